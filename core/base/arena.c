@@ -1,0 +1,238 @@
+/* arena.c - chunks linked from the newest back; allocation bumps a pointer in the newest.
+ *
+ * Chunks double from 4 KiB to 1 MiB, so a small query costs one small malloc and a large one few. When
+ * malloc refuses, small requests are served from one process-wide scratch block that nobody reads for
+ * results: its contents are garbage shared by all, and lion_arena_check tells the work to stop. */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/fault.h"
+#include "base/memory.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_ASAN 1
+#endif
+#endif
+
+#ifdef IS_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(at, size) __asan_poison_memory_region((at), (size))
+#define UNPOISON(at, size) __asan_unpoison_memory_region((at), (size))
+#else
+#define POISON(at, size) ((void)(at), (void)(size))
+#define UNPOISON(at, size) ((void)(at), (void)(size))
+#endif
+
+#define ALIGNMENT 16
+#define CHUNK_SIZE_FIRST 4096
+#define CHUNK_SIZE_MAX (1u << 20)
+
+struct lion_arena_chunk {
+    lion_arena_chunk *older;
+    size_t size; /* room behind this header */
+};
+
+_Static_assert(sizeof(lion_arena_chunk) % ALIGNMENT == 0, "room starts aligned");
+
+/* Written by any thread whose memory ran out, read by none for its answer: not marked const, never
+ * initialised, costs no page until it is needed. */
+static _Alignas(ALIGNMENT) uint8_t scratch[LION_ARENA_SCRATCH];
+
+static uint8_t *chunk_room(lion_arena_chunk *chunk)
+{
+    return (uint8_t *)(chunk + 1);
+}
+
+static void chunk_free(lion_arena_chunk *chunk)
+{
+    UNPOISON(chunk_room(chunk), chunk->size); /* malloc's own bookkeeping may look there */
+    lion_free(chunk);
+}
+
+void lion_arena_init(lion_arena *arena, size_t budget)
+{
+    *arena = (lion_arena){ .budget = budget };
+}
+
+static void free_chunks_after(lion_arena_chunk *newest, const lion_arena_chunk *kept)
+{
+    while (newest != kept) {
+        lion_arena_chunk *older = newest->older;
+        chunk_free(newest);
+        newest = older;
+    }
+}
+
+void lion_arena_deinit(lion_arena *arena)
+{
+    free_chunks_after(arena->chunk, NULL);
+    *arena = (lion_arena){ .budget = arena->budget };
+}
+
+void lion_arena_reset(lion_arena *arena)
+{
+    lion_arena_chunk *kept = arena->chunk;
+    arena->is_exhausted = false;
+    if (kept == NULL) return;
+
+    /* The newest chunk is the largest unless it served one huge request; that one is let go. */
+    free_chunks_after(kept->older, NULL);
+    kept->older = NULL;
+    if (kept->size > CHUNK_SIZE_MAX) {
+        chunk_free(kept);
+        arena->chunk = NULL;
+        arena->next = arena->end = NULL;
+        arena->used = 0;
+        return;
+    }
+    arena->next = chunk_room(kept);
+    arena->end = arena->next + kept->size;
+    arena->used = kept->size;
+    POISON(arena->next, kept->size);
+}
+
+/* A new newest chunk with room for `size` bytes. */
+static bool add_chunk(lion_arena *arena, size_t size)
+{
+    size_t room = arena->chunk != NULL ? arena->chunk->size * 2 : CHUNK_SIZE_FIRST;
+    if (room > CHUNK_SIZE_MAX) room = CHUNK_SIZE_MAX;
+    room -= sizeof(lion_arena_chunk);
+    room &= ~(size_t)(ALIGNMENT - 1);
+    if (room < size) room = size;
+
+    size_t total;
+    if (!lion_size_add(&total, room, sizeof(lion_arena_chunk))) return false;
+    if (LION_FAULT_POINT("arena.grow") != LION_FAULT_NONE) return false;
+    lion_arena_chunk *chunk = lion_alloc(total);
+    if (chunk == NULL) return false;
+
+    *chunk = (lion_arena_chunk){ .older = arena->chunk, .size = room };
+    arena->chunk = chunk;
+    arena->next = chunk_room(chunk);
+    arena->end = arena->next + room;
+    arena->used += room;
+    POISON(arena->next, room);
+    return true;
+}
+
+static void *refuse(lion_arena *arena, size_t size)
+{
+    arena->is_exhausted = true;
+    return size <= LION_ARENA_SCRATCH ? scratch : NULL;
+}
+
+void *lion_arena_alloc(lion_arena *arena, size_t size)
+{
+    if (size > SIZE_MAX - ALIGNMENT) return refuse(arena, size);
+
+    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (rounded == 0) rounded = ALIGNMENT; /* distinct blocks for empty arrays, too */
+    if (rounded > (size_t)(arena->end - arena->next) && !add_chunk(arena, rounded))
+        return refuse(arena, size);
+
+    void *block = arena->next;
+    arena->next += rounded;
+    UNPOISON(block, size);
+    return block;
+}
+
+void *lion_arena_zalloc(lion_arena *arena, size_t size)
+{
+    void *block = lion_arena_alloc(arena, size);
+    if (block != NULL) memset(block, 0, size);
+    return block;
+}
+
+void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_size)
+{
+    LION_ASSERT(new_size >= old_size);
+    if (old == NULL) return lion_arena_alloc(arena, new_size);
+
+    size_t old_rounded = (old_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (old_rounded == 0) old_rounded = ALIGNMENT;
+    uint8_t *block = old;
+    bool is_newest = arena->chunk != NULL && block + old_rounded == arena->next;
+    if (is_newest && new_size <= (size_t)(arena->end - block)) {
+        size_t new_rounded = (new_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+        if (new_rounded == 0) new_rounded = ALIGNMENT;
+        arena->next = block + new_rounded;
+        UNPOISON(block, new_size);
+        return block;
+    }
+    void *grown = lion_arena_alloc(arena, new_size);
+    if (grown != NULL && old_size > 0 && grown != old) memcpy(grown, old, old_size);
+    return grown;
+}
+
+lion_slice lion_arena_copy(lion_arena *arena, lion_slice bytes)
+{
+    uint8_t *copy = lion_arena_alloc(arena, bytes.size);
+    if (copy == NULL) return (lion_slice){ 0 };
+    if (bytes.size > 0) memmove(copy, bytes.data, bytes.size); /* both may be the scratch block */
+    return lion_slice_of(copy, bytes.size);
+}
+
+char *lion_arena_text(lion_arena *arena, lion_slice bytes)
+{
+    char *copy = lion_arena_alloc(arena, bytes.size + 1);
+    if (copy == NULL) return NULL;
+    if (bytes.size > 0) memmove(copy, bytes.data, bytes.size);
+    copy[bytes.size] = '\0';
+    return copy;
+}
+
+char *lion_arena_printf(lion_arena *arena, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+
+    size_t size = length < 0 ? 1 : (size_t)length + 1;
+    char *text = lion_arena_alloc(arena, size);
+    if (text != NULL) {
+        text[0] = '\0';
+        if (length >= 0) vsnprintf(text, size, format, again);
+    }
+    va_end(again);
+    return text;
+}
+
+lion_arena_mark lion_arena_set_mark(const lion_arena *arena)
+{
+    return (lion_arena_mark){ .chunk = arena->chunk, .next = arena->next, .used = arena->used };
+}
+
+void lion_arena_rewind(lion_arena *arena, lion_arena_mark mark)
+{
+    if (mark.chunk == NULL) { /* marked when empty: keep one chunk, as reset does */
+        bool is_exhausted = arena->is_exhausted;
+        lion_arena_reset(arena);
+        arena->is_exhausted = is_exhausted; /* the work is still to be told */
+        return;
+    }
+    free_chunks_after(arena->chunk, mark.chunk);
+    arena->chunk = mark.chunk;
+    arena->next = mark.next;
+    arena->end = chunk_room(mark.chunk) + mark.chunk->size;
+    arena->used = mark.used;
+    POISON(arena->next, (size_t)(arena->end - arena->next));
+}
+
+lion_status lion_arena_check(const lion_arena *arena, lion_error *error)
+{
+    if (arena->is_exhausted) return lion_fail_memory(error);
+    if (arena->budget != 0 && arena->used > arena->budget)
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit",
+                         "this work needs more than its %zu bytes of memory; narrow it or raise "
+                         "memory_mb", arena->budget);
+    return LION_OK;
+}

@@ -1,0 +1,24 @@
+/* memory.h - the heap, in one place, so that faults can be injected and sizes checked.
+ * lion_alloc returns NULL when the system (or an injected fault) refuses. */
+#ifndef LION_BASE_MEMORY_H
+#define LION_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+void *lion_alloc(size_t size);
+void *lion_zalloc(size_t size);
+void *lion_realloc(void *block, size_t size);
+void lion_free(void *block); /* NULL is allowed */
+
+/* Checked arithmetic of sizes: false on overflow. */
+static inline bool lion_size_mul(size_t *out, size_t a, size_t b)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+static inline bool lion_size_add(size_t *out, size_t a, size_t b)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+#endif

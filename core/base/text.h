@@ -1,0 +1,15 @@
+/* text.h - UTF-8, and the nearest name for "did you mean". */
+#ifndef LION_BASE_TEXT_H
+#define LION_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
+
+bool lion_utf8_is_valid(lion_slice text);
+size_t lion_utf8_length(lion_slice text); /* characters; a stray byte counts as one */
+/* Edit distance (Damerau, capped at `limit`+1). */
+size_t lion_edit_distance(lion_slice a, lion_slice b, size_t limit);
+
+#endif
