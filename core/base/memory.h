@@ -1,10 +1,13 @@
 /* memory.h - the heap, in one place, so that faults can be injected and sizes checked.
- * lion_alloc returns NULL when the system (or an injected fault) refuses. */
+ * lion_alloc returns NULL when the system (or an injected fault) refuses, and for any size over
+ * LION_ALLOC_SIZE_MAX, which only a miscalculation asks for. */
 #ifndef LION_BASE_MEMORY_H
 #define LION_BASE_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#define LION_ALLOC_SIZE_MAX ((size_t)1 << 39)
 
 void *lion_alloc(size_t size);
 void *lion_zalloc(size_t size);

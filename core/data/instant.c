@@ -150,7 +150,7 @@ lion_status lion_instant_parse(int64_t *instant_ms_out, lion_slice text)
 void lion_instant_format(char out[32], int64_t instant_ms)
 {
     int64_t days = floor_div(instant_ms, MS_PER_DAY);
-    int64_t ms = instant_ms - days * MS_PER_DAY;
+    int64_t ms = (instant_ms % MS_PER_DAY + MS_PER_DAY) % MS_PER_DAY;
     int64_t year, month, day;
     date_of_days(days, &year, &month, &day);
     bool is_plain = year >= 0 && year <= 9999;

@@ -98,7 +98,7 @@ uint64_t lion_value_hash(lion_value value)
     int class = class_of(value);
     if (value.type == LION_TYPE_DOUBLE) return hash_double(value.number);
     if (class == CLASS_NUMBER) return lion_hash_u64((uint64_t)value.bits + HASH_SALT);
-    if (class < CLASS_STRING) return lion_hash_u64((uint64_t)value.bits + 2 - (uint64_t)class);
+    if (class < CLASS_STRING) return lion_hash_u64(((uint64_t)class << 32) + (uint64_t)value.bits + 1);
     return lion_hash_seed(value.data, value.size, (uint64_t)class);
 }
 
