@@ -1,8 +1,9 @@
 /* arena.c - chunks linked from the newest back; allocation bumps a pointer in the newest.
  *
- * Chunks double from 4 KiB to 1 MiB, so a small query costs one small malloc and a large one few. When
- * malloc refuses, small requests are served from one process-wide scratch block that nobody reads for
- * results: its contents are garbage shared by all, and lion_arena_check tells the work to stop. */
+ * Chunks double from 4 KiB to 1 MiB, so a small query costs one small malloc and a large one few.
+ * When malloc refuses, small requests are served from one process-wide scratch block that nobody
+ * reads for results: its contents are garbage shared by all, and lion_arena_check tells the work to
+ * stop. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -233,6 +234,7 @@ lion_status lion_arena_check(const lion_arena *arena, lion_error *error)
     if (arena->budget != 0 && arena->used > arena->budget)
         return lion_fail(error, LION_INTERRUPTED, "lion/limit",
                          "this work needs more than its %zu bytes of memory; narrow it or raise "
-                         "memory_mb", arena->budget);
+                         "memory_mb",
+                         arena->budget);
     return LION_OK;
 }

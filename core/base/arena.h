@@ -33,7 +33,7 @@ typedef struct lion_arena_mark {
 void lion_arena_init(lion_arena *arena, size_t budget);
 void lion_arena_deinit(lion_arena *arena);
 
-/* Everything goes; one chunk is kept for the next use (so a loop that resets does not call malloc). */
+/* Everything goes; one chunk is kept for the next use (a loop that resets calls no malloc). */
 void lion_arena_reset(lion_arena *arena);
 
 /* size bytes, aligned to 16, not zeroed. NULL only if a request over LION_ARENA_SCRATCH failed. */
@@ -44,7 +44,7 @@ void *lion_arena_zalloc(lion_arena *arena, size_t size);
 void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_size);
 
 #define lion_arena_new(arena, type) ((type *)lion_arena_zalloc((arena), sizeof(type)))
-#define lion_arena_array(arena, type, count) \
+#define lion_arena_array(arena, type, count)                                                       \
     ((type *)lion_arena_alloc((arena), sizeof(type) * (size_t)(count)))
 
 lion_slice lion_arena_copy(lion_arena *arena, lion_slice bytes);

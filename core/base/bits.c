@@ -1,7 +1,7 @@
 /* bits.c - packing, and unpacking with one small loop for each width.
  *
- * Eight values of any width end on a byte, so a group of eight has constant byte offsets and shifts once
- * the width is a constant: the compiler turns each into load, shift, mask, add, store. */
+ * Eight values of any width end on a byte, so a group of eight has constant byte offsets and shifts
+ * once the width is a constant: the compiler turns each into load, shift, mask, add, store. */
 #include "base/bits.h"
 
 #include <string.h>
@@ -76,8 +76,9 @@ bool lion_packed_open(lion_packed *packed_out, lion_reader *reader, size_t count
 
     lion_slice bits = lion_reader_bytes(reader, bits_size(count, width) + TRAILER_SIZE);
     if (reader->is_failed) return false;
-    *packed_out = (lion_packed){ .bits = bits.data, .minimum = (int64_t)minimum,
-                                 .count = (uint32_t)count, .width = width };
+    *packed_out = (lion_packed){
+        .bits = bits.data, .minimum = (int64_t)minimum, .count = (uint32_t)count, .width = width
+    };
     return true;
 }
 
@@ -99,18 +100,20 @@ unpack_groups(const uint8_t *at, size_t groups, uint64_t minimum, int64_t *out, 
     }
 }
 
-#define UNPACK(width)                                                                          \
-    static void unpack_##width(const uint8_t *at, size_t groups, uint64_t minimum, int64_t *out) \
-    {                                                                                          \
-        unpack_groups(at, groups, minimum, out, width);                                        \
+#define UNPACK(width)                                                                              \
+    static void unpack_##width(const uint8_t *at, size_t groups, uint64_t minimum, int64_t *out)   \
+    {                                                                                              \
+        unpack_groups(at, groups, minimum, out, width);                                            \
     }
 
 /* clang-format off */
 #define WIDTHS(X) \
-    X(1)  X(2)  X(3)  X(4)  X(5)  X(6)  X(7)  X(8)  X(9)  X(10) X(11) X(12) X(13) X(14) X(15) X(16) \
-    X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32) \
-    X(33) X(34) X(35) X(36) X(37) X(38) X(39) X(40) X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) \
-    X(49) X(50) X(51) X(52) X(53) X(54) X(55) X(56) X(57) X(58) X(59) X(60) X(61) X(62) X(63) X(64)
+    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) \
+    X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) \
+    X(25) X(26) X(27) X(28) X(29) X(30) X(31) X(32) X(33) X(34) X(35) X(36) \
+    X(37) X(38) X(39) X(40) X(41) X(42) X(43) X(44) X(45) X(46) X(47) X(48) \
+    X(49) X(50) X(51) X(52) X(53) X(54) X(55) X(56) X(57) X(58) X(59) X(60) \
+    X(61) X(62) X(63) X(64)
 /* clang-format on */
 WIDTHS(UNPACK)
 

@@ -7,8 +7,8 @@
  *        8     1  width: bits a value, 0..64
  *        9     7  zero
  *       16     …  values minus minimum, width bits each, little-endian bit order, padded with zeros
- *                 to a multiple of 8 bytes and followed by 8 zero bytes (so any value can be read by
- *                 one unaligned 64-bit load plus one byte)
+ *                 to a multiple of 8 bytes and followed by 8 zero bytes (so any value can be read
+ *                 by one unaligned 64-bit load plus one byte)
  *
  * Read in place: lion_packed_get is one load and a shift; lion_packed_read unpacks a range. */
 #ifndef LION_BASE_BITS_H

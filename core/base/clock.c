@@ -46,8 +46,8 @@ void lion_random_bytes(void *out, size_t size)
     }
 }
 
-/* Milliseconds in the high 48 bits and a 12-bit counter below, so that ids of one process ascend even
- * within a millisecond (RFC 9562, 6.2, method 1: the counter may run over into the time). */
+/* Milliseconds in the high 48 bits and a 12-bit counter below, so that ids of one process ascend
+ * even within a millisecond (RFC 9562, 6.2, method 1: the counter may run over into the time). */
 static uint64_t next_stamp(void)
 {
     static _Atomic uint64_t last_stamp;
@@ -56,8 +56,8 @@ static uint64_t next_stamp(void)
     uint64_t stamp;
     do {
         stamp = now > last ? now : last + 1;
-    } while (!atomic_compare_exchange_weak_explicit(&last_stamp, &last, stamp,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&last_stamp, &last, stamp, memory_order_relaxed,
+                                                    memory_order_relaxed));
     return stamp;
 }
 

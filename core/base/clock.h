@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int64_t lion_clock_instant_ms(void);    /* wall clock, ms since 1970 UTC */
+int64_t lion_clock_instant_ms(void); /* wall clock, ms since 1970 UTC */
 int64_t lion_clock_monotonic_ns(void);
 /* Specs freeze the wall clock: >= 0 sets it, -1 lets it run again. */
 void lion_clock_freeze(int64_t instant_ms);

@@ -11,7 +11,8 @@
 static void cut_at_character(char *text, size_t size)
 {
     size_t start = size;
-    while (start > 0 && size - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80) start--;
+    while (start > 0 && size - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
     if (start == 0) return;
 
     unsigned char lead = (unsigned char)text[start - 1];
@@ -30,7 +31,8 @@ static void fill(lion_error *error, lion_category category, int system_code, con
     if (length >= (int)sizeof message) cut_at_character(message, sizeof message - 1);
     snprintf(code_copy, sizeof code_copy, "%s", code);
 
-    *error = (lion_error){ .category = category, .system_code = system_code, .clause = -1 };
+    *error =
+        (lion_error){ .category = (int32_t)category, .system_code = system_code, .clause = -1 };
     memcpy(error->code, code_copy, strlen(code_copy) + 1);
     memcpy(error->message, message, strlen(message) + 1);
 }

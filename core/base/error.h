@@ -32,11 +32,11 @@ typedef enum lion_status {
 #define LION_ERROR_MESSAGE_SIZE 720
 
 typedef struct lion_error {
-    int32_t category;                       /* lion_category; 0 when unset */
-    int32_t system_code;                    /* errno or LMDB's code, 0 if none */
-    int64_t clause;                         /* query errors: clause position, -1 if none */
-    char code[LION_ERROR_CODE_SIZE];        /* stable: "lion/…" or "db.error/…" */
-    char message[LION_ERROR_MESSAGE_SIZE];  /* what was given, where, what would be right */
+    int32_t category;                      /* lion_category; 0 when unset */
+    int32_t system_code;                   /* errno or LMDB's code, 0 if none */
+    int64_t clause;                        /* query errors: clause position, -1 if none */
+    char code[LION_ERROR_CODE_SIZE];       /* stable: "lion/…" or "db.error/…" */
+    char message[LION_ERROR_MESSAGE_SIZE]; /* what was given, where, what would be right */
 } lion_error;
 
 /* Fill *error (if not NULL) and return LION_FAILED. The message is cut at a UTF-8 boundary. */

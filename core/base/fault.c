@@ -95,7 +95,8 @@ __attribute__((constructor)) static void arm_from_environment(void)
         int length = 0;
         action ignored;
         int fields = sscanf(at, "%47[^:,]:%llu:%7[a-z]%n", point, &hit, kind, &length);
-        if (fields != 3 || !action_of(&ignored, kind) || (at[length] != ',' && at[length] != '\0')) {
+        if (fields != 3 || !action_of(&ignored, kind) ||
+            (at[length] != ',' && at[length] != '\0')) {
             fprintf(stderr, "lion: LION_FAULT is point:hit:fail|full|torn|kill,… not \"%s\"\n", at);
             _exit(2);
         }

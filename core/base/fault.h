@@ -21,9 +21,8 @@ void lion_fault_disarm(void);
 lion_fault_kind lion_fault_hit(const char *point);
 
 extern int lion_fault_is_armed; /* read relaxed, written under a lock */
-#define LION_FAULT_POINT(point)                           \
-    (__atomic_load_n(&lion_fault_is_armed, __ATOMIC_RELAXED) \
-         ? lion_fault_hit(point)                          \
-         : LION_FAULT_NONE)
+#define LION_FAULT_POINT(point)                                                                    \
+    (__atomic_load_n(&lion_fault_is_armed, __ATOMIC_RELAXED) ? lion_fault_hit(point)               \
+                                                             : LION_FAULT_NONE)
 
 #endif

@@ -59,8 +59,10 @@ static bool table_grow(lion_table *table)
     size_t capacity = table->capacity != 0 ? table->capacity * 2 : CAPACITY_FIRST;
     size_t size;
     if (!lion_size_mul(&size, capacity, 2 * sizeof(uint64_t))) return false;
-    lion_table grown = { .slots = lion_alloc(size), .used = lion_zalloc(capacity),
-                         .count = table->count, .capacity = capacity };
+    lion_table grown = { .slots = lion_alloc(size),
+                         .used = lion_zalloc(capacity),
+                         .count = table->count,
+                         .capacity = capacity };
     if (grown.slots == NULL || grown.used == NULL) {
         lion_table_deinit(&grown);
         return false;

@@ -21,7 +21,8 @@ bool lion_table_get(const lion_table *table, uint64_t key, uint64_t *value_out);
 bool lion_table_put(lion_table *table, uint64_t key, uint64_t value); /* false: out of memory */
 bool lion_table_remove(lion_table *table, uint64_t key);
 /* Iterate: *cursor starts at 0. */
-bool lion_table_next(const lion_table *table, size_t *cursor, uint64_t *key_out, uint64_t *value_out);
+bool lion_table_next(const lion_table *table, size_t *cursor, uint64_t *key_out,
+                     uint64_t *value_out);
 
 /* Names: bytes to a 64-bit value; the table copies the bytes. */
 typedef struct lion_names lion_names;
@@ -31,6 +32,7 @@ bool lion_names_get(const lion_names *names, lion_slice name, uint64_t *value_ou
 bool lion_names_put(lion_names *names, lion_slice name, uint64_t value);
 bool lion_names_remove(lion_names *names, lion_slice name);
 size_t lion_names_count(const lion_names *names);
-bool lion_names_next(const lion_names *names, size_t *cursor, lion_slice *name_out, uint64_t *value_out);
+bool lion_names_next(const lion_names *names, size_t *cursor, lion_slice *name_out,
+                     uint64_t *value_out);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Size of the well-formed character at `at`, 0 if there is none. Overlong forms, surrogates and code
- * points past U+10FFFF show in the second byte (table 3-7 of the Unicode standard). */
+/* Size of the well-formed character at `at`, 0 if there is none. Overlong forms, surrogates and
+ * code points past U+10FFFF show in the second byte (table 3-7 of the Unicode standard). */
 static size_t character_size(const uint8_t *at, size_t left)
 {
     uint8_t lead = at[0];
@@ -73,8 +73,8 @@ size_t lion_edit_distance(lion_slice a, lion_slice b, size_t limit)
         for (size_t j = 1; j <= b.size; j++) {
             size_t replaced = last[j - 1] + (a.data[i - 1] != b.data[j - 1]);
             row[j] = min3(replaced, last[j] + 1, row[j - 1] + 1);
-            bool is_swap = i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] &&
-                           a.data[i - 2] == b.data[j - 1];
+            bool is_swap =
+                i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1];
             if (is_swap && before[j - 2] + 1 < row[j]) row[j] = before[j - 2] + 1;
             if (row[j] < least) least = row[j];
         }

@@ -1,8 +1,8 @@
 /* batch.h - up to LION_BATCH_ROWS rows as typed columns: what cursors and operators yield.
  *
- * A vector is one column. When its type is a scalar type (lion_type_is_scalar), the values are bits[];
- * otherwise they are values[] (all of that type, or tagged one by one when type is LION_TYPE_MIXED).
- * A constant vector holds one value that stands for every row. */
+ * A vector is one column. When its type is a scalar type (lion_type_is_scalar), the values are
+ * bits[]; otherwise they are values[] (all of that type, or tagged one by one when type is
+ * LION_TYPE_MIXED). A constant vector holds one value that stands for every row. */
 #ifndef LION_DATA_BATCH_H
 #define LION_DATA_BATCH_H
 
@@ -28,8 +28,8 @@ static inline lion_value lion_vector_get(const lion_vector *vector, size_t row)
     return vector->values[index];
 }
 
-/* A batch of datoms, from a cursor. Only the columns asked for are filled. Valid until the next step of
- * the cursor; bytes of values live as long as the database value that was read. */
+/* A batch of datoms, from a cursor. Only the columns asked for are filled. Valid until the next
+ * step of the cursor; bytes of values live as long as the database value that was read. */
 typedef enum lion_datom_columns {
     LION_COLUMN_E = 1,
     LION_COLUMN_A = 2,
@@ -40,8 +40,8 @@ typedef enum lion_datom_columns {
 
 typedef struct lion_datom_batch {
     uint32_t count;
-    uint32_t columns;   /* the lion_datom_columns that are filled */
-    const int64_t *e;   /* NULL when not asked for */
+    uint32_t columns; /* the lion_datom_columns that are filled */
+    const int64_t *e; /* NULL when not asked for */
     const uint32_t *a;
     lion_vector v;
     const int64_t *tx;
@@ -50,8 +50,11 @@ typedef struct lion_datom_batch {
 
 static inline lion_datom lion_datom_batch_get(const lion_datom_batch *batch, size_t row)
 {
-    return (lion_datom){ .e = batch->e[row], .a = batch->a[row], .v = lion_vector_get(&batch->v, row),
-                         .tx = batch->tx[row], .added = batch->added[row] != 0 };
+    return (lion_datom){ .e = batch->e[row],
+                         .a = batch->a[row],
+                         .v = lion_vector_get(&batch->v, row),
+                         .tx = batch->tx[row],
+                         .added = batch->added[row] != 0 };
 }
 
 #endif

@@ -1,9 +1,10 @@
 /* datom.c - the four orders, and a sort that exploits what datoms look like.
  *
- * Large arrays are sorted by a byte-wise radix sort over integer keys taken from each datom, skipping the
- * bytes that all keys share (most: ids are dense, attributes few), then permuted once. Where the keys
- * cannot tell (long strings with one prefix, several values of one entity) runs of equal keys are
- * finished by a merge sort with the full comparison, and only if they are out of order. */
+ * Large arrays are sorted by a byte-wise radix sort over integer keys taken from each datom,
+ * skipping the bytes that all keys share (most: ids are dense, attributes few), then permuted once.
+ * Where the keys cannot tell (long strings with one prefix, several values of one entity) runs of
+ * equal keys are finished by a merge sort with the full comparison, and only if they are out of
+ * order. */
 #include "data/datom.h"
 
 #include <string.h>
@@ -21,8 +22,8 @@ static int compare_ids(int64_t a, int64_t b)
 static int compare_values(const lion_datom *a, const lion_datom *b)
 {
     /* Within an attribute the types agree, and most are integers. */
-    bool is_integer = a->v.type == b->v.type && a->v.type != LION_TYPE_DOUBLE &&
-                      lion_type_is_scalar(a->v.type);
+    bool is_integer =
+        a->v.type == b->v.type && a->v.type != LION_TYPE_DOUBLE && lion_type_is_scalar(a->v.type);
     return is_integer ? compare_ids(a->v.bits, b->v.bits) : lion_value_compare(a->v, b->v);
 }
 
@@ -47,7 +48,7 @@ int lion_datom_compare_fact(lion_index index, const lion_datom *a, const lion_da
         if (by_v != 0) return by_v;
         return by_a != 0 ? by_a : by_e;
     }
-    LION_ASSERT(!"an index");
+    LION_ASSERT(index <= LION_VAET);
     return 0;
 }
 
@@ -119,16 +120,16 @@ static void heap_sort(lion_index index, lion_datom *datoms, size_t count)
 
 /* -- Sorting by keys -------------------------------------------------------------------------- */
 
-/* A value as 64 bits whose unsigned order never contradicts lion_value_compare: a class in the top four
- * bits, then the first 60 bits of an order-preserving form. Equal prefixes say nothing. */
+/* A value as 64 bits whose unsigned order never contradicts lion_value_compare: a class in the top
+ * four bits, then the first 60 bits of an order-preserving form. Equal prefixes say nothing. */
 static uint64_t value_prefix(lion_value value)
 {
     static const uint8_t CLASS[16] = {
-        [LION_TYPE_NIL] = 0,      [LION_TYPE_BOOLEAN] = 1, [LION_TYPE_LONG] = 2,
-        [LION_TYPE_DOUBLE] = 2,   [LION_TYPE_INSTANT] = 2, [LION_TYPE_REF] = 2,
-        [LION_TYPE_ATTRIBUTE] = 2, [LION_TYPE_STRING] = 3, [LION_TYPE_KEYWORD] = 4,
-        [LION_TYPE_SYMBOL] = 5,   [LION_TYPE_URI] = 6,     [LION_TYPE_UUID] = 7,
-        [LION_TYPE_BYTES] = 8,    [LION_TYPE_TUPLE] = 9,   [LION_TYPE_DECIMAL] = 10,
+        [LION_TYPE_NIL] = 0,       [LION_TYPE_BOOLEAN] = 1, [LION_TYPE_LONG] = 2,
+        [LION_TYPE_DOUBLE] = 2,    [LION_TYPE_INSTANT] = 2, [LION_TYPE_REF] = 2,
+        [LION_TYPE_ATTRIBUTE] = 2, [LION_TYPE_STRING] = 3,  [LION_TYPE_KEYWORD] = 4,
+        [LION_TYPE_SYMBOL] = 5,    [LION_TYPE_URI] = 6,     [LION_TYPE_UUID] = 7,
+        [LION_TYPE_BYTES] = 8,     [LION_TYPE_TUPLE] = 9,   [LION_TYPE_DECIMAL] = 10,
     };
     uint64_t form = 0;
     if (lion_type_is_number(value.type)) {
@@ -216,9 +217,9 @@ static sort_key *radix_sort(lion_index index, sort_key *keys, size_t count)
     return from;
 }
 
-/* datoms[i] becomes what datoms[keys[i].row] was. By way of a copy: its loads do not wait for each other,
- * as those of a walk along cycles do. The copy takes the room of the keys, of which only the rows are
- * still needed: 4 bytes for each row in front, 40 for each datom behind, out of 48. */
+/* datoms[i] becomes what datoms[keys[i].row] was. By way of a copy: its loads do not wait for each
+ * other, as those of a walk along cycles do. The copy takes the room of the keys, of which only the
+ * rows are still needed: 4 bytes for each row in front, 40 for each datom behind, out of 48. */
 static void permute(lion_datom *datoms, const sort_key *keys, uint8_t *room, size_t count)
 {
     uint32_t *rows = (uint32_t *)(void *)room;
@@ -245,7 +246,8 @@ static void sort_runs(lion_index index, lion_datom *datoms, size_t count, lion_d
 {
     for (size_t start = 0, end; start < count; start = end) {
         bool is_sorted = true;
-        for (end = start + 1; end < count && is_same_run(index, &datoms[end - 1], &datoms[end]); end++)
+        for (end = start + 1; end < count && is_same_run(index, &datoms[end - 1], &datoms[end]);
+             end++)
             is_sorted &= lion_datom_compare(index, &datoms[end - 1], &datoms[end]) <= 0;
         if (!is_sorted) merge_sort(index, datoms + start, end - start, spare);
     }

@@ -1,10 +1,11 @@
 /* datom.h - facts, ids, and the orders of the indexes.
  *
- *   id = partition << 42 | counter        partitions: db 0, tx 3, user 4, named ones from 8 up to 2047
- *   tx = 3 << 42 | t                      so ids stay below 2^53
+ *   id = partition << 42 | counter      partitions: db 0, tx 3, user 4, named ones from 8 to 2047
+ *   tx = 3 << 42 | t                    so ids stay below 2^53
  *
- * Orders (tx descending inside equal e,a,v: the newest first; an assertion and a retraction of the same
- * fact never share a tx):
+ * Orders (tx descending inside equal e,a,v: the newest first; an assertion and a retraction of the
+ * same fact never share a tx):
+ *
  *   EAVT e a v tx     AEVT a e v tx     AVET a v e tx     VAET v a e tx */
 #ifndef LION_DATA_DATOM_H
 #define LION_DATA_DATOM_H

@@ -87,8 +87,8 @@ const lion_form *lion_form_at(const lion_form *vector, size_t index)
 
 /* -- Copying ---------------------------------------------------------------------------------- */
 
-/* A form whose children are being visited. The stacks lie in the arena of the result: depth is bounded
- * by LION_FORM_DEPTH_MAX, and the C stack must not be. */
+/* A form whose children are being visited. The stacks lie in the arena of the result: depth is
+ * bounded by LION_FORM_DEPTH_MAX, and the C stack must not be. */
 typedef struct copy_frame {
     const lion_form *from;
     lion_form *to;

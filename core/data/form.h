@@ -1,16 +1,17 @@
-/* form.h - nested data as the hosts hand it down: transaction data, query inputs, the query IR, pull
- * patterns; and as the core hands it back where a result has no fixed columns (pull, calls).
+/* form.h - nested data as the hosts hand it down: transaction data, query inputs, the query IR,
+ * pull patterns; and as the core hands it back where a result has no fixed columns (pull, calls).
  *
  * A form is a tree in one arena: scalars are lion_values; vectors, maps and sets hold children in
- * arrays. Depth is bounded by LION_FORM_DEPTH_MAX where forms are built (the hosts check), so readers
- * may recurse. Immutable once built. */
+ * arrays. Depth is bounded by LION_FORM_DEPTH_MAX where forms are built (the hosts check), so
+ * readers may recurse. Immutable once built. */
 #ifndef LION_DATA_FORM_H
 #define LION_DATA_FORM_H
 
 #include "base/arena.h"
 #include "data/value.h"
 
-#define LION_FORM_DEPTH_MAX 10000 /* results may be this deep: pull results are built and read with explicit stacks */
+/* Results may be this deep: pull results are built and read with explicit stacks. */
+#define LION_FORM_DEPTH_MAX 10000
 #define LION_FORM_INPUT_DEPTH_MAX 200
 
 typedef enum lion_form_kind {
@@ -34,8 +35,10 @@ struct lion_form {
     };
 };
 
-#define LION_FORM_LITERAL 1 /* flags: a string that is a string whatever it looks like (lion.str) */
-#define LION_FORM_LOOKUP 2  /* flags: a vector that is a lookup ref whatever it looks like (lion.lookup) */
+/* Flags: a string that is a string, a vector that is a lookup ref, whatever it looks like (lion.str,
+ * lion.lookup). */
+#define LION_FORM_LITERAL 1
+#define LION_FORM_LOOKUP 2
 
 static inline lion_form lion_form_value(lion_value value)
 {
@@ -45,15 +48,18 @@ static inline lion_form lion_form_value(lion_value value)
 lion_form lion_form_vector(lion_arena *arena, size_t count);
 lion_form lion_form_map(lion_arena *arena, size_t count); /* 2*count items */
 
-/* Readers for fixed shapes. NULL where the form is not a map or has no such key (string or keyword). */
+/* Readers for fixed shapes. NULL where the form is not a map or has no such key (string or
+ * keyword). */
 const lion_form *lion_form_get(const lion_form *map, const char *key);
 /* NULL where the form is no vector (or set) or the index is out of range. */
 const lion_form *lion_form_at(const lion_form *vector, size_t index);
-bool lion_form_is_text(const lion_form *form, const char *text); /* a string or keyword equal to it */
+/* A string or keyword equal to `text`. */
+bool lion_form_is_text(const lion_form *form, const char *text);
 bool lion_form_as_long(const lion_form *form, int64_t *out);
 bool lion_form_as_slice(const lion_form *form, lion_slice *out); /* string, keyword or symbol */
 
 lion_form lion_form_copy(lion_arena *arena, const lion_form *form); /* deep, with explicit stack */
-char *lion_form_text(lion_arena *arena, const lion_form *form);     /* EDN-like, for messages; cut at ~400 bytes */
+/* EDN-like, for messages; cut at ~400 bytes. */
+char *lion_form_text(lion_arena *arena, const lion_form *form);
 
 #endif

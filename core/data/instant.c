@@ -1,7 +1,7 @@
 /* instant.c - instants as RFC 3339 text, by the proleptic Gregorian calendar.
  *
- * Days are counted from 1 March of year 0, so that the leap day is the last of its year: then the months
- * before a month have (153 * m + 2) / 5 days (m = 0 for March), and no table is needed. */
+ * Days are counted from 1 March of year 0, so that the leap day is the last of its year: then the
+ * months before a month have (153 * m + 2) / 5 days (m = 0 for March), and no table is needed. */
 #include <stdio.h>
 
 #include "data/value.h"
@@ -10,8 +10,8 @@
 #define MS_PER_MINUTE 60000
 #define MS_PER_HOUR 3600000
 #define MS_PER_DAY INT64_C(86400000)
-#define DAYS_PER_ERA 146097      /* 400 years */
-#define DAYS_BEFORE_1970 719468  /* from 0000-03-01 */
+#define DAYS_PER_ERA 146097     /* 400 years */
+#define DAYS_BEFORE_1970 719468 /* from 0000-03-01 */
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
@@ -154,9 +154,9 @@ void lion_instant_format(char out[32], int64_t instant_ms)
     int64_t year, month, day;
     date_of_days(days, &year, &month, &day);
     bool is_plain = year >= 0 && year <= 9999;
-    snprintf(out, 32, is_plain ? "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ"
-                               : "%+05d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-             (int)year, (int)month, (int)day, (int)(ms / MS_PER_HOUR),
-             (int)(ms / MS_PER_MINUTE % 60), (int)(ms / MS_PER_SECOND % 60),
-             (int)(ms % MS_PER_SECOND));
+    snprintf(
+        out, 32,
+        is_plain ? "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" : "%+05d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+        (int)year, (int)month, (int)day, (int)(ms / MS_PER_HOUR), (int)(ms / MS_PER_MINUTE % 60),
+        (int)(ms / MS_PER_SECOND % 60), (int)(ms % MS_PER_SECOND));
 }

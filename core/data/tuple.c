@@ -168,7 +168,7 @@ static bool read_slot(lion_value *slot_out, lion_reader *reader, lion_arena *are
         *slot_out = lion_value_boolean(flag == 1);
         return !reader->is_failed && flag <= 1;
     }
-    if (lion_type_is_number(type)) {
+    if (lion_type_is_number((uint8_t)type)) {
         uint64_t bits = __builtin_bswap64(lion_reader_u64(reader));
         *slot_out = type == LION_TYPE_DOUBLE ? lion_value_double(double_of(bits))
                                              : lion_value_scalar(type, (int64_t)(bits ^ SIGN_BIT));

@@ -14,8 +14,8 @@
  *   0x38  UUID                16 bytes
  *   0x40  TUPLE               the inner encoding, escaped and ended the same way
  *
- * A tuple that is a prefix of another sorts first. Tuples in attributes have 2..8 slots; in queries any
- * number (vectors, collections made by functions) and any nesting up to LION_TUPLE_DEPTH_MAX. */
+ * A tuple that is a prefix of another sorts first. Tuples in attributes have 2..8 slots; in queries
+ * any number (vectors, collections made by functions) and any nesting up to LION_TUPLE_DEPTH_MAX. */
 #ifndef LION_DATA_TUPLE_H
 #define LION_DATA_TUPLE_H
 
@@ -27,7 +27,8 @@
 void lion_tuple_put(lion_buffer *buffer, lion_value slot);
 /* Encode count slots as one TUPLE value in the arena. */
 lion_value lion_tuple_make(lion_arena *arena, const lion_value *slots, size_t count);
-/* Decode: slots live in the arena (bytes without escapes are borrowed from the tuple). fault on bad bytes. */
+/* Decode: slots live in the arena (bytes without escapes are borrowed from the tuple). fault on bad
+ * bytes. */
 lion_status lion_tuple_read(lion_value **slots_out, size_t *count_out, lion_value tuple,
                             lion_arena *arena, lion_error *error);
 bool lion_tuple_is_valid(lion_slice bytes);

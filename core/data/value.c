@@ -11,11 +11,11 @@
 
 /* Types of one class compare with each other; classes compare by number. */
 static const uint8_t CLASS_OF[16] = {
-    [LION_TYPE_NIL] = 0,     [LION_TYPE_BOOLEAN] = 1,   [LION_TYPE_LONG] = 2,
-    [LION_TYPE_DOUBLE] = 2,  [LION_TYPE_INSTANT] = 2,   [LION_TYPE_REF] = 2,
+    [LION_TYPE_NIL] = 0,       [LION_TYPE_BOOLEAN] = 1, [LION_TYPE_LONG] = 2,
+    [LION_TYPE_DOUBLE] = 2,    [LION_TYPE_INSTANT] = 2, [LION_TYPE_REF] = 2,
     [LION_TYPE_ATTRIBUTE] = 2, [LION_TYPE_STRING] = 3,  [LION_TYPE_KEYWORD] = 4,
-    [LION_TYPE_SYMBOL] = 5,  [LION_TYPE_URI] = 6,       [LION_TYPE_UUID] = 7,
-    [LION_TYPE_BYTES] = 8,   [LION_TYPE_TUPLE] = 9,     [LION_TYPE_DECIMAL] = 10,
+    [LION_TYPE_SYMBOL] = 5,    [LION_TYPE_URI] = 6,     [LION_TYPE_UUID] = 7,
+    [LION_TYPE_BYTES] = 8,     [LION_TYPE_TUPLE] = 9,   [LION_TYPE_DECIMAL] = 10,
     [LION_TYPE_MIXED] = 11,
 };
 #define CLASS_NUMBER 2
@@ -40,8 +40,8 @@ static int compare_doubles(double a, double b)
     return isnan(a) - isnan(b);
 }
 
-/* Exact: a double of 2^63 and more, or less than -2^63, is past every long; any other has an integral
- * part that is a long, and what is left decides a tie. */
+/* Exact: a double of 2^63 and more, or less than -2^63, is past every long; any other has an
+ * integral part that is a long, and what is left decides a tie. */
 static int compare_long_to_double(int64_t a, double b)
 {
     if (isnan(b) || b >= 0x1p63) return -1;
@@ -95,11 +95,12 @@ static uint64_t hash_double(double x)
 
 uint64_t lion_value_hash(lion_value value)
 {
-    int class = class_of(value);
+    int rank = class_of(value);
     if (value.type == LION_TYPE_DOUBLE) return hash_double(value.number);
-    if (class == CLASS_NUMBER) return lion_hash_u64((uint64_t)value.bits + HASH_SALT);
-    if (class < CLASS_STRING) return lion_hash_u64(((uint64_t)class << 32) + (uint64_t)value.bits + 1);
-    return lion_hash_seed(value.data, value.size, (uint64_t)class);
+    if (rank == CLASS_NUMBER) return lion_hash_u64((uint64_t)value.bits + HASH_SALT);
+    if (rank < CLASS_STRING)
+        return lion_hash_u64(((uint64_t)rank << 32) + (uint64_t)value.bits + 1);
+    return lion_hash_seed(value.data, value.size, (uint64_t)rank);
 }
 
 lion_value lion_value_copy(lion_arena *arena, lion_value value)
@@ -152,9 +153,7 @@ static lion_status coerce_string(lion_value *value_out, lion_slice text, lion_ty
     switch (type) {
     case LION_TYPE_URI:
     case LION_TYPE_SYMBOL:
-    case LION_TYPE_BYTES:
-        *value_out = lion_value_bytes(type, text);
-        return LION_OK;
+    case LION_TYPE_BYTES: *value_out = lion_value_bytes(type, text); return LION_OK;
     case LION_TYPE_KEYWORD:
         if (text.size > 0 && text.data[0] == ':')
             text = lion_slice_of(text.data + 1, text.size - 1);

@@ -1,7 +1,7 @@
 /* value.h - one value of the data model, 16 bytes, and the total order of values.
  *
- * Scalars sit in `bits`; everything with bytes is borrowed by pointer: whoever hands a value out says
- * how long its bytes live.
+ * Scalars sit in `bits`; everything with bytes is borrowed by pointer: whoever hands a value out
+ * says how long its bytes live.
  *
  *   type       bits                                  data/size
  *   NIL        0                                     (empty tuple slot, absent)
@@ -11,15 +11,16 @@
  *   INSTANT    int64 ms since 1970
  *   REF        entity id
  *   ATTRIBUTE  attribute's entity id (query only: prints as its ident; equal to REF and LONG by id)
- *   STRING KEYWORD SYMBOL URI BYTES                  UTF-8 (BYTES: any); keywords without their colon
+ *   STRING KEYWORD SYMBOL URI BYTES                  UTF-8 (BYTES: any); keywords without colon
  *   UUID                                             16 bytes, big-endian
  *   DECIMAL                                          reserved; answers unsupported
- *   TUPLE                                            the encoding of data/tuple.h: memcmp is its order
+ *   TUPLE                                            as data/tuple.h says: memcmp is its order
  *
  * Order inside one attribute (one type) is lion_value_compare: integers by value, doubles by IEEE
  * total order with NaN last and -0 equal to 0, bytes by memcmp then length, false before true.
- * Across types: NIL < BOOLEAN < numbers (LONG DOUBLE INSTANT REF ATTRIBUTE, by value) < STRING < KEYWORD <
- * SYMBOL < URI < UUID < BYTES < TUPLE. Long and double compare exactly (no rounding to double). */
+ * Across types: NIL < BOOLEAN < numbers (LONG DOUBLE INSTANT REF ATTRIBUTE, by value) < STRING <
+ * KEYWORD < SYMBOL < URI < UUID < BYTES < TUPLE. Long and double compare exactly (no rounding to
+ * double). */
 #ifndef LION_DATA_VALUE_H
 #define LION_DATA_VALUE_H
 
@@ -81,7 +82,10 @@ static inline lion_value lion_value_scalar(lion_type type, int64_t bits)
 }
 static inline lion_value lion_value_long(int64_t x) { return lion_value_scalar(LION_TYPE_LONG, x); }
 static inline lion_value lion_value_ref(int64_t id) { return lion_value_scalar(LION_TYPE_REF, id); }
-static inline lion_value lion_value_boolean(bool x) { return lion_value_scalar(LION_TYPE_BOOLEAN, x); }
+static inline lion_value lion_value_boolean(bool x)
+{
+    return lion_value_scalar(LION_TYPE_BOOLEAN, x);
+}
 static inline lion_value lion_value_double(double x)
 {
     return (lion_value){ .type = LION_TYPE_DOUBLE, .number = x };
@@ -97,7 +101,8 @@ static inline lion_slice lion_value_slice(lion_value value)
 
 /* The total order above. */
 int lion_value_compare(lion_value a, lion_value b);
-/* Equality as queries mean it: numbers by value across types, the rest by type and bytes. NaN equals NaN. */
+/* Equality as queries mean it: numbers by value across types, the rest by type and bytes. NaN
+ * equals NaN. */
 bool lion_value_equal(lion_value a, lion_value b);
 /* Equal values hash alike (2 and 2.0 too). */
 uint64_t lion_value_hash(lion_value value);
@@ -105,22 +110,26 @@ uint64_t lion_value_hash(lion_value value);
 /* A copy whose bytes live in `arena`. */
 lion_value lion_value_copy(lion_arena *arena, lion_value value);
 
-/* `value` as a value of `type`, or incorrect: string to uuid, uri, keyword (leading colon optional),
- * symbol, instant (RFC 3339), bytes; long to double, instant, ref; keyword to string (the colon comes
- * back), symbol to string; identity otherwise. New bytes live in `arena`. Tuples are not coerced here.
- * LION_ABSENT if the value cannot be of that type (the caller words the error). */
-lion_status lion_value_coerce(lion_value *value_out, lion_value value, lion_type type, lion_arena *arena);
+/* `value` as a value of `type`, or incorrect: string to uuid, uri, keyword (leading colon
+ * optional), symbol, instant (RFC 3339), bytes; long to double, instant, ref; keyword to string
+ * (the colon comes back), symbol to string; identity otherwise. New bytes live in `arena`. Tuples
+ * are not coerced here. LION_ABSENT if the value cannot be of that type (the caller words the
+ * error). */
+lion_status lion_value_coerce(lion_value *value_out, lion_value value, lion_type type,
+                              lion_arena *arena);
 
-/* "db.type/string" ↔ LION_TYPE_STRING. The name has no colon. 0 if there is no such type; decimal (name
- * "db.type/bigdec"), float (read as double), bigint, fn are told apart by the caller (db/schema). */
+/* "db.type/string" ↔ LION_TYPE_STRING. The name has no colon. 0 if there is no such type; decimal
+ * (name "db.type/bigdec"), float (read as double), bigint, fn are told apart by the caller
+ * (db/schema). */
 const char *lion_type_name(lion_type type);
 lion_type lion_type_of_name(lion_slice name);
 
-/* Text for messages and for `str`: EDN-like, keywords with colon, strings bare, uuids canonical, instants
- * RFC 3339, doubles shortest round trip ("2.0"). Appends to the arena, zero-terminated. */
+/* Text for messages and for `str`: EDN-like, keywords with colon, strings bare, uuids canonical,
+ * instants RFC 3339, doubles shortest round trip ("2.0"). Appends to the arena, zero-terminated. */
 char *lion_value_text(lion_arena *arena, lion_value value);
 
-/* RFC 3339 (date alone, or date-time with optional fraction and offset) ↔ ms. LION_ABSENT if malformed. */
+/* RFC 3339 (date alone, or date-time with optional fraction and offset) ↔ ms. LION_ABSENT if
+ * malformed. */
 lion_status lion_instant_parse(int64_t *instant_ms_out, lion_slice text);
 void lion_instant_format(char out[32], int64_t instant_ms); /* "2026-01-01T00:00:00.000Z" */
 /* Canonical uuid text, any case. LION_ABSENT if malformed. */

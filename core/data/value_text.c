@@ -129,8 +129,10 @@ static void put_value(lion_buffer *buffer, lion_value value, bool is_quoted, uns
         lion_buffer_put(buffer, bytes.data, bytes.size);
         break;
     case LION_TYPE_STRING:
-        if (is_quoted) put_quoted(buffer, bytes);
-        else lion_buffer_put(buffer, bytes.data, bytes.size);
+        if (is_quoted)
+            put_quoted(buffer, bytes);
+        else
+            lion_buffer_put(buffer, bytes.data, bytes.size);
         break;
     case LION_TYPE_BYTES: put_bytes(buffer, bytes); break;
     case LION_TYPE_TUPLE: put_tuple(buffer, value, depth); break;

@@ -9,8 +9,9 @@
 static void fill_random(int64_t *values, size_t count, unsigned width)
 {
     uint64_t mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
-    int64_t minimum = width == 64 ? INT64_MIN
-                                  : (int64_t)(random_u64() % (UINT64_MAX - mask) + (UINT64_C(1) << 63));
+    int64_t minimum = width == 64
+                          ? INT64_MIN
+                          : (int64_t)(random_u64() % (UINT64_MAX - mask) + (UINT64_C(1) << 63));
     for (size_t i = 0; i < count; i++)
         values[i] = (int64_t)((uint64_t)minimum + (random_u64() & mask));
     if (count > 0) values[random_below(count)] = minimum;

@@ -1,4 +1,5 @@
-/* The sort of datoms against qsort with the full comparison, in every order and at every size class. */
+/* The sort of datoms against qsort with the full comparison, in every order and at every size
+ * class. */
 #include "support.h"
 
 #include <time.h>
@@ -38,7 +39,8 @@ static lion_value random_value(mixture kind, char *text)
     default:
         if (random_below(4) == 0) return lion_value_nil();
         if (random_below(3) == 0) return lion_value_long((int64_t)random_u64());
-        if (random_below(3) == 0) return lion_value_long((INT64_C(1) << 60) + (int64_t)random_below(99));
+        if (random_below(3) == 0)
+            return lion_value_long((INT64_C(1) << 60) + (int64_t)random_below(99));
         return random_value((mixture)random_below(ANYTHING), text);
     }
 }
@@ -87,7 +89,8 @@ static void assert_sorts_like_qsort(size_t count, mixture kind)
 static void any_size_and_mixture_sorts_like_qsort(void **state)
 {
     (void)state;
-    static const size_t SIZES[] = { 0, 1, 2, 3, 15, 16, 17, 40, 191, 192, 193, 300, 1000, 5000, 30000 };
+    static const size_t SIZES[] = { 0,   1,   2,   3,   15,   16,   17,   40,
+                                    191, 192, 193, 300, 1000, 5000, 30000 };
     for (size_t i = 0; i < CASES(SIZES); i++)
         for (int kind = 0; kind < MIXTURES; kind++)
             for (int round = 0; round < (SIZES[i] < 1000 ? 20 : 2); round++)

@@ -125,9 +125,13 @@ static void doubles_are_short_and_read_back(void **state)
     static const struct {
         double number;
         const char *expected;
-    } CASE[] = { { 2, "2.0" },          { 0.1, "0.1" },       { -0.0, "-0.0" },
-                 { 1e300, "1e+300" },   { 1.0 / 3, "0.3333333333333333" },
-                 { 0x1p53, "9007199254740992.0" }, { 5e-324, "4.94065645841247e-324" } };
+    } CASE[] = { { 2, "2.0" },
+                 { 0.1, "0.1" },
+                 { -0.0, "-0.0" },
+                 { 1e300, "1e+300" },
+                 { 1.0 / 3, "0.3333333333333333" },
+                 { 0x1p53, "9007199254740992.0" },
+                 { 5e-324, "4.94065645841247e-324" } };
     for (size_t i = 0; i < CASES(CASE); i++)
         assert_string_equal(lion_value_text(&arena, lion_value_double(CASE[i].number)),
                             CASE[i].expected);
@@ -158,8 +162,9 @@ static void values_print_as_edn(void **state)
                            lion_value_scalar(LION_TYPE_INSTANT, 0),
                            lion_tuple_make(&arena, inner, 2) };
     lion_value tuple = lion_tuple_make(&arena, slots, 5);
-    assert_string_equal(lion_value_text(&arena, tuple),
-                        "[nil true :k/w #inst \"1970-01-01T00:00:00.000Z\" [1 \"a \\\"b\\\"\\n\"]]");
+    assert_string_equal(
+        lion_value_text(&arena, tuple),
+        "[nil true :k/w #inst \"1970-01-01T00:00:00.000Z\" [1 \"a \\\"b\\\"\\n\"]]");
     lion_value text = lion_value_bytes(LION_TYPE_STRING, lion_slice_text("bare \"text\""));
     assert_string_equal(lion_value_text(&arena, text), "bare \"text\"");
     lion_value bad = lion_value_bytes(LION_TYPE_TUPLE, lion_slice_text("zzz"));

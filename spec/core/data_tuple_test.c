@@ -47,10 +47,10 @@ static lion_value random_slot(lion_arena *arena, int depth)
 static int compare_slots(lion_value a, lion_value b)
 {
     static const int RANK[16] = {
-        [LION_TYPE_NIL] = 0,      [LION_TYPE_BOOLEAN] = 1, [LION_TYPE_LONG] = 2,
-        [LION_TYPE_INSTANT] = 3,  [LION_TYPE_REF] = 4,     [LION_TYPE_DOUBLE] = 5,
-        [LION_TYPE_STRING] = 6,   [LION_TYPE_KEYWORD] = 7, [LION_TYPE_SYMBOL] = 8,
-        [LION_TYPE_URI] = 9,      [LION_TYPE_BYTES] = 10,  [LION_TYPE_UUID] = 11,
+        [LION_TYPE_NIL] = 0,     [LION_TYPE_BOOLEAN] = 1, [LION_TYPE_LONG] = 2,
+        [LION_TYPE_INSTANT] = 3, [LION_TYPE_REF] = 4,     [LION_TYPE_DOUBLE] = 5,
+        [LION_TYPE_STRING] = 6,  [LION_TYPE_KEYWORD] = 7, [LION_TYPE_SYMBOL] = 8,
+        [LION_TYPE_URI] = 9,     [LION_TYPE_BYTES] = 10,  [LION_TYPE_UUID] = 11,
         [LION_TYPE_TUPLE] = 12,
     };
     if (a.type != b.type) return RANK[a.type] - RANK[b.type];
@@ -115,8 +115,8 @@ static void hostile_bytes_are_refused(void **state)
     (void)state;
     lion_arena arena;
     lion_arena_init(&arena, 0);
-    static const char *const BAD[] = { "\x01", "\x20\x01\x02", "\x30unended", "\x30" "a\x02",
-                                       "\x10\x02", "\x38short", "\x06" };
+    static const char *const BAD[] = { "\x01",     "\x20\x01\x02", "\x30unended", "\x30\x61\x02",
+                                       "\x10\x02", "\x38short",    "\x06" };
     lion_error error;
     lion_value *slots;
     size_t count;
@@ -136,7 +136,8 @@ static void hostile_bytes_are_refused(void **state)
         memcpy(exact, noise, size);
         lion_slice bytes = lion_slice_of(exact, size);
         (void)lion_tuple_is_valid(bytes);
-        (void)lion_tuple_read(&slots, &count, lion_value_bytes(LION_TYPE_TUPLE, bytes), &arena, NULL);
+        (void)lion_tuple_read(&slots, &count, lion_value_bytes(LION_TYPE_TUPLE, bytes), &arena,
+                              NULL);
         free(exact);
         free(noise);
         lion_arena_reset(&arena);

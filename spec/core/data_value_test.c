@@ -90,8 +90,9 @@ static void values_climb_the_ladder(void **state)
 /* A double or a long near the places where one cannot hold the other. */
 static lion_value random_number(void)
 {
-    int64_t near[] = { 0, INT64_C(1) << 53, -(INT64_C(1) << 53), INT64_MAX - 9, INT64_MIN + 9,
-                       INT64_C(1) << 60 };
+    int64_t near[] = {
+        0, INT64_C(1) << 53, -(INT64_C(1) << 53), INT64_MAX - 9, INT64_MIN + 9, INT64_C(1) << 60
+    };
     int64_t base = near[random_below(CASES(near))] + (int64_t)random_below(9) - 4;
     return random_below(2) == 0 ? lion_value_long(base)
                                 : lion_value_double((double)base + (double)random_below(3) / 2);
@@ -129,7 +130,8 @@ static void coercion_turns_text_and_numbers(void **state)
         { text_value(LION_TYPE_STRING, "a/b"), LION_TYPE_SYMBOL, "a/b" },
         { text_value(LION_TYPE_STRING, "http://x"), LION_TYPE_URI, "http://x" },
         { text_value(LION_TYPE_STRING, "ab"), LION_TYPE_BYTES, "#bytes \"6162\"" },
-        { text_value(LION_TYPE_STRING, "2026-01-02"), LION_TYPE_INSTANT, "2026-01-02T00:00:00.000Z" },
+        { text_value(LION_TYPE_STRING, "2026-01-02"), LION_TYPE_INSTANT,
+          "2026-01-02T00:00:00.000Z" },
         { text_value(LION_TYPE_STRING, "soon"), LION_TYPE_INSTANT, NULL },
         { text_value(LION_TYPE_STRING, "0190E8E2-0000-7000-8000-00000000000A"), LION_TYPE_UUID,
           "0190e8e2-0000-7000-8000-00000000000a" },
