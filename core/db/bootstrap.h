@@ -1,0 +1,34 @@
+/* bootstrap.h - the entities that every database begins with, by fixed ids, and the datoms of the first
+ * transaction (t 1, instant 1970-01-01T00:00:00Z). The next id counter after it is LION_COUNTER_FIRST. */
+#ifndef LION_DB_BOOTSTRAP_H
+#define LION_DB_BOOTSTRAP_H
+
+#include "base/arena.h"
+#include "data/datom.h"
+
+#define LION_COUNTER_FIRST 1000
+#define LION_T_BOOTSTRAP 1
+
+enum {
+    LION_ID_PART_DB = 0, LION_ID_ADD = 1, LION_ID_RETRACT = 2, LION_ID_PART_TX = 3, LION_ID_PART_USER = 4,
+    LION_ID_IDENT = 10, LION_ID_INSTALL_PARTITION = 11, LION_ID_INSTALL_VALUE_TYPE = 12,
+    LION_ID_INSTALL_ATTRIBUTE = 13, LION_ID_INSTALL_FUNCTION = 14,
+    LION_ID_TYPE_KEYWORD = 20, LION_ID_TYPE_LONG = 21, LION_ID_TYPE_STRING = 22, LION_ID_TYPE_BOOLEAN = 23,
+    LION_ID_TYPE_INSTANT = 24, LION_ID_TYPE_FN = 25, LION_ID_TYPE_BYTES = 26, LION_ID_TYPE_REF = 27,
+    LION_ID_TYPE_DOUBLE = 28, LION_ID_TYPE_FLOAT = 29, LION_ID_TYPE_UUID = 30, LION_ID_TYPE_URI = 31,
+    LION_ID_TYPE_BIGDEC = 32, LION_ID_TYPE_BIGINT = 33, LION_ID_TYPE_SYMBOL = 34, LION_ID_TYPE_TUPLE = 35,
+    LION_ID_CARDINALITY_ONE = 36, LION_ID_CARDINALITY_MANY = 37,
+    LION_ID_UNIQUE_VALUE = 38, LION_ID_UNIQUE_IDENTITY = 39,
+    LION_ID_VALUE_TYPE = 40, LION_ID_CARDINALITY = 41, LION_ID_UNIQUE = 42, LION_ID_IS_COMPONENT = 43,
+    LION_ID_INDEX = 44, LION_ID_NO_HISTORY = 45, LION_ID_TX_INSTANT = 50, LION_ID_FULLTEXT = 51,
+    LION_ID_DOC = 62, LION_ID_TUPLE_ATTRS = 63, LION_ID_TUPLE_TYPES = 64, LION_ID_TUPLE_TYPE = 65,
+    LION_ID_ATTR_PREDS = 66, LION_ID_ENSURE = 67, LION_ID_ENTITY_ATTRS = 68, LION_ID_ENTITY_PREDS = 69,
+    LION_ID_EXCISE = 70, LION_ID_EXCISE_ATTRS = 71, LION_ID_EXCISE_BEFORE = 72, LION_ID_EXCISE_BEFORE_T = 73,
+    LION_ID_TX_ID = 74, /* lion.tx/id: uuid, unique value: the id of a retry-safe transaction */
+    LION_ID_FN_CAS = 75, LION_ID_FN_RETRACT_ENTITY = 76,
+};
+
+/* Into the arena, db/txInstant included, in EAVT order. */
+void lion_bootstrap_datoms(lion_datom **datoms_out, size_t *count_out, lion_arena *arena);
+
+#endif

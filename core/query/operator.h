@@ -1,0 +1,49 @@
+/* operator.h - the executor's interface: a tree of operators, each yielding batches of columns.
+ *
+ * A batch has one vector per variable that is live, `count` rows, and may be
+ *   flat        rows 0..count-1
+ *   selected    only rows selection[0..selected)  (a filter writes a selection, it copies nothing)
+ *   factorised  row i stands for the rows [start[i], start[i+1]) of the nested vectors (an unflattened join:
+ *               counts, aggregates, distinct and existence read it as it is; lion_batch_flatten expands)
+ * next() is pull-based and re-entrant: LION_CALL leaves all state in the operator, and the same next() is taken again after
+ * the host's answer. Every next() checks deadline, cancellation and budgets once (lion_run_check). Operators that hold
+ * much (hash tables, sorts, fixpoints) implement spill() and may be split() over ranges of their leading input; an operator without
+ * one has NULL there. */
+#ifndef LION_QUERY_OPERATOR_H
+#define LION_QUERY_OPERATOR_H
+
+#include "data/call.h"
+#include "query/ir.h"
+
+typedef struct lion_run lion_run; /* what operators share: arena, sources, bounds, the pending call (run.h) */
+
+typedef struct lion_batch {
+    uint32_t count;
+    uint32_t width;
+    lion_vector *columns;      /* by slot; an operator's schema maps variables to slots */
+    const uint16_t *selection; /* NULL: all rows */
+    uint32_t selected;         /* when selection is not NULL */
+    const uint32_t *nested_start; /* NULL: flat; else count+1 offsets into nested */
+    uint32_t nested_width;
+    lion_vector *nested;
+} lion_batch;
+
+typedef struct lion_operator lion_operator;
+struct lion_operator {
+    const char *name;          /* for explain: "scan", "lookup", "hash-join" … */
+    const char *detail;        /* for explain, in the arena */
+    lion_status (*next)(lion_operator *self, lion_batch *batch_out, lion_error *error);
+    lion_status (*rewind)(lion_operator *self, lion_error *error);      /* start again (correlated inputs may have changed) */
+    lion_status (*spill)(lion_operator *self, uint64_t *bytes_freed_out, lion_error *error); /* NULL: cannot */
+    lion_status (*split)(lion_operator *self, lion_operator **other_out, lion_error *error); /* NULL: cannot */
+    void (*close)(lion_operator *self);  /* NULL: nothing but arena memory */
+    lion_run *run;
+    uint32_t *vars;            /* variable of each slot */
+    uint32_t width;
+    lion_operator *inputs[2];
+    double rows_estimated;
+    uint64_t rows;             /* yielded so far */
+    uint64_t time_ns;          /* inclusive, when statistics are wanted */
+};
+
+#endif
