@@ -1,0 +1,362 @@
+/* leaf.c - opening leaves, and finding rows in them. Ranges are read by leaf_read.c. */
+#include "index/leaf.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "index/leaf_format.h"
+
+lion_status lion_leaf_corrupt(lion_error *error, const char *what)
+{
+    return lion_fail_corrupt(error, "a leaf segment is malformed: %s", what);
+}
+
+static uint32_t load_u32(const uint8_t *at)
+{
+    uint32_t x;
+    memcpy(&x, at, 4);
+    return x;
+}
+
+/* ---- opening ---- */
+
+lion_status lion_leaf_open(lion_leaf *leaf, lion_slice bytes, uint32_t a, lion_error *error)
+{
+    if (bytes.size < LION_LEAF_HEADER_SIZE || bytes.data[0] != LION_SEGMENT_LEAF)
+        return lion_leaf_corrupt(error, "it has no leaf's header");
+    leaf->bytes = bytes.data;
+    leaf->size = bytes.size;
+    leaf->order = bytes.data[1];
+    leaf->type = bytes.data[2];
+    leaf->is_history = bytes.data[3] == 1;
+    leaf->rows = load_u32(bytes.data + 4);
+    leaf->leads = load_u32(bytes.data + 8);
+    leaf->attributes = load_u32(bytes.data + 12);
+    memcpy(leaf->places, bytes.data + 16, sizeof leaf->places);
+    leaf->a = a;
+    leaf->opened = 0;
+    leaf->added = NULL;
+    leaf->columns = NULL;
+    leaf->column_code = UINT32_MAX;
+
+    bool is_mixed = leaf->order == LION_EAVT;
+    bool is_sound = leaf->order <= LION_AVET && bytes.data[3] <= 1 &&
+                    is_mixed == (leaf->type == LION_TYPE_MIXED) &&
+                    is_mixed == (leaf->attributes > 0) && leaf->rows >= 1 &&
+                    leaf->rows <= LION_LEAF_ROWS_MAX && leaf->leads >= 1 &&
+                    leaf->leads <= leaf->rows && leaf->attributes <= leaf->rows;
+    return is_sound ? LION_OK : lion_leaf_corrupt(error, "its header makes no sense");
+}
+
+/* A reader of what lies at a place, to the end of the segment. */
+static lion_reader reader_at(const lion_leaf *leaf, lion_leaf_place place)
+{
+    lion_reader reader;
+    size_t offset = leaf->places[place];
+    bool is_inside = offset >= LION_LEAF_HEADER_SIZE && offset < leaf->size;
+    lion_reader_init(&reader, is_inside ? lion_slice_of(leaf->bytes + offset, leaf->size - offset)
+                                        : lion_slice_of(leaf->bytes, 0));
+    return reader;
+}
+
+static bool open_e(lion_leaf *leaf)
+{
+    lion_reader reader = reader_at(leaf, LION_LEAF_PLACE_E);
+    return lion_ints_open(&leaf->e, &reader, leaf->order == LION_AVET ? leaf->rows : leaf->leads);
+}
+
+static bool open_v(lion_leaf *leaf)
+{
+    lion_reader reader = reader_at(leaf, LION_LEAF_PLACE_V);
+    if (leaf->order == LION_EAVT) {
+        leaf->directory = lion_reader_bytes(&reader, (size_t)leaf->attributes * 8).data;
+        return !reader.is_failed;
+    }
+    return lion_column_open(&leaf->v, &reader) && leaf->v.type == leaf->type &&
+           leaf->v.count == (leaf->order == LION_AVET ? leaf->leads : leaf->rows) &&
+           (leaf->order != LION_AVET || lion_type_is_scalar(leaf->type) ||
+            (leaf->v.mode & LION_COLUMN_CODES) == 0);
+}
+
+static bool open_tx(lion_leaf *leaf)
+{
+    lion_reader reader = reader_at(leaf, LION_LEAF_PLACE_TX);
+    if (!lion_ints_open(&leaf->tx, &reader, leaf->rows)) return false;
+    if (!leaf->is_history) return true;
+    reader = reader_at(leaf, LION_LEAF_PLACE_ADDED);
+    leaf->added = lion_reader_bytes(&reader, ((size_t)leaf->rows + 7) / 8).data;
+    return !reader.is_failed;
+}
+
+static bool open_runs(lion_leaf *leaf)
+{
+    if (leaf->leads == leaf->rows) return true;
+    lion_reader reader = reader_at(leaf, LION_LEAF_PLACE_STARTS);
+    return lion_ints_open(&leaf->starts, &reader, (size_t)leaf->leads + 1);
+}
+
+static bool open_shapes(lion_leaf *leaf)
+{
+    if (leaf->order != LION_EAVT) return true;
+    lion_reader reader = reader_at(leaf, LION_LEAF_PLACE_SHAPES);
+    leaf->shapes = lion_reader_u32(&reader);
+    leaf->positions = lion_reader_u32(&reader);
+    return !reader.is_failed && leaf->shapes <= leaf->leads && leaf->positions <= leaf->rows &&
+           lion_ints_open(&leaf->shape, &reader, leaf->leads) &&
+           lion_ints_open(&leaf->ordinal, &reader, leaf->leads) &&
+           lion_ints_open(&leaf->shape_starts, &reader, (size_t)leaf->shapes + 1) &&
+           lion_ints_open(&leaf->codes, &reader, leaf->positions) &&
+           lion_ints_open(&leaf->slots, &reader, leaf->positions);
+}
+
+lion_status lion_leaf_need(lion_leaf *leaf, unsigned parts, lion_error *error)
+{
+    unsigned missing = parts & ~(unsigned)leaf->opened;
+    if (missing == 0) return LION_OK;
+    if ((missing & LION_LEAF_E) != 0 && !open_e(leaf)) return lion_leaf_corrupt(error, "column e");
+    if ((missing & LION_LEAF_V) != 0 && !open_v(leaf)) return lion_leaf_corrupt(error, "column v");
+    if ((missing & LION_LEAF_TX) != 0 && !open_tx(leaf))
+        return lion_leaf_corrupt(error, "column tx");
+    if ((missing & LION_LEAF_RUNS) != 0 && !open_runs(leaf))
+        return lion_leaf_corrupt(error, "its runs");
+    if ((missing & LION_LEAF_SHAPES) != 0 && !open_shapes(leaf))
+        return lion_leaf_corrupt(error, "its shapes");
+    leaf->opened = (uint8_t)(leaf->opened | missing);
+    return LION_OK;
+}
+
+/* ---- runs ---- */
+
+lion_status lion_leaf_run_of(uint32_t *run_out, lion_leaf *leaf, uint32_t row, lion_error *error)
+{
+    LION_ASSERT(row < leaf->rows);
+    if (lion_leaf_need(leaf, LION_LEAF_RUNS, error) != LION_OK) return LION_FAILED;
+    if (leaf->leads == leaf->rows) {
+        *run_out = row;
+        return LION_OK;
+    }
+    size_t behind = lion_ints_lower_bound(&leaf->starts, 0, leaf->leads + 1u, (int64_t)row + 1);
+    if (behind == 0 || behind > leaf->leads) return lion_leaf_corrupt(error, "its runs");
+    *run_out = (uint32_t)behind - 1;
+    return LION_OK;
+}
+
+lion_status lion_leaf_run_rows(uint32_t *from_out, uint32_t *to_out, lion_leaf *leaf, uint32_t run,
+                               lion_error *error)
+{
+    LION_ASSERT(run < leaf->leads);
+    if (lion_leaf_need(leaf, LION_LEAF_RUNS, error) != LION_OK) return LION_FAILED;
+    if (leaf->leads == leaf->rows) {
+        *from_out = run;
+        *to_out = run + 1;
+        return LION_OK;
+    }
+    int64_t from = lion_ints_get(&leaf->starts, run), to = lion_ints_get(&leaf->starts, run + 1u);
+    if (from < 0 || to <= from || to > leaf->rows) return lion_leaf_corrupt(error, "its runs");
+    *from_out = (uint32_t)from;
+    *to_out = (uint32_t)to;
+    return LION_OK;
+}
+
+static lion_status run_start(uint32_t *row_out, lion_leaf *leaf, size_t run, lion_error *error)
+{
+    uint32_t to;
+    if (run < leaf->leads) return lion_leaf_run_rows(row_out, &to, leaf, (uint32_t)run, error);
+    *row_out = leaf->rows;
+    return LION_OK;
+}
+
+/* ---- cells ---- */
+
+/* The column of an attribute of an EAVT leaf. */
+static lion_column *attribute_column(lion_leaf *leaf, uint32_t code)
+{
+    lion_column *column = leaf->columns != NULL ? &leaf->columns[code] : &leaf->column;
+    bool is_open = leaf->columns != NULL ? column->type != LION_TYPE_NIL : leaf->column_code == code;
+    if (is_open) return column;
+
+    uint32_t place = load_u32(leaf->directory + (size_t)code * 8 + 4);
+    lion_reader reader;
+    bool is_inside = place >= LION_LEAF_HEADER_SIZE && place < leaf->size;
+    leaf->column_code = UINT32_MAX;
+    if (is_inside) {
+        lion_reader_init(&reader, lion_slice_of(leaf->bytes + place, leaf->size - place));
+        if (lion_column_open(column, &reader)) {
+            leaf->column_code = code;
+            return column;
+        }
+    }
+    column->type = LION_TYPE_NIL;
+    return NULL;
+}
+
+lion_status lion_leaf_read_run(lion_leaf *leaf, uint32_t run, uint32_t offset, uint32_t count, uint32_t *a,
+                               lion_value *values, lion_error *error)
+{
+    LION_ASSERT(run < leaf->leads && leaf->order == LION_EAVT);
+    if (lion_leaf_need(leaf, LION_LEAF_SHAPES | LION_LEAF_V, error) != LION_OK) return LION_FAILED;
+    uint64_t shape = (uint64_t)lion_ints_get(&leaf->shape, run);
+    if (shape >= leaf->shapes) return lion_leaf_corrupt(error, "its shapes");
+    uint64_t position = (uint64_t)lion_ints_get(&leaf->shape_starts, shape) + offset;
+    if (position > leaf->positions || count > leaf->positions - position)
+        return lion_leaf_corrupt(error, "its shapes");
+    uint64_t ordinal = values != NULL ? (uint64_t)lion_ints_get(&leaf->ordinal, run) : 0;
+
+    for (uint32_t i = 0; i < count; i++, position++) {
+        uint64_t code = (uint64_t)lion_ints_get(&leaf->codes, position);
+        if (code >= leaf->attributes) return lion_leaf_corrupt(error, "its shapes");
+        if (a != NULL) a[i] = load_u32(leaf->directory + code * 8);
+        if (values == NULL) continue;
+        uint64_t slot = (uint64_t)lion_ints_get(&leaf->slots, position) + ordinal;
+        lion_column *column = attribute_column(leaf, (uint32_t)code);
+        if (column == NULL || slot >= column->count || !lion_column_get(column, slot, &values[i]))
+            return lion_leaf_corrupt(error, "a column of an attribute");
+    }
+    return LION_OK;
+}
+
+lion_status lion_leaf_row(lion_datom *datom_out, lion_leaf *leaf, uint32_t row, lion_error *error)
+{
+    LION_ASSERT(row < leaf->rows);
+    if (lion_leaf_need(leaf, LION_LEAF_E | LION_LEAF_V | LION_LEAF_TX, error) != LION_OK)
+        return LION_FAILED;
+    uint32_t run, from, to;
+    if (lion_leaf_run_of(&run, leaf, row, error) != LION_OK) return LION_FAILED;
+    *datom_out = (lion_datom){ .tx = lion_ints_get(&leaf->tx, row), .a = leaf->a, .added = true };
+    if (leaf->added != NULL) datom_out->added = (leaf->added[row / 8] >> (row % 8) & 1) != 0;
+    datom_out->e = lion_ints_get(&leaf->e, leaf->order == LION_AVET ? row : run);
+    if (leaf->order == LION_EAVT) {
+        if (lion_leaf_run_rows(&from, &to, leaf, run, error) != LION_OK) return LION_FAILED;
+        return lion_leaf_read_run(leaf, run, row - from, 1, &datom_out->a, &datom_out->v, error);
+    }
+    if (!lion_column_get(&leaf->v, leaf->order == LION_AVET ? run : row, &datom_out->v))
+        return lion_leaf_corrupt(error, "column v");
+    return LION_OK;
+}
+
+/* ---- search ---- */
+
+static int compare_ids(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* How a row of the run compares with the key in the components behind the lead, as far as they are given. */
+static lion_status compare_tail(int *order_out, lion_leaf *leaf, uint32_t run, uint32_t start,
+                                uint32_t row, const lion_key *key, lion_snapshot *snapshot,
+                                lion_error *error)
+{
+    unsigned left = key->parts - (leaf->order == LION_EAVT ? 1u : 2u);
+    int order = 0;
+    lion_value v = { 0 };
+    if (leaf->order == LION_EAVT) {
+        uint32_t a;
+        lion_status status =
+            lion_leaf_read_run(leaf, run, row - start, 1, &a, left > 1 ? &v : NULL, error);
+        if (status != LION_OK) return status;
+        order = (a > key->datom.a) - (a < key->datom.a);
+        left--;
+    } else if (leaf->order == LION_AVET) {
+        order = compare_ids(lion_ints_get(&leaf->e, row), key->datom.e);
+        left--;
+    } else if (!lion_column_get(&leaf->v, row, &v)) {
+        return lion_leaf_corrupt(error, "column v");
+    }
+    if (order == 0 && left > 0 && leaf->order != LION_AVET) {
+        if (lion_stub_compare(&order, &v, &key->datom.v, snapshot, error) != LION_OK)
+            return LION_FAILED;
+        left--;
+    }
+    if (order == 0 && left > 0) order = compare_ids(key->datom.tx, lion_ints_get(&leaf->tx, row));
+    *order_out = order;
+    return LION_OK;
+}
+
+static lion_status search_run(uint32_t *row_out, lion_leaf *leaf, uint32_t run, const lion_key *key,
+                              bool upper, lion_snapshot *snapshot, lion_error *error)
+{
+    uint32_t start, end;
+    if (lion_leaf_run_rows(&start, &end, leaf, run, error) != LION_OK) return LION_FAILED;
+    if (leaf->order == LION_AVET && (key->parts == 3 || end - start > 8)) {
+        /* e ascends in the run: search it as a column first. */
+        size_t low = lion_ints_lower_bound(&leaf->e, start, end, key->datom.e);
+        size_t high = key->datom.e == INT64_MAX
+                          ? end
+                          : lion_ints_lower_bound(&leaf->e, low, end, key->datom.e + 1);
+        if (key->parts == 3) {
+            *row_out = (uint32_t)(upper ? high : low);
+            return LION_OK;
+        }
+        if (low == high) {
+            *row_out = (uint32_t)low;
+            return LION_OK;
+        }
+        uint32_t from = (uint32_t)low, to = (uint32_t)high; /* tx descends */
+        while (from < to && (lion_ints_get(&leaf->tx, from) > key->datom.tx ||
+                             (upper && lion_ints_get(&leaf->tx, from) == key->datom.tx)))
+            from++;
+        *row_out = from;
+        return LION_OK;
+    }
+    uint32_t from = start, to = end;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        int order = 0;
+        if (compare_tail(&order, leaf, run, start, middle, key, snapshot, error) != LION_OK)
+            return LION_FAILED;
+        if (order < 0 || (upper && order == 0))
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    *row_out = from;
+    return LION_OK;
+}
+
+/* First run whose lead is >= the key's (upper: >), and whether it is equal. */
+static lion_status search_leads(size_t *run_out, bool *is_equal_out, lion_leaf *leaf,
+                                const lion_key *key, bool upper, lion_snapshot *snapshot,
+                                lion_error *error)
+{
+    *is_equal_out = false;
+    if (leaf->order != LION_AVET) {
+        int64_t e = key->datom.e;
+        bool is_last = upper && e == INT64_MAX;
+        *run_out = is_last ? leaf->leads
+                           : lion_ints_lower_bound(&leaf->e, 0, leaf->leads, e + (upper ? 1 : 0));
+        if (!upper && *run_out < leaf->leads)
+            *is_equal_out = lion_ints_get(&leaf->e, *run_out) == e;
+        return LION_OK;
+    }
+    lion_status status = lion_column_lower_bound(run_out, &leaf->v, 0, leaf->leads, &key->datom.v,
+                                                 upper, snapshot, error);
+    if (status != LION_OK || upper || *run_out == leaf->leads) return status;
+    lion_value lead;
+    int order;
+    if (!lion_column_get(&leaf->v, *run_out, &lead)) return lion_leaf_corrupt(error, "column v");
+    status = lion_stub_compare(&order, &lead, &key->datom.v, snapshot, error);
+    *is_equal_out = order == 0;
+    return status;
+}
+
+lion_status lion_leaf_lower_bound(uint32_t *row_out, lion_leaf *leaf, const lion_key *key, bool upper,
+                                  lion_snapshot *snapshot, lion_error *error)
+{
+    unsigned lead_parts = leaf->order == LION_EAVT ? 1 : 2;
+    if (key->parts < lead_parts) {
+        *row_out = upper ? leaf->rows : 0;
+        return LION_OK;
+    }
+    unsigned parts = LION_LEAF_RUNS | (leaf->order == LION_AVET ? LION_LEAF_V : LION_LEAF_E);
+    if (key->parts > lead_parts) parts |= LION_LEAF_E | LION_LEAF_V;
+    if (key->parts == 4) parts |= LION_LEAF_TX;
+    if (lion_leaf_need(leaf, parts, error) != LION_OK) return LION_FAILED;
+
+    size_t run;
+    bool is_equal;
+    bool is_lead = key->parts == lead_parts;
+    if (search_leads(&run, &is_equal, leaf, key, is_lead && upper, snapshot, error) != LION_OK)
+        return LION_FAILED;
+    if (is_lead || !is_equal) return run_start(row_out, leaf, run, error);
+    return search_run(row_out, leaf, (uint32_t)run, key, upper, snapshot, error);
+}
