@@ -1,0 +1,251 @@
+/* connection.c - handles, and the registry that lets one process open a database twice. */
+#include "connection/connection.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "connection/database.h"
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static lion_database *registry;
+
+static char *copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = lion_alloc(size);
+    if (copy != NULL) memcpy(copy, text, size);
+    return copy;
+}
+
+/* The folder's real path and the file's name: the same for every way to write it. */
+static lion_status canonical_path(char **key_out, const char *path, lion_error *error)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    size_t size = slash == NULL ? 1 : (slash == path ? 1 : (size_t)(slash - path));
+    if (size >= sizeof folder || *name == 0)
+        return lion_fail(error, LION_INCORRECT, "lion/io", "\"%s\" is not the path of a file", path);
+    memcpy(folder, slash == NULL ? "." : path, size);
+    folder[size] = 0;
+    if (realpath(folder, real) == NULL) {
+        int code = errno;
+        if (code == ENOENT)
+            return lion_fail(error, LION_NOT_FOUND, "lion/not-found",
+                             "the folder %s does not exist: make it first", folder);
+        return lion_fail_errno(error, code, folder);
+    }
+    size_t length = strlen(real) + strlen(name) + 2;
+    char *key = lion_alloc(length);
+    if (key == NULL) return lion_fail_memory(error);
+    memcpy(key, real, strlen(real));
+    key[strlen(real)] = '/';
+    memcpy(key + strlen(real) + 1, name, strlen(name) + 1);
+    *key_out = key;
+    return LION_OK;
+}
+
+static lion_database *find(const char *key)
+{
+    for (lion_database *database = registry; database != NULL; database = database->next)
+        if (database->key != NULL && strcmp(database->key, key) == 0) return database;
+    return NULL;
+}
+
+static void forget(lion_database *database)
+{
+    for (lion_database **link = &registry; *link != NULL; link = &(*link)->next) {
+        if (*link != database) continue;
+        *link = database->next;
+        return;
+    }
+}
+
+/* key NULL: private. Takes key. Holds the registry's lock while opening, so that two openings of one file meet. */
+static lion_status open_shared(lion_database **database_out, char *key, const char *path,
+                               const lion_connection_options *options, lion_error *error)
+{
+    lion_status status = LION_OK;
+    pthread_mutex_lock(&registry_lock);
+    lion_database *database = key == NULL ? NULL : find(key);
+    if (database == NULL) {
+        status = lion_database_open(&database, path, options, error);
+        if (status == LION_OK) {
+            database->key = key;
+            key = NULL;
+            database->next = registry;
+            registry = database;
+        }
+    }
+    if (status == LION_OK) {
+        database->handles++;
+        *database_out = database;
+    }
+    pthread_mutex_unlock(&registry_lock);
+    lion_free(key);
+    return status;
+}
+
+static lion_status open_uri(lion_database **database_out, const char *uri,
+                            const lion_connection_options *options, lion_error *error)
+{
+    if (strncmp(uri, "mem:", 4) == 0) {
+        char *key = uri[4] == 0 ? NULL : copy_text(uri);
+        if (uri[4] != 0 && key == NULL) return lion_fail_memory(error);
+        if (key != NULL && options->no_create) {
+            pthread_mutex_lock(&registry_lock);
+            bool is_there = find(key) != NULL;
+            pthread_mutex_unlock(&registry_lock);
+            if (!is_there) {
+                lion_free(key);
+                return lion_fail(error, LION_NOT_FOUND, "lion/not-found",
+                                 "there is no database %s in this process", uri);
+            }
+        }
+        return open_shared(database_out, key, NULL, options, error);
+    }
+    char *key = NULL;
+    lion_status status = canonical_path(&key, uri, error);
+    if (status < 0) return status;
+    char *path = copy_text(key);
+    if (path == NULL) {
+        lion_free(key);
+        return lion_fail_memory(error);
+    }
+    status = open_shared(database_out, key, path, options, error);
+    lion_free(path);
+    return status;
+}
+
+lion_status lion_connection_open(lion_connection **connection_out, const char *uri,
+                                 const lion_connection_options *options, lion_error *error)
+{
+    lion_connection_options none = { 0 };
+    lion_connection *connection = lion_zalloc(sizeof *connection);
+    char *copy = copy_text(uri);
+    if (connection == NULL || copy == NULL) {
+        lion_free(connection);
+        lion_free(copy);
+        return lion_fail_memory(error);
+    }
+    lion_status status = open_uri(&connection->database, uri, options == NULL ? &none : options, error);
+    if (status < 0) {
+        lion_free(copy);
+        lion_free(connection);
+        return status;
+    }
+    connection->uri = copy;
+    *connection_out = connection;
+    return LION_OK;
+}
+
+lion_status lion_connection_close(lion_connection *connection, lion_error *error)
+{
+    if (connection == NULL) return LION_OK;
+    lion_database *database = connection->database;
+    lion_status status = LION_OK;
+    pthread_mutex_lock(&registry_lock);
+    if (--database->handles == 0) {
+        forget(database);
+        status = lion_database_close(database, error);
+    }
+    pthread_mutex_unlock(&registry_lock);
+    lion_free(connection->uri);
+    lion_free(connection);
+    return status;
+}
+
+const char *lion_connection_uri(const lion_connection *connection) { return connection->uri; }
+
+lion_status lion_connection_db(lion_db **db_out, lion_connection *connection, lion_error *error)
+{
+    (void)error;
+    lion_database *database = connection->database;
+    pthread_mutex_lock(&database->state);
+    *db_out = lion_db_keep(database->published);
+    pthread_mutex_unlock(&database->state);
+    return LION_OK;
+}
+
+static struct timespec deadline_after(int64_t timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    return until;
+}
+
+lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, int64_t t,
+                                 int64_t timeout_ms, lion_error *error)
+{
+    lion_database *database = connection->database;
+    struct timespec until = deadline_after(timeout_ms);
+    int code = 0;
+    pthread_mutex_lock(&database->state);
+    while (database->published->basis_t < t && code == 0 && !database->is_failed) {
+        code = timeout_ms <= 0
+                   ? pthread_cond_wait(&database->changed, &database->state)
+                   : pthread_cond_timedwait(&database->changed, &database->state, &until);
+    }
+    bool is_there = database->published->basis_t >= t;
+    if (is_there) *db_out = lion_db_keep(database->published);
+    pthread_mutex_unlock(&database->state);
+    if (is_there) return LION_OK;
+    lion_status failed = lion_database_check(database, error);
+    if (failed < 0) return failed;
+    return lion_fail(error, LION_INTERRUPTED, "lion/timeout",
+                     "the transaction %lld did not arrive within %lld ms", (long long)t,
+                     (long long)timeout_ms);
+}
+
+lion_status lion_connection_index(int64_t *t_out, lion_connection *connection, lion_error *error)
+{
+    lion_status status = lion_database_index_wait(connection->database, error);
+    if (status < 0) return status;
+    pthread_mutex_lock(&connection->database->state);
+    *t_out = connection->database->published->view.root->t;
+    pthread_mutex_unlock(&connection->database->state);
+    return LION_OK;
+}
+
+lion_status lion_connection_stats_read(lion_connection_stats *stats_out, lion_connection *connection,
+                                       lion_error *error)
+{
+    lion_database *database = connection->database;
+    lion_store_stats store = { 0 };
+    lion_status status = lion_store_stats_read(&store, database->store, error);
+    if (status < 0) return status;
+    pthread_mutex_lock(&database->state);
+    lion_db *db = lion_db_keep(database->published);
+    *stats_out = (lion_connection_stats){ .basis_t = db->basis_t,
+                                          .indexed_t = db->view.root->t,
+                                          .novelty_datoms = db->view.novelty.datoms,
+                                          .file_bytes = store.bytes_file,
+                                          .segments = store.segments,
+                                          .index_jobs = database->index_jobs,
+                                          .index_ms = database->index_ns / 1000000 };
+    pthread_mutex_unlock(&database->state);
+    if (db->view.novelty.novelty != NULL)
+        stats_out->novelty_bytes = lion_novelty_size(db->view.novelty.novelty);
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_key all = { .parts = 0 };
+    status = lion_view_count(&stats_out->datoms, &db->view, LION_EAVT, &all, &arena, error);
+    lion_arena_deinit(&arena);
+    lion_db_drop(db);
+    pthread_mutex_lock(&database->writer);
+    stats_out->transactions = database->transactions;
+    if (database->log != NULL) stats_out->tail_bytes = lion_log_size(database->log);
+    pthread_mutex_unlock(&database->writer);
+    return status;
+}

@@ -1,0 +1,244 @@
+/* database.c - opening and closing what the handles share.
+ *
+ * A file is clean when its root says it has no tail; it then opens without touching the tail's file, and the
+ * tail is made at the first write: first its file, then a root that says it exists, so at no moment does a root
+ * promise a tail that was never there. */
+#include "connection/database.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "connection/recover.h"
+
+#define LION_NOVELTY_SIZE_MAX (UINT64_C(256) << 20)
+
+static uint64_t next_number(void)
+{
+    static uint64_t last;
+    return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
+static char *join(const char *path, const char *suffix)
+{
+    size_t size = strlen(path), more = strlen(suffix) + 1;
+    char *joined = lion_alloc(size + more);
+    if (joined == NULL) return NULL;
+    memcpy(joined, path, size);
+    memcpy(joined + size, suffix, more);
+    return joined;
+}
+
+/* ---- the tail ---- */
+
+static lion_log_options log_options(const lion_database *database, const lion_root *root, bool create)
+{
+    lion_log_options options = { .durability = (lion_durability)database->options.durability,
+                                 .interval_ms = database->options.interval_ms == 0
+                                                    ? 100
+                                                    : database->options.interval_ms,
+                                 .create = create,
+                                 .generation = lion_store_generation(database->store),
+                                 .first_t = root->t,
+                                 .root_sequence = root->log_sequence };
+    memcpy(options.database_id, lion_store_database_id(database->store), 16);
+    return options;
+}
+
+/* Install the same root with another word about the tail. */
+static lion_status commit_root(lion_database *database, const lion_root *root, bool has_tail,
+                               lion_error *error)
+{
+    lion_root changed = *root;
+    changed.has_tail = has_tail;
+    lion_buffer record;
+    lion_buffer_init(&record);
+    lion_root_encode(&record, &changed);
+    lion_commit *commit = NULL;
+    lion_status status = lion_buffer_check(&record, error);
+    if (status == LION_OK) status = lion_commit_begin(&commit, database->store, error);
+    if (status == LION_OK)
+        status = lion_commit_finish_take(commit, lion_buffer_view(&record), error);
+    lion_buffer_deinit(&record);
+    return status;
+}
+
+lion_status lion_database_prepare_tail(lion_database *database, lion_error *error)
+{
+    if (database->log != NULL) return LION_OK;
+    if (database->is_memory) return lion_log_open_memory(&database->log, error);
+    const lion_root *root = database->applied->view.root;
+    lion_status status = LION_OK;
+    if (!root->has_tail) {
+        if (unlink(database->log_path) != 0 && errno != ENOENT)
+            return lion_fail_errno(error, errno, "remove the old tail");
+        lion_log_options options = log_options(database, root, true);
+        status = lion_log_open(&database->log, database->log_path, &options, error);
+        if (status == LION_OK) {
+            uint64_t sequence = 0;
+            int64_t t = 0;
+            lion_slice payload;
+            status = lion_log_replay(database->log, &t, &payload, &sequence, error);
+            LION_ASSERT(status != LION_OK); /* a tail just made is empty */
+            if (status == LION_END) status = commit_root(database, root, true, error);
+        }
+    } else {
+        lion_log_options options = log_options(database, root, false);
+        status = lion_log_open(&database->log, database->log_path, &options, error);
+    }
+    return status;
+}
+
+/* ---- opening ---- */
+
+static lion_status open_store(lion_database *database, lion_error *error)
+{
+    if (database->is_memory) return lion_store_open_memory(&database->store, error);
+    lion_store_options options = { .create = !database->options.no_create,
+                                   .read_only = database->is_read_only,
+                                   .map_size = database->options.map_size };
+    return lion_store_open_file(&database->store, database->path, &options, error);
+}
+
+/* applied = what the root holds, with empty novelty. */
+static lion_status open_root(lion_database *database, lion_error *error)
+{
+    lion_root *root = NULL;
+    lion_schema *schema = NULL;
+    lion_status status = lion_root_open(&root, database->store, error);
+    lion_novelty_options novelty = { .node_entries = database->options.node_entries };
+    if (status == LION_OK) status = lion_novelty_new(&database->novelty, &novelty, error);
+    if (status == LION_OK) {
+        status = root->t == 0 ? lion_schema_new(&schema, error)
+                              : lion_recover_schema(&schema, root, error);
+    }
+    int64_t instant_ms = 0;
+    if (status == LION_OK && root->t > 0) status = lion_recover_instant(&instant_ms, root, error);
+    if (status == LION_OK) {
+        lion_novelty_version version = lion_novelty_seal(database->novelty);
+        status = lion_db_new(&database->applied, root, &version, schema, root->t, root->next_counter,
+                             instant_ms, database->number, error);
+        lion_novelty_version_release(&version);
+        database->applied_sequence = root->log_sequence;
+    }
+    lion_schema_drop(schema);
+    lion_root_drop(root);
+    return status;
+}
+
+static lion_status recover(lion_database *database, lion_error *error)
+{
+    const lion_root *root = database->applied->view.root;
+    lion_status status = LION_OK;
+    if (root->has_tail || root->t == 0) {
+        status = lion_database_prepare_tail(database, error);
+        if (status == LION_OK && root->has_tail) status = lion_recover_replay(database, error);
+    }
+    if (status == LION_OK && database->applied->basis_t == 0)
+        status = lion_recover_bootstrap(database, error);
+    return status;
+}
+
+static void free_database(lion_database *database)
+{
+    lion_db_drop(database->published);
+    lion_db_drop(database->applied);
+    lion_novelty_drop(database->novelty);
+    lion_store_close(database->store);
+    pthread_cond_destroy(&database->changed);
+    pthread_mutex_destroy(&database->state);
+    pthread_mutex_destroy(&database->writer);
+    lion_free(database->key);
+    lion_free(database->path);
+    lion_free(database->log_path);
+    lion_free(database);
+}
+
+static lion_status start_indexer(lion_database *database, lion_error *error)
+{
+    if (database->is_read_only) return LION_OK;
+    int code = pthread_create(&database->indexer, NULL, lion_database_indexer_main, database);
+    if (code != 0) return lion_fail_errno(error, code, "start the indexer's thread");
+    database->has_indexer = true;
+    return LION_OK;
+}
+
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+lion_status lion_database_open(lion_database **database_out, const char *path,
+                               const lion_connection_options *options, lion_error *error)
+{
+    lion_database *database = lion_zalloc(sizeof *database);
+    if (database == NULL) return lion_fail_memory(error);
+    database->options = *options;
+    if (database->options.novelty_max == 0) database->options.novelty_max = LION_NOVELTY_SIZE_MAX;
+    database->is_memory = path == NULL;
+    database->is_read_only = options->read_only;
+    database->number = next_number();
+    pthread_mutex_init(&database->writer, NULL);
+    pthread_mutex_init(&database->state, NULL);
+    init_condition(&database->changed);
+    lion_status status = LION_OK;
+    if (path != NULL) {
+        database->path = join(path, "");
+        database->log_path = join(path, "-log");
+        if (database->path == NULL || database->log_path == NULL) status = lion_fail_memory(error);
+    }
+    if (status == LION_OK) status = open_store(database, error);
+    if (status == LION_OK) status = open_root(database, error);
+    if (status == LION_OK) status = recover(database, error);
+    if (status == LION_OK) {
+        lion_database_publish(database, database->applied, database->applied_sequence);
+        status = start_indexer(database, error);
+    }
+    if (status < 0) {
+        if (database->log != NULL) lion_log_close(database->log, false, NULL);
+        free_database(database);
+        return status;
+    }
+    *database_out = database;
+    return LION_OK;
+}
+
+/* ---- closing ---- */
+
+static void stop_indexer(lion_database *database)
+{
+    if (!database->has_indexer) return;
+    pthread_mutex_lock(&database->state);
+    database->is_stopping = true;
+    pthread_cond_broadcast(&database->changed);
+    pthread_mutex_unlock(&database->state);
+    pthread_join(database->indexer, NULL);
+    database->has_indexer = false;
+}
+
+lion_status lion_database_close(lion_database *database, lion_error *error)
+{
+    stop_indexer(database);
+    lion_status status = LION_OK;
+    if (database->log != NULL) {
+        bool is_clean = false;
+        if (!database->is_memory && !database->is_failed) {
+            /* One file is the database: what the tail holds goes into the trees, then the tail is emptied.
+             * If that fails the tail stays and nothing is lost. */
+            lion_status synced = lion_log_sync(database->log, database->applied_sequence, error);
+            if (synced == LION_OK) synced = lion_database_index_once(database, true, error);
+            is_clean = synced == LION_OK;
+        }
+        lion_status closed = lion_log_close(database->log, is_clean, error);
+        if (closed < 0 && !is_clean && !database->is_failed) status = closed;
+    }
+    free_database(database);
+    return status;
+}

@@ -1,0 +1,94 @@
+/* database.h - what the handles of one open database share. Private to core/connection.
+ *
+ * Two states move through time:
+ *   applied     the value after the newest transaction that was applied (perhaps not durable yet); belongs to
+ *               the holder of `writer`
+ *   published   the newest durable value; guarded by `state`
+ * Every transaction makes a value of its own (a sealed novelty version), so a report's db_after is exact and a
+ * value never shows what is not durable. Lock order: writer, then state. */
+#ifndef LION_CONNECTION_DATABASE_H
+#define LION_CONNECTION_DATABASE_H
+
+#include <pthread.h>
+
+#include "connection/connection.h"
+#include "index/indexer.h"
+
+typedef struct lion_database {
+    struct lion_database *next;  /* registry */
+    char *key;                   /* canonical path, memory name, or NULL for a private one */
+    char *path;                  /* NULL: memory */
+    char *log_path;              /* NULL: memory */
+    uint32_t handles;            /* guarded by the registry */
+    bool is_memory;
+    bool is_read_only;
+    lion_connection_options options;
+    uint64_t number;             /* identifies the open database in the process */
+    lion_store *store;
+    lion_log *log;               /* NULL until the first write of a cleanly closed file */
+
+    pthread_mutex_t writer;      /* held from the opening of a transaction until it is applied */
+    lion_db *applied;            /* kept */
+    lion_novelty *novelty;       /* kept: the one the next transaction is applied to */
+    uint64_t applied_sequence;   /* tail sequence of applied */
+    uint64_t transactions;       /* since opening */
+
+    pthread_mutex_t state;
+    pthread_cond_t changed;      /* published moved, an index job ended, the database failed */
+    lion_db *published;          /* kept */
+    uint64_t published_sequence;
+    bool is_failed;              /* writing has stopped for good; why: */
+    lion_error failure;
+
+    /* the indexer's thread */
+    pthread_t indexer;
+    bool has_indexer;
+    bool is_stopping;
+    bool is_index_wanted;
+    bool is_indexing;
+    uint64_t index_jobs;
+    uint64_t index_ns;
+    uint64_t index_ended;        /* jobs that ended, well or badly */
+    lion_error index_error;      /* of the last job; category 0 if it went well */
+} lion_database;
+
+/* Open a file or a memory database (path NULL), recover its tail, start its indexer. */
+lion_status lion_database_open(lion_database **database_out, const char *path,
+                               const lion_connection_options *options, lion_error *error);
+/* Stop the indexer; index what a file's tail holds and empty the tail; free all. */
+lion_status lion_database_close(lion_database *database, lion_error *error);
+
+/* The tail exists and the root says so: made at the first write. Holder of `writer`. */
+lion_status lion_database_prepare_tail(lion_database *database, lion_error *error);
+
+/* Add a decoded transaction to novelty and make `applied` the value after it. Holder of `writer`. */
+lion_status lion_database_apply(lion_database *database, const lion_transaction *transaction,
+                                const uint8_t *is_in_avet, lion_schema *schema_after,
+                                const uint32_t *newly_indexed, uint32_t newly_indexed_count,
+                                lion_slice record, lion_error *error);
+/* db is durable: make it the published value if it is newer. */
+void lion_database_publish(lion_database *database, lion_db *db, uint64_t sequence);
+/* Writing stops for good. Returns LION_FAILED. */
+lion_status lion_database_fail(lion_database *database, const lion_error *why);
+/* LION_OK, or the error that stopped writing. */
+lion_status lion_database_check(lion_database *database, lion_error *error);
+
+/* One index job over what is published, if there is anything to do. is_last: the tail will not be needed
+ * any more. Only the indexer's thread, or the closer after it, runs jobs. */
+lion_status lion_database_index_once(lion_database *database, bool is_last, lion_error *error);
+void *lion_database_indexer_main(void *database);
+/* Ask for a job and wait for its end. */
+lion_status lion_database_index_wait(lion_database *database, lion_error *error);
+/* Slow a writer down while novelty is too large; busy when it stays so. */
+lion_status lion_database_admit(lion_database *database, lion_error *error);
+
+/* One transaction out of the log, copied into the arena. lion/corrupt if it is not there. */
+lion_status lion_transaction_at(lion_transaction *transaction_out, lion_db *db, int64_t t,
+                                lion_arena *arena, lion_error *error);
+
+struct lion_connection {
+    lion_database *database;
+    char *uri;
+};
+
+#endif

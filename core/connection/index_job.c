@@ -1,0 +1,190 @@
+/* index_job.c - the indexer's thread: when novelty has grown, or somebody asks, it moves what is durable into
+ * the trees, lets the tail recycle it, and gives the writer a new, small novelty. */
+#include "connection/database.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+/* How long a writer waits for room before it is told to come back later. */
+#define LION_ADMIT_MS_MAX 10000
+
+static lion_indexed_attribute *describe(const lion_schema *schema, uint32_t *count_out,
+                                        lion_arena *arena)
+{
+    const lion_attribute *const *attributes = lion_schema_attributes(schema, count_out);
+    lion_indexed_attribute *described = lion_arena_array(arena, lion_indexed_attribute, *count_out + 1);
+    for (uint32_t i = 0; i < *count_out; i++) {
+        described[i] = (lion_indexed_attribute){ .a = attributes[i]->id,
+                                                 .type = attributes[i]->type,
+                                                 .is_in_avet = attributes[i]->is_in_avet,
+                                                 .no_history = attributes[i]->no_history };
+    }
+    return described;
+}
+
+/* The same value on the new root, with the novelty above it. */
+static lion_status rebase(lion_database *database, lion_root *root, lion_error *error)
+{
+    lion_novelty *rest = NULL;
+    lion_db *before = database->applied;
+    lion_status status = lion_novelty_rest(&rest, &before->view.novelty, root->t, error);
+    if (status < 0) return status;
+    lion_novelty_version version = lion_novelty_seal(rest);
+    lion_db *after = NULL;
+    status = lion_db_new(&after, root, &version, before->schema, before->basis_t, before->next_counter,
+                         before->last_instant_ms, database->number, error);
+    lion_novelty_version_release(&version);
+    if (status < 0) {
+        lion_novelty_drop(rest);
+        return status;
+    }
+    lion_novelty_drop(database->novelty);
+    database->novelty = rest;
+    database->applied = after;
+    pthread_mutex_lock(&database->state);
+    lion_db *old = NULL;
+    if (database->published->basis_t == after->basis_t) {
+        old = database->published;
+        database->published = lion_db_keep(after);
+    }
+    pthread_mutex_unlock(&database->state);
+    lion_db_drop(old);
+    lion_db_drop(before);
+    return LION_OK;
+}
+
+static lion_status run_job(lion_database *database, lion_db *db, uint64_t sequence, bool has_tail,
+                           lion_error *error)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_index_job job = { .store = database->store,
+                           .root = db->view.root,
+                           .version = db->view.novelty,
+                           .next_counter = db->next_counter,
+                           .log_sequence = sequence,
+                           .keep_t = INT64_MAX, /* older values keep their own root and novelty */
+                           .has_tail = has_tail,
+                           .options = { .segment_size = database->options.segment_size } };
+    job.attributes = describe(db->schema, &job.attribute_count, &arena);
+    lion_status status = lion_arena_check(&arena, error);
+    if (status == LION_OK) status = lion_index_run(&job, error);
+    lion_arena_deinit(&arena);
+    return status;
+}
+
+lion_status lion_database_index_once(lion_database *database, bool is_last, lion_error *error)
+{
+    pthread_mutex_lock(&database->state);
+    lion_db *db = lion_db_keep(database->published);
+    uint64_t sequence = database->published_sequence;
+    pthread_mutex_unlock(&database->state);
+
+    lion_status status = LION_OK;
+    bool has_tail = !database->is_memory && !is_last;
+    bool is_needed = db->view.root->t < db->basis_t || (is_last && db->view.root->has_tail);
+    if (is_needed && !database->is_read_only) {
+        int64_t start_ns = lion_clock_monotonic_ns();
+        status = run_job(database, db, sequence, has_tail, error);
+        lion_root *root = NULL;
+        if (status == LION_OK) status = lion_root_open(&root, database->store, error);
+        if (status == LION_OK) {
+            pthread_mutex_lock(&database->writer);
+            status = rebase(database, root, error);
+            pthread_mutex_unlock(&database->writer);
+            lion_root_drop(root);
+        }
+        if (status == LION_OK && has_tail) /* what novelty held has come through a tail */
+            status = lion_log_trim(database->log, sequence, error);
+        pthread_mutex_lock(&database->state);
+        database->index_jobs++;
+        database->index_ns += (uint64_t)(lion_clock_monotonic_ns() - start_ns);
+        pthread_mutex_unlock(&database->state);
+    }
+    lion_db_drop(db);
+    return status;
+}
+
+
+void *lion_database_indexer_main(void *argument)
+{
+    lion_database *database = argument;
+    pthread_mutex_lock(&database->state);
+    while (!database->is_stopping) {
+        if (!database->is_index_wanted) {
+            pthread_cond_wait(&database->changed, &database->state);
+            continue;
+        }
+        database->is_index_wanted = false;
+        database->is_indexing = true;
+        pthread_mutex_unlock(&database->state);
+
+        lion_error error = { 0 };
+        lion_status status = lion_database_index_once(database, false, &error);
+
+        pthread_mutex_lock(&database->state);
+        database->is_indexing = false;
+        database->index_ended++;
+        database->index_error = status < 0 ? error : (lion_error){ 0 };
+        pthread_cond_broadcast(&database->changed);
+    }
+    pthread_mutex_unlock(&database->state);
+    return NULL;
+}
+
+lion_status lion_database_index_wait(lion_database *database, lion_error *error)
+{
+    if (database->is_read_only) return LION_OK;
+    lion_status status = LION_OK;
+    pthread_mutex_lock(&database->state);
+    uint64_t wanted = database->index_ended + (database->is_indexing ? 2 : 1);
+    database->is_index_wanted = true;
+    pthread_cond_broadcast(&database->changed);
+    while (database->index_ended < wanted && !database->is_stopping)
+        pthread_cond_wait(&database->changed, &database->state);
+    if (database->index_error.category != 0) {
+        if (error != NULL) *error = database->index_error;
+        status = LION_FAILED;
+    }
+    pthread_mutex_unlock(&database->state);
+    return status;
+}
+
+lion_status lion_database_admit(lion_database *database, lion_error *error)
+{
+    uint64_t size = lion_novelty_size(database->novelty);
+    if (size < database->options.novelty_max / 2) return LION_OK;
+    pthread_mutex_lock(&database->state);
+    if (!database->is_index_wanted && !database->is_indexing) {
+        database->is_index_wanted = true;
+        pthread_cond_broadcast(&database->changed);
+    }
+    lion_status status = LION_OK;
+    if (size >= database->options.novelty_max) {
+        /* The indexer needs the writer's lock to hand over the new novelty. */
+        pthread_mutex_unlock(&database->writer);
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += LION_ADMIT_MS_MAX / 1000;
+        uint64_t ended = database->index_ended;
+        int code = 0;
+        while (database->index_ended == ended && code != ETIMEDOUT && !database->is_stopping)
+            code = pthread_cond_timedwait(&database->changed, &database->state, &until);
+        bool is_stuck = database->index_ended == ended || database->index_error.category != 0;
+        lion_error failure = database->index_error;
+        pthread_mutex_unlock(&database->state);
+        pthread_mutex_lock(&database->writer);
+        if (is_stuck && lion_novelty_size(database->novelty) >= database->options.novelty_max) {
+            status = lion_fail(error, LION_BUSY, "lion/busy",
+                               "%llu MiB of new facts wait for the indexer, which %s%s; try again later",
+                               (unsigned long long)(size >> 20),
+                               failure.category != 0 ? "failed: " : "has not caught up",
+                               failure.category != 0 ? failure.message : "");
+        }
+        return status;
+    }
+    pthread_mutex_unlock(&database->state);
+    return status;
+}
