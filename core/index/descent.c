@@ -56,8 +56,9 @@ static lion_status begin(lion_descent *descent, const lion_tree *tree, lion_snap
     return LION_OK;
 }
 
-lion_status lion_descent_seek(lion_descent *descent, const lion_tree *tree, lion_snapshot *snapshot,
-                              const lion_key *key, bool upper, lion_error *error)
+lion_status lion_descent_seek_leaf(lion_descent *descent, uint64_t *leaf_out, const lion_tree *tree,
+                                   lion_snapshot *snapshot, const lion_key *key, bool upper,
+                                   lion_error *error)
 {
     if (begin(descent, tree, snapshot, error) != LION_OK) return LION_FAILED;
     uint64_t segment = tree->segment;
@@ -70,7 +71,17 @@ lion_status lion_descent_seek(lion_descent *descent, const lion_tree *tree, lion
             return LION_FAILED;
         if (lion_branch_child(&segment, branch, *child, error) != LION_OK) return LION_FAILED;
     }
-    return open_leaf(descent, segment, error);
+    *leaf_out = segment;
+    return LION_OK;
+}
+
+lion_status lion_descent_seek(lion_descent *descent, const lion_tree *tree, lion_snapshot *snapshot,
+                              const lion_key *key, bool upper, lion_error *error)
+{
+    uint64_t leaf;
+    lion_status status =
+        lion_descent_seek_leaf(descent, &leaf, tree, snapshot, key, upper, error);
+    return status == LION_OK ? open_leaf(descent, leaf, error) : status;
 }
 
 /* The next child of path[at] from `child` on (inclusive) in the direction of travel that may have a wanted t. */
@@ -91,8 +102,8 @@ static lion_status find_child(lion_descent *descent, unsigned at, int64_t child,
 }
 
 /* From branch path[depth - 1], standing before `child`: to the next leaf, climbing where a branch has no more. */
-static lion_status travel(lion_descent *descent, int64_t child, bool backward, int64_t min_t,
-                          int64_t max_t, lion_error *error)
+static lion_status travel(lion_descent *descent, uint64_t *leaf_out, int64_t child, bool backward,
+                          int64_t min_t, int64_t max_t, lion_error *error)
 {
     while (descent->depth > 0) {
         unsigned at = descent->depth - 1;
@@ -103,12 +114,11 @@ static lion_status travel(lion_descent *descent, int64_t child, bool backward, i
             if (at > 0) child = (int64_t)descent->path[at - 1].child + (backward ? -1 : 1);
             continue;
         }
-        uint64_t segment;
         const lion_branch *branch = &descent->path[at].branch;
-        if (lion_branch_child(&segment, branch, descent->path[at].child, error) != LION_OK)
+        if (lion_branch_child(leaf_out, branch, descent->path[at].child, error) != LION_OK)
             return LION_FAILED;
-        if (descent->depth + 1u == descent->tree->height) return open_leaf(descent, segment, error);
-        if (open_branch(descent, segment, error) != LION_OK) return LION_FAILED;
+        if (descent->depth + 1u == descent->tree->height) return LION_OK;
+        if (open_branch(descent, *leaf_out, error) != LION_OK) return LION_FAILED;
         child = backward ? (int64_t)descent->path[at + 1].branch.count - 1 : 0;
     }
     return LION_END;
@@ -121,18 +131,28 @@ lion_status lion_descent_start(lion_descent *descent, const lion_tree *tree, lio
     if (tree->height == 1) return open_leaf(descent, tree->segment, error);
     if (open_branch(descent, tree->segment, error) != LION_OK) return LION_FAILED;
     int64_t child = at_end ? (int64_t)descent->path[0].branch.count - 1 : 0;
-    return travel(descent, child, at_end, min_t, max_t, error);
+    uint64_t leaf;
+    lion_status status = travel(descent, &leaf, child, at_end, min_t, max_t, error);
+    return status == LION_OK ? open_leaf(descent, leaf, error) : status;
+}
+
+lion_status lion_descent_step_leaf(lion_descent *descent, uint64_t *leaf_out, bool backward,
+                                   int64_t min_t, int64_t max_t, lion_error *error)
+{
+    unsigned depth = descent->depth;
+    if (depth == 0) return LION_END;
+    int64_t child = (int64_t)descent->path[depth - 1].child + (backward ? -1 : 1);
+    lion_status status = travel(descent, leaf_out, child, backward, min_t, max_t, error);
+    if (status != LION_OK) descent->depth = 0; /* there is nothing more in this direction */
+    return status;
 }
 
 lion_status lion_descent_step(lion_descent *descent, bool backward, int64_t min_t, int64_t max_t,
                               lion_error *error)
 {
-    unsigned depth = descent->depth;
-    if (depth == 0) return LION_END;
-    int64_t child = (int64_t)descent->path[depth - 1].child + (backward ? -1 : 1);
-    lion_status status = travel(descent, child, backward, min_t, max_t, error);
-    if (status != LION_OK) descent->depth = 0; /* there is nothing more in this direction */
-    return status;
+    uint64_t leaf;
+    lion_status status = lion_descent_step_leaf(descent, &leaf, backward, min_t, max_t, error);
+    return status == LION_OK ? open_leaf(descent, leaf, error) : status;
 }
 
 lion_status lion_descent_find(lion_descent *descent, uint32_t *row_out, const lion_tree *tree,

@@ -31,6 +31,13 @@ lion_status lion_descent_step(lion_descent *descent, bool backward, int64_t min_
 lion_status lion_descent_find(lion_descent *descent, uint32_t *row_out, const lion_tree *tree,
                               lion_snapshot *snapshot, const lion_key *key, lion_error *error);
 
+/* The same without opening the leaf, whose id is given: for trees whose leaves are of another kind (the log). */
+lion_status lion_descent_seek_leaf(lion_descent *descent, uint64_t *leaf_out, const lion_tree *tree,
+                                   lion_snapshot *snapshot, const lion_key *key, bool upper,
+                                   lion_error *error);
+lion_status lion_descent_step_leaf(lion_descent *descent, uint64_t *leaf_out, bool backward,
+                                   int64_t min_t, int64_t max_t, lion_error *error);
+
 /* A tree's shape is data too. */
 lion_status lion_tree_check(const lion_tree *tree, lion_error *error);
 
