@@ -75,15 +75,19 @@ lion_status lion_novelty_rest(lion_novelty **novelty_out, const lion_novelty_ver
 void lion_novelty_count(uint64_t *datoms_out, int64_t *net_out, const lion_novelty_version *version,
                         lion_index order, const lion_key *key);
 
+#define LION_NOVELTY_HEIGHT_MAX 24
+
 /* Iterating one tree, either direction; a plain struct, no resources. Datoms by pointer into the arena. */
 typedef struct lion_novelty_iterator {
     lion_novelty_version version;
     uint32_t root;
     uint8_t order;
-    uint8_t depth;
+    uint8_t depth; /* nodes in path; 0: the tree is empty, or the walk is over */
     bool is_reverse;
-    uint32_t path[16];
-    uint16_t place[16];
+    bool is_placed;
+    const uint8_t *base;
+    const struct lion_node *path[LION_NOVELTY_HEIGHT_MAX];
+    uint16_t place[LION_NOVELTY_HEIGHT_MAX]; /* leaf: the boundary to read from; above: the child in path */
 } lion_novelty_iterator;
 
 void lion_novelty_iterator_init(lion_novelty_iterator *iterator, const lion_novelty_version *version,
@@ -92,6 +96,10 @@ void lion_novelty_iterator_init(lion_novelty_iterator *iterator, const lion_nove
 void lion_novelty_iterator_seek(lion_novelty_iterator *iterator, const lion_key *key, bool upper);
 /* false at the end. The datom's bytes live as long as the version. */
 bool lion_novelty_iterator_next(lion_novelty_iterator *iterator, lion_datom *datom_out);
+
+/* The first datom with key's prefix (parts >= 1): of one fact, the newest. false: there is none. */
+bool lion_novelty_first(const lion_novelty_version *version, lion_index order, const lion_key *key,
+                        lion_datom *datom_out);
 
 /* Attributes that have datoms here, ascending: *cursor starts at 0. */
 bool lion_novelty_attribute_next(const lion_novelty_version *version, uint32_t *cursor, uint32_t *a_out);
