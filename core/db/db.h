@@ -36,6 +36,9 @@ lion_status lion_db_new(lion_db **db_out, lion_root *root, const lion_novelty_ve
 lion_db *lion_db_keep(lion_db *db);
 void lion_db_drop(lion_db *db); /* NULL is allowed */
 
+/* A copy of the value that shares its parts, to be changed before anyone sees it (transact's `with`). */
+lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *error);
+
 /* ---- other values from a value (each owned by the caller) ---- */
 lion_status lion_db_as_of(lion_db **db_out, lion_db *db, int64_t t, lion_error *error);
 lion_status lion_db_since(lion_db **db_out, lion_db *db, int64_t t, lion_error *error);
@@ -57,6 +60,8 @@ lion_status lion_db_point(int64_t *t_out, const lion_db *db, lion_value point, l
  * and the reads that follow are filtered. */
 lion_status lion_db_entid(int64_t *id_out, const lion_db *db, const lion_form *entity,
                           lion_arena *arena, lion_error *error);
+/* Whether a form in a place for a reference is a lookup ref: flagged so, or a vector of two headed by a unique attribute. */
+bool lion_form_is_lookup(const lion_db *db, const lion_form *form);
 /* An attribute given as name, keyword or id; lion/unknown-attribute. */
 lion_status lion_db_attribute(const lion_attribute **attribute_out, const lion_db *db,
                               const lion_form *attribute, lion_error *error);
