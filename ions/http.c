@@ -1,0 +1,671 @@
+/* http.c - connections, their parser and their timers.
+ *
+ * A connection reads into one growing input buffer. When a request is complete the parser pauses and reading
+ * stops; the answer resumes it with what is left of the buffer (pipelining). Header names and values are kept as
+ * offsets into a text buffer while they arrive, since it may move, and become pointers when the request is whole. */
+#include "http.h"
+
+#include <llhttp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LION_HTTP_HEADERS_MAX 128
+#define LION_HTTP_READ_SIZE 65536
+
+typedef struct bytes {
+    char *data;
+    size_t size, capacity;
+} bytes;
+
+typedef enum stage { STAGE_RECEIVING, STAGE_HANDLING, STAGE_STREAMING, STAGE_CLOSING } stage;
+
+typedef struct connection connection;
+
+struct lion_http_exchange {
+    connection *connection; /* NULL: the peer is gone, or the deadline has answered */
+    lion_http_request request;
+    lion_http_header headers[LION_HTTP_HEADERS_MAX];
+    struct { size_t name, name_size, value, value_size; } spans[LION_HTTP_HEADERS_MAX];
+    size_t header_count;
+    bytes text;             /* target and headers */
+    size_t target_size;
+    bytes body;
+    char remote[64];
+    bool is_head, keeps_alive, is_in_value;
+    void *user;
+};
+
+struct connection {
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uint8_t open_handles;   /* tcp and timer: freed when both are closed */
+    lion_http_server *server;
+    connection *next, *previous;
+    llhttp_t parser;
+    bytes input;            /* read, not yet parsed */
+    stage stage;
+    int refusal;            /* status to answer malformed input with, 0: none */
+    bool is_fresh;          /* no byte of the next request has arrived */
+    bool is_reading;
+    bool closes_after_write;
+    lion_http_exchange *exchange; /* being received or handled */
+    size_t queued;          /* bytes given to writes that are not finished */
+};
+
+struct lion_http_server {
+    uv_tcp_t tcp;
+    lion_http_limits limits;
+    lion_http_handler handler;
+    llhttp_settings_t settings;
+    connection *connections;
+    size_t pending;
+    uint64_t last_id;
+    bool is_closing, is_closed;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+static bool bytes_put(bytes *out, const void *data, size_t size)
+{
+    if (out->size + size > out->capacity) {
+        size_t capacity = out->capacity == 0 ? 1024 : out->capacity;
+        while (capacity < out->size + size) capacity *= 2;
+        char *grown = realloc(out->data, capacity);
+        if (grown == NULL) return false;
+        out->data = grown;
+        out->capacity = capacity;
+    }
+    if (size > 0) memcpy(out->data + out->size, data, size);
+    out->size += size;
+    return true;
+}
+
+static void exchange_free(lion_http_exchange *exchange)
+{
+    if (exchange == NULL) return;
+    free(exchange->text.data);
+    free(exchange->body.data);
+    free(exchange);
+}
+
+/* ---- closing ---- */
+
+static void finish_server(lion_http_server *server)
+{
+    if (!server->is_closed || server->connections != NULL) return;
+    void (*closed)(void *) = server->closed;
+    void *context = server->closed_context;
+    free(server);
+    if (closed != NULL) closed(context);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    connection *self = handle->data;
+    if (--self->open_handles > 0) return;
+    lion_http_server *server = self->server;
+    if (self->previous != NULL) self->previous->next = self->next;
+    else server->connections = self->next;
+    if (self->next != NULL) self->next->previous = self->previous;
+    free(self->input.data);
+    free(self);
+    finish_server(server);
+}
+
+static void connection_close(connection *self)
+{
+    if (self->stage == STAGE_CLOSING) return;
+    bool was_handling = self->stage == STAGE_HANDLING || self->stage == STAGE_STREAMING;
+    self->stage = STAGE_CLOSING;
+    if (self->exchange != NULL) {
+        self->exchange->connection = NULL;
+        if (was_handling) {
+            self->server->pending--;
+            self->server->handler.gone(self->server->handler.context, self->exchange);
+        } else {
+            exchange_free(self->exchange);
+        }
+        self->exchange = NULL;
+    }
+    uv_close((uv_handle_t *)&self->tcp, on_closed);
+    uv_close((uv_handle_t *)&self->timer, on_closed);
+}
+
+/* ---- writing ---- */
+
+typedef struct write_request {
+    uv_write_t request;
+    connection *connection;
+    size_t size;
+    bool ends_exchange;
+    char data[];
+} write_request;
+
+static void receive_next(connection *self);
+
+static void on_written(uv_write_t *request, int status)
+{
+    write_request *write = request->data;
+    connection *self = write->connection;
+    self->queued -= write->size;
+    bool ends = write->ends_exchange;
+    free(write);
+    if (self->stage == STAGE_CLOSING) return;
+    if (status < 0) connection_close(self);
+    else if (ends && self->closes_after_write) connection_close(self);
+    else if (ends) receive_next(self);
+}
+
+/* Takes the bytes' copy to the socket. */
+static void send_bytes(connection *self, const bytes *head, const void *body, size_t size, bool ends)
+{
+    write_request *write = malloc(sizeof *write + head->size + size);
+    if (write == NULL) {
+        connection_close(self);
+        return;
+    }
+    write->request.data = write;
+    write->connection = self;
+    write->size = head->size + size;
+    write->ends_exchange = ends;
+    if (head->size > 0) memcpy(write->data, head->data, head->size);
+    if (size > 0) memcpy(write->data + head->size, body, size);
+    self->queued += write->size;
+    uv_buf_t buffer = uv_buf_init(write->data, (unsigned)write->size);
+    if (uv_write(&write->request, (uv_stream_t *)&self->tcp, &buffer, 1, on_written) != 0) {
+        self->queued -= write->size;
+        free(write);
+        connection_close(self);
+    }
+}
+
+static const char *reason_of(int status)
+{
+    switch (status) {
+#define LION_REASON(number, name, text) \
+    case number: return #text;
+        HTTP_STATUS_MAP(LION_REASON)
+#undef LION_REASON
+    default: return "Status";
+    }
+}
+
+static bool equals_name(const lion_http_text *name, const char *other)
+{
+    return name->size == strlen(other) && strncasecmp(name->data, other, name->size) == 0;
+}
+
+static bool has_line_break(const lion_http_text *text)
+{
+    return memchr(text->data, '\n', text->size) != NULL || memchr(text->data, '\r', text->size) != NULL;
+}
+
+static void put_text(bytes *out, const char *text) { bytes_put(out, text, strlen(text)); }
+
+static void put_head(bytes *out, int status, const lion_http_header *headers, size_t count,
+                     bool keeps_alive, bool is_chunked, size_t size)
+{
+    char line[96];
+    snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
+    put_text(out, line);
+    for (size_t i = 0; i < count; i++) {
+        if (equals_name(&headers[i].name, "content-length") || has_line_break(&headers[i].name) ||
+            equals_name(&headers[i].name, "transfer-encoding") || has_line_break(&headers[i].value) ||
+            equals_name(&headers[i].name, "connection"))
+            continue; /* ours to say; and no header may smuggle another */
+        bytes_put(out, headers[i].name.data, headers[i].name.size);
+        put_text(out, ": ");
+        bytes_put(out, headers[i].value.data, headers[i].value.size);
+        put_text(out, "\r\n");
+    }
+    if (is_chunked) put_text(out, "transfer-encoding: chunked\r\n");
+    else if (status != 204 && status != 304) {
+        snprintf(line, sizeof line, "content-length: %zu\r\n", size);
+        put_text(out, line);
+    }
+    put_text(out, keeps_alive ? "\r\n" : "connection: close\r\n\r\n");
+}
+
+/* Malformed input, a full queue, a deadline: an answer of the server's own. */
+static void refuse(connection *self, int status, const char *message, bool closes)
+{
+    lion_http_header headers[2] = {
+        { .name = { "content-type", 12 }, .value = { "text/plain; charset=utf-8", 25 } },
+        { .name = { "retry-after", 11 }, .value = { "1", 1 } }
+    };
+    bytes head = { 0 };
+    if (closes) self->closes_after_write = true;
+    put_head(&head, status, headers, status == 503 ? 2 : 1, !self->closes_after_write, false,
+             strlen(message));
+    send_bytes(self, &head, message, strlen(message), true);
+    free(head.data);
+}
+
+/* ---- answering ---- */
+
+const lion_http_request *lion_http_request_view(const lion_http_exchange *exchange)
+{
+    return &exchange->request;
+}
+
+void lion_http_set_user(lion_http_exchange *exchange, void *user) { exchange->user = user; }
+void *lion_http_user(const lion_http_exchange *exchange) { return exchange->user; }
+
+/* The exchange is over for its handler: give its connection back. */
+static void detach(lion_http_exchange *exchange, connection *self)
+{
+    self->server->pending--;
+    self->exchange = NULL;
+    self->closes_after_write = self->closes_after_write || !exchange->keeps_alive ||
+                               self->server->is_closing;
+    self->stage = STAGE_RECEIVING;
+    exchange_free(exchange);
+}
+
+void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http_header *headers,
+                       size_t header_count, const void *body, size_t size)
+{
+    connection *self = exchange->connection;
+    if (self == NULL) {
+        exchange_free(exchange);
+        return;
+    }
+    bool is_bodiless = exchange->is_head || status == 204 || status == 304;
+    bytes head = { 0 };
+    bool keeps_alive = exchange->keeps_alive && !self->server->is_closing;
+    put_head(&head, status, headers, header_count, keeps_alive, false, size);
+    uv_timer_stop(&self->timer);
+    detach(exchange, self);
+    send_bytes(self, &head, body, is_bodiless ? 0 : size, true);
+    free(head.data);
+}
+
+void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion_http_header *headers,
+                            size_t header_count)
+{
+    connection *self = exchange->connection;
+    if (self == NULL) return;
+    self->stage = STAGE_STREAMING;
+    uv_timer_stop(&self->timer);
+    bytes head = { 0 };
+    put_head(&head, status, headers, header_count, exchange->keeps_alive, true, 0);
+    send_bytes(self, &head, NULL, 0, false);
+    free(head.data);
+}
+
+size_t lion_http_stream_piece(lion_http_exchange *exchange, const void *data, size_t size)
+{
+    connection *self = exchange->connection;
+    if (self == NULL || size == 0 || exchange->is_head) return 0;
+    char line[32];
+    bytes chunk = { 0 };
+    snprintf(line, sizeof line, "%zx\r\n", size);
+    put_text(&chunk, line);
+    bytes_put(&chunk, data, size);
+    put_text(&chunk, "\r\n");
+    send_bytes(self, &chunk, NULL, 0, false);
+    free(chunk.data);
+    return self->queued;
+}
+
+void lion_http_stream_end(lion_http_exchange *exchange)
+{
+    connection *self = exchange->connection;
+    if (self == NULL) {
+        exchange_free(exchange);
+        return;
+    }
+    bool is_head = exchange->is_head;
+    detach(exchange, self);
+    bytes last = { 0 };
+    if (!is_head) put_text(&last, "0\r\n\r\n");
+    send_bytes(self, &last, NULL, 0, true);
+    free(last.data);
+}
+
+/* ---- timers ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    connection *self = timer->data;
+    if (self->stage == STAGE_HANDLING) {
+        lion_http_exchange *exchange = self->exchange;
+        lion_http_server *server = self->server;
+        exchange->connection = NULL;
+        server->pending--;
+        self->exchange = NULL;
+        self->stage = STAGE_RECEIVING;
+        server->handler.gone(server->handler.context, exchange);
+        refuse(self, 504, "the handler did not answer in time\n", true);
+    } else if (self->stage == STAGE_RECEIVING && !self->is_fresh) {
+        refuse(self, 408, "the request did not arrive in time\n", true);
+    } else if (self->stage == STAGE_RECEIVING) {
+        connection_close(self);
+    }
+}
+
+/* ---- parsing ---- */
+
+static connection *owner_of(llhttp_t *parser) { return parser->data; }
+
+static lion_http_exchange *current(connection *self)
+{
+    if (self->exchange == NULL) self->exchange = calloc(1, sizeof *self->exchange);
+    if (self->exchange != NULL) self->exchange->connection = self;
+    return self->exchange;
+}
+
+static int refuse_parse(connection *self, int status)
+{
+    self->refusal = status;
+    return HPE_USER;
+}
+
+static int put_header_bytes(connection *self, const char *at, size_t size)
+{
+    lion_http_exchange *exchange = current(self);
+    if (exchange == NULL || exchange->text.size + size > self->server->limits.header_size)
+        return refuse_parse(self, 431);
+    return bytes_put(&exchange->text, at, size) ? 0 : refuse_parse(self, 503);
+}
+
+static int on_url(llhttp_t *parser, const char *at, size_t size)
+{
+    connection *self = owner_of(parser);
+    int code = put_header_bytes(self, at, size);
+    if (code != 0 && self->refusal == 431) self->refusal = 414;
+    if (code == 0) self->exchange->target_size += size;
+    return code;
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t size)
+{
+    connection *self = owner_of(parser);
+    lion_http_exchange *exchange = current(self);
+    if (exchange == NULL) return refuse_parse(self, 503);
+    if (exchange->header_count == 0 || exchange->is_in_value) {
+        if (exchange->header_count == LION_HTTP_HEADERS_MAX) return refuse_parse(self, 431);
+        exchange->spans[exchange->header_count].name = exchange->text.size;
+        exchange->header_count++;
+        exchange->is_in_value = false;
+    }
+    exchange->spans[exchange->header_count - 1].name_size += size;
+    return put_header_bytes(self, at, size);
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t size)
+{
+    connection *self = owner_of(parser);
+    lion_http_exchange *exchange = current(self);
+    if (exchange == NULL || exchange->header_count == 0) return refuse_parse(self, 400);
+    size_t last = exchange->header_count - 1;
+    if (!exchange->is_in_value) exchange->spans[last].value = exchange->text.size;
+    exchange->is_in_value = true;
+    exchange->spans[last].value_size += size;
+    return put_header_bytes(self, at, size);
+}
+
+static int on_headers_complete(llhttp_t *parser)
+{
+    connection *self = owner_of(parser);
+    if (parser->content_length > self->server->limits.body_size &&
+        parser->content_length != UINT64_MAX && (parser->flags & F_CONTENT_LENGTH))
+        return refuse_parse(self, 413);
+    return 0;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t size)
+{
+    connection *self = owner_of(parser);
+    lion_http_exchange *exchange = current(self);
+    if (exchange == NULL || exchange->body.size + size > self->server->limits.body_size)
+        return refuse_parse(self, 413);
+    return bytes_put(&exchange->body, at, size) ? 0 : refuse_parse(self, 503);
+}
+
+static int on_message_complete(llhttp_t *parser)
+{
+    lion_http_exchange *exchange = owner_of(parser)->exchange;
+    exchange->keeps_alive = llhttp_should_keep_alive(parser) != 0;
+    return HPE_PAUSED;
+}
+
+/* Offsets become pointers: nothing moves any more. */
+static void complete_request(connection *self, lion_http_exchange *exchange)
+{
+    lion_http_request *request = &exchange->request;
+    request->method = llhttp_method_name((llhttp_method_t)self->parser.method);
+    exchange->is_head = self->parser.method == HTTP_HEAD;
+    const char *target = exchange->text.data;
+    const char *mark = memchr(target, '?', exchange->target_size);
+    size_t path_size = mark == NULL ? exchange->target_size : (size_t)(mark - target);
+    request->path = (lion_http_text){ target, path_size };
+    request->query = (lion_http_text){ mark == NULL ? "" : mark + 1,
+                                       mark == NULL ? 0 : exchange->target_size - path_size - 1 };
+    for (size_t i = 0; i < exchange->header_count; i++) {
+        char *name = exchange->text.data + exchange->spans[i].name;
+        for (size_t k = 0; k < exchange->spans[i].name_size; k++)
+            if (name[k] >= 'A' && name[k] <= 'Z') name[k] = (char)(name[k] | 0x20);
+        exchange->headers[i].name = (lion_http_text){ name, exchange->spans[i].name_size };
+        exchange->headers[i].value = (lion_http_text){ exchange->text.data + exchange->spans[i].value,
+                                                       exchange->spans[i].value_size };
+    }
+    request->headers = exchange->headers;
+    request->header_count = exchange->header_count;
+    request->body = (lion_http_text){ exchange->body.data == NULL ? "" : exchange->body.data,
+                                      exchange->body.size };
+    struct sockaddr_storage address;
+    int size = sizeof address;
+    char name[48] = "";
+    int port = 0;
+    if (uv_tcp_getpeername(&self->tcp, (struct sockaddr *)&address, &size) == 0) {
+        uv_ip_name((struct sockaddr *)&address, name, sizeof name);
+        port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                                   : ((struct sockaddr_in *)&address)->sin_port);
+    }
+    snprintf(exchange->remote, sizeof exchange->remote, "%s:%d", name, port);
+    request->remote = exchange->remote;
+    request->id = ++self->server->last_id;
+}
+
+static void hand_over(connection *self)
+{
+    lion_http_server *server = self->server;
+    lion_http_exchange *exchange = self->exchange;
+    complete_request(self, exchange);
+    if (server->pending >= server->limits.pending_max) {
+        self->exchange = NULL;
+        self->closes_after_write = !exchange->keeps_alive;
+        exchange_free(exchange);
+        refuse(self, 503, "busy: try again\n", false);
+        return;
+    }
+    server->pending++;
+    self->stage = STAGE_HANDLING;
+    uv_timer_start(&self->timer, on_timer, server->limits.handle_ms, 0);
+    server->handler.request(server->handler.context, exchange);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer);
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    (void)suggested;
+    connection *self = handle->data;
+    bytes *input = &self->input;
+    if (input->capacity - input->size < LION_HTTP_READ_SIZE) {
+        char *grown = realloc(input->data, input->size + LION_HTTP_READ_SIZE);
+        if (grown == NULL) {
+            *buffer = uv_buf_init(NULL, 0);
+            return;
+        }
+        input->data = grown;
+        input->capacity = input->size + LION_HTTP_READ_SIZE;
+    }
+    *buffer = uv_buf_init(input->data + input->size, LION_HTTP_READ_SIZE);
+}
+
+static void set_reading(connection *self, bool reads)
+{
+    if (reads == self->is_reading) return;
+    self->is_reading = reads;
+    if (reads) uv_read_start((uv_stream_t *)&self->tcp, on_alloc, on_read);
+    else uv_read_stop((uv_stream_t *)&self->tcp);
+}
+
+/* Parse what has been read, up to the end of one request. */
+static void parse_input(connection *self)
+{
+    if (self->input.size == 0 || self->stage != STAGE_RECEIVING || self->closes_after_write) return;
+    if (self->is_fresh) {
+        self->is_fresh = false;
+        uv_timer_start(&self->timer, on_timer, self->server->limits.receive_ms, 0);
+    }
+    size_t size = self->input.size;
+    llhttp_errno_t code = llhttp_execute(&self->parser, self->input.data, size);
+    size_t used = code == HPE_OK ? size : (size_t)(llhttp_get_error_pos(&self->parser) - self->input.data);
+    if (code == HPE_PAUSED_UPGRADE) { /* no upgrades here: the request is answered as it is */
+        llhttp_resume_after_upgrade(&self->parser);
+        code = HPE_PAUSED;
+    }
+    if (code != HPE_OK && code != HPE_PAUSED) {
+        set_reading(self, false);
+        int status = self->refusal != 0 ? self->refusal : 400;
+        exchange_free(self->exchange);
+        self->exchange = NULL;
+        refuse(self, status, status == 400 ? "malformed HTTP\n" : "too large, or no room for it\n", true);
+        return;
+    }
+    memmove(self->input.data, self->input.data + used, size - used);
+    self->input.size = size - used;
+    if (code == HPE_PAUSED) {
+        set_reading(self, false);
+        llhttp_resume(&self->parser);
+        hand_over(self);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
+{
+    (void)buffer;
+    connection *self = stream->data;
+    if (size < 0) {
+        connection_close(self);
+        return;
+    }
+    self->input.size += (size_t)size;
+    parse_input(self);
+}
+
+static void receive_next(connection *self)
+{
+    self->stage = STAGE_RECEIVING;
+    self->is_fresh = true;
+    self->refusal = 0;
+    uv_timer_start(&self->timer, on_timer, self->server->limits.idle_ms, 0);
+    set_reading(self, true);
+    parse_input(self);
+}
+
+/* ---- the server ---- */
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    lion_http_server *server = stream->data;
+    if (status < 0) return;
+    connection *self = calloc(1, sizeof *self);
+    if (self == NULL) return;
+    self->server = server;
+    uv_tcp_init(stream->loop, &self->tcp);
+    uv_timer_init(stream->loop, &self->timer);
+    self->tcp.data = self->timer.data = self;
+    self->open_handles = 2;
+    self->next = server->connections;
+    if (self->next != NULL) self->next->previous = self;
+    server->connections = self;
+    llhttp_init(&self->parser, HTTP_REQUEST, &server->settings);
+    self->parser.data = self;
+    if (uv_accept(stream, (uv_stream_t *)&self->tcp) != 0 || server->is_closing) {
+        connection_close(self);
+        return;
+    }
+    uv_tcp_nodelay(&self->tcp, 1);
+    receive_next(self);
+}
+
+static void set_defaults(lion_http_limits *limits)
+{
+    if (limits->header_size == 0) limits->header_size = 64 << 10;
+    if (limits->body_size == 0) limits->body_size = 8 << 20;
+    if (limits->receive_ms == 0) limits->receive_ms = 30000;
+    if (limits->idle_ms == 0) limits->idle_ms = 75000;
+    if (limits->handle_ms == 0) limits->handle_ms = 30000;
+    if (limits->pending_max == 0) limits->pending_max = 1024;
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    lion_http_server *server = handle->data;
+    server->is_closed = true;
+    finish_server(server);
+}
+
+int lion_http_open(lion_http_server **server_out, uv_loop_t *loop, const char *host, int port,
+                   const lion_http_limits *limits, const lion_http_handler *handler)
+{
+    struct sockaddr_storage address;
+    int code = uv_ip4_addr(host, port, (struct sockaddr_in *)&address);
+    if (code != 0) code = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&address);
+    if (code != 0) return code;
+    lion_http_server *server = calloc(1, sizeof *server);
+    if (server == NULL) return UV_ENOMEM;
+    server->limits = *limits;
+    set_defaults(&server->limits);
+    server->handler = *handler;
+    llhttp_settings_init(&server->settings);
+    server->settings.on_url = on_url;
+    server->settings.on_header_field = on_field;
+    server->settings.on_header_value = on_value;
+    server->settings.on_headers_complete = on_headers_complete;
+    server->settings.on_body = on_body;
+    server->settings.on_message_complete = on_message_complete;
+    code = uv_tcp_init(loop, &server->tcp);
+    if (code != 0) {
+        free(server);
+        return code;
+    }
+    server->tcp.data = server;
+    code = uv_tcp_bind(&server->tcp, (const struct sockaddr *)&address, 0);
+    if (code == 0) code = uv_listen((uv_stream_t *)&server->tcp, 511, on_connection);
+    if (code != 0) {
+        uv_close((uv_handle_t *)&server->tcp, on_listener_closed);
+        return code;
+    }
+    *server_out = server;
+    return 0;
+}
+
+int lion_http_port(const lion_http_server *server)
+{
+    struct sockaddr_storage address;
+    int size = sizeof address;
+    if (uv_tcp_getsockname(&server->tcp, (struct sockaddr *)&address, &size) != 0) return -1;
+    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                               : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+size_t lion_http_pending(const lion_http_server *server) { return server->pending; }
+
+void lion_http_close(lion_http_server *server, void (*closed)(void *context), void *context)
+{
+    server->is_closing = true;
+    server->closed = closed;
+    server->closed_context = context;
+    for (connection *each = server->connections; each != NULL;) {
+        connection *next = each->next;
+        if (each->stage == STAGE_RECEIVING && each->queued == 0) connection_close(each);
+        each = next;
+    }
+    uv_close((uv_handle_t *)&server->tcp, on_listener_closed);
+}

@@ -1,0 +1,77 @@
+/* http.h - an HTTP/1.1 server on libuv and llhttp: sockets and bytes, no Lua.
+ *
+ * A request is handed over whole (headers and body within limits); its exchange must be answered exactly once,
+ * now or later: by lion_http_respond, or by stream_begin, stream_piece…, stream_end. Keep-alive and pipelining:
+ * requests of one connection are handed over one at a time, in order. Malformed and oversized input is answered
+ * here (400, 408, 413, 414, 431) and never reaches the handler. One thread: the loop's. */
+#ifndef LION_IONS_HTTP_H
+#define LION_IONS_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+typedef struct lion_http_server lion_http_server;
+typedef struct lion_http_exchange lion_http_exchange;
+
+typedef struct lion_http_limits {
+    size_t header_size;       /* all header bytes and the target; 0: 64 KiB */
+    size_t body_size;         /* 0: 8 MiB */
+    uint64_t receive_ms;      /* from the first byte of a request to its last; 0: 30 s */
+    uint64_t idle_ms;         /* keep-alive; 0: 75 s */
+    uint64_t handle_ms;       /* until the answer begins, else 504; 0: 30 s */
+    size_t pending_max;       /* exchanges in hand at once, else 503 with Retry-After; 0: 1024 */
+} lion_http_limits;
+
+typedef struct lion_http_text {
+    const char *data;
+    size_t size;
+} lion_http_text;
+
+typedef struct lion_http_header {
+    lion_http_text name;      /* lower case in requests */
+    lion_http_text value;
+} lion_http_header;
+
+/* Borrowed until the exchange is answered. */
+typedef struct lion_http_request {
+    const char *method;       /* "GET" */
+    lion_http_text path;      /* as sent, without the query */
+    lion_http_text query;     /* without the question mark */
+    const lion_http_header *headers;
+    size_t header_count;
+    lion_http_text body;
+    const char *remote;       /* "127.0.0.1:5123" */
+    uint64_t id;              /* counts up in the process */
+} lion_http_request;
+
+typedef struct lion_http_handler {
+    void (*request)(void *context, lion_http_exchange *exchange);
+    /* The peer went away, or the deadline answered for it, before the answer: what is sent later is dropped. */
+    void (*gone)(void *context, lion_http_exchange *exchange);
+    void *context;
+} lion_http_handler;
+
+/* Negative errno of libuv on failure. host: an address, IPv4 or IPv6. port 0: any; lion_http_port tells. */
+int lion_http_open(lion_http_server **server_out, uv_loop_t *loop, const char *host, int port,
+                   const lion_http_limits *limits, const lion_http_handler *handler);
+int lion_http_port(const lion_http_server *server);
+size_t lion_http_pending(const lion_http_server *server);
+/* Stop listening; answer what is in hand; close idle connections. closed is called when all is gone and the server freed. */
+void lion_http_close(lion_http_server *server, void (*closed)(void *context), void *context);
+
+const lion_http_request *lion_http_request_view(const lion_http_exchange *exchange);
+void lion_http_set_user(lion_http_exchange *exchange, void *user);
+void *lion_http_user(const lion_http_exchange *exchange);
+
+/* Bytes are copied. Content-Length, Date-free; Connection as the request asked. HEAD sends no body. */
+void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http_header *headers,
+                       size_t header_count, const void *body, size_t size);
+void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion_http_header *headers,
+                            size_t header_count);
+/* Bytes queued but not yet taken by the socket after this piece: the caller waits while it is large. */
+size_t lion_http_stream_piece(lion_http_exchange *exchange, const void *data, size_t size);
+void lion_http_stream_end(lion_http_exchange *exchange);
+
+#endif
