@@ -41,6 +41,8 @@ struct lion_operator {
     uint32_t *vars;            /* variable of each slot */
     uint32_t width;
     lion_operator *inputs[2];
+    lion_operator **subplans;  /* of not, or, rules: run for each batch of the input; for explain */
+    uint32_t subplan_count;
     double rows_estimated;
     uint64_t rows;             /* yielded so far */
     uint64_t time_ns;          /* inclusive, when statistics are wanted */

@@ -4,8 +4,9 @@
  *   lion_query_run    one execution: its arena, its operators, its bounds. One thread at a time.
  *
  * Steps yield batches of result rows: one vector per find element (after aggregation, ordering, limit), distinct
- * where set semantics demand. Pull elements yield entity ids that the run pulls itself: the vector is of forms
- * (see lion_query_batch.pulls). LION_CALL: answer lion_query_call, step again. */
+ * where set semantics demand. Pull elements yield entity ids; the layer above pulls them, batch by batch, with the
+ * database and pattern that lion_query_batch.pulls names (query does not include pull).
+ * LION_CALL: answer lion_query_call, step again. */
 #ifndef LION_QUERY_QUERY_H
 #define LION_QUERY_QUERY_H
 
@@ -37,11 +38,19 @@ typedef struct lion_query_input {
 lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const lion_query_input *inputs,
                             size_t count, const lion_query_options *options, lion_error *error);
 
+/* A find element (pull ?e pattern): its column holds entity ids (REF) to be pulled with lion_pull. */
+typedef struct lion_query_pull {
+    bool is_pull;              /* false: an ordinary column */
+    const lion_db *db;         /* borrowed: lives as long as the run */
+    const lion_form *pattern;  /* normalised pattern form, of the query or the input; as long as those */
+} lion_query_pull;
+
 typedef struct lion_query_batch {
     uint32_t count;              /* rows */
     uint32_t width;              /* columns: find elements */
     const lion_vector *columns;  /* ATTRIBUTE values were turned into keyword values */
     const lion_form *const *forms; /* per column NULL, or count forms (pull elements, aggregates that yield collections) */
+    const lion_query_pull *pulls; /* NULL when no element is a pull; else one per column */
 } lion_query_batch;
 
 /* LION_OK with 1..1024 rows, valid until the next step; LION_END; LION_CALL. */
