@@ -1,20 +1,20 @@
-/* db.c - making values of the database from parts and from each other. */
+/* db.c - database values: made, shared, and made from one another by copying the struct. */
 #include "db/db.h"
+
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
 #include "db/bootstrap.h"
 
-/* Below it a number is a t, from 3<<42 on a transaction id, between an instant (API: numbers as points in time). */
-#define LION_POINT_T_MAX INT64_C(100000000000)
+/* -- Life ------------------------------------------------------------------------------------- */
 
-static void keep_parts(lion_db *db)
+static void set_bounds(lion_db *db)
 {
-    if (db->view.root != NULL) lion_root_keep((lion_root *)(uintptr_t)db->view.root);
-    lion_novelty_version_keep(&db->view.novelty);
-    lion_novelty_version_keep(&db->view.speculative);
-    lion_schema_keep(db->schema);
-    if (db->unfiltered != NULL) lion_db_keep(db->unfiltered);
+    db->view.upper_t = db->basis_t;
+    if (db->as_of_t >= 0 && db->as_of_t < db->basis_t) db->view.upper_t = db->as_of_t;
+    db->view.since_t = db->since_t;
+    db->view.is_history = db->is_history;
 }
 
 lion_status lion_db_new(lion_db **db_out, lion_root *root, const lion_novelty_version *novelty,
@@ -23,21 +23,20 @@ lion_status lion_db_new(lion_db **db_out, lion_root *root, const lion_novelty_ve
 {
     lion_db *db = lion_zalloc(sizeof *db);
     if (db == NULL) return lion_fail_memory(error);
-    db->references = 1;
-    db->view.root = root;
+    *db = (lion_db){ .references = 1,
+                     .schema = lion_schema_keep(schema),
+                     .basis_t = basis_t,
+                     .as_of_t = -1,
+                     .since_t = -1,
+                     .next_counter = next_counter,
+                     .last_instant_ms = last_instant_ms,
+                     .database = database };
+    if (root != NULL) db->view.root = lion_root_keep(root);
     if (novelty != NULL) db->view.novelty = *novelty;
-    db->view.upper_t = basis_t;
-    db->view.since_t = -1;
+    lion_novelty_version_keep(&db->view.novelty);
     db->view.vaet_attributes = lion_schema_refs(schema, &db->view.vaet_count);
     db->view.db = db;
-    db->schema = schema;
-    db->basis_t = basis_t;
-    db->as_of_t = -1;
-    db->since_t = -1;
-    db->next_counter = next_counter;
-    db->last_instant_ms = last_instant_ms;
-    db->database = database;
-    keep_parts(db);
+    set_bounds(db);
     *db_out = db;
     return LION_OK;
 }
@@ -50,7 +49,8 @@ lion_db *lion_db_keep(lion_db *db)
 
 void lion_db_drop(lion_db *db)
 {
-    if (db == NULL || __atomic_sub_fetch(&db->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    if (db == NULL) return;
+    if (__atomic_sub_fetch(&db->references, 1, __ATOMIC_ACQ_REL) != 0) return;
     if (db->owner != NULL) db->owner->released(db->owner, db);
     lion_novelty_version_release(&db->view.speculative);
     lion_novelty_version_release(&db->view.novelty);
@@ -62,70 +62,72 @@ void lion_db_drop(lion_db *db)
 
 lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *error)
 {
-    lion_db *derived = lion_alloc(sizeof *derived);
-    if (derived == NULL) return lion_fail_memory(error);
-    *derived = *db;
-    derived->references = 1;
-    derived->owner = NULL;
-    derived->view.db = derived;
-    keep_parts(derived);
-    *db_out = derived;
+    lion_db *copy = lion_alloc(sizeof *copy);
+    if (copy == NULL) return lion_fail_memory(error);
+    *copy = *db;
+    copy->references = 1;
+    copy->owner = NULL;
+    copy->is_extended = 1; /* only the original may extend its speculative novelty */
+    if (copy->view.root != NULL) lion_root_keep((lion_root *)(uintptr_t)copy->view.root);
+    lion_novelty_version_keep(&copy->view.novelty);
+    lion_novelty_version_keep(&copy->view.speculative);
+    lion_schema_keep(copy->schema);
+    if (copy->unfiltered != NULL) lion_db_keep(copy->unfiltered);
+    else copy->view.db = copy;
+    *db_out = copy;
     return LION_OK;
 }
 
-static void set_time(lion_db *db)
-{
-    db->view.upper_t = db->basis_t;
-    if (db->as_of_t >= 0 && db->as_of_t < db->basis_t) db->view.upper_t = db->as_of_t;
-    db->view.since_t = db->since_t;
-    db->view.is_history = db->is_history;
-}
+/* -- Other values from a value ---------------------------------------------------------------- */
 
 lion_status lion_db_as_of(lion_db **db_out, lion_db *db, int64_t t, lion_error *error)
 {
-    lion_db *derived = NULL;
-    lion_status status = lion_db_derive(&derived, db, error);
+    lion_db *copy = NULL;
+    lion_status status = lion_db_derive(&copy, db, error);
     if (status < 0) return status;
-    derived->as_of_t = db->as_of_t >= 0 && db->as_of_t < t ? db->as_of_t : t;
-    set_time(derived);
-    *db_out = derived;
+    if (t < 0) t = 0;
+    copy->as_of_t = db->as_of_t >= 0 && db->as_of_t < t ? db->as_of_t : t; /* never more */
+    set_bounds(copy);
+    *db_out = copy;
     return LION_OK;
 }
 
 lion_status lion_db_since(lion_db **db_out, lion_db *db, int64_t t, lion_error *error)
 {
-    lion_db *derived = NULL;
-    lion_status status = lion_db_derive(&derived, db, error);
+    lion_db *copy = NULL;
+    lion_status status = lion_db_derive(&copy, db, error);
     if (status < 0) return status;
-    derived->since_t = db->since_t > t ? db->since_t : t;
-    set_time(derived);
-    *db_out = derived;
+    if (t < 0) t = 0;
+    copy->since_t = db->since_t > t ? db->since_t : t;
+    set_bounds(copy);
+    *db_out = copy;
     return LION_OK;
 }
 
 lion_status lion_db_history(lion_db **db_out, lion_db *db, lion_error *error)
 {
-    lion_db *derived = NULL;
-    lion_status status = lion_db_derive(&derived, db, error);
+    lion_db *copy = NULL;
+    lion_status status = lion_db_derive(&copy, db, error);
     if (status < 0) return status;
-    derived->is_history = true;
-    set_time(derived);
-    *db_out = derived;
+    copy->is_history = true;
+    set_bounds(copy);
+    *db_out = copy;
     return LION_OK;
 }
 
 lion_status lion_db_filter(lion_db **db_out, lion_db *db, int64_t host_function, lion_error *error)
 {
     if (db->view.filter_count == LION_VIEW_FILTERS_MAX)
-        return lion_fail(error, LION_INCORRECT, "lion/limit", "a value takes at most %d filters",
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit",
+                         "a database value takes at most %d filters: join them in one function",
                          LION_VIEW_FILTERS_MAX);
-    lion_db *derived = NULL;
-    lion_status status = lion_db_derive(&derived, db, error);
+    lion_db *copy = NULL;
+    lion_status status = lion_db_derive(&copy, db, error);
     if (status < 0) return status;
-    if (derived->unfiltered == NULL) derived->unfiltered = lion_db_keep(db);
-    derived->view.db = derived->unfiltered;
-    derived->view.filters[derived->view.filter_count++] = host_function;
-    *db_out = derived;
+    if (copy->unfiltered == NULL) copy->unfiltered = lion_db_keep(db);
+    copy->view.db = copy->unfiltered;
+    copy->view.filters[copy->view.filter_count++] = host_function;
+    *db_out = copy;
     return LION_OK;
 }
 
@@ -133,77 +135,107 @@ lion_status lion_db_at_basis(lion_db **db_out, lion_db *db, int64_t t, int64_t n
                              int64_t instant_ms, lion_error *error)
 {
     LION_ASSERT(t <= db->basis_t);
-    lion_db *derived = NULL;
-    lion_status status = lion_db_derive(&derived, db, error);
+    lion_db *copy = NULL;
+    lion_status status = lion_db_derive(&copy, db, error);
     if (status < 0) return status;
-    derived->basis_t = t;
-    derived->next_counter = next_counter;
-    derived->last_instant_ms = instant_ms;
-    set_time(derived);
-    *db_out = derived;
+    copy->basis_t = t;
+    copy->next_counter = next_counter;
+    copy->last_instant_ms = instant_ms;
+    set_bounds(copy);
+    *db_out = copy;
     return LION_OK;
 }
 
 bool lion_db_equal(const lion_db *a, const lion_db *b)
 {
     if (a == b) return true;
-    if (a->database != b->database || a->branch != b->branch || a->basis_t != b->basis_t ||
-        a->as_of_t != b->as_of_t || a->since_t != b->since_t || a->is_history != b->is_history ||
-        a->view.filter_count != b->view.filter_count)
+    if (a->database != b->database || a->branch != b->branch || a->basis_t != b->basis_t)
         return false;
-    for (uint8_t i = 0; i < a->view.filter_count; i++)
-        if (a->view.filters[i] != b->view.filters[i]) return false;
-    return true;
+    if (a->as_of_t != b->as_of_t || a->since_t != b->since_t || a->is_history != b->is_history)
+        return false;
+    size_t size = sizeof(a->view.filters[0]) * a->view.filter_count;
+    return a->view.filter_count == b->view.filter_count &&
+           memcmp(a->view.filters, b->view.filters, size) == 0;
 }
 
-/* ---- points in time ---- */
+void lion_db_plain_view(lion_view *view, const lion_db *db)
+{
+    *view = db->view;
+    view->is_history = false;
+    view->filter_count = 0;
+}
 
-/* The newest transaction at or before an instant: the last one in AVET order whose instant is not after it. */
+/* -- Points in time --------------------------------------------------------------------------- */
+
+#define T_MAX INT64_C(100000000000) /* numbers below are t */
+
+/* The newest transaction whose instant is not later: instants never run backwards, so it is the last one in
+ * AVET order. */
 static lion_status t_of_instant(int64_t *t_out, const lion_db *db, int64_t instant_ms,
                                 lion_arena *arena, lion_error *error)
 {
-    lion_view view = db->view;
+    if (instant_ms >= db->last_instant_ms) {
+        *t_out = db->basis_t;
+        return LION_OK;
+    }
+    lion_view view;
+    lion_db_plain_view(&view, db);
     view.upper_t = db->basis_t;
     view.since_t = -1;
-    view.is_history = false;
-    view.filter_count = 0;
-    lion_value end = lion_value_scalar(LION_TYPE_INSTANT, instant_ms);
-    lion_key key = { .datom = { .a = LION_ID_TX_INSTANT, .v = end }, .parts = 2 };
-    lion_cursor_options options = { .columns = LION_COLUMN_E | LION_COLUMN_V, .is_reverse = true, .is_seek = true,
-                                    .is_in_attribute = true, .batch_rows = 8 };
+    lion_key key = { .datom = { .a = LION_ID_TX_INSTANT,
+                                .v = lion_value_scalar(LION_TYPE_INSTANT, instant_ms) },
+                     .parts = 2 };
+    lion_cursor_options options = { .columns = LION_COLUMN_E,
+                                    .is_reverse = true,
+                                    .is_seek = true,
+                                    .is_in_attribute = true,
+                                    .batch_rows = 1 };
     lion_cursor *cursor = NULL;
-    lion_status status = lion_cursor_open(&cursor, &view, LION_AVET, &key, &options, arena, error);
     lion_datom_batch batch;
+    lion_status status =
+        lion_cursor_open(&cursor, &view, LION_AVET, &key, &options, arena, error);
     if (status == LION_OK) status = lion_cursor_next(cursor, &batch, error);
     if (status < 0) return status;
-    *t_out = status == LION_OK ? lion_tx_to_t(batch.e[0]) : 0;
+    *t_out = status == LION_END ? 0 : lion_tx_to_t(batch.e[0]);
     return LION_OK;
+}
+
+static lion_status t_of_number(int64_t *t_out, const lion_db *db, int64_t number,
+                               lion_arena *arena, lion_error *error)
+{
+    if (number >= 0 && number < T_MAX) {
+        *t_out = number;
+        return LION_OK;
+    }
+    if (number < lion_t_to_tx(0)) return t_of_instant(t_out, db, number, arena, error);
+    if (lion_id_partition(number) == LION_PARTITION_TX) {
+        *t_out = lion_tx_to_t(number);
+        return LION_OK;
+    }
+    return lion_fail(error, LION_INCORRECT, "db.error/invalid-entity-id",
+                     "%lld is an entity but no transaction: a point in time is a t, a transaction "
+                     "id, or an instant",
+                     (long long)number);
 }
 
 lion_status lion_db_point(int64_t *t_out, const lion_db *db, lion_value point, lion_arena *arena,
                           lion_error *error)
 {
     int64_t instant_ms = 0;
-    if (point.type == LION_TYPE_STRING) {
-        if (lion_instant_parse(&instant_ms, lion_value_slice(point)) != LION_OK)
-            return lion_fail(error, LION_INCORRECT, "lion/syntax",
-                             "%s is no point in time: give a t, a transaction id, ms since 1970, or a text "
-                             "such as 2026-01-31T12:00:00Z",
-                             lion_value_text(arena, point));
-        return t_of_instant(t_out, db, instant_ms, arena, error);
-    }
     if (point.type == LION_TYPE_DOUBLE && point.number >= -9e15 && point.number <= 9e15)
-        point = lion_value_long((int64_t)point.number);
-    if (point.type != LION_TYPE_LONG && point.type != LION_TYPE_INSTANT && point.type != LION_TYPE_REF)
-        return lion_fail(error, LION_INCORRECT, "lion/syntax", "%s is no point in time",
-                         lion_value_text(arena, point));
-    if (point.type == LION_TYPE_INSTANT) return t_of_instant(t_out, db, point.bits, arena, error);
-    if (point.bits >= 0 && point.bits < LION_POINT_T_MAX) {
-        *t_out = point.bits;
-    } else if (lion_id_partition(point.bits) == LION_PARTITION_TX) {
-        *t_out = lion_tx_to_t(point.bits);
-    } else {
-        return t_of_instant(t_out, db, point.bits, arena, error);
+        return t_of_number(t_out, db, (int64_t)point.number, arena, error);
+    switch (point.type) {
+    case LION_TYPE_LONG:
+    case LION_TYPE_REF: return t_of_number(t_out, db, point.bits, arena, error);
+    case LION_TYPE_INSTANT: return t_of_instant(t_out, db, point.bits, arena, error);
+    case LION_TYPE_STRING:
+        if (lion_instant_parse(&instant_ms, lion_value_slice(point)) == LION_OK)
+            return t_of_instant(t_out, db, instant_ms, arena, error);
+        break;
+    default: break;
     }
-    return LION_OK;
+    return lion_fail(error, LION_INCORRECT, "lion/syntax",
+                     "%.200s is no point in time: give a t, a transaction id, an instant in ms or "
+                     "as RFC 3339 text (\"2026-01-01T00:00:00Z\")",
+                     lion_value_text(arena, point));
 }

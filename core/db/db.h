@@ -22,6 +22,7 @@ typedef struct lion_db {
     uint64_t branch;          /* unique for each speculative line; 0 for values of a connection */
     struct lion_db *unfiltered; /* kept; what filters are given; NULL: itself */
     struct lion_db_owner *owner; /* of the connection: told when the value goes (see db_owner) */
+    uint32_t is_extended;     /* atomic: a `with` took over the end of its speculative novelty */
 } lion_db;
 
 /* The connection's hook to know which bases are alive. drop is called once, when the last reference goes. */
@@ -29,7 +30,7 @@ typedef struct lion_db_owner {
     void (*released)(struct lion_db_owner *owner, const lion_db *db);
 } lion_db_owner;
 
-/* Parts are kept by the new value (the caller keeps its own references). */
+/* Parts are kept by the new value (the caller keeps its own references). root and novelty may be NULL. */
 lion_status lion_db_new(lion_db **db_out, lion_root *root, const lion_novelty_version *novelty,
                         lion_schema *schema, int64_t basis_t, int64_t next_counter,
                         int64_t last_instant_ms, uint64_t database, lion_error *error);
@@ -51,6 +52,9 @@ bool lion_db_equal(const lion_db *a, const lion_db *b); /* same database and bra
 /* t of a point given as a number (below 1e11 a t; from 3<<42 a tx; else instant ms) or as instant ms: the
  * newest t whose db/txInstant is <= it (0 when before all). */
 lion_status lion_db_point(int64_t *t_out, const lion_db *db, lion_value point, lion_arena *arena, lion_error *error);
+
+/* What lookups read: the view without history and filters, in *view (a copy, nothing is kept). */
+void lion_db_plain_view(lion_view *view, const lion_db *db);
 
 /* ---- finding entities ---- */
 /* id, ident (keyword or string starting with a colon), lookup ref (vector of two; attribute must be unique:

@@ -52,6 +52,19 @@ uint64_t lion_schema_epoch(const lion_schema *schema);
 /* lion/unknown-attribute (incorrect), naming the nearest known one. */
 lion_status lion_schema_fail_unknown(lion_error *error, const lion_schema *schema, lion_slice name);
 
+/* ---- ids of what comes next ---- */
+
+/* Attributes and other schema entities get ids of the db partition from LION_ATTRIBUTE_ID_FIRST up, partitions
+ * their own number as id, from LION_PARTITION_ID_FIRST up. */
+#define LION_PARTITION_ID_FIRST 80
+#define LION_ATTRIBUTE_ID_FIRST (LION_PARTITION_MAX + 1)
+int64_t lion_schema_next_attribute(const lion_schema *schema);
+int64_t lion_schema_next_partition(const lion_schema *schema);
+/* Whether ids may lie in this partition: db, tx, user, or an installed one. */
+bool lion_schema_has_partition(const lion_schema *schema, int64_t partition);
+/* Type id (LION_ID_TYPE_…) → the type of values, LION_TYPE_NIL for what is no value type or not supported. */
+lion_type lion_schema_type_of_id(int64_t id);
+
 /* ---- building ---- */
 
 /* The schema with these datoms of one transaction applied (all of the transaction's datoms, in order); the same schema, kept, when they
