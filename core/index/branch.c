@@ -237,53 +237,74 @@ static lion_status find_between(uint32_t *child_out, const lion_branch *branch, 
     return LION_OK;
 }
 
-/* The lead of a key as an integer, if the order of leads is that of a column of integers. */
-static bool integer_lead(const lion_branch *branch, const lion_key *key, int64_t *lead_out,
-                         enum place *place_out)
+/* The separators of children 1.. ascend (child 0's is the parent's affair), and so do their leads. */
+typedef struct leads {
+    bool is_one_type; /* else (a key of another type) the separators are compared as a whole */
+    lion_column column;
+    lion_value key;
+} leads;
+
+static lion_status open_leads(leads *l, const lion_branch *branch, const lion_key *key, lion_error *error)
 {
-    if (branch->order != LION_AVET) {
-        *lead_out = key->datom.e;
-        *place_out = E;
-        return key->parts >= (branch->order == LION_EAVT ? 1 : 2);
+    uint8_t type = branch->order == LION_AVET ? branch->bytes[2] : LION_TYPE_REF;
+    l->key = branch->order == LION_AVET ? key->datom.v : lion_value_ref(key->datom.e);
+    l->is_one_type = l->key.type == type;
+    if (!l->is_one_type) return LION_OK;
+    if (!lion_type_is_scalar(type)) {
+        l->key.type = LION_TYPE_BYTES; /* as they are kept */
+        return open_values(&l->column, branch, error);
     }
-    uint8_t type = branch->bytes[2];
-    bool is_integer = lion_type_is_scalar(type) && type != LION_TYPE_DOUBLE &&
-                      key->datom.v.type == type && key->parts >= 2;
-    *lead_out = key->datom.v.bits;
-    *place_out = BITS;
-    return is_integer;
+    l->column.type = type;
+    l->column.mode = type == LION_TYPE_DOUBLE ? LION_COLUMN_RAW : 0;
+    l->column.count = branch->count;
+    return open_ints(&l->column.ints, branch, branch->order == LION_AVET ? BITS : E, error);
 }
 
-/* The separators of children 1.. ascend (child 0's is the parent's affair), and so do their leads. */
-static lion_status find_by_lead(uint32_t *child_out, const lion_branch *branch, const lion_key *key,
-                                bool upper, int64_t lead, enum place place,
-                                lion_snapshot *snapshot, lion_error *error)
+/* Among separators that share the key's lead: if the first of them is nothing but that lead, it is where a
+ * prefix of the lead alone begins. */
+static lion_status is_lead_alone(bool *is_alone_out, const lion_branch *branch, uint32_t child,
+                                 unsigned lead_parts, lion_error *error)
 {
-    lion_ints leads;
-    if (open_ints(&leads, branch, place, error) != LION_OK) return LION_FAILED;
-    bool is_lead_only = key->parts == (branch->order == LION_EAVT ? 1 : 2);
-    if (is_lead_only && upper) {
-        size_t behind = lead == INT64_MAX
-                            ? branch->count
-                            : lion_ints_lower_bound(&leads, 1, branch->count, lead + 1);
-        *child_out = (uint32_t)behind - 1;
-        return LION_OK;
-    }
-    uint32_t low = (uint32_t)lion_ints_lower_bound(&leads, 1, branch->count, lead), high = low;
-    while (high < branch->count && lion_ints_get(&leads, high) == lead && high < low + 8)
-        high++;
-    if (high == low + 8) high = branch->count;
-    return find_between(child_out, branch, low, high, key, upper, snapshot, error);
+    lion_ints flags;
+    lion_branch_entry entry;
+    if (open_ints(&flags, branch, FLAGS, error) != LION_OK) return LION_FAILED;
+    if (!unpack_flags(lion_ints_get(&flags, child), &entry)) return corrupt(error, "its flags");
+    *is_alone_out = entry.separator.parts <= lead_parts;
+    return LION_OK;
 }
 
 lion_status lion_branch_find(uint32_t *child_out, const lion_branch *branch, const lion_key *key, bool upper,
                              lion_snapshot *snapshot, lion_error *error)
 {
-    int64_t lead;
-    enum place place;
-    if (integer_lead(branch, key, &lead, &place))
-        return find_by_lead(child_out, branch, key, upper, lead, place, snapshot, error);
-    return find_between(child_out, branch, 1, branch->count, key, upper, snapshot, error);
+    unsigned lead_parts = branch->order == LION_EAVT ? 1 : 2;
+    if (key->parts < lead_parts) {
+        *child_out = upper ? branch->count - 1 : 0;
+        return LION_OK;
+    }
+    leads l;
+    size_t low, high;
+    if (open_leads(&l, branch, key, error) != LION_OK) return LION_FAILED;
+    if (!l.is_one_type)
+        return find_between(child_out, branch, 1, branch->count, key, upper, snapshot, error);
+
+    bool is_lead_only = key->parts == lead_parts;
+    if (lion_column_lower_bound(&low, &l.column, 1, branch->count, &l.key, is_lead_only && upper,
+                                snapshot, error) != LION_OK)
+        return LION_FAILED;
+    *child_out = (uint32_t)low - 1;
+    if ((is_lead_only && upper) || low == branch->count) return LION_OK;
+    if (lion_column_lower_bound(&high, &l.column, low, branch->count, &l.key, true, snapshot, error) !=
+        LION_OK)
+        return LION_FAILED;
+    if (low == high) return LION_OK; /* no separator shares the lead */
+    if (!is_lead_only)
+        return find_between(child_out, branch, (uint32_t)low, (uint32_t)high, key, upper, snapshot,
+                            error);
+    bool is_alone = false;
+    if (is_lead_alone(&is_alone, branch, (uint32_t)low, lead_parts, error) != LION_OK)
+        return LION_FAILED;
+    if (is_alone) *child_out = (uint32_t)low;
+    return LION_OK;
 }
 
 /* ---- all entries ---- */
@@ -372,7 +393,7 @@ static int64_t field(const lion_branch_entry *entry, enum place place)
 /* Only what the separator's parts say is kept: the rest is zero, and packs to nothing. */
 static void write_column(lion_buffer *buffer, lion_column_writer *writer,
                          const lion_branch_entry *entries, size_t count, enum place place,
-                         int64_t *room, lion_value *values)
+                         bool is_avet, int64_t *room, lion_value *values)
 {
     if (place == VALUES) {
         for (size_t i = 0; i < count; i++) {
@@ -382,7 +403,8 @@ static void write_column(lion_buffer *buffer, lion_column_writer *writer,
             values[i] = *v;
             values[i].type = LION_TYPE_BYTES;
         }
-        lion_column_write(buffer, writer, LION_TYPE_BYTES, values, count, true);
+        lion_column_write(buffer, writer, LION_TYPE_BYTES, values, count,
+                          is_avet ? LION_COLUMN_SORTED : LION_COLUMN_DISTINCT);
         return;
     }
     int64_t rows = 0;
@@ -391,7 +413,7 @@ static void write_column(lion_buffer *buffer, lion_column_writer *writer,
         rows += (int64_t)entries[i].rows;
     }
     room[count] = rows;
-    lion_ints_write(buffer, &writer->ints, room, count + (place == ROWS ? 1 : 0));
+    lion_ints_write(buffer, &writer->ints, room, count + (place == ROWS ? 1 : 0), LION_INTS_RANDOM);
 }
 
 /* The separator's components beyond its parts carry nothing. */
@@ -432,7 +454,8 @@ void lion_branch_write(lion_buffer *buffer, lion_column_writer *writer, const li
     for (int place = 0; place < SPARE && !buffer->is_failed; place++) {
         uint32_t offset = (uint32_t)(buffer->size - start);
         memcpy(buffer->data + start + 24 + 4 * place, &offset, 4);
-        write_column(buffer, writer, normal, count, (enum place)place, room, values);
+        write_column(buffer, writer, normal, count, (enum place)place, tree->order == LION_AVET,
+                     room, values);
     }
     lion_arena_deinit(&arena);
     if (buffer->is_failed) return;

@@ -7,7 +7,8 @@
  *
  *   offset  size  what
  *        0     1  type
- *        1     1  doubles: number of decimal digits, 255: raw bits; with bytes: 1 has codes, 2 has stubs
+ *        1     1  doubles: number of decimal digits, 255: raw bits; with bytes: 1 has codes, 2 has stubs,
+ *                 4 has heads
  *        2     2  zero
  *        4     4  count
  *   scalars:   …  integers(count)
@@ -16,7 +17,11 @@
  *              …  integers(count) codes, if it has them
  *              …  integers(distinct + 1) places in the heap
  *              …  (distinct + 7) / 8 bytes, bit i: value i is a stub, if it has them
- *              …  the heap */
+ *              …  heads, if it has them: 4 bytes prefix, 8 bytes for each sixteenth value
+ *              …  the heap
+ *
+ * Heads make a sorted column quick to search: all values but the first share their first `prefix` bytes, and the
+ * head of value 16 k is the number its next 8 bytes make, big-endian, padded with zeros (the first is 0). */
 #ifndef LION_INDEX_COLUMN_H
 #define LION_INDEX_COLUMN_H
 
@@ -26,16 +31,20 @@
 
 #define LION_COLUMN_CODES 1
 #define LION_COLUMN_STUBS 2
+#define LION_COLUMN_HEADS 4
+#define LION_COLUMN_HEAD_STEP 16
 #define LION_COLUMN_RAW 255
 
 typedef struct lion_column {
     uint8_t type;
-    uint8_t mode; /* doubles: digits or RAW; bytes: CODES | STUBS */
+    uint8_t mode; /* doubles: digits or RAW; bytes: CODES | STUBS | HEADS */
     uint32_t count;
     lion_ints ints; /* scalars: the bits; bytes: the codes */
     lion_ints places;
     uint32_t distinct, heap_size;
+    uint32_t prefix; /* of HEADS */
     const uint8_t *stubs;
+    const uint8_t *heads;
     const uint8_t *heap;
 } lion_column;
 
@@ -51,10 +60,16 @@ typedef struct lion_column_writer {
 
 void lion_column_writer_init(lion_column_writer *writer);
 void lion_column_writer_deinit(lion_column_writer *writer);
-/* Append the column; large values are stubs already. is_distinct: no two are equal (no codes are tried).
- * Failed memory latches in `buffer`. */
+/* How the values lie: any way; no two equal, so that codes are not tried; ascending, which gets heads too. */
+typedef enum lion_column_sort {
+    LION_COLUMN_ANY = 0,
+    LION_COLUMN_DISTINCT = 1,
+    LION_COLUMN_SORTED = 2,
+} lion_column_sort;
+
+/* Append the column; large values are stubs already. Failed memory latches in `buffer`. */
 void lion_column_write(lion_buffer *buffer, lion_column_writer *writer, lion_type type,
-                       const lion_value *values, size_t count, bool is_distinct);
+                       const lion_value *values, size_t count, lion_column_sort sort);
 
 /* View the column at the reader's place. false: the bytes make no sense. */
 bool lion_column_open(lion_column *column_out, lion_reader *reader);

@@ -8,7 +8,7 @@
 
 #define DECIMAL_DIGITS_MAX 9
 #define DECIMAL_RANGE 0x1p50
-#define CODES_SAMPLE 256
+#define CODES_SAMPLE 2048
 #define HEAP_OVERHEAD 25 /* of one more integer column */
 
 void lion_column_writer_init(lion_column_writer *writer)
@@ -98,7 +98,7 @@ static void write_scalars(lion_buffer *buffer, lion_column_writer *writer, lion_
         writer->room[i] = values[i].bits;
     unsigned mode = type == LION_TYPE_DOUBLE ? choose_digits(writer->room, count) : 0;
     write_header(buffer, type, mode, count);
-    lion_ints_write(buffer, &writer->ints, writer->room, count);
+    lion_ints_write(buffer, &writer->ints, writer->room, count, LION_INTS_INDEXED);
 }
 
 /* ---- bytes ---- */
@@ -178,10 +178,37 @@ static void write_heap(lion_buffer *buffer, const lion_value *values, const uint
     }
 }
 
-static void write_bytes(lion_buffer *buffer, lion_column_writer *writer, lion_type type,
-                        const lion_value *values, size_t count, bool is_distinct)
+/* ---- heads ---- */
+
+static uint64_t head_of(const lion_value *value, size_t prefix)
 {
-    size_t distinct = is_distinct ? 0 : find_distinct(writer, values, count);
+    uint8_t bytes[8] = { 0 };
+    uint64_t head;
+    if (value->size > prefix) {
+        size_t size = value->size - prefix;
+        memcpy(bytes, value->data + prefix, size < 8 ? size : 8);
+    }
+    memcpy(&head, bytes, 8);
+    return __builtin_bswap64(head);
+}
+
+/* The first value does not count: a branch's may be empty whatever the others are. */
+static void write_heads(lion_buffer *buffer, const lion_value *values, size_t count)
+{
+    const lion_value *low = &values[1], *high = &values[count - 1];
+    size_t common = low->size < high->size ? low->size : high->size, prefix = 0;
+    while (prefix < common && low->data[prefix] == high->data[prefix])
+        prefix++;
+    lion_buffer_put_u32(buffer, (uint32_t)prefix);
+    lion_buffer_put_u64(buffer, 0);
+    for (size_t i = LION_COLUMN_HEAD_STEP; i < count; i += LION_COLUMN_HEAD_STEP)
+        lion_buffer_put_u64(buffer, head_of(&values[i], prefix));
+}
+
+static void write_bytes(lion_buffer *buffer, lion_column_writer *writer, lion_type type,
+                        const lion_value *values, size_t count, lion_column_sort sort)
+{
+    size_t distinct = sort == LION_COLUMN_ANY ? find_distinct(writer, values, count) : 0;
     bool has_codes = codes_pay(writer, values, count, distinct);
     if (!has_codes) distinct = count;
     const uint32_t *firsts = has_codes ? writer->firsts : NULL;
@@ -197,18 +224,21 @@ static void write_bytes(lion_buffer *buffer, lion_column_writer *writer, lion_ty
     writer->places[distinct] = place;
     LION_ASSERT(place <= UINT32_MAX);
 
-    unsigned mode = (has_codes ? LION_COLUMN_CODES : 0u) | (has_stubs ? LION_COLUMN_STUBS : 0u);
+    bool has_heads = sort == LION_COLUMN_SORTED && !has_stubs && count >= 2 * LION_COLUMN_HEAD_STEP;
+    unsigned mode = (has_codes ? LION_COLUMN_CODES : 0u) | (has_stubs ? LION_COLUMN_STUBS : 0u) |
+                    (has_heads ? LION_COLUMN_HEADS : 0u);
     write_header(buffer, type, mode, count);
     lion_buffer_put_u32(buffer, (uint32_t)distinct);
     lion_buffer_put_u32(buffer, (uint32_t)place);
-    if (has_codes) lion_ints_write(buffer, &writer->ints, writer->room, count);
-    lion_ints_write(buffer, &writer->ints, writer->places, distinct + 1);
+    if (has_codes) lion_ints_write(buffer, &writer->ints, writer->room, count, LION_INTS_RANDOM);
+    lion_ints_write(buffer, &writer->ints, writer->places, distinct + 1, LION_INTS_RANDOM);
     if (has_stubs) write_stub_bits(buffer, values, firsts, distinct);
+    if (has_heads) write_heads(buffer, values, count);
     write_heap(buffer, values, firsts, distinct);
 }
 
 void lion_column_write(lion_buffer *buffer, lion_column_writer *writer, lion_type type,
-                       const lion_value *values, size_t count, bool is_distinct)
+                       const lion_value *values, size_t count, lion_column_sort sort)
 {
     if (!reserve(writer, count + 1)) {
         buffer->is_failed = true;
@@ -217,5 +247,5 @@ void lion_column_write(lion_buffer *buffer, lion_column_writer *writer, lion_typ
     if (lion_type_is_scalar(type))
         write_scalars(buffer, writer, type, values, count);
     else
-        write_bytes(buffer, writer, type, values, count, is_distinct);
+        write_bytes(buffer, writer, type, values, count, sort);
 }

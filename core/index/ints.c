@@ -41,47 +41,86 @@ static unsigned bitmap_rank(const lion_ints *ints, size_t word)
     return rank;
 }
 
+/* ---- opening: on the path of every look-up, so bytes are taken from the reader in strides ---- */
+
+/* The next `size` bytes, NULL if there are not so many. */
+static inline const uint8_t *take(lion_reader *reader, size_t size)
+{
+    if ((size_t)(reader->end - reader->next) < size) return NULL;
+    const uint8_t *bytes = reader->next;
+    reader->next += size;
+    return bytes;
+}
+
+static inline bool take_u32(lion_reader *reader, uint32_t *out)
+{
+    const uint8_t *bytes = take(reader, 4);
+    if (bytes != NULL) memcpy(out, bytes, 4);
+    return bytes != NULL;
+}
+
+/* base/bits.h says what the bytes are. */
+static inline bool open_packed(lion_packed *packed, lion_reader *reader, size_t count)
+{
+    const uint8_t *header = take(reader, 16);
+    if (header == NULL) return false;
+    uint64_t width = (uint64_t)load_i64(header + 8);
+    if (width > 64 || count > UINT32_MAX) return false;
+    packed->minimum = load_i64(header);
+    packed->width = (uint8_t)width;
+    packed->count = (uint32_t)count;
+    packed->bits = take(reader, (count * width + 63) / 64 * 8 + 8);
+    return packed->bits != NULL;
+}
+
 static bool open_blocks(lion_ints *ints, lion_reader *reader, size_t count)
 {
-    uint32_t size = lion_reader_u32(reader);
+    uint32_t size;
     size_t blocks = (count + LION_INTS_BLOCK - 1) / LION_INTS_BLOCK;
-    ints->blocks.directory = lion_reader_bytes(reader, blocks * 12).data;
-    ints->blocks.data = lion_reader_bytes(reader, (size_t)size + 8).data;
+    if (!take_u32(reader, &size)) return false;
+    ints->blocks.directory = take(reader, blocks * 12);
+    ints->blocks.data = take(reader, (size_t)size + 8);
     ints->blocks.size = size;
-    return !reader->is_failed;
+    return ints->blocks.directory != NULL && ints->blocks.data != NULL;
 }
 
 static bool open_bitmap(lion_ints *ints, lion_reader *reader, size_t count)
 {
-    ints->bitmap.base = (int64_t)lion_reader_u64(reader);
-    ints->bitmap.word_count = lion_reader_u32(reader);
-    ints->bitmap.words = lion_reader_bytes(reader, (size_t)ints->bitmap.word_count * 8).data;
-    ints->bitmap.ranks = lion_reader_bytes(reader, (size_t)ints->bitmap.word_count * 2).data;
-    return !reader->is_failed && ints->bitmap.word_count > 0 && count <= LION_INTS_COUNT_MAX;
+    const uint8_t *base = take(reader, 8);
+    uint32_t words;
+    if (base == NULL || !take_u32(reader, &words)) return false;
+    ints->bitmap.base = load_i64(base);
+    ints->bitmap.word_count = words;
+    ints->bitmap.words = take(reader, (size_t)words * 8);
+    ints->bitmap.ranks = take(reader, (size_t)words * 2);
+    return words > 0 && count <= LION_INTS_COUNT_MAX && ints->bitmap.words != NULL &&
+           ints->bitmap.ranks != NULL;
 }
 
 static bool open_dictionary(lion_ints *ints, lion_reader *reader, size_t count)
 {
-    uint32_t distinct = lion_reader_u32(reader);
-    return !reader->is_failed && lion_packed_open(&ints->dictionary, reader, distinct) &&
-           lion_packed_open(&ints->packed, reader, count);
+    uint32_t distinct;
+    return take_u32(reader, &distinct) && open_packed(&ints->dictionary, reader, distinct) &&
+           open_packed(&ints->packed, reader, count);
 }
 
 bool lion_ints_open(lion_ints *ints_out, lion_reader *reader, size_t count)
 {
-    if (count > UINT32_MAX) return false;
-    ints_out->encoding = lion_reader_u8(reader);
+    const uint8_t *bytes = take(reader, 1);
+    if (bytes == NULL || count > UINT32_MAX) return false;
+    ints_out->encoding = *bytes;
     ints_out->count = (uint32_t)count;
-    if (reader->is_failed) return false;
     switch (ints_out->encoding) {
     case LION_INTS_CONSTANT:
-        ints_out->packed.minimum = (int64_t)lion_reader_u64(reader);
+        if ((bytes = take(reader, 8)) == NULL) return false;
+        ints_out->packed.minimum = load_i64(bytes);
         ints_out->packed.width = 0;
-        return !reader->is_failed;
-    case LION_INTS_PACKED: return lion_packed_open(&ints_out->packed, reader, count);
+        return true;
+    case LION_INTS_PACKED: return open_packed(&ints_out->packed, reader, count);
     case LION_INTS_SLOPED:
-        ints_out->slope = (int64_t)lion_reader_u64(reader);
-        return lion_packed_open(&ints_out->packed, reader, count);
+        if ((bytes = take(reader, 8)) == NULL) return false;
+        ints_out->slope = load_i64(bytes);
+        return open_packed(&ints_out->packed, reader, count);
     case LION_INTS_BLOCKS: return open_blocks(ints_out, reader, count);
     case LION_INTS_BITMAP: return open_bitmap(ints_out, reader, count);
     case LION_INTS_DICTIONARY: return open_dictionary(ints_out, reader, count);
@@ -91,15 +130,24 @@ bool lion_ints_open(lion_ints *ints_out, lion_reader *reader, size_t count)
 
 /* ---- the bitmap ---- */
 
+/* The number of set bits: a handful of instructions, where the compiler's builtin may be a call. */
+static inline unsigned ones(uint64_t x)
+{
+    x -= x >> 1 & UINT64_C(0x5555555555555555);
+    x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
+    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (unsigned)(x * UINT64_C(0x0101010101010101) >> 56);
+}
+
 /* The place of the n-th set bit (from 0) of a word; 63 if it has fewer. */
 static unsigned select_in_word(uint64_t word, unsigned n)
 {
     unsigned place = 0;
     for (unsigned half = 32; half >= 8; half /= 2) {
         uint64_t low = word & ((UINT64_C(1) << half) - 1);
-        unsigned ones = (unsigned)__builtin_popcountll(low);
-        if (n >= ones) {
-            n -= ones;
+        unsigned below = ones(low);
+        if (n >= below) {
+            n -= below;
             word >>= half;
             place += half;
         } else {
@@ -155,8 +203,22 @@ static size_t bitmap_lower_bound(const lion_ints *ints, size_t from, size_t to, 
     uint64_t place = (uint64_t)key - (uint64_t)ints->bitmap.base;
     if (place >= (uint64_t)ints->bitmap.word_count * 64) return to;
     uint64_t below = bitmap_word(ints, place / 64) & ((UINT64_C(1) << (place % 64)) - 1);
-    size_t index = bitmap_rank(ints, place / 64) + (size_t)__builtin_popcountll(below);
+    size_t index = bitmap_rank(ints, place / 64) + ones(below);
     return index < from ? from : index > to ? to : index;
+}
+
+bool lion_ints_bitmap_find(const lion_ints *ints, int64_t key, size_t *index_out)
+{
+    uint64_t place = (uint64_t)key - (uint64_t)ints->bitmap.base;
+    bool is_inside = key >= ints->bitmap.base && place / 64 < ints->bitmap.word_count;
+    if (!is_inside) {
+        *index_out = key < ints->bitmap.base ? 0 : ints->count;
+        return false;
+    }
+    uint64_t word = bitmap_word(ints, place / 64);
+    size_t index = bitmap_rank(ints, place / 64) + ones(word & ((UINT64_C(1) << (place % 64)) - 1));
+    *index_out = index < ints->count ? index : ints->count;
+    return (word >> (place % 64) & 1) != 0 && index < ints->count;
 }
 
 /* ---- ranges ---- */

@@ -61,8 +61,16 @@ typedef struct lion_ints_writer {
 
 void lion_ints_writer_init(lion_ints_writer *writer);
 void lion_ints_writer_deinit(lion_ints_writer *writer);
+/* What a column is read for: finding a value is quickest in a BITMAP, the value at an index slowest. */
+typedef enum lion_ints_use {
+    LION_INTS_INDEXED = 0, /* a BITMAP if it takes less than half of what else is best */
+    LION_INTS_SEARCHED,    /* a BITMAP if it takes less than twice that */
+    LION_INTS_RANDOM,      /* no BITMAP: places, read two by two at any index */
+} lion_ints_use;
+
 /* Append the column; failed memory latches in `buffer`. */
-void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values, size_t count);
+void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values, size_t count,
+                     lion_ints_use use);
 
 /* View the column at the reader's place, which advances behind it. false: the bytes make no sense. */
 bool lion_ints_open(lion_ints *ints_out, lion_reader *reader, size_t count);
@@ -73,6 +81,7 @@ void lion_ints_read(const lion_ints *ints, size_t from, size_t count, int64_t *o
 /* First index in [from, to) whose value is >= key (ascending there); `to` if none. */
 size_t lion_ints_lower_bound(const lion_ints *ints, size_t from, size_t to, int64_t key);
 int64_t lion_ints_bitmap_select(const lion_ints *ints, size_t index);
+bool lion_ints_bitmap_find(const lion_ints *ints, int64_t key, size_t *index_out);
 
 /* The frame of one block, safe whatever the directory says. */
 static inline lion_packed lion_ints_block(const lion_ints *ints, size_t block)
@@ -112,9 +121,10 @@ static inline int64_t lion_ints_get(const lion_ints *ints, size_t index)
     }
 }
 
-/* Whether the column has `key`, and where (the first of equals). Ascending columns only. */
+/* Whether the column has `key`, and where (the first of equals, or where it would be). Ascending columns only. */
 static inline bool lion_ints_find(const lion_ints *ints, int64_t key, size_t *index_out)
 {
+    if (ints->encoding == LION_INTS_BITMAP) return lion_ints_bitmap_find(ints, key, index_out);
     size_t index = lion_ints_lower_bound(ints, 0, ints->count, key);
     *index_out = index;
     return index < ints->count && lion_ints_get(ints, index) == key;

@@ -8,8 +8,9 @@
 #include "base/memory.h"
 
 #define PACKED_OVERHEAD 24 /* header and trailer, base/bits.h */
+#define SLOPED_SIZE_MIN (1 + 8 + PACKED_OVERHEAD) /* a line that misses no value: nothing beats it */
 #define DICTIONARY_COUNT_MAX 4096
-#define DICTIONARY_SAMPLE 512
+#define DICTIONARY_SAMPLE 2048
 
 void lion_ints_writer_init(lion_ints_writer *writer)
 {
@@ -217,8 +218,18 @@ static void write_dictionary(lion_buffer *buffer, const int64_t *codes, size_t c
     lion_packed_write(buffer, codes, count);
 }
 
-void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values,
-                     size_t count)
+/* The size as BITMAP weighed by what the column is for; SIZE_MAX if it cannot or should not be one. */
+static size_t weigh_bitmap(const survey *s, size_t count, lion_ints_use use)
+{
+    uint64_t range = (uint64_t)s->maximum - (uint64_t)s->minimum;
+    bool may_be = s->is_strict && count <= LION_INTS_COUNT_MAX && range >> 24 == 0;
+    if (!may_be || use == LION_INTS_RANDOM) return SIZE_MAX;
+    size_t size = 1 + 8 + 4 + (size_t)(range / 64 + 1) * 10;
+    return use == LION_INTS_SEARCHED ? size / 2 : size * 2;
+}
+
+void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values, size_t count,
+                     lion_ints_use use)
 {
     if (count == 0) {
         write_constant(buffer, 0);
@@ -235,25 +246,20 @@ void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_
         return;
     }
     size_t packed = 1 + lion_packed_size(count, width_of(range));
-    size_t bitmap = s.is_strict && count <= LION_INTS_COUNT_MAX && range < (UINT64_C(1) << 24)
-                        ? 1 + 8 + 4 + (size_t)(range / 64 + 1) * 10
-                        : SIZE_MAX;
+    size_t bitmap = weigh_bitmap(&s, count, use);
     size_t best = packed < s.blocks_size ? packed : s.blocks_size;
-    best = bitmap < best ? bitmap : best;
-
     int64_t slope = 0;
     size_t sloped = try_slope(writer, values, count, &s, &slope);
-    if (sloped <= best) {
+    best = sloped < best ? sloped : best;
+    if (sloped == best && (bitmap >= best || sloped <= SLOPED_SIZE_MIN)) {
         write_sloped(buffer, writer->room, count, slope);
         return;
     }
-    size_t distinct = 0;
-    bool may_repeat = !s.is_strict && bitmap == SIZE_MAX;
-    size_t dictionary = may_repeat ? try_dictionary(writer, values, count, width_of(range), best, &distinct)
-                                   : SIZE_MAX;
+    size_t distinct = 0, dictionary = SIZE_MAX;
+    if (!s.is_strict) dictionary = try_dictionary(writer, values, count, width_of(range), best, &distinct);
     if (dictionary < best) {
         write_dictionary(buffer, writer->room, count, writer->room + writer->capacity, distinct);
-    } else if (bitmap <= best) {
+    } else if (bitmap < best) {
         write_bitmap(buffer, values, count);
     } else if (packed <= best) {
         lion_buffer_put_u8(buffer, LION_INTS_PACKED);

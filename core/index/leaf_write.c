@@ -91,7 +91,7 @@ static uint32_t here(const work *w)
 
 static void write_ints(work *w, const int64_t *values, size_t count)
 {
-    lion_ints_write(w->buffer, &w->writer->columns.ints, values, count);
+    lion_ints_write(w->buffer, &w->writer->columns.ints, values, count, LION_INTS_RANDOM);
 }
 
 /* The first row of each run, and one behind the last. */
@@ -121,7 +121,8 @@ static void write_e(work *w)
     for (size_t i = 0; i < count; i++)
         e[i] = w->rows[w->order == LION_AVET ? i : (size_t)starts[i]].e;
     w->places[LION_LEAF_PLACE_E] = here(w);
-    write_ints(w, e, count);
+    lion_ints_write(w->buffer, &w->writer->columns.ints, e, count,
+                    w->order == LION_AVET ? LION_INTS_INDEXED : LION_INTS_SEARCHED);
 }
 
 static void write_v(work *w, lion_type type)
@@ -132,7 +133,8 @@ static void write_v(work *w, lion_type type)
     for (size_t i = 0; i < count; i++)
         values[i] = w->rows[w->order == LION_AVET ? (size_t)starts[i] : i].v;
     w->places[LION_LEAF_PLACE_V] = here(w);
-    lion_column_write(w->buffer, &w->writer->columns, type, values, count, w->order == LION_AVET);
+    lion_column_write(w->buffer, &w->writer->columns, type, values, count,
+                      w->order == LION_AVET ? LION_COLUMN_SORTED : LION_COLUMN_ANY);
 }
 
 static void write_tx(work *w, bool is_history)
@@ -307,7 +309,8 @@ static void write_attributes(work *w, size_t attribute_count)
         if (w->buffer->is_failed) return;
         memcpy(w->buffer->data + directory + i * 8 + 4, &place, 4);
         lion_column_write(w->buffer, &w->writer->columns, (lion_type)attributes[i].type,
-                          w->writer->values + attributes[i].start, attributes[i].count, false);
+                          w->writer->values + attributes[i].start, attributes[i].count,
+                          LION_COLUMN_ANY);
     }
 }
 

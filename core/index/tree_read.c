@@ -123,45 +123,78 @@ static lion_status move_to(lion_descent *descent, bool *is_open, int64_t *last,
     return LION_OK;
 }
 
-/* The probes e[0 .. count) that are <= last, against one leaf, from run *run_from on. */
+/* Whether e has a run at or behind *run (probes ascend: mostly near), which moves there. */
+static bool advance(const lion_ints *leads, size_t *run, int64_t e)
+{
+    bool is_direct = leads->encoding == LION_INTS_BITMAP ||
+                     (leads->encoding == LION_INTS_SLOPED && leads->packed.width == 0);
+    if (is_direct) return lion_ints_find(leads, e, run);
+    size_t from = *run, to = leads->count;
+    for (size_t step = 8; from + step < to; from += step, step *= 4) {
+        if (lion_ints_get(leads, from + step) >= e) {
+            to = from + step + 1;
+            break;
+        }
+    }
+    *run = lion_ints_lower_bound(leads, from, to, e);
+    return *run < leads->count && lion_ints_get(leads, *run) == e;
+}
+
+/* The probes e[0 .. count), none behind the leaf's last lead, against one leaf: the row of each, UINT32_MAX if none. */
+static lion_status find_rows(lion_leaf *leaf, const int64_t *e, uint32_t count, uint32_t *rows,
+                             lion_error *error)
+{
+    size_t run = 0;
+    bool has_runs = leaf->leads != leaf->rows;
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i] = UINT32_MAX;
+        if (!advance(&leaf->e, &run, e[i])) continue;
+        uint32_t end;
+        rows[i] = (uint32_t)run;
+        if (has_runs && lion_leaf_run_rows(&rows[i], &end, leaf, (uint32_t)run, error) != LION_OK)
+            return LION_FAILED;
+    }
+    return LION_OK;
+}
+
+/* The values of rows, to bits (scalars) or values. */
+static lion_status fetch_rows(lion_leaf *leaf, const uint32_t *rows, uint32_t count, int64_t *bits,
+                              lion_value *values, lion_snapshot *snapshot, lion_error *error)
+{
+    bool is_decimal = leaf->type == LION_TYPE_DOUBLE;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = rows[i];
+        if (bits != NULL) {
+            bits[i] = row == UINT32_MAX ? 0
+                      : is_decimal      ? lion_column_double_bits(&leaf->v, row)
+                                        : lion_ints_get(&leaf->v.ints, row);
+            continue;
+        }
+        values[i] = lion_value_nil();
+        if (row == UINT32_MAX) continue;
+        if (!lion_column_get_bytes(&leaf->v, row, &values[i]))
+            return lion_leaf_corrupt(error, "column v");
+        if (lion_stub_resolve(&values[i], snapshot, error) != LION_OK) return LION_FAILED;
+    }
+    return LION_OK;
+}
+
+#define GATHER_CHUNK 256
+
 static lion_status gather_leaf(lion_leaf *leaf, const int64_t *e, uint32_t count, uint8_t *found,
                                int64_t *bits, lion_value *values, lion_snapshot *snapshot,
                                lion_error *error)
 {
-    size_t run = 0;
-    bool has_runs = leaf->leads != leaf->rows;
-    bool is_direct = leaf->e.encoding == LION_INTS_BITMAP ||
-                     (leaf->e.encoding == LION_INTS_SLOPED && leaf->e.packed.width == 0);
-    for (uint32_t i = 0; i < count; i++) {
-        /* Probes ascend: the border lies behind the last one, mostly near. */
-        size_t to = leaf->leads;
-        if (!is_direct) {
-            size_t step = 8;
-            while (run + step < to && lion_ints_get(&leaf->e, run + step) < e[i])
-                run += step, step *= 4;
-            if (run + step < to) to = run + step + 1;
-        }
-        run = lion_ints_lower_bound(&leaf->e, is_direct ? 0 : run, to, e[i]);
-        found[i] = run < leaf->leads && lion_ints_get(&leaf->e, run) == e[i];
-        if (!found[i]) {
-            if (bits != NULL)
-                bits[i] = 0;
-            else
-                values[i] = lion_value_nil();
-            if (run == leaf->leads) run--;
-            continue;
-        }
-        uint32_t row = (uint32_t)run, end;
-        if (has_runs && lion_leaf_run_rows(&row, &end, leaf, row, error) != LION_OK)
-            return LION_FAILED;
-        if (bits != NULL) {
-            bits[i] = leaf->type == LION_TYPE_DOUBLE ? lion_column_double_bits(&leaf->v, row)
-                                                     : lion_ints_get(&leaf->v.ints, row);
-            continue;
-        }
-        if (!lion_column_get_bytes(&leaf->v, row, &values[i]))
-            return lion_leaf_corrupt(error, "column v");
-        if (lion_stub_resolve(&values[i], snapshot, error) != LION_OK) return LION_FAILED;
+    uint32_t rows[GATHER_CHUNK];
+    for (uint32_t done = 0; done < count;) {
+        uint32_t take = count - done < GATHER_CHUNK ? count - done : GATHER_CHUNK;
+        if (find_rows(leaf, e + done, take, rows, error) != LION_OK) return LION_FAILED;
+        for (uint32_t i = 0; i < take; i++)
+            found[done + i] = rows[i] != UINT32_MAX;
+        lion_status status = fetch_rows(leaf, rows, take, bits != NULL ? bits + done : NULL,
+                                        values != NULL ? values + done : NULL, snapshot, error);
+        if (status != LION_OK) return status;
+        done += take;
     }
     return LION_OK;
 }

@@ -82,7 +82,7 @@ static void columns_come_back(void **state)
         int64_t *values = malloc(count * sizeof *values);
         fill(values, count, shape);
         lion_buffer_clear(&buffer);
-        lion_ints_write(&buffer, &writer, values, count);
+        lion_ints_write(&buffer, &writer, values, count, (lion_ints_use)random_below(3));
         lion_reader reader;
         lion_ints ints;
         lion_reader_init(&reader, lion_buffer_view(&buffer));
@@ -108,7 +108,7 @@ static void a_stretch_that_ascends_is_searched_alone(void **state)
     lion_buffer_init(&buffer);
     for (size_t i = 0; i < COUNT; i++)
         values[i] = (int64_t)(i % RUN * 1000 + random_below(900));
-    lion_ints_write(&buffer, &writer, values, COUNT);
+    lion_ints_write(&buffer, &writer, values, COUNT, LION_INTS_INDEXED);
     lion_reader reader;
     lion_ints ints;
     lion_reader_init(&reader, lion_buffer_view(&buffer));
@@ -131,12 +131,12 @@ static void dense_ids_cost_no_bits(void **state)
     lion_buffer_init(&buffer);
     for (size_t i = 0; i < CASES(values); i++)
         values[i] = (INT64_C(4) << 42) + (int64_t)i * 3;
-    lion_ints_write(&buffer, &writer, values, CASES(values));
+    lion_ints_write(&buffer, &writer, values, CASES(values), LION_INTS_SEARCHED);
     assert_true(buffer.size < 40);
     for (size_t i = 0; i < CASES(values); i++) /* two of three are there */
         values[i] = (INT64_C(4) << 42) + (int64_t)(i + i / 2);
     lion_buffer_clear(&buffer);
-    lion_ints_write(&buffer, &writer, values, CASES(values));
+    lion_ints_write(&buffer, &writer, values, CASES(values), LION_INTS_SEARCHED);
     assert_true(buffer.size < CASES(values) * 2 / 8 + 100);
     lion_buffer_deinit(&buffer);
 }
@@ -151,7 +151,7 @@ static void broken_columns_are_refused_or_read_in_bounds(void **state)
         int64_t values[600];
         fill(values, count, (column_shape)random_below(SHAPES));
         lion_buffer_clear(&buffer);
-        lion_ints_write(&buffer, &writer, values, count);
+        lion_ints_write(&buffer, &writer, values, count, (lion_ints_use)random_below(3));
         for (int i = 0; i < 40; i++) {
             size_t size = random_below(4) == 0 ? random_below(buffer.size + 1) : buffer.size;
             uint8_t *copy = malloc(size + 1);
