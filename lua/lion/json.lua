@@ -1,0 +1,94 @@
+--- JSON, the pair of `read` and `write`. null is lion.null. Reading is cjson's; writing is here, since cjson prints at
+-- most 14 digits and a long has 19: whole numbers are written whole, doubles in the shortest form that reads back.
+-- @module lion.json
+local anomaly = require "lion.anomaly"
+local cjson = require "cjson"
+
+local DEPTH_MAX = 200
+
+local codec = cjson.new()
+codec.decode_max_depth(DEPTH_MAX)
+
+local json = {}
+
+--- A text's value. A malformed text is lion/syntax.
+function json.read(text)
+  if type(text) ~= "string" then anomaly.incorrect("lion/syntax", "JSON is read from a string") end
+  local ok, value = pcall(codec.decode, text)
+  if not ok then anomaly.incorrect("lion/syntax", "malformed JSON: %s", tostring(value)) end
+  return value
+end
+
+local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+
+local function escape(char) return ESCAPES[char] or ("\\u%04x"):format(char:byte()) end
+
+local function quote(text) return '"' .. text:gsub('[%z\1-\31"\\\127]', escape) .. '"' end
+
+local function number_text(x)
+  if x ~= x or x == math.huge or x == -math.huge then
+    anomaly.incorrect("lion/syntax", "%s has no form in JSON", tostring(x))
+  end
+  if x % 1 == 0 and x > -1e17 and x < 1e17 then return ("%.0f"):format(x) end
+  local text = ("%.15g"):format(x)
+  return tonumber(text) == x and text or ("%.17g"):format(x)
+end
+
+local function is_array(x)
+  local n = #x
+  if n == 0 then return next(x) == nil and getmetatable(x) ~= nil and getmetatable(x).__lion == "set" or false end
+  local count = 0
+  for _ in pairs(x) do count = count + 1 end
+  return count == n
+end
+
+local write_value
+
+local function write_table(out, x, depth)
+  if depth > DEPTH_MAX then anomaly.incorrect("lion/syntax", "JSON deeper than %d is not written", DEPTH_MAX) end
+  if is_array(x) then
+    out[#out + 1] = "["
+    for i = 1, #x do
+      if i > 1 then out[#out + 1] = "," end
+      write_value(out, x[i], depth)
+    end
+    out[#out + 1] = "]"
+    return
+  end
+  local keys = {}
+  for key in pairs(x) do
+    if type(key) ~= "string" and type(key) ~= "number" then
+      anomaly.incorrect("lion/syntax", "a key that is a %s has no form in JSON", type(key))
+    end
+    keys[#keys + 1] = key
+  end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  out[#out + 1] = "{"
+  for i, key in ipairs(keys) do
+    if i > 1 then out[#out + 1] = "," end
+    out[#out + 1] = quote(tostring(key)) .. ":"
+    write_value(out, x[key], depth)
+  end
+  out[#out + 1] = "}"
+end
+
+function write_value(out, x, depth)
+  local kind = type(x)
+  if x == nil or x == cjson.null then out[#out + 1] = "null"
+  elseif kind == "string" then out[#out + 1] = quote(x)
+  elseif kind == "number" then out[#out + 1] = number_text(x)
+  elseif kind == "boolean" then out[#out + 1] = tostring(x)
+  elseif kind == "cdata" then out[#out + 1] = quote((tostring(x):gsub("U?LL$", "")))
+  elseif kind == "table" and getmetatable(x) and getmetatable(x).__tostring then out[#out + 1] = quote(tostring(x))
+  elseif kind == "table" then write_table(out, x, depth + 1)
+  else anomaly.incorrect("lion/syntax", "a %s has no form in JSON", kind) end
+end
+
+--- A value's text, keys in order. Empty tables are objects (an empty lion.set is an array); functions are refused.
+function json.write(value)
+  local out = {}
+  write_value(out, value, 0)
+  return table.concat(out)
+end
+
+return json

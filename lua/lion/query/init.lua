@@ -1,0 +1,39 @@
+--- Queries as the core takes them, cached by their text and the text of their rules.
+-- @module lion.query
+local analyse = require "lion.query.analyse"
+
+local query = {}
+
+local CACHE_MAX = 1024
+
+-- Text → compiled; emptied when full: what is in use comes back at once.
+local cache, cached = {}, 0
+
+local function remember(key, compiled)
+  if cached >= CACHE_MAX then cache, cached = {}, 0 end
+  cache[key] = compiled
+  cached = cached + 1
+  return compiled
+end
+
+--- The input that holds the rules (1-based, the sources counted), or nil.
+function query.rules_input(q)
+  if type(q) ~= "string" then return (analyse.rules_input(q)) end
+  local key = "%" .. q
+  local known = cache[key]
+  if known == nil then known = remember(key, analyse.rules_input(q) or false) end
+  return known or nil
+end
+
+--- Compile a query: text, or a table. `rules`: EDN text or a table, for a query with % among its inputs.
+-- @treturn table { ir =, inputs = parsed inputs, takes_rules = index or nil, is_source_unused =, kind = find kind, text = }
+function query.compile(q, rules)
+  if type(q) ~= "string" or type(rules) == "table" then return analyse.query(q, rules) end
+  local key = rules and q .. "\0" .. rules or q
+  return cache[key] or remember(key, analyse.query(q, rules))
+end
+
+--- Make an aggregate's name known to the analysis.
+function query.know_aggregate(name) analyse.user_aggregates[name] = true end
+
+return query
