@@ -1,0 +1,32 @@
+/* module.c - `ions.dev` for Lua: what the command line calls. */
+#include "module.h"
+
+#include <lauxlib.h>
+
+#include "dev.h"
+
+/* run { dir =, uri =, folder =, env =, host =, port = } → exit code */
+static int dev_run(lua_State *state)
+{
+    luaL_checktype(state, 1, LUA_TTABLE);
+    static const char *const names[] = { "dir", "uri", "folder", "env", "host" };
+    const char *texts[5];
+    for (int i = 0; i < 5; i++) {
+        lua_getfield(state, 1, names[i]);
+        texts[i] = luaL_checkstring(state, -1);
+    }
+    lua_getfield(state, 1, "port");
+    int port = (int)luaL_checkinteger(state, -1);
+    lion_revision_options options = { .dir = texts[0], .uri = texts[1], .folder = texts[2],
+                                      .env = texts[3], .is_dev = true };
+    lua_pushinteger(state, lion_dev_run(&options, texts[4], port));
+    return 1;
+}
+
+int luaopen_ions_dev(lua_State *state)
+{
+    lua_newtable(state);
+    lua_pushcfunction(state, dev_run);
+    lua_setfield(state, -2, "run");
+    return 1;
+}

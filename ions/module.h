@@ -1,0 +1,9 @@
+/* module.h - the C modules of the ion host, for package.preload. */
+#ifndef LION_IONS_MODULE_H
+#define LION_IONS_MODULE_H
+
+#include <lua.h>
+
+int luaopen_ions_dev(lua_State *state);
+
+#endif
