@@ -264,25 +264,29 @@ static size_t choose_rows(const updater *u)
     return n < 1 ? 1 : n;
 }
 
-/* Encode the next leaf, trying other numbers of rows until it is neither too large nor needlessly small. */
+/* Encode the next leaf, trying other numbers of rows until it is neither too large nor needlessly small. Rows may
+ * differ in size, so a half by rows need not be one by bytes. */
 static lion_status encode_leaf(updater *u, size_t *n_out)
 {
     pending *p = &u->pending;
-    size_t n = choose_rows(u), largest = p->count < LION_LEAF_ROWS_MAX ? p->count : LION_LEAF_ROWS_MAX;
+    size_t n = choose_rows(u), most = p->count < LION_LEAF_ROWS_MAX ? p->count : LION_LEAF_ROWS_MAX;
+    double wanted = (double)u->builder.size_target;
     for (int tries = 0;; tries++) {
         lion_buffer_clear(&u->bytes);
         lion_leaf_write(&u->bytes, &u->leaves, u->builder.tree, p->rows + p->head, n);
         if (lion_buffer_check(&u->bytes, u->error) != LION_OK) return LION_FAILED;
         *n_out = n;
-        double size = (double)u->bytes.size, target = (double)u->builder.size_target;
+        double size = (double)u->bytes.size;
+        bool is_out_of_tries = tries >= ENCODE_TRIES_MAX;
         if (u->bytes.size > u->builder.size_max && n > 1) {
-            bool fits_two = n == p->count && size < 2 * target;
-            size_t fewer = fits_two ? n / 2 : (size_t)((double)n * target / size);
-            n = fewer >= n ? n - 1 : fewer < 1 ? 1 : fewer;
-            largest = n; /* more is known not to fit: no way back up */
-        } else if (u->bytes.size < u->builder.size_min && n < largest && tries < ENCODE_TRIES_MAX) {
-            size_t more = (size_t)((double)n * target / size) + 1;
-            n = more > largest ? largest : more;
+            bool fits_two = n == p->count && size < 2 * (double)u->builder.size_target;
+            if (fits_two) wanted = size / 2;
+            most = n - 1;
+            size_t fewer = is_out_of_tries ? n / 2 : (size_t)((double)n * wanted / size);
+            n = fewer < 1 ? 1 : fewer > most ? most : fewer;
+        } else if (u->bytes.size < u->builder.size_min && n < most && !is_out_of_tries) {
+            size_t more = (size_t)((double)n * wanted / size) + 1;
+            n = more > most ? most : more;
         } else {
             return LION_OK;
         }
