@@ -64,7 +64,7 @@ void lion_ints_writer_deinit(lion_ints_writer *writer);
 /* What a column is read for: finding a value is quickest in a BITMAP, the value at an index slowest. */
 typedef enum lion_ints_use {
     LION_INTS_INDEXED = 0, /* a BITMAP if it takes less than half of what else is best */
-    LION_INTS_SEARCHED,    /* a BITMAP if it takes less than twice that */
+    LION_INTS_SEARCHED,    /* a BITMAP if it takes less than three halves of that */
     LION_INTS_RANDOM,      /* no BITMAP: places, read two by two at any index */
 } lion_ints_use;
 

@@ -225,7 +225,7 @@ static size_t weigh_bitmap(const survey *s, size_t count, lion_ints_use use)
     bool may_be = s->is_strict && count <= LION_INTS_COUNT_MAX && range >> 24 == 0;
     if (!may_be || use == LION_INTS_RANDOM) return SIZE_MAX;
     size_t size = 1 + 8 + 4 + (size_t)(range / 64 + 1) * 10;
-    return use == LION_INTS_SEARCHED ? size / 2 : size * 2;
+    return use == LION_INTS_SEARCHED ? size * 2 / 3 : size * 2;
 }
 
 void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values, size_t count,

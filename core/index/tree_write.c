@@ -269,7 +269,8 @@ static size_t choose_rows(const updater *u)
 static lion_status encode_leaf(updater *u, size_t *n_out)
 {
     pending *p = &u->pending;
-    size_t n = choose_rows(u), most = p->count < LION_LEAF_ROWS_MAX ? p->count : LION_LEAF_ROWS_MAX;
+    size_t n = choose_rows(u), least = 0; /* of `least` rows it is too small */
+    size_t most = p->count < LION_LEAF_ROWS_MAX ? p->count : LION_LEAF_ROWS_MAX;
     double wanted = (double)u->builder.size_target;
     for (int tries = 0;; tries++) {
         lion_buffer_clear(&u->bytes);
@@ -283,9 +284,12 @@ static lion_status encode_leaf(updater *u, size_t *n_out)
             if (fits_two) wanted = size / 2;
             most = n - 1;
             size_t fewer = is_out_of_tries ? n / 2 : (size_t)((double)n * wanted / size);
+            if (fewer <= least && !is_out_of_tries) fewer = least + (n - least) / 2;
             n = fewer < 1 ? 1 : fewer > most ? most : fewer;
         } else if (u->bytes.size < u->builder.size_min && n < most && !is_out_of_tries) {
             size_t more = (size_t)((double)n * wanted / size) + 1;
+            least = n;
+            if (more > most && most < p->count) more = n + (most - n + 1) / 2;
             n = more > most ? most : more;
         } else {
             return LION_OK;
