@@ -1,0 +1,158 @@
+--- The reference: a database as a list of datoms, asked by nested loops. Slow and sure; it shares no code and no idea with the
+-- engine. Datoms are { e, a, v, t, added }; attributes are bare names; a schema is name → { many =, ref = }.
+local model = {}
+
+local Model = {}
+Model.__index = Model
+
+--- An empty database.
+function model.new(schema) return setmetatable({ schema = schema, datoms = {}, now = 0 }, Model) end
+
+-- ---- time -------------------------------------------------------------------------------------------------------
+
+local function fact_key(d) return d[1] .. "\0" .. d[2] .. "\0" .. type(d[3]) .. tostring(d[3]) end
+
+--- The datoms that a view shows: { upto = t or nil, since = t or nil, history = boolean }.
+function Model:view(view)
+  local seen, newest, order = {}, {}, {}
+  for _, d in ipairs(self.datoms) do
+    if d[4] <= (view.upto or math.huge) and d[4] > (view.since or -1) then
+      seen[#seen + 1] = d
+      local key = fact_key(d)
+      if not newest[key] then order[#order + 1] = key end
+      if not newest[key] or d[4] > newest[key][4] then newest[key] = d end
+    end
+  end
+  if view.history then return seen end
+  local facts = {}
+  for _, key in ipairs(order) do
+    if newest[key][5] then facts[#facts + 1] = newest[key] end
+  end
+  return facts
+end
+
+-- ---- transactions -----------------------------------------------------------------------------------------------
+
+local function has(facts, e, a, v)
+  for _, d in ipairs(facts) do
+    if d[1] == e and d[2] == a and d[3] == v then return true end
+  end
+  return false
+end
+
+--- Apply { { "add" | "retract", e, a, v }… } at t, as the engine means it: what is there is not added again, what is not there
+-- not retracted, a cardinality-one value goes when another comes.
+function Model:transact(t, ops)
+  local before = self:view {}
+  local retracted, added = {}, {}
+  local function note(list, e, a, v)
+    local key = fact_key { e, a, v }
+    if not list[key] then
+      list[key] = true
+      list[#list + 1] = { e, a, v }
+    end
+  end
+  for _, op in ipairs(ops) do
+    local e, a, v = op[2], op[3], op[4]
+    if op[1] == "retract" then
+      if has(before, e, a, v) then note(retracted, e, a, v) end
+    elseif not has(before, e, a, v) then
+      note(added, e, a, v)
+      for _, d in ipairs(before) do
+        if d[1] == e and d[2] == a and not self.schema[a].many then note(retracted, e, a, d[3]) end
+      end
+    end
+  end
+  for _, d in ipairs(retracted) do table.insert(self.datoms, { d[1], d[2], d[3], t, false }) end
+  for _, d in ipairs(added) do table.insert(self.datoms, { d[1], d[2], d[3], t, true }) end
+  self.now = t
+end
+
+-- ---- queries ----------------------------------------------------------------------------------------------------
+
+local function is_var(x) return type(x) == "string" and x:sub(1, 1) == "?" end
+
+-- A row (var → value) extended so that term equals value; nil if it cannot be.
+local function unify(row, term, value)
+  if term == "_" then return row end
+  if not is_var(term) then return term == value and row or nil end
+  if row[term] ~= nil then return row[term] == value and row or nil end
+  local extended = {}
+  for name, bound in pairs(row) do extended[name] = bound end
+  extended[term] = value
+  return extended
+end
+
+local solve
+
+local function solve_pattern(facts, clause, rows)
+  local result = {}
+  for _, row in ipairs(rows) do
+    for _, d in ipairs(facts) do
+      if d[2] == clause[2] then
+        local next_row = unify(row, clause[1], d[1])
+        next_row = next_row and unify(next_row, clause[3] == nil and "_" or clause[3], d[3])
+        if next_row then result[#result + 1] = next_row end
+      end
+    end
+  end
+  return result
+end
+
+local COMPARE = {
+  ["<"] = function(a, b) return a < b end, [">"] = function(a, b) return a > b end,
+  ["<="] = function(a, b) return a <= b end, [">="] = function(a, b) return a >= b end,
+  ["="] = function(a, b) return a == b end, ["!="] = function(a, b) return a ~= b end,
+}
+
+local function value_of(row, term)
+  if is_var(term) then return row[term] end
+  return term
+end
+
+local function solve_clause(facts, clause, rows)
+  local head, result = clause[1], {}
+  if type(head) == "table" then -- a predicate
+    for _, row in ipairs(rows) do
+      if COMPARE[head[1]](value_of(row, head[2]), value_of(row, head[3])) then result[#result + 1] = row end
+    end
+  elseif head == "not" then
+    for _, row in ipairs(rows) do
+      local inner = {}
+      for i = 2, #clause do inner[#inner + 1] = clause[i] end
+      if #solve(facts, inner, { row }) == 0 then result[#result + 1] = row end
+    end
+  elseif head == "or" then
+    for i = 2, #clause do
+      for _, row in ipairs(solve(facts, { clause[i] }, rows)) do result[#result + 1] = row end
+    end
+  else
+    return solve_pattern(facts, clause, rows)
+  end
+  return result
+end
+
+function solve(facts, clauses, rows)
+  for _, clause in ipairs(clauses) do rows = solve_clause(facts, clause, rows) end
+  return rows
+end
+
+--- The distinct rows of `find` (variables) over the facts of a view. Clauses as in table queries; negations and predicates stand behind what binds them.
+function Model:q(view, find, clauses)
+  local rows, seen = {}, {}
+  for _, row in ipairs(solve(self:view(view), clauses, { {} })) do
+    local values, key = {}, {}
+    for i, name in ipairs(find) do
+      values[i] = row[name]
+      key[i] = type(row[name]) .. tostring(row[name])
+    end
+    key = table.concat(key, "\0")
+    if not seen[key] then
+      seen[key] = true
+      rows[#rows + 1] = values
+    end
+  end
+  return rows
+end
+
+return model
