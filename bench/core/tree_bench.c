@@ -1,5 +1,5 @@
-/* tree_bench.c - what trees cost: building, bytes a row, look-ups, scans. `tree_bench [rows]`, default one million.
- * Everything is in memory and warm; times are of one thread. */
+/* tree_bench.c - what trees cost: building, bytes a row, look-ups, scans. `tree_bench [rows]`,
+ * default one million. Everything is in memory and warm; times are of one thread. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,12 +41,30 @@ static lion_value text(const char *format, size_t n)
                             lion_slice_text(lion_arena_printf(&arena, format, (unsigned)n)));
 }
 
-static lion_value make_long(size_t n) { return lion_value_long((int64_t)(n * 7919 % 100000)); }
-static lion_value make_version(size_t n) { return lion_value_long((int64_t)(n * 7919 % 50)); }
-static lion_value make_double(size_t n) { return lion_value_double((double)(n * 7919 % 99999) / 100); }
-static lion_value make_ref(size_t n) { return lion_value_ref(user(n * 7919 % 1000003)); }
-static lion_value make_name(size_t n) { return text("name-%u", n * 7919 % 1000003); }
-static lion_value make_city(size_t n) { return text("city of renown %u", n * 7919 % 500); }
+static lion_value make_long(size_t n)
+{
+    return lion_value_long((int64_t)(n * 7919 % 100000));
+}
+static lion_value make_version(size_t n)
+{
+    return lion_value_long((int64_t)(n * 7919 % 50));
+}
+static lion_value make_double(size_t n)
+{
+    return lion_value_double((double)(n * 7919 % 99999) / 100);
+}
+static lion_value make_ref(size_t n)
+{
+    return lion_value_ref(user(n * 7919 % 1000003));
+}
+static lion_value make_name(size_t n)
+{
+    return text("name-%u", n * 7919 % 1000003);
+}
+static lion_value make_city(size_t n)
+{
+    return text("city of renown %u", n * 7919 % 500);
+}
 static lion_value make_uuid(size_t n)
 {
     uint64_t words[2] = { lion_hash_u64(n), lion_hash_u64(n + 1) };
@@ -62,9 +80,9 @@ typedef struct column {
 } column;
 
 static const column COLUMNS[] = {
-    { "long of 100k", LION_TYPE_LONG, make_long },   { "long of 50", LION_TYPE_LONG, make_version },
-    { "price", LION_TYPE_DOUBLE, make_double },      { "ref of 1M", LION_TYPE_REF, make_ref },
-    { "name", LION_TYPE_STRING, make_name },         { "city of 500", LION_TYPE_STRING, make_city },
+    { "long of 100k", LION_TYPE_LONG, make_long }, { "long of 50", LION_TYPE_LONG, make_version },
+    { "price", LION_TYPE_DOUBLE, make_double },    { "ref of 1M", LION_TYPE_REF, make_ref },
+    { "name", LION_TYPE_STRING, make_name },       { "city of 500", LION_TYPE_STRING, make_city },
     { "uuid", LION_TYPE_UUID, make_uuid },
 };
 #define COLUMN_COUNT (sizeof COLUMNS / sizeof COLUMNS[0])
@@ -96,8 +114,7 @@ static void build(built *b, lion_tree tree, lion_datom *datoms, size_t count, co
     b->count = count;
     b->changes = malloc(count * sizeof *b->changes);
     lion_datoms_sort((lion_index)tree.order, datoms, count);
-    for (size_t i = 0; i < count; i++)
-        b->changes[i] = (lion_change){ .datom = datoms[i] };
+    for (size_t i = 0; i < count; i++) b->changes[i] = (lion_change){ .datom = datoms[i] };
     must(lion_store_open_memory(&b->store, &error));
     must(lion_snapshot_open(&b->snapshot, b->store, &error));
     must(lion_commit_begin(&commit, b->store, &error));
@@ -132,7 +149,8 @@ static double scan(const built *b, uint32_t columns)
     lion_datom_batch batch;
     lion_arena_init(&scratch, 0);
     int64_t start = lion_clock_monotonic_ns();
-    must(lion_tree_iterator_init(&iterator, &b->tree, b->snapshot, columns, false, &scratch, &error));
+    must(lion_tree_iterator_init(&iterator, &b->tree, b->snapshot, columns, false, &scratch,
+                                 &error));
     size_t rows = 0;
     while (lion_tree_iterator_next(&iterator, &batch, LION_BATCH_ROWS, &error) == LION_OK)
         rows += batch.count;
@@ -146,8 +164,7 @@ static double probe_get(const built *b)
     int64_t start = lion_clock_monotonic_ns();
     for (size_t i = 0; i < PROBES; i++) {
         lion_value value;
-        must(lion_tree_get(&value, NULL, &b->tree, b->snapshot,
-                           b->keys[i % KEYS].e, &error));
+        must(lion_tree_get(&value, NULL, &b->tree, b->snapshot, b->keys[i % KEYS].e, &error));
     }
     return (double)(lion_clock_monotonic_ns() - start) / PROBES;
 }
@@ -157,8 +174,7 @@ static double probe_find(const built *b)
     int64_t start = lion_clock_monotonic_ns();
     for (size_t i = 0; i < PROBES; i++) {
         int64_t e;
-        must(lion_tree_find(&e, NULL, &b->tree, b->snapshot,
-                            b->keys[i % KEYS].v, &error));
+        must(lion_tree_find(&e, NULL, &b->tree, b->snapshot, b->keys[i % KEYS].v, &error));
     }
     return (double)(lion_clock_monotonic_ns() - start) / PROBES;
 }
@@ -179,14 +195,14 @@ static double gather(const built *b)
 {
     size_t count = b->count / 3 / 1024 * 1024;
     int64_t *e = malloc((count + 1) * sizeof *e);
-    for (size_t i = 0; i < count; i++)
-        e[i] = b->changes[3 * i].datom.e;
+    for (size_t i = 0; i < count; i++) e[i] = b->changes[3 * i].datom.e;
     int64_t start = lion_clock_monotonic_ns();
     for (size_t from = 0; from < count; from += 1024) {
         uint8_t found[1024];
         lion_vector values;
         lion_arena_mark mark = lion_arena_set_mark(&arena);
-        must(lion_tree_gather(&values, found, &b->tree, b->snapshot, e + from, 1024, &arena, &error));
+        must(lion_tree_gather(&values, found, &b->tree, b->snapshot, e + from, 1024, &arena,
+                              &error));
         lion_arena_rewind(&arena, mark);
     }
     double each = (double)(lion_clock_monotonic_ns() - start) / (double)count;
@@ -227,11 +243,11 @@ static double update(built *b)
         datoms[i].tx = lion_t_to_tx(5000000 + (int64_t)i);
     }
     lion_datoms_sort((lion_index)b->tree.order, datoms, COUNT);
-    for (size_t i = 0; i < COUNT; i++)
-        changes[i] = (lion_change){ .datom = datoms[i] };
+    for (size_t i = 0; i < COUNT; i++) changes[i] = (lion_change){ .datom = datoms[i] };
     must(lion_commit_begin(&commit, b->store, &error));
     int64_t start = lion_clock_monotonic_ns();
-    must(lion_tree_update(&updated, NULL, &b->tree, b->snapshot, commit, changes, COUNT, NULL, &error));
+    must(lion_tree_update(&updated, NULL, &b->tree, b->snapshot, commit, changes, COUNT, NULL,
+                          &error));
     double ms = (double)(lion_clock_monotonic_ns() - start) / 1e6;
     lion_commit_abort(commit);
     return ms;
@@ -246,14 +262,18 @@ static void run_attribute(const column *c, size_t count)
     for (uint8_t order = LION_AEVT; order <= LION_AVET; order++) {
         static built b;
         for (size_t i = 0; i < count; i++) /* every eighth entity lacks the attribute */
-            datoms[i] = (lion_datom){ .e = user(1000 + i + i / 7), .a = 70, .v = c->make(i),
-                                      .tx = lion_t_to_tx(1001 + (int64_t)(i / 200)), .added = true };
+            datoms[i] = (lion_datom){ .e = user(1000 + i + i / 7),
+                                      .a = 70,
+                                      .v = c->make(i),
+                                      .tx = lion_t_to_tx(1001 + (int64_t)(i / 200)),
+                                      .added = true };
         snprintf(name, sizeof name, "%s %s", order == LION_AEVT ? "AEVT" : "AVET", c->name);
         build(&b, (lion_tree){ .order = order, .type = c->type, .a = 70 }, datoms, count, name);
         printf("  scan %4.1f ev %4.1f all  ", scan(&b, LION_COLUMN_E | LION_COLUMN_V),
                scan(&b, LION_COLUMN_ALL));
         if (order == LION_AEVT)
-            printf("get %4.0f  gather %4.1f  rank(e) %4.0f", probe_get(&b), gather(&b), probe_rank(&b, 2));
+            printf("get %4.0f  gather %4.1f  rank(e) %4.0f", probe_get(&b), gather(&b),
+                   probe_rank(&b, 2));
         else
             printf("find %4.0f  rank(v) %4.0f  rank(v e) %4.0f", probe_find(&b), probe_rank(&b, 2),
                    probe_rank(&b, 3));
@@ -270,12 +290,17 @@ static void run_entities(size_t count)
     for (size_t n = 0; rows + 5 <= count; n++)
         for (uint32_t a = 0; a < 5; a++) {
             if (a == 4 && n % 6 == 0) continue;
-            static make_fn *const MAKE[] = { make_name, make_version, make_double, make_ref, make_city };
-            datoms[rows++] = (lion_datom){ .e = user(n), .a = 70 + a, .v = MAKE[a](n),
-                                           .tx = lion_t_to_tx(1001 + (int64_t)n / 40), .added = true };
+            static make_fn *const MAKE[] = { make_name, make_version, make_double, make_ref,
+                                             make_city };
+            datoms[rows++] = (lion_datom){ .e = user(n),
+                                           .a = 70 + a,
+                                           .v = MAKE[a](n),
+                                           .tx = lion_t_to_tx(1001 + (int64_t)n / 40),
+                                           .added = true };
         }
     static built b;
-    build(&b, (lion_tree){ .order = LION_EAVT, .type = LION_TYPE_MIXED }, datoms, rows, "EAVT 5 attributes");
+    build(&b, (lion_tree){ .order = LION_EAVT, .type = LION_TYPE_MIXED }, datoms, rows,
+          "EAVT 5 attributes");
     printf("  scan %4.1f ev %4.1f all  entity %4.0f  rank(e) %4.0f  rank(e a) %4.0f",
            scan(&b, LION_COLUMN_E | LION_COLUMN_V), scan(&b, LION_COLUMN_ALL), probe_entity(&b),
            probe_rank(&b, 1), probe_rank(&b, 2));
@@ -289,8 +314,7 @@ int main(int argc, char **argv)
     size_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     lion_arena_init(&arena, 0);
     printf("%zu rows; times in ns a row or a probe\n", count);
-    for (size_t i = 0; i < COLUMN_COUNT; i++)
-        run_attribute(&COLUMNS[i], count);
+    for (size_t i = 0; i < COLUMN_COUNT; i++) run_attribute(&COLUMNS[i], count);
     run_entities(count);
     lion_arena_deinit(&arena);
     return 0;

@@ -9,8 +9,9 @@
  *        8     8  rows below
  *       16     8  distinct leads below
  *       24    56  places of 14 columns in the segment (4 bytes each), by enum place
- *       80     …  the columns: integers(entries); ROWS has one more (rows before each child, then all);
- *                 VALUES is a column of BYTES (index/column.h), of separators with bytes, else empty ones */
+ *       80     …  the columns: integers(entries), but
+ *                 ROWS has one more: rows before each child, then all;
+ *                 VALUES is a column of BYTES (index/column.h): separators with bytes */
 #include "index/branch.h"
 
 #include <string.h>
@@ -59,14 +60,17 @@ static lion_status corrupt(lion_error *error, const char *what)
 
 /* ---- opening ---- */
 
-lion_status lion_branch_open(lion_branch *branch, lion_slice bytes, const lion_tree *tree, unsigned level,
-                             lion_error *error)
+lion_status lion_branch_open(lion_branch *branch, lion_slice bytes, const lion_tree *tree,
+                             unsigned level, lion_error *error)
 {
     if (bytes.size < HEADER_SIZE || bytes.data[0] != LION_SEGMENT_BRANCH)
         return corrupt(error, "it has no branch's header");
-    *branch = (lion_branch){ .bytes = bytes.data, .size = bytes.size,
-                             .count = load_u32(bytes.data + 4), .a = tree->a,
-                             .order = bytes.data[1], .level = bytes.data[3],
+    *branch = (lion_branch){ .bytes = bytes.data,
+                             .size = bytes.size,
+                             .count = load_u32(bytes.data + 4),
+                             .a = tree->a,
+                             .order = bytes.data[1],
+                             .level = bytes.data[3],
                              .rows = load_u64(bytes.data + 8),
                              .distinct = load_u64(bytes.data + 16) };
     bool is_sound = branch->order == tree->order && branch->level == level && branch->count >= 1 &&
@@ -121,8 +125,8 @@ lion_status lion_branch_rows_before(uint64_t *rows_out, const lion_branch *branc
     return status;
 }
 
-lion_status lion_branch_times(int64_t *min_out, int64_t *max_out, const lion_branch *branch, uint32_t child,
-                              lion_error *error)
+lion_status lion_branch_times(int64_t *min_out, int64_t *max_out, const lion_branch *branch,
+                              uint32_t child, lion_error *error)
 {
     LION_ASSERT(child < branch->count);
     lion_ints column;
@@ -190,8 +194,8 @@ static bool read_separator(lion_key *key, const separators *s, uint32_t child)
     if (!unpack_flags(lion_ints_get(&s->flags, child), &entry)) return false;
     uint8_t type = entry.separator.datom.v.type;
     key->parts = entry.separator.parts;
-    key->datom = (lion_datom){ .e = lion_ints_get(&s->e, child), .a = s->branch->a,
-                               .v = { .type = type } };
+    key->datom =
+        (lion_datom){ .e = lion_ints_get(&s->e, child), .a = s->branch->a, .v = { .type = type } };
     if (s->branch->order == LION_EAVT) key->datom.a = (uint32_t)lion_ints_get(&s->a, child);
     if (key->parts == 4) key->datom.tx = lion_ints_get(&s->tx, child);
     if (type == LION_TYPE_NIL) return true;
@@ -199,8 +203,8 @@ static bool read_separator(lion_key *key, const separators *s, uint32_t child)
     return complete_value(&key->datom.v, bits, &s->values, child);
 }
 
-/* Whether child's separator is at or below the place looked for: key's prefix, its parts behind counted
- * as lowest (upper: as highest). */
+/* Whether child's separator is at or below the place looked for: key's prefix, its parts behind
+ * counted as lowest (upper: as highest). */
 static lion_status is_before(bool *is_before_out, const separators *s, uint32_t child,
                              const lion_key *key, bool upper, lion_snapshot *snapshot,
                              lion_error *error)
@@ -237,14 +241,16 @@ static lion_status find_between(uint32_t *child_out, const lion_branch *branch, 
     return LION_OK;
 }
 
-/* The separators of children 1.. ascend (child 0's is the parent's affair), and so do their leads. */
+/* The separators of children 1.. ascend (child 0's is the parent's affair), and so do their
+ * leads. */
 typedef struct leads {
     bool is_one_type; /* else (a key of another type) the separators are compared as a whole */
     lion_column column;
     lion_value key;
 } leads;
 
-static lion_status open_leads(leads *l, const lion_branch *branch, const lion_key *key, lion_error *error)
+static lion_status open_leads(leads *l, const lion_branch *branch, const lion_key *key,
+                              lion_error *error)
 {
     uint8_t type = branch->order == LION_AVET ? branch->bytes[2] : LION_TYPE_REF;
     l->key = branch->order == LION_AVET ? key->datom.v : lion_value_ref(key->datom.e);
@@ -260,8 +266,8 @@ static lion_status open_leads(leads *l, const lion_branch *branch, const lion_ke
     return open_ints(&l->column.ints, branch, branch->order == LION_AVET ? BITS : E, error);
 }
 
-/* Among separators that share the key's lead: if the first of them is nothing but that lead, it is where a
- * prefix of the lead alone begins. */
+/* Among separators that share the key's lead: if the first of them is nothing but that lead, it is
+ * where a prefix of the lead alone begins. */
 static lion_status is_lead_alone(bool *is_alone_out, const lion_branch *branch, uint32_t child,
                                  unsigned lead_parts, lion_error *error)
 {
@@ -273,8 +279,8 @@ static lion_status is_lead_alone(bool *is_alone_out, const lion_branch *branch, 
     return LION_OK;
 }
 
-lion_status lion_branch_find(uint32_t *child_out, const lion_branch *branch, const lion_key *key, bool upper,
-                             lion_snapshot *snapshot, lion_error *error)
+lion_status lion_branch_find(uint32_t *child_out, const lion_branch *branch, const lion_key *key,
+                             bool upper, lion_snapshot *snapshot, lion_error *error)
 {
     unsigned lead_parts = branch->order == LION_EAVT ? 1 : 2;
     if (key->parts < lead_parts) {
@@ -293,8 +299,8 @@ lion_status lion_branch_find(uint32_t *child_out, const lion_branch *branch, con
         return LION_FAILED;
     *child_out = (uint32_t)low - 1;
     if ((is_lead_only && upper) || low == branch->count) return LION_OK;
-    if (lion_column_lower_bound(&high, &l.column, low, branch->count, &l.key, true, snapshot, error) !=
-        LION_OK)
+    if (lion_column_lower_bound(&high, &l.column, low, branch->count, &l.key, true, snapshot,
+                                error) != LION_OK)
         return LION_FAILED;
     if (low == high) return LION_OK; /* no separator shares the lead */
     if (!is_lead_only)

@@ -1,13 +1,13 @@
 /* branch.h - branches: directories of the children of a tree's upper levels.
  *
- * An entry says where a child lies, how many rows are below it, how many distinct leads, the range of its
- * e and t, whether it retracts, and where it begins: a separator, the shortest key that is above all rows
- * before the child and not above its first. Entries are columns (index/ints.h), so a thousand and
- * more children fit in a branch, and a search reads only the columns it needs.
+ * An entry says where a child lies, how many rows are below it, how many distinct leads, the range
+ * of its e and t, whether it retracts, and where it begins: a separator, the shortest key that is
+ * above all rows before the child and not above its first. Entries are columns (index/ints.h), so a
+ * thousand and more children fit in a branch, and a search reads only the columns it needs.
  *
- * continues: the child's first lead equals the last lead of the child before it, so that the distinct leads of
- * children add up exactly: sum(distinct) - sum(continues). A branch's own first separator and continues are
- * those its parent has for it: what the parent says stands. */
+ * continues: the child's first lead equals the last lead of the child before it, so that the
+ * distinct leads of children add up exactly: sum(distinct) - sum(continues). A branch's own first
+ * separator and continues are those its parent has for it: what the parent says stands. */
 #ifndef LION_INDEX_BRANCH_H
 #define LION_INDEX_BRANCH_H
 
@@ -22,7 +22,8 @@ typedef struct lion_branch_entry {
     uint64_t distinct;
     int64_t min_e, max_e;
     int64_t min_t, max_t;
-    lion_key separator; /* parts 0: below everything; a large value is a stub, all others are whole or cut */
+    lion_key separator; /* parts 0: below everything; a large value is a stub, all others are whole
+                           or cut */
     bool continues;
     bool has_retractions;
 } lion_branch_entry;
@@ -38,20 +39,20 @@ typedef struct lion_branch {
 } lion_branch;
 
 /* View a branch of `level` (2: its children are leaves). */
-lion_status lion_branch_open(lion_branch *branch, lion_slice bytes, const lion_tree *tree, unsigned level,
-                             lion_error *error);
-/* The child where the first row not before the key's prefix lies (upper: behind it), or the one before
- * that, at whose end it then would be. */
-lion_status lion_branch_find(uint32_t *child_out, const lion_branch *branch, const lion_key *key, bool upper,
-                             lion_snapshot *snapshot, lion_error *error);
+lion_status lion_branch_open(lion_branch *branch, lion_slice bytes, const lion_tree *tree,
+                             unsigned level, lion_error *error);
+/* The child where the first row not before the key's prefix lies (upper: behind it), or the one
+ * before that, at whose end it then would be. */
+lion_status lion_branch_find(uint32_t *child_out, const lion_branch *branch, const lion_key *key,
+                             bool upper, lion_snapshot *snapshot, lion_error *error);
 lion_status lion_branch_child(uint64_t *segment_out, const lion_branch *branch, uint32_t child,
                               lion_error *error);
 /* Rows of the children before `child` (<= count). */
 lion_status lion_branch_rows_before(uint64_t *rows_out, const lion_branch *branch, uint32_t child,
                                     lion_error *error);
 /* The range of t of a child, for skipping. */
-lion_status lion_branch_times(int64_t *min_out, int64_t *max_out, const lion_branch *branch, uint32_t child,
-                              lion_error *error);
+lion_status lion_branch_times(int64_t *min_out, int64_t *max_out, const lion_branch *branch,
+                              uint32_t child, lion_error *error);
 /* All entries, into the arena; values of separators are borrowed from the segment. */
 lion_status lion_branch_read(lion_branch_entry **entries_out, const lion_branch *branch,
                              lion_arena *arena, lion_error *error);

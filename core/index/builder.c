@@ -6,17 +6,20 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
-#define ENTRY_SIZE 26       /* of an entry without its separator's value: what they take in practice */
+#define ENTRY_SIZE 26 /* of an entry without its separator's value: what they take in practice */
 #define BRANCH_ENTRIES_MIN 2
-#define BRANCH_SPLIT_MIN 4  /* entries: fewer stay together whatever their size */
+#define BRANCH_SPLIT_MIN 4 /* entries: fewer stay together whatever their size */
 
 void lion_builder_init(lion_builder *builder, const lion_tree *tree, lion_snapshot *snapshot,
                        lion_commit *commit, const lion_tree_options *options)
 {
     size_t target = options != NULL && options->segment_size != 0 ? options->segment_size
                                                                   : LION_SEGMENT_SIZE_TARGET;
-    *builder = (lion_builder){ .tree = tree, .snapshot = snapshot, .commit = commit,
-                               .size_target = target, .size_min = target * 2 / 3,
+    *builder = (lion_builder){ .tree = tree,
+                               .snapshot = snapshot,
+                               .commit = commit,
+                               .size_target = target,
+                               .size_min = target * 2 / 3,
                                .size_max = target + target / 3 };
     lion_column_writer_init(&builder->columns);
     lion_buffer_init(&builder->scratch);
@@ -29,8 +32,7 @@ void lion_builder_deinit(lion_builder *builder)
         lion_free(builder->levels[i].entries);
         lion_buffer_deinit(&builder->levels[i].held);
     }
-    for (size_t i = 0; i < builder->kept_count; i++)
-        lion_buffer_deinit(&builder->kept[i]);
+    for (size_t i = 0; i < builder->kept_count; i++) lion_buffer_deinit(&builder->kept[i]);
     lion_free(builder->kept);
     lion_column_writer_deinit(&builder->columns);
     lion_buffer_deinit(&builder->scratch);
@@ -52,8 +54,7 @@ static lion_status reserve(lion_builder *builder, unsigned level, size_t extra, 
     lion_builder_level *l = &builder->levels[level];
     if (extra <= l->capacity - l->count) return LION_OK;
     size_t capacity = l->capacity == 0 ? 64 : l->capacity;
-    while (capacity < l->count + extra)
-        capacity *= 2;
+    while (capacity < l->count + extra) capacity *= 2;
     lion_branch_entry *entries = lion_realloc(l->entries, capacity * sizeof *entries);
     if (entries == NULL) return lion_fail_memory(error);
     l->entries = entries;
@@ -89,16 +90,17 @@ static lion_status close_branch(lion_builder *builder, unsigned level, size_t n,
     lion_builder_level *l = &builder->levels[level];
     LION_ASSERT(n >= 1 && n <= l->count);
     lion_buffer_clear(&builder->scratch);
-    lion_branch_write(&builder->scratch, &builder->columns, builder->tree, level + 2, l->entries, n);
+    lion_branch_write(&builder->scratch, &builder->columns, builder->tree, level + 2, l->entries,
+                      n);
     lion_branch_entry entry = lion_branch_sum(l->entries, n);
-    for (size_t i = 0; i < n; i++)
-        l->estimate -= entry_size(&l->entries[i]);
+    for (size_t i = 0; i < n; i++) l->estimate -= entry_size(&l->entries[i]);
     l->count -= n;
     memmove(l->entries, l->entries + n, l->count * sizeof *l->entries);
     return lion_builder_put(builder, level + 1, &builder->scratch, entry, error);
 }
 
-/* How many entries make the next branch: all if they fit, half if they fit two, else a target's worth. */
+/* How many entries make the next branch: all if they fit, half if they fit two, else a target's
+ * worth. */
 static size_t choose_count(const lion_builder *builder, const lion_builder_level *l)
 {
     bool fits = l->estimate <= builder->size_max && l->count <= LION_BRANCH_ENTRIES_MAX;
@@ -146,8 +148,8 @@ lion_status lion_builder_settle(lion_builder *builder, unsigned level, bool *is_
 
 /* ---- appending and taking back ---- */
 
-lion_status lion_builder_refer(lion_builder *builder, unsigned level, const lion_branch_entry *entry,
-                               lion_error *error)
+lion_status lion_builder_refer(lion_builder *builder, unsigned level,
+                               const lion_branch_entry *entry, lion_error *error)
 {
     lion_status status = append(builder, level, entry, error);
     return status == LION_OK ? progress(builder, level, error) : status;
@@ -185,8 +187,9 @@ static lion_status keep_held(lion_builder *builder, unsigned level, lion_slice *
     return LION_OK;
 }
 
-lion_status lion_builder_unpack(lion_builder *builder, unsigned level, const lion_branch_entry *entry,
-                                lion_slice bytes, lion_branch_entry **entries_out, size_t *count_out,
+lion_status lion_builder_unpack(lion_builder *builder, unsigned level,
+                                const lion_branch_entry *entry, lion_slice bytes,
+                                lion_branch_entry **entries_out, size_t *count_out,
                                 lion_error *error)
 {
     lion_branch branch;
@@ -209,8 +212,7 @@ static lion_status prepend(lion_builder *builder, unsigned level, const lion_bra
     memmove(l->entries + count, l->entries, l->count * sizeof *entries);
     memcpy(l->entries, entries, count * sizeof *entries);
     l->count += count;
-    for (size_t i = 0; i < count; i++)
-        l->estimate += entry_size(&entries[i]);
+    for (size_t i = 0; i < count; i++) l->estimate += entry_size(&entries[i]);
     return LION_OK;
 }
 

@@ -5,8 +5,8 @@
 
 #include "base/assert.h"
 
-static const double POWER_OF_TEN[] = { 1,    1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                       1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
+static const double POWER_OF_TEN[] = { 1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                       1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
 #define DIGITS_MAX 15
 
 static bool type_is_stored(uint8_t type)
@@ -50,7 +50,8 @@ bool lion_column_open(lion_column *column_out, lion_reader *reader)
     column_out->type = header.data[0];
     column_out->mode = header.data[1];
     memcpy(&column_out->count, header.data + 4, 4);
-    if (header.data[2] != 0 || header.data[3] != 0 || !type_is_stored(column_out->type)) return false;
+    if (header.data[2] != 0 || header.data[3] != 0 || !type_is_stored(column_out->type))
+        return false;
     if (!lion_type_is_scalar(column_out->type)) return open_bytes(column_out, reader);
     bool is_decimal = column_out->type == LION_TYPE_DOUBLE && column_out->mode <= DIGITS_MAX;
     bool is_raw = column_out->type == LION_TYPE_DOUBLE ? column_out->mode == LION_COLUMN_RAW
@@ -67,8 +68,8 @@ int64_t lion_column_double_bits(const lion_column *column, size_t index)
     return bits;
 }
 
-/* A value of bytes, stored as two words: put together field by field and copied, it would stall on its
- * own stores. */
+/* A value of bytes, stored as two words: put together field by field and copied, it would stall on
+ * its own stores. */
 static inline void put_value(lion_value *out, uint8_t type, uint64_t size, const uint8_t *data)
 {
     _Static_assert(offsetof(lion_value, size) == 4 && offsetof(lion_value, data) == 8, "two words");
@@ -84,8 +85,7 @@ static inline bool view_value(const lion_column *column, size_t index, int64_t s
     const uint8_t *data = column->heap + start;
     size_t size = (size_t)(end - start);
     if (column->stubs != NULL && (column->stubs[index / 8] >> (index % 8) & 1) != 0)
-        return size == LION_STUB_SIZE &&
-               lion_stub_view(value_out, (lion_type)column->type, data);
+        return size == LION_STUB_SIZE && lion_stub_view(value_out, (lion_type)column->type, data);
     if (column->type == LION_TYPE_UUID && size != 16) return false;
     put_value(value_out, column->type, size, data);
     return true;
@@ -205,8 +205,10 @@ static lion_status outside_heap(size_t index, lion_error *error)
     return lion_fail_corrupt(error, "value %zu of a column lies outside its heap", index);
 }
 
-/* Narrow [from, to) to where the heads say the key can be. Wrong bytes narrow wrongly, within the range. */
-static bool narrow_by_heads(const lion_column *column, size_t *from, size_t *to, const lion_value *key)
+/* Narrow [from, to) to where the heads say the key can be. Wrong bytes narrow wrongly, within the
+ * range. */
+static bool narrow_by_heads(const lion_column *column, size_t *from, size_t *to,
+                            const lion_value *key)
 {
     int64_t start = lion_ints_get(&column->places, 1), end = lion_ints_get(&column->places, 2);
     size_t prefix = column->prefix;
@@ -260,9 +262,7 @@ static lion_status search_heap(size_t *index_out, const lion_column *column, siz
         if (start < 0 || end < start || end > column->heap_size) return outside_heap(middle, error);
         size_t size = (size_t)(end - start), common = size < key->size ? size : key->size;
         int order = common == 0 ? 0 : memcmp(column->heap + start, key->data, common);
-        bool is_before = order != 0         ? order < 0
-                         : size != key->size ? size < key->size
-                                             : upper;
+        bool is_before = order != 0 ? order < 0 : size != key->size ? size < key->size : upper;
         if (is_before)
             from = middle + 1;
         else
@@ -273,7 +273,8 @@ static lion_status search_heap(size_t *index_out, const lion_column *column, siz
 }
 
 /* Doubles: NaN is above all and equal to itself. */
-static size_t search_doubles(const lion_column *column, size_t from, size_t to, double key, bool upper)
+static size_t search_doubles(const lion_column *column, size_t from, size_t to, double key,
+                             bool upper)
 {
     bool is_nan = key != key;
     while (from < to) {
@@ -290,16 +291,16 @@ static size_t search_doubles(const lion_column *column, size_t from, size_t to, 
     return from;
 }
 
-lion_status lion_column_lower_bound(size_t *index_out, const lion_column *column, size_t from, size_t to,
-                                    const lion_value *key, bool upper, lion_snapshot *snapshot,
-                                    lion_error *error)
+lion_status lion_column_lower_bound(size_t *index_out, const lion_column *column, size_t from,
+                                    size_t to, const lion_value *key, bool upper,
+                                    lion_snapshot *snapshot, lion_error *error)
 {
     LION_ASSERT(from <= to && to <= column->count);
     if (compares_as_bits(column, key)) {
         bool is_last = upper && key->bits == INT64_MAX;
-        *index_out = is_last ? to
-                             : lion_ints_lower_bound(&column->ints, from, to,
-                                                     key->bits + (upper ? 1 : 0));
+        *index_out =
+            is_last ? to
+                    : lion_ints_lower_bound(&column->ints, from, to, key->bits + (upper ? 1 : 0));
         return LION_OK;
     }
     if (column->type == LION_TYPE_DOUBLE && key->type == LION_TYPE_DOUBLE) {

@@ -1,14 +1,15 @@
 /* column.h - a column of values of one type, read in place with random access.
  *
- * Scalars are integer columns (index/ints.h) of their bits; doubles that are decimal fractions are kept as
- * integers with a power of ten. Values with bytes lie end to end in a heap behind an integer column of their places,
- * and are handed out as pointers into it; where few are distinct, each is kept once and the rows have
- * codes. Values over LION_BLOB_SIZE_MIN are stubs (index/stub.h).
+ * Scalars are integer columns (index/ints.h) of their bits; doubles that are decimal fractions are
+ * kept as integers with a power of ten. Values with bytes lie end to end in a heap behind an
+ * integer column of their places, and are handed out as pointers into it; where few are distinct,
+ * each is kept once and the rows have codes. Values over LION_BLOB_SIZE_MIN are stubs
+ * (index/stub.h).
  *
  *   offset  size  what
  *        0     1  type
- *        1     1  doubles: number of decimal digits, 255: raw bits; with bytes: 1 has codes, 2 has stubs,
- *                 4 has heads
+ *        1     1  doubles: number of decimal digits, 255: raw bits;
+ *                 with bytes: 1 has codes, 2 has stubs, 4 has heads
  *        2     2  zero
  *        4     4  count
  *   scalars:   …  integers(count)
@@ -20,8 +21,9 @@
  *              …  heads, if it has them: 4 bytes prefix, 8 bytes for each sixteenth value
  *              …  the heap
  *
- * Heads make a sorted column quick to search: all values but the first share their first `prefix` bytes, and the
- * head of value 16 k is the number its next 8 bytes make, big-endian, padded with zeros (the first is 0). */
+ * Heads make a sorted column quick to search: all values but the first share their first `prefix`
+ * bytes, and the head of value 16 k is the number its next 8 bytes make, big-endian, padded with
+ * zeros (the first is 0). */
 #ifndef LION_INDEX_COLUMN_H
 #define LION_INDEX_COLUMN_H
 
@@ -50,8 +52,8 @@ typedef struct lion_column {
 
 typedef struct lion_column_writer {
     lion_ints_writer ints;
-    int64_t *room;   /* bits, codes */
-    int64_t *places; /* capacity + 1 */
+    int64_t *room;    /* bits, codes */
+    int64_t *places;  /* capacity + 1 */
     uint32_t *firsts; /* of each distinct value the first row */
     uint32_t *slots;
     uint64_t *hashes;
@@ -60,7 +62,8 @@ typedef struct lion_column_writer {
 
 void lion_column_writer_init(lion_column_writer *writer);
 void lion_column_writer_deinit(lion_column_writer *writer);
-/* How the values lie: any way; no two equal, so that codes are not tried; ascending, which gets heads too. */
+/* How the values lie: any way; no two equal, so that codes are not tried; ascending, which gets
+ * heads too. */
 typedef enum lion_column_sort {
     LION_COLUMN_ANY = 0,
     LION_COLUMN_DISTINCT = 1,
@@ -91,7 +94,8 @@ static inline bool lion_column_get(const lion_column *column, size_t index, lion
 void lion_column_widen(const lion_column *column, size_t count, int64_t *bits);
 /* values[from .. from + count) to bits (scalars) or values (with bytes; stubs remain). */
 void lion_column_read_bits(const lion_column *column, size_t from, size_t count, int64_t *bits);
-bool lion_column_read_values(const lion_column *column, size_t from, size_t count, lion_value *values);
+bool lion_column_read_values(const lion_column *column, size_t from, size_t count,
+                             lion_value *values);
 
 static inline bool lion_column_has_stubs(const lion_column *column)
 {
@@ -99,8 +103,8 @@ static inline bool lion_column_has_stubs(const lion_column *column)
 }
 
 /* First index whose value is >= key (upper: > key); ascending columns only. */
-lion_status lion_column_lower_bound(size_t *index_out, const lion_column *column, size_t from, size_t to,
-                                    const lion_value *key, bool upper, lion_snapshot *snapshot,
-                                    lion_error *error);
+lion_status lion_column_lower_bound(size_t *index_out, const lion_column *column, size_t from,
+                                    size_t to, const lion_value *key, bool upper,
+                                    lion_snapshot *snapshot, lion_error *error);
 
 #endif

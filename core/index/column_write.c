@@ -31,8 +31,7 @@ static bool reserve(lion_column_writer *writer, size_t count)
 {
     if (count <= writer->capacity) return true;
     size_t capacity = 1024;
-    while (capacity < count)
-        capacity *= 2;
+    while (capacity < count) capacity *= 2;
     int64_t *room = lion_realloc(writer->room, capacity * sizeof(int64_t));
     if (room != NULL) writer->room = room;
     int64_t *places = lion_realloc(writer->places, (capacity + 1) * sizeof(int64_t));
@@ -74,7 +73,8 @@ static bool as_decimal(int64_t bits, unsigned digits, int64_t *out)
     return memcmp(&back, &bits, 8) == 0;
 }
 
-/* The least number of digits that all values can do with, or LION_COLUMN_RAW. Turns room into the integers. */
+/* The least number of digits that all values can do with, or LION_COLUMN_RAW. Turns room into the
+ * integers. */
 static unsigned choose_digits(int64_t *room, size_t count)
 {
     unsigned digits = 0;
@@ -94,8 +94,7 @@ static unsigned choose_digits(int64_t *room, size_t count)
 static void write_scalars(lion_buffer *buffer, lion_column_writer *writer, lion_type type,
                           const lion_value *values, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        writer->room[i] = values[i].bits;
+    for (size_t i = 0; i < count; i++) writer->room[i] = values[i].bits;
     unsigned mode = type == LION_TYPE_DOUBLE ? choose_digits(writer->room, count) : 0;
     write_header(buffer, type, mode, count);
     lion_ints_write(buffer, &writer->ints, writer->room, count, LION_INTS_INDEXED);
@@ -112,8 +111,7 @@ static size_t stored_size(const lion_value *value)
 static size_t find_distinct(lion_column_writer *writer, const lion_value *values, size_t count)
 {
     size_t slot_count = 64;
-    while (slot_count < count * 2)
-        slot_count *= 2; /* <= 2 * capacity, a power of two */
+    while (slot_count < count * 2) slot_count *= 2; /* <= 2 * capacity, a power of two */
     memset(writer->slots, 0, slot_count * sizeof(uint32_t));
     size_t distinct = 0;
     for (size_t i = 0; i < count; i++) {
@@ -147,10 +145,8 @@ static bool codes_pay(lion_column_writer *writer, const lion_value *values, size
 {
     if (distinct == 0 || distinct == count) return false;
     size_t all = 0, once = 0;
-    for (size_t i = 0; i < count; i++)
-        all += stored_size(&values[i]);
-    for (size_t i = 0; i < distinct; i++)
-        once += stored_size(&values[writer->firsts[i]]);
+    for (size_t i = 0; i < count; i++) all += stored_size(&values[i]);
+    for (size_t i = 0; i < distinct; i++) once += stored_size(&values[writer->firsts[i]]);
     size_t code_bits = width_of(distinct - 1);
     return once + distinct + count * code_bits / 8 + HEAP_OVERHEAD < all + count;
 }
@@ -161,7 +157,8 @@ static void write_stub_bits(lion_buffer *buffer, const lion_value *values, const
     for (size_t start = 0; start < distinct; start += 8) {
         unsigned bits = 0;
         for (size_t i = start; i < distinct && i < start + 8; i++)
-            if (lion_value_is_stub(&values[firsts != NULL ? firsts[i] : i])) bits |= 1u << (i - start);
+            if (lion_value_is_stub(&values[firsts != NULL ? firsts[i] : i]))
+                bits |= 1u << (i - start);
         lion_buffer_put_u8(buffer, (uint8_t)bits);
     }
 }
@@ -197,8 +194,7 @@ static void write_heads(lion_buffer *buffer, const lion_value *values, size_t co
 {
     const lion_value *low = &values[1], *high = &values[count - 1];
     size_t common = low->size < high->size ? low->size : high->size, prefix = 0;
-    while (prefix < common && low->data[prefix] == high->data[prefix])
-        prefix++;
+    while (prefix < common && low->data[prefix] == high->data[prefix]) prefix++;
     lion_buffer_put_u32(buffer, (uint32_t)prefix);
     lion_buffer_put_u64(buffer, 0);
     for (size_t i = LION_COLUMN_HEAD_STEP; i < count; i += LION_COLUMN_HEAD_STEP)
@@ -244,7 +240,7 @@ void lion_column_write(lion_buffer *buffer, lion_column_writer *writer, lion_typ
         buffer->is_failed = true;
         return;
     }
-    if (lion_type_is_scalar(type))
+    if (lion_type_is_scalar((uint8_t)type))
         write_scalars(buffer, writer, type, values, count);
     else
         write_bytes(buffer, writer, type, values, count, sort);

@@ -39,8 +39,8 @@ static lion_status open_branch(lion_descent *descent, uint64_t segment, lion_err
                                  (unsigned long long)segment);
     if (status != LION_OK) return status;
     unsigned level = descent->tree->height - descent->depth;
-    status = lion_branch_open(&descent->path[descent->depth].branch, bytes, descent->tree, level,
-                              error);
+    status =
+        lion_branch_open(&descent->path[descent->depth].branch, bytes, descent->tree, level, error);
     if (status == LION_OK) descent->depth++;
     return status;
 }
@@ -79,12 +79,12 @@ lion_status lion_descent_seek(lion_descent *descent, const lion_tree *tree, lion
                               const lion_key *key, bool upper, lion_error *error)
 {
     uint64_t leaf;
-    lion_status status =
-        lion_descent_seek_leaf(descent, &leaf, tree, snapshot, key, upper, error);
+    lion_status status = lion_descent_seek_leaf(descent, &leaf, tree, snapshot, key, upper, error);
     return status == LION_OK ? open_leaf(descent, leaf, error) : status;
 }
 
-/* The next child of path[at] from `child` on (inclusive) in the direction of travel that may have a wanted t. */
+/* The next child of path[at] from `child` on (inclusive) in the direction of travel that may have a
+ * wanted t. */
 static lion_status find_child(lion_descent *descent, unsigned at, int64_t child, bool backward,
                               int64_t min_t, int64_t max_t, lion_error *error)
 {
@@ -101,7 +101,8 @@ static lion_status find_child(lion_descent *descent, unsigned at, int64_t child,
     return LION_END;
 }
 
-/* From branch path[depth - 1], standing before `child`: to the next leaf, climbing where a branch has no more. */
+/* From branch path[depth - 1], standing before `child`: to the next leaf, climbing where a branch
+ * has no more. */
 static lion_status travel(lion_descent *descent, uint64_t *leaf_out, int64_t child, bool backward,
                           int64_t min_t, int64_t max_t, lion_error *error)
 {
@@ -124,8 +125,9 @@ static lion_status travel(lion_descent *descent, uint64_t *leaf_out, int64_t chi
     return LION_END;
 }
 
-lion_status lion_descent_start(lion_descent *descent, const lion_tree *tree, lion_snapshot *snapshot,
-                               bool at_end, int64_t min_t, int64_t max_t, lion_error *error)
+lion_status lion_descent_start(lion_descent *descent, const lion_tree *tree,
+                               lion_snapshot *snapshot, bool at_end, int64_t min_t, int64_t max_t,
+                               lion_error *error)
 {
     if (begin(descent, tree, snapshot, error) != LION_OK) return LION_FAILED;
     if (tree->height == 1) return open_leaf(descent, tree->segment, error);

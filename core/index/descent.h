@@ -9,7 +9,7 @@
 typedef struct lion_descent {
     const lion_tree *tree; /* not empty */
     lion_snapshot *snapshot;
-    unsigned depth;        /* branches on the path: height - 1 once descended */
+    unsigned depth; /* branches on the path: height - 1 once descended */
     struct {
         lion_branch branch;
         uint32_t child;
@@ -17,21 +17,26 @@ typedef struct lion_descent {
     lion_leaf leaf;
 } lion_descent;
 
-/* Descend to the leaf where the first row not before key's prefix lies (upper: behind it), or at whose end it
- * would be. */
+/* Descend to the leaf where the first row not before key's prefix lies (upper: behind it), or at
+ * whose end it would be. */
 lion_status lion_descent_seek(lion_descent *descent, const lion_tree *tree, lion_snapshot *snapshot,
                               const lion_key *key, bool upper, lion_error *error);
-/* To the first (last) leaf of the tree that may have a t in [min_t, max_t]; LION_END if none has. */
-lion_status lion_descent_start(lion_descent *descent, const lion_tree *tree, lion_snapshot *snapshot,
-                               bool at_end, int64_t min_t, int64_t max_t, lion_error *error);
-/* From a leaf to its neighbour that may have such a t; after LION_END only seek and start may follow. */
+/* To the first (last) leaf of the tree that may have a t in [min_t, max_t]; LION_END if none
+ * has. */
+lion_status lion_descent_start(lion_descent *descent, const lion_tree *tree,
+                               lion_snapshot *snapshot, bool at_end, int64_t min_t, int64_t max_t,
+                               lion_error *error);
+/* From a leaf to its neighbour that may have such a t; after LION_END only seek and start may
+ * follow. */
 lion_status lion_descent_step(lion_descent *descent, bool backward, int64_t min_t, int64_t max_t,
                               lion_error *error);
-/* The exact place of a key: descend, and step over the end of a leaf. LION_END behind the last row. */
+/* The exact place of a key: descend, and step over the end of a leaf. LION_END behind the last
+ * row. */
 lion_status lion_descent_find(lion_descent *descent, uint32_t *row_out, const lion_tree *tree,
                               lion_snapshot *snapshot, const lion_key *key, lion_error *error);
 
-/* The same without opening the leaf, whose id is given: for trees whose leaves are of another kind (the log). */
+/* The same without opening the leaf, whose id is given: for trees whose leaves are of another kind
+ * (the log). */
 lion_status lion_descent_seek_leaf(lion_descent *descent, uint64_t *leaf_out, const lion_tree *tree,
                                    lion_snapshot *snapshot, const lion_key *key, bool upper,
                                    lion_error *error);

@@ -7,7 +7,8 @@
  *   SLOPED        8  slope in units of 2^-16, then residuals as in base/bits.h:
  *                    value[i] = residual[i] + (slope * i >> 16)
  *   BLOCKS        4  size of the data in bytes (n)
- *               12b  for each of b = ceil(count / 128) blocks: 8 bytes base, 4 bytes place << 7 | width,
+ *               12b  for each of b = ceil(count / 128) blocks:
+ *                    8 bytes base, 4 bytes place << 7 | width;
  *                    place in units of 8 bytes from the start of the data
  *                 n  the packed values minus base; a block takes 16 * width bytes
  *                 8  zeros (so that any value can be read by one load)
@@ -154,8 +155,7 @@ static unsigned select_in_word(uint64_t word, unsigned n)
             word = low;
         }
     }
-    for (; n > 0 && word != 0; n--)
-        word &= word - 1;
+    for (; n > 0 && word != 0; n--) word &= word - 1;
     return word == 0 ? 63 : place + (unsigned)__builtin_ctzll(word);
 }
 
@@ -260,8 +260,7 @@ void lion_ints_read(const lion_ints *ints, size_t from, size_t count, int64_t *o
     if (count == 0) return;
     switch (ints->encoding) {
     case LION_INTS_CONSTANT:
-        for (size_t i = 0; i < count; i++)
-            out[i] = ints->packed.minimum;
+        for (size_t i = 0; i < count; i++) out[i] = ints->packed.minimum;
         return;
     case LION_INTS_PACKED: lion_packed_read(&ints->packed, from, count, out); return;
     case LION_INTS_SLOPED: read_sloped(ints, from, count, out); return;
@@ -285,9 +284,9 @@ static size_t plain_lower_bound(const lion_ints *ints, size_t from, size_t to, i
     return from;
 }
 
-/* Each value is line(i) + residual with 0 <= residual - minimum < 2^width, so only the i whose band holds the
- * key can be at the border. Computed in doubles with a margin (line(i) is rounded down); two looks
- * make sure. */
+/* Each value is line(i) + residual with 0 <= residual - minimum < 2^width, so only the i whose band
+ * holds the key can be at the border. Computed in doubles with a margin (line(i) is rounded down);
+ * two looks make sure. */
 static size_t sloped_lower_bound(const lion_ints *ints, size_t from, size_t to, int64_t key)
 {
     if (ints->slope <= 0 || ints->packed.width > 48) return plain_lower_bound(ints, from, to, key);
@@ -307,9 +306,10 @@ static size_t sloped_lower_bound(const lion_ints *ints, size_t from, size_t to, 
     return plain_lower_bound(ints, first, end, key);
 }
 
-/* The base of a block that lies in the range is its first value, so bases ascend as the values do, and the last block
- * with base < key holds the border or ends at it. The last block may reach beyond the range, where lower values may
- * follow (e of the next run): there the first value itself is asked. */
+/* The base of a block that lies in the range is its first value, so bases ascend as the values do,
+ * and the last block with base < key holds the border or ends at it. The last block may reach
+ * beyond the range, where lower values may follow (e of the next run): there the first value itself
+ * is asked. */
 static size_t blocks_lower_bound(const lion_ints *ints, size_t from, size_t to, int64_t key)
 {
     if (from >= to) return to;

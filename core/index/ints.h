@@ -2,16 +2,16 @@
  *
  *   CONSTANT    one value for all
  *   PACKED      frame of reference over the whole column (base/bits.h)
- *   SLOPED      a line through the column, and what each value lies off it, packed: offsets and dense ids
- *               cost next to nothing, and a search knows where to look
- *   BLOCKS      a frame of reference for each 128 values: ids that grow, transactions that cluster
- *   BITMAP      strictly ascending and dense: one bit for each integer of the range, with ranks, so
- *               that finding a value is a look at one word
+ *   SLOPED      a line through the column, and what each value lies off it, packed: offsets and
+ *               dense ids cost next to nothing, and a search knows where to look
+ *   BLOCKS      a frame of reference for each 128 values: ids that grow, clustered transactions
+ *   BITMAP      strictly ascending and dense: one bit for each integer of the range, with ranks,
+ *               so that finding a value is a look at one word
  *   DICTIONARY  few distinct wide values: packed codes into a packed list
  *
- * The writer takes the smallest. Bytes are untrusted: opening checks the extents (O(1), so a column can be opened
- * for one look-up), reading never leaves them; bytes that are wrong inside yield wrong
- * numbers, never a wild read. docs/format-trees.md has the layouts. */
+ * The writer takes the smallest. Bytes are untrusted: opening checks the extents (O(1), so a column
+ * can be opened for one look-up), reading never leaves them; bytes that are wrong inside yield
+ * wrong numbers, never a wild read. docs/format-trees.md has the layouts. */
 #ifndef LION_INDEX_INTS_H
 #define LION_INDEX_INTS_H
 
@@ -33,10 +33,11 @@ typedef enum lion_ints_encoding {
 typedef struct lion_ints {
     uint8_t encoding; /* lion_ints_encoding */
     uint32_t count;
-    lion_packed packed; /* CONSTANT: minimum; PACKED: values; SLOPED: residuals; DICTIONARY: codes */
+    lion_packed
+        packed; /* CONSTANT: minimum; PACKED: values; SLOPED: residuals; DICTIONARY: codes */
     union {
-        int64_t slope; /* SLOPED: in units of 2^-16 */
-        struct {       /* BLOCKS */
+        int64_t slope;                /* SLOPED: in units of 2^-16 */
+        struct {                      /* BLOCKS */
             const uint8_t *directory; /* 12 bytes a block: base, place << 7 | width */
             const uint8_t *data;
             uint32_t size; /* of data, without its trailer */
@@ -61,7 +62,8 @@ typedef struct lion_ints_writer {
 
 void lion_ints_writer_init(lion_ints_writer *writer);
 void lion_ints_writer_deinit(lion_ints_writer *writer);
-/* What a column is read for: finding a value is quickest in a BITMAP, the value at an index slowest. */
+/* What a column is read for: finding a value is quickest in a BITMAP, the value at an index
+ * slowest. */
 typedef enum lion_ints_use {
     LION_INTS_INDEXED = 0, /* a BITMAP if it takes less than half of what else is best */
     LION_INTS_SEARCHED,    /* a BITMAP if it takes less than three halves of that */
@@ -69,10 +71,11 @@ typedef enum lion_ints_use {
 } lion_ints_use;
 
 /* Append the column; failed memory latches in `buffer`. */
-void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values, size_t count,
-                     lion_ints_use use);
+void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values,
+                     size_t count, lion_ints_use use);
 
-/* View the column at the reader's place, which advances behind it. false: the bytes make no sense. */
+/* View the column at the reader's place, which advances behind it. false: the bytes make no
+ * sense. */
 bool lion_ints_open(lion_ints *ints_out, lion_reader *reader, size_t count);
 
 /* ---- reading; index < count is the caller's duty ---- */
@@ -93,7 +96,8 @@ static inline lion_packed lion_ints_block(const lion_ints *ints, size_t block)
     memcpy(&place, entry + 8, 4);
     unsigned width = place & 127;
     size_t offset = (size_t)(place >> 7) * 8;
-    bool is_sound = width <= 64 && offset + (size_t)LION_INTS_BLOCK / 8 * width <= ints->blocks.size;
+    bool is_sound =
+        width <= 64 && offset + (size_t)LION_INTS_BLOCK / 8 * width <= ints->blocks.size;
     return (lion_packed){ .bits = ints->blocks.data + (is_sound ? offset : 0),
                           .minimum = base,
                           .count = LION_INTS_BLOCK,
@@ -121,7 +125,8 @@ static inline int64_t lion_ints_get(const lion_ints *ints, size_t index)
     }
 }
 
-/* Whether the column has `key`, and where (the first of equals, or where it would be). Ascending columns only. */
+/* Whether the column has `key`, and where (the first of equals, or where it would be). Ascending
+ * columns only. */
 static inline bool lion_ints_find(const lion_ints *ints, int64_t key, size_t *index_out)
 {
     if (ints->encoding == LION_INTS_BITMAP) return lion_ints_bitmap_find(ints, key, index_out);

@@ -1,5 +1,5 @@
-/* ints_write.c - choosing and writing the smallest encoding of an integer column. One pass gathers what the
- * choice needs; further passes try a line, and a dictionary, only where they can win. */
+/* ints_write.c - choosing and writing the smallest encoding of an integer column. One pass gathers
+ * what the choice needs; further passes try a line, and a dictionary, only where they can win. */
 #include "index/ints.h"
 
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "base/memory.h"
 
 #define PACKED_OVERHEAD 24 /* header and trailer, base/bits.h */
-#define SLOPED_SIZE_MIN (1 + 8 + PACKED_OVERHEAD) /* a line that misses no value: nothing beats it */
+#define SLOPED_SIZE_MIN                                                                            \
+    (1 + 8 + PACKED_OVERHEAD) /* a line that misses no value: nothing beats it */
 #define DICTIONARY_COUNT_MAX 4096
 #define DICTIONARY_SAMPLE 2048
 
@@ -29,8 +30,7 @@ static bool reserve(lion_ints_writer *writer, size_t count)
 {
     if (count <= writer->capacity) return true;
     size_t capacity = writer->capacity == 0 ? 1024 : writer->capacity;
-    while (capacity < count)
-        capacity *= 2;
+    while (capacity < count) capacity *= 2;
     int64_t *room = lion_realloc(writer->room, capacity * 2 * sizeof(int64_t));
     if (room == NULL) return false;
     writer->room = room;
@@ -46,15 +46,18 @@ static unsigned width_of(uint64_t range)
 /* What one pass over the values tells. */
 typedef struct survey {
     int64_t minimum, maximum;
-    bool is_ascending;        /* no value is less than the one before */
-    bool is_strict;           /* … nor equal */
-    size_t blocks_size;       /* bytes as BLOCKS */
+    bool is_ascending;  /* no value is less than the one before */
+    bool is_strict;     /* … nor equal */
+    size_t blocks_size; /* bytes as BLOCKS */
 } survey;
 
 static survey survey_values(const int64_t *values, size_t count)
 {
-    survey s = { .minimum = values[0], .maximum = values[0], .is_ascending = true,
-                 .is_strict = true, .blocks_size = 1 + 4 + 8 };
+    survey s = { .minimum = values[0],
+                 .maximum = values[0],
+                 .is_ascending = true,
+                 .is_strict = true,
+                 .blocks_size = 1 + 4 + 8 };
     for (size_t start = 0; start < count; start += LION_INTS_BLOCK) {
         size_t end = start + LION_INTS_BLOCK < count ? start + LION_INTS_BLOCK : count;
         int64_t minimum = values[start], maximum = minimum;
@@ -146,8 +149,8 @@ static void write_bitmap(lion_buffer *buffer, const int64_t *values, size_t coun
     buffer->size += words * 10;
 }
 
-/* Residuals off the line from the first to the last value, in room; the size as SLOPED, SIZE_MAX if no line
- * can be drawn. */
+/* Residuals off the line from the first to the last value, in room; the size as SLOPED, SIZE_MAX if
+ * no line can be drawn. */
 static size_t try_slope(lion_ints_writer *writer, const int64_t *values, size_t count,
                         const survey *s, int64_t *slope_out)
 {
@@ -165,7 +168,8 @@ static size_t try_slope(lion_ints_writer *writer, const int64_t *values, size_t 
     }
     *slope_out = slope;
     uint64_t spread = (uint64_t)maximum - (uint64_t)minimum;
-    if (spread > range + 1) return SIZE_MAX; /* values near the ends of int64: the residuals wrapped */
+    if (spread > range + 1)
+        return SIZE_MAX; /* values near the ends of int64: the residuals wrapped */
     return 1 + 8 + lion_packed_size(count, width_of(spread));
 }
 
@@ -218,7 +222,8 @@ static void write_dictionary(lion_buffer *buffer, const int64_t *codes, size_t c
     lion_packed_write(buffer, codes, count);
 }
 
-/* The size as BITMAP weighed by what the column is for; SIZE_MAX if it cannot or should not be one. */
+/* The size as BITMAP weighed by what the column is for; SIZE_MAX if it cannot or should not be
+ * one. */
 static size_t weigh_bitmap(const survey *s, size_t count, lion_ints_use use)
 {
     uint64_t range = (uint64_t)s->maximum - (uint64_t)s->minimum;
@@ -228,8 +233,8 @@ static size_t weigh_bitmap(const survey *s, size_t count, lion_ints_use use)
     return use == LION_INTS_SEARCHED ? size * 2 / 3 : size * 2;
 }
 
-void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values, size_t count,
-                     lion_ints_use use)
+void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_t *values,
+                     size_t count, lion_ints_use use)
 {
     if (count == 0) {
         write_constant(buffer, 0);
@@ -256,7 +261,8 @@ void lion_ints_write(lion_buffer *buffer, lion_ints_writer *writer, const int64_
         return;
     }
     size_t distinct = 0, dictionary = SIZE_MAX;
-    if (!s.is_strict) dictionary = try_dictionary(writer, values, count, width_of(range), best, &distinct);
+    if (!s.is_strict)
+        dictionary = try_dictionary(writer, values, count, width_of(range), best, &distinct);
     if (dictionary < best) {
         write_dictionary(buffer, writer->room, count, writer->room + writer->capacity, distinct);
     } else if (bitmap < best) {

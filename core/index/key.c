@@ -11,7 +11,8 @@ static int compare_ids(int64_t a, int64_t b)
 
 typedef enum component { E, A, V, TX } component;
 
-/* The components of the orders; a is compared where given, though trees of one attribute have one. */
+/* The components of the orders; a is compared where given, though trees of one attribute have
+ * one. */
 static const uint8_t COMPONENTS[3][4] = {
     [LION_EAVT] = { E, A, V, TX },
     [LION_AEVT] = { A, E, V, TX },
@@ -54,14 +55,14 @@ static lion_slice known_bytes(const lion_value *value)
     return lion_value_slice(*value);
 }
 
-/* `first` is above `last`: its shortest prefix that still is; the whole where what is known does not tell. */
+/* `first` is above `last`: its shortest prefix that still is; the whole where what is known does
+ * not tell. */
 static lion_value cut_value(const lion_value *last, const lion_value *first)
 {
     if (!may_cut(first) || last->type != first->type) return *first;
     lion_slice low = known_bytes(last), high = known_bytes(first);
     size_t common = low.size < high.size ? low.size : high.size, same = 0;
-    while (same < common && low.data[same] == high.data[same])
-        same++;
+    while (same < common && low.data[same] == high.data[same]) same++;
     if (same >= high.size) return *first; /* only stubs with one prefix */
     if (same >= low.size && lion_value_is_stub(last)) return *first;
     return lion_value_bytes((lion_type)first->type, lion_slice_of(high.data, same + 1));

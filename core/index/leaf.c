@@ -172,7 +172,8 @@ static lion_status run_start(uint32_t *row_out, lion_leaf *leaf, size_t run, lio
 static lion_column *attribute_column(lion_leaf *leaf, uint32_t code)
 {
     lion_column *column = leaf->columns != NULL ? &leaf->columns[code] : &leaf->column;
-    bool is_open = leaf->columns != NULL ? column->type != LION_TYPE_NIL : leaf->column_code == code;
+    bool is_open =
+        leaf->columns != NULL ? column->type != LION_TYPE_NIL : leaf->column_code == code;
     if (is_open) return column;
 
     uint32_t place = load_u32(leaf->directory + (size_t)code * 8 + 4);
@@ -190,8 +191,8 @@ static lion_column *attribute_column(lion_leaf *leaf, uint32_t code)
     return NULL;
 }
 
-lion_status lion_leaf_read_run(lion_leaf *leaf, uint32_t run, uint32_t offset, uint32_t count, uint32_t *a,
-                               lion_value *values, lion_error *error)
+lion_status lion_leaf_read_run(lion_leaf *leaf, uint32_t run, uint32_t offset, uint32_t count,
+                               uint32_t *a, lion_value *values, lion_error *error)
 {
     LION_ASSERT(run < leaf->leads && leaf->order == LION_EAVT);
     if (lion_leaf_need(leaf, LION_LEAF_SHAPES | LION_LEAF_V, error) != LION_OK) return LION_FAILED;
@@ -241,7 +242,8 @@ static int compare_ids(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
-/* How a row of the run compares with the key in the components behind the lead, as far as they are given. */
+/* How a row of the run compares with the key in the components behind the lead, as far as they are
+ * given. */
 static lion_status compare_tail(int *order_out, lion_leaf *leaf, uint32_t run, uint32_t start,
                                 uint32_t row, const lion_key *key, lion_snapshot *snapshot,
                                 lion_error *error)
@@ -339,8 +341,8 @@ static lion_status search_leads(size_t *run_out, bool *is_equal_out, lion_leaf *
     return status;
 }
 
-lion_status lion_leaf_lower_bound(uint32_t *row_out, lion_leaf *leaf, const lion_key *key, bool upper,
-                                  lion_snapshot *snapshot, lion_error *error)
+lion_status lion_leaf_lower_bound(uint32_t *row_out, lion_leaf *leaf, const lion_key *key,
+                                  bool upper, lion_snapshot *snapshot, lion_error *error)
 {
     unsigned lead_parts = leaf->order == LION_EAVT ? 1 : 2;
     if (key->parts < lead_parts) {

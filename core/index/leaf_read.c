@@ -16,7 +16,8 @@ static void read_added(const lion_leaf *leaf, uint32_t from, uint32_t count, uin
         added[i] = leaf->added[(from + i) / 8] >> ((from + i) % 8) & 1;
 }
 
-/* A stretch of runs, unpacked: runs [run, run + count) and their borders, cut to the rows wanted. */
+/* A stretch of runs, unpacked: runs [run, run + count) and their borders, cut to the rows
+ * wanted. */
 typedef struct stretch {
     uint32_t count;
     uint32_t lengths[CHUNK];
@@ -51,12 +52,10 @@ static lion_status read_lead_bits(lion_leaf *leaf, const lion_ints *leads, uint3
     while (row < end) {
         stretch piece;
         int64_t values[CHUNK];
-        if (!next_stretch(&piece, leaf, run, row, end))
-            return lion_leaf_corrupt(error, "its runs");
+        if (!next_stretch(&piece, leaf, run, row, end)) return lion_leaf_corrupt(error, "its runs");
         lion_ints_read(leads, run, piece.count, values);
         for (uint32_t i = 0; i < piece.count; i++)
-            for (uint32_t j = 0; j < piece.lengths[i]; j++)
-                out[row++ - from] = values[i];
+            for (uint32_t j = 0; j < piece.lengths[i]; j++) out[row++ - from] = values[i];
         run += piece.count;
     }
     return LION_OK;
@@ -70,13 +69,11 @@ static lion_status read_lead_values(lion_leaf *leaf, uint32_t from, uint32_t cou
     while (row < end) {
         stretch piece;
         lion_value values[CHUNK];
-        if (!next_stretch(&piece, leaf, run, row, end))
-            return lion_leaf_corrupt(error, "its runs");
+        if (!next_stretch(&piece, leaf, run, row, end)) return lion_leaf_corrupt(error, "its runs");
         if (!lion_column_read_values(&leaf->v, run, piece.count, values))
             return lion_leaf_corrupt(error, "column v");
         for (uint32_t i = 0; i < piece.count; i++)
-            for (uint32_t j = 0; j < piece.lengths[i]; j++)
-                out[row++ - from] = values[i];
+            for (uint32_t j = 0; j < piece.lengths[i]; j++) out[row++ - from] = values[i];
         run += piece.count;
     }
     return LION_OK;
@@ -124,9 +121,9 @@ static lion_status read_shapes(lion_leaf *leaf, uint32_t from, uint32_t count, u
         if (lion_leaf_run_rows(&start, &stop, leaf, run, error) != LION_OK) return LION_FAILED;
         if (row < start || row >= stop) return lion_leaf_corrupt(error, "its runs");
         if (stop > end) stop = end;
-        lion_status status =
-            lion_leaf_read_run(leaf, run, row - start, stop - row, a != NULL ? a + (row - from) : NULL,
-                               values != NULL ? values + (row - from) : NULL, error);
+        lion_status status = lion_leaf_read_run(
+            leaf, run, row - start, stop - row, a != NULL ? a + (row - from) : NULL,
+            values != NULL ? values + (row - from) : NULL, error);
         if (status != LION_OK) return status;
         row = stop;
     }
@@ -152,8 +149,9 @@ static lion_status read_eavt(lion_leaf *leaf, uint32_t from, uint32_t count,
     return resolve(values, count, snapshot, error);
 }
 
-lion_status lion_leaf_read(lion_leaf *leaf, uint32_t from, uint32_t count, const lion_leaf_target *target,
-                           lion_snapshot *snapshot, lion_error *error)
+lion_status lion_leaf_read(lion_leaf *leaf, uint32_t from, uint32_t count,
+                           const lion_leaf_target *target, lion_snapshot *snapshot,
+                           lion_error *error)
 {
     LION_ASSERT(from <= leaf->rows && count <= leaf->rows - from);
     if (count == 0) return LION_OK;
@@ -171,8 +169,7 @@ lion_status lion_leaf_read(lion_leaf *leaf, uint32_t from, uint32_t count, const
         return LION_FAILED;
     if (is_eavt) return read_eavt(leaf, from, count, target, snapshot, error);
 
-    for (uint32_t i = 0; target->a != NULL && i < count; i++)
-        target->a[i] = leaf->a;
+    for (uint32_t i = 0; target->a != NULL && i < count; i++) target->a[i] = leaf->a;
     if (!wants_v) return LION_OK;
     if (read_v(leaf, from, count, &target->v, error) != LION_OK) return LION_FAILED;
     if (snapshot == NULL || !lion_column_has_stubs(&leaf->v)) return LION_OK;

@@ -36,8 +36,7 @@ void lion_leaf_writer_init(lion_leaf_writer *writer)
 void lion_leaf_writer_deinit(lion_leaf_writer *writer)
 {
     lion_column_writer_deinit(&writer->columns);
-    for (int i = 0; i < ROOMS; i++)
-        lion_free(writer->room[i]);
+    for (int i = 0; i < ROOMS; i++) lion_free(writer->room[i]);
     lion_free(writer->values);
     lion_free(writer->slots);
     lion_free(writer->codes);
@@ -46,7 +45,8 @@ void lion_leaf_writer_deinit(lion_leaf_writer *writer)
     lion_free(writer->shapes);
 }
 
-/* The block with room for `count` items; the old block, and false in *is_done, if memory is refused. */
+/* The block with room for `count` items; the old block, and false in *is_done, if memory is
+ * refused. */
 static void *grown(void *block, size_t count, size_t size, bool *is_done)
 {
     void *larger = lion_realloc(block, count * size);
@@ -58,8 +58,7 @@ static bool reserve(lion_leaf_writer *writer, size_t count)
 {
     if (count <= writer->capacity) return true;
     size_t capacity = 1024;
-    while (capacity < count)
-        capacity *= 2;
+    while (capacity < count) capacity *= 2;
     bool ok = true;
     writer->values = grown(writer->values, capacity, sizeof *writer->values, &ok);
     writer->slots = grown(writer->slots, capacity * 2, sizeof *writer->slots, &ok);
@@ -140,8 +139,7 @@ static void write_v(work *w, lion_type type)
 static void write_tx(work *w, bool is_history)
 {
     int64_t *tx = w->writer->room[NUMBERS];
-    for (size_t row = 0; row < w->count; row++)
-        tx[row] = w->rows[row].tx;
+    for (size_t row = 0; row < w->count; row++) tx[row] = w->rows[row].tx;
     w->places[LION_LEAF_PLACE_TX] = here(w);
     write_ints(w, tx, w->count);
     if (!is_history) return;
@@ -159,8 +157,7 @@ static void write_tx(work *w, bool is_history)
 static size_t slot_mask(const work *w)
 {
     size_t slots = 64;
-    while (slots < w->count * 2)
-        slots *= 2; /* <= 2 * capacity, a power of two and at least 1024 */
+    while (slots < w->count * 2) slots *= 2; /* <= 2 * capacity, a power of two and at least 1024 */
     return slots - 1;
 }
 
@@ -187,8 +184,8 @@ static size_t find_attributes(work *w)
                (attributes[code - 1].a != a || attributes[code - 1].type != type))
             slot = (slot + 1) & mask;
         if (code == 0) {
-            attributes[found] = (struct lion_leaf_attribute){ .a = a, .type = type,
-                                                              .code = (uint32_t)found };
+            attributes[found] =
+                (struct lion_leaf_attribute){ .a = a, .type = type, .code = (uint32_t)found };
             code = slots[slot] = (uint32_t)++found;
         }
         attributes[code - 1].count++;
@@ -197,8 +194,7 @@ static size_t find_attributes(work *w)
     qsort(attributes, found, sizeof *attributes, compare_attributes);
     for (size_t i = 0; i < found; i++)
         slots[attributes[i].code] = (uint32_t)i; /* old number → rank */
-    for (size_t row = 0; row < w->count; row++)
-        codes[row] = slots[codes[row]];
+    for (size_t row = 0; row < w->count; row++) codes[row] = slots[codes[row]];
     return found;
 }
 
@@ -224,11 +220,12 @@ static size_t find_shapes(work *w, size_t *positions_out)
         uint64_t hash = lion_hash(w->writer->codes + starts[run], length * sizeof(uint32_t));
         size_t slot = hash & mask;
         uint32_t shape;
-        while ((shape = slots[slot]) != 0 && !(shapes[shape - 1].hash == hash &&
-                                               same_shape(w, run, shapes[shape - 1].run)))
+        while ((shape = slots[slot]) != 0 &&
+               !(shapes[shape - 1].hash == hash && same_shape(w, run, shapes[shape - 1].run)))
             slot = (slot + 1) & mask;
         if (shape == 0) {
-            shapes[found] = (struct lion_leaf_shape){ .run = (uint32_t)run, .hash = hash,
+            shapes[found] = (struct lion_leaf_shape){ .run = (uint32_t)run,
+                                                      .hash = hash,
                                                       .start = (uint32_t)positions };
             positions += length;
             shape = slots[slot] = (uint32_t)++found;
@@ -240,7 +237,8 @@ static size_t find_shapes(work *w, size_t *positions_out)
     return found;
 }
 
-/* Each position of a shape owns a stretch of its attribute's column, as long as the shape has runs. */
+/* Each position of a shape owns a stretch of its attribute's column, as long as the shape has
+ * runs. */
 static void assign_slots(work *w, size_t attribute_count, size_t shape_count)
 {
     struct lion_leaf_attribute *attributes = w->writer->attributes;
@@ -283,8 +281,7 @@ static void write_shapes(work *w, size_t shape_count, size_t positions)
     w->places[LION_LEAF_PLACE_SHAPES] = here(w);
     lion_buffer_put_u32(w->buffer, (uint32_t)shape_count);
     lion_buffer_put_u32(w->buffer, (uint32_t)positions);
-    for (size_t run = 0; run < w->leads; run++)
-        numbers[run] = w->writer->shape_of[run];
+    for (size_t run = 0; run < w->leads; run++) numbers[run] = w->writer->shape_of[run];
     write_ints(w, numbers, w->leads);
     write_ints(w, w->writer->room[ORDINALS], w->leads);
     for (size_t shape = 0; shape < shape_count; shape++)
@@ -350,8 +347,12 @@ void lion_leaf_write(lion_buffer *buffer, lion_leaf_writer *writer, const lion_t
         buffer->is_failed = true;
         return;
     }
-    work w = { .buffer = buffer, .writer = writer, .rows = rows, .count = count,
-               .start = buffer->size, .order = tree->order };
+    work w = { .buffer = buffer,
+               .writer = writer,
+               .rows = rows,
+               .count = count,
+               .start = buffer->size,
+               .order = tree->order };
     memset(buffer->data + buffer->size, 0, LION_LEAF_HEADER_SIZE);
     buffer->size += LION_LEAF_HEADER_SIZE;
 

@@ -8,7 +8,8 @@
 
 #define HEADER_SIZE 32
 #define LEVEL 3
-#define RATIO_MAX 40000 /* zstd's frames cannot promise more than this many bytes for one of theirs */
+#define RATIO_MAX                                                                                  \
+    40000 /* zstd's frames cannot promise more than this many bytes for one of theirs */
 
 lion_status lion_log_leaf_open(lion_log_leaf *leaf_out, lion_slice bytes, lion_error *error)
 {
@@ -23,8 +24,7 @@ lion_status lion_log_leaf_open(lion_log_leaf *leaf_out, lion_slice bytes, lion_e
     leaf.frame = lion_reader_bytes(&reader, lion_reader_left(&reader));
     bool is_sound = !reader.is_failed && kind == LION_SEGMENT_LOG && zeros.data[0] == 0 &&
                     zeros.data[1] == 0 && zeros.data[2] == 0 && leaf.count > 0 &&
-                    leaf.first_t <= leaf.last_t &&
-                    leaf.raw_size / RATIO_MAX <= leaf.frame.size;
+                    leaf.first_t <= leaf.last_t && leaf.raw_size / RATIO_MAX <= leaf.frame.size;
     if (!is_sound) return lion_fail_corrupt(error, "a log segment is malformed: its header");
     *leaf_out = leaf;
     return LION_OK;
@@ -34,8 +34,8 @@ lion_status lion_log_leaf_unpack(lion_buffer *raw, const lion_log_leaf *leaf, li
 {
     lion_buffer_clear(raw);
     if (!lion_buffer_reserve(raw, (size_t)leaf->raw_size + 1)) return lion_fail_memory(error);
-    size_t size = ZSTD_decompress(raw->data, (size_t)leaf->raw_size, leaf->frame.data,
-                                  leaf->frame.size);
+    size_t size =
+        ZSTD_decompress(raw->data, (size_t)leaf->raw_size, leaf->frame.data, leaf->frame.size);
     if (ZSTD_isError(size) || size != leaf->raw_size)
         return lion_fail_corrupt(error, "a log segment does not decompress: %s",
                                  ZSTD_isError(size) ? ZSTD_getErrorName(size) : "wrong size");
@@ -43,8 +43,8 @@ lion_status lion_log_leaf_unpack(lion_buffer *raw, const lion_log_leaf *leaf, li
     return LION_OK;
 }
 
-lion_status lion_log_leaf_write(lion_buffer *buffer, lion_slice raw, uint32_t count, int64_t first_t,
-                                int64_t last_t, lion_error *error)
+lion_status lion_log_leaf_write(lion_buffer *buffer, lion_slice raw, uint32_t count,
+                                int64_t first_t, int64_t last_t, lion_error *error)
 {
     lion_buffer_put_u32(buffer, LION_SEGMENT_LOG);
     lion_buffer_put_u32(buffer, count);

@@ -24,7 +24,7 @@ lion_status lion_log_leaf_open(lion_log_leaf *leaf_out, lion_slice bytes, lion_e
 /* The records into `raw`, which is cleared first. */
 lion_status lion_log_leaf_unpack(lion_buffer *raw, const lion_log_leaf *leaf, lion_error *error);
 /* Append the segment of `raw`. */
-lion_status lion_log_leaf_write(lion_buffer *buffer, lion_slice raw, uint32_t count, int64_t first_t,
-                                int64_t last_t, lion_error *error);
+lion_status lion_log_leaf_write(lion_buffer *buffer, lion_slice raw, uint32_t count,
+                                int64_t first_t, int64_t last_t, lion_error *error);
 
 #endif

@@ -16,13 +16,13 @@
 
 typedef struct appender {
     lion_builder builder;
-    lion_buffer raw;    /* records that wait */
+    lion_buffer raw; /* records that wait */
     lion_buffer bytes;
-    uint32_t count;     /* of them */
+    uint32_t count; /* of them */
     int64_t first_t, last_t;
-    bool has_last;      /* last_t is set */
-    bool has_leaf;      /* a leaf lies before those that wait */
-    double ratio;       /* compressed bytes for each raw one */
+    bool has_last; /* last_t is set */
+    bool has_leaf; /* a leaf lies before those that wait */
+    double ratio;  /* compressed bytes for each raw one */
     lion_error *error;
 } appender;
 
@@ -33,8 +33,12 @@ static lion_status close_leaf(appender *a)
     lion_status status = lion_log_leaf_write(&a->bytes, lion_buffer_view(&a->raw), a->count,
                                              a->first_t, a->last_t, a->error);
     if (status != LION_OK) return status;
-    lion_branch_entry entry = { .rows = a->count, .distinct = a->count, .min_e = a->first_t,
-                                .max_e = a->last_t, .min_t = a->first_t, .max_t = a->last_t,
+    lion_branch_entry entry = { .rows = a->count,
+                                .distinct = a->count,
+                                .min_e = a->first_t,
+                                .max_e = a->last_t,
+                                .min_t = a->first_t,
+                                .max_t = a->last_t,
                                 .separator = { .parts = a->has_leaf ? 1 : 0 } };
     entry.separator.datom.e = a->first_t;
     a->ratio = (double)a->bytes.size / (double)a->raw.size;
@@ -123,8 +127,9 @@ static lion_status reopen(appender *a, const lion_tree *tree)
     return reopen_leaf(a, &entry);
 }
 
-lion_status lion_log_tree_append(lion_tree *tree_out, const lion_tree *tree, lion_snapshot *snapshot,
-                                 lion_commit *commit, const lion_log_entry *entries, size_t count,
+lion_status lion_log_tree_append(lion_tree *tree_out, const lion_tree *tree,
+                                 lion_snapshot *snapshot, lion_commit *commit,
+                                 const lion_log_entry *entries, size_t count,
                                  const lion_tree_options *options, lion_error *error)
 {
     if (lion_tree_check(tree, error) != LION_OK) return LION_FAILED;
@@ -139,8 +144,7 @@ lion_status lion_log_tree_append(lion_tree *tree_out, const lion_tree *tree, lio
 
     lion_status status = LION_OK;
     if (count > 0 && old.height > 0) status = reopen(a, &old);
-    for (size_t i = 0; i < count && status == LION_OK; i++)
-        status = append_record(a, &entries[i]);
+    for (size_t i = 0; i < count && status == LION_OK; i++) status = append_record(a, &entries[i]);
     if (status == LION_OK) status = close_leaf(a);
     uint64_t distinct;
     if (status == LION_OK && count > 0)
@@ -213,7 +217,8 @@ static lion_status next_leaf(lion_log_iterator *iterator, lion_error *error)
     uint64_t leaf;
     lion_status status;
     if (iterator->is_started) {
-        status = lion_descent_step_leaf(&iterator->descent, &leaf, false, INT64_MIN, INT64_MAX, error);
+        status =
+            lion_descent_step_leaf(&iterator->descent, &leaf, false, INT64_MIN, INT64_MAX, error);
     } else {
         lion_key key = { .parts = 1 };
         key.datom.e = iterator->from_t;

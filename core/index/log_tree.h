@@ -1,12 +1,15 @@
 /* log_tree.h - the log as a tree keyed by t: transactions whose tail records were recycled.
- * A log leaf is a zstd-compressed run of transactions; branches are directories of first t and counts.
- * The tree is append-only: the indexer adds leaves at the right edge.
+ * A log leaf is a zstd-compressed run of transactions; branches are directories of first t and
+ * counts. The tree is append-only: the indexer adds leaves at the right edge.
  *
  * A transaction record (also the payload of a tail record, see store/log.h) is:
  *   varint t · zigzag instant_ms · varint next_counter · varint datom count · datoms
- *   each datom: zigzag e (delta to the one before) · varint a · type byte (bit 7: retraction) · value
- *   value: zigzag for scalars, 8 raw bytes for doubles, 16 for uuids, varint size + bytes for the rest
- *   then: 1 byte has_id, 16 bytes transaction id if so; varint tempid count, each varint size + name + varint entity id. */
+ *   each datom: zigzag e (delta to the one before) · varint a · type byte (bit 7: retraction) ·
+ *               value
+ *   value: zigzag for scalars, 8 raw bytes for doubles, 16 for uuids, varint size + bytes for
+ *          the rest
+ *   then: 1 byte has_id, 16 bytes transaction id if so;
+ *         varint tempid count, each varint size + name + varint entity id. */
 #ifndef LION_INDEX_LOG_TREE_H
 #define LION_INDEX_LOG_TREE_H
 
@@ -21,12 +24,12 @@ typedef struct lion_tempid {
 typedef struct lion_transaction {
     int64_t t;
     int64_t instant_ms;
-    int64_t next_counter;     /* the id counter after it */
-    lion_datom *datoms;       /* as recorded, db/txInstant included; tx of all is lion_t_to_tx(t) */
+    int64_t next_counter; /* the id counter after it */
+    lion_datom *datoms;   /* as recorded, db/txInstant included; tx of all is lion_t_to_tx(t) */
     uint32_t datom_count;
-    bool has_id;              /* of a retry-safe transaction */
+    bool has_id; /* of a retry-safe transaction */
     uint8_t id[16];
-    lion_tempid *tempids;     /* kept for transactions with an id only */
+    lion_tempid *tempids; /* kept for transactions with an id only */
     uint32_t tempid_count;
 } lion_transaction;
 
@@ -40,8 +43,9 @@ typedef struct lion_log_entry {
     int64_t t;
     lion_slice record;
 } lion_log_entry;
-lion_status lion_log_tree_append(lion_tree *tree_out, const lion_tree *tree, lion_snapshot *snapshot,
-                                 lion_commit *commit, const lion_log_entry *entries, size_t count,
+lion_status lion_log_tree_append(lion_tree *tree_out, const lion_tree *tree,
+                                 lion_snapshot *snapshot, lion_commit *commit,
+                                 const lion_log_entry *entries, size_t count,
                                  const lion_tree_options *options, lion_error *error);
 
 /* Walk from the first t >= from. Heap-owned; transactions are valid until the next step. */

@@ -5,10 +5,12 @@
  *        4     4  1: the body is a zstd frame, 0: it is plain
  *        8     8  size of the body, uncompressed
  *       16     …  body:
- *            varint t, varint next_counter, varint log_sequence, varint generation, 1 byte has_tail,
- *            varint datoms, trees eavt, history_eavt, log, varint number of attributes, then for each,
- *            ascending: varint a (less the one before), 1 byte type, trees aevt, avet, history_aevt,
- *            history_avet, varint distinct_e, varint distinct_v
+ *            varint t, varint next_counter, varint log_sequence, varint generation,
+ *            1 byte has_tail, varint datoms, trees eavt, history_eavt, log,
+ *            varint number of attributes, then for each, ascending:
+ *              varint a (less the one before), 1 byte type,
+ *              trees aevt, avet, history_aevt, history_avet,
+ *              varint distinct_e, varint distinct_v
  *            a tree: varint segment; if not 0: varint rows, 1 byte height */
 #include "index/root.h"
 
@@ -23,7 +25,7 @@
 #define COMPRESSED 1
 #define COMPRESS_MIN 1024 /* bytes of body: smaller ones stay as they are */
 #define LEVEL 3
-#define RATIO_MAX 40000   /* of zstd */
+#define RATIO_MAX 40000 /* of zstd */
 #define ATTRIBUTE_SIZE_MIN 8
 
 /* ---- encoding ---- */
@@ -106,8 +108,8 @@ static lion_tree empty_tree(lion_index order, uint8_t type, uint32_t a, bool is_
     return (lion_tree){ .order = (uint8_t)order, .type = type, .a = a, .is_history = is_history };
 }
 
-static bool get_tree(lion_reader *reader, lion_tree *tree, lion_index order, uint8_t type, uint32_t a,
-                     bool is_history)
+static bool get_tree(lion_reader *reader, lion_tree *tree, lion_index order, uint8_t type,
+                     uint32_t a, bool is_history)
 {
     *tree = empty_tree(order, type, a, is_history);
     tree->segment = lion_reader_varint(reader);
@@ -123,8 +125,8 @@ static bool get_attribute(lion_reader *reader, lion_root_attribute *attribute, u
 {
     uint64_t step = lion_reader_varint(reader);
     if (step > UINT32_MAX - before || (step == 0 && !is_first)) return false;
-    *attribute = (lion_root_attribute){ .a = before + (uint32_t)step,
-                                        .type = lion_reader_u8(reader) };
+    *attribute =
+        (lion_root_attribute){ .a = before + (uint32_t)step, .type = lion_reader_u8(reader) };
     uint8_t type = attribute->type;
     uint32_t a = attribute->a;
     bool is_sound = type >= LION_TYPE_BOOLEAN && type <= LION_TYPE_TUPLE &&
@@ -182,7 +184,8 @@ static lion_status get_body(lion_root *root, lion_slice body, lion_error *error)
     return bad_root(error, "its attributes");
 }
 
-static lion_status unpack_body(lion_buffer *body, uint64_t size, lion_slice frame, lion_error *error)
+static lion_status unpack_body(lion_buffer *body, uint64_t size, lion_slice frame,
+                               lion_error *error)
 {
     if (size / RATIO_MAX > frame.size) return bad_root(error, "its size");
     if (!lion_buffer_reserve(body, (size_t)size + 1)) return lion_fail_memory(error);

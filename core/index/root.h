@@ -1,12 +1,13 @@
 /* root.h - the root record of a database: what a commit of the indexer installs in the store.
- * docs/format.md gives its bytes. A decoded root is shared by reference count and owns its snapshot.
+ * docs/format-trees.md gives its bytes. A decoded root is shared by reference count and owns its
+ * snapshot.
  *
- * Physical trees (current and history each; see DESIGN: today's queries never wade through the past):
+ * Physical trees (current and history each, so that today's queries never wade through the past):
  *   one EAVT tree of all datoms;
  *   for each attribute one AEVT tree (rows e v tx) and one AVET tree (rows v e tx).
- * VAET has no tree of its own: it is the AVET trees of the ref attributes, merged (a ref attribute has an
- * AVET tree even with db/index false; a bytes attribute, or another with db/index false, has none).
- * The log tree is keyed by t. */
+ * VAET has no tree of its own: it is the AVET trees of the ref attributes, merged (a ref attribute
+ * has an AVET tree even with db/index false; a bytes attribute, or another with db/index false,
+ * has none). The log tree is keyed by t. */
 #ifndef LION_INDEX_ROOT_H
 #define LION_INDEX_ROOT_H
 
@@ -21,18 +22,19 @@ typedef struct lion_root_attribute {
     uint8_t zero[3];
     lion_tree aevt, avet;                 /* current */
     lion_tree history_aevt, history_avet; /* the past */
-    uint64_t distinct_e, distinct_v;      /* of the current trees, exact when the indexer last wrote them */
+    uint64_t distinct_e,
+        distinct_v; /* of the current trees, exact when the indexer last wrote them */
 } lion_root_attribute;
 
 typedef struct lion_root {
-    int64_t t;              /* everything up to and including this t is in the trees */
-    int64_t next_counter;   /* the id counter after t */
-    uint64_t log_sequence;  /* tail records up to here are covered */
-    uint64_t generation;    /* of the opening that wrote it */
-    bool has_tail;          /* a tail must exist beside the file */
+    int64_t t;             /* everything up to and including this t is in the trees */
+    int64_t next_counter;  /* the id counter after t */
+    uint64_t log_sequence; /* tail records up to here are covered */
+    uint64_t generation;   /* of the opening that wrote it */
+    bool has_tail;         /* a tail must exist beside the file */
     lion_tree eavt, history_eavt;
-    lion_tree log;          /* rows are log segments, see index/log_tree.h */
-    uint64_t datoms;        /* current */
+    lion_tree log;                   /* rows are log segments, see index/log_tree.h */
+    uint64_t datoms;                 /* current */
     lion_root_attribute *attributes; /* ascending by a */
     uint32_t attribute_count;
 
@@ -46,8 +48,10 @@ lion_root *lion_root_keep(lion_root *root);
 void lion_root_drop(lion_root *root); /* NULL is allowed */
 /* NULL if the attribute has no trees. */
 const lion_root_attribute *lion_root_attribute_lookup(const lion_root *root, uint32_t a);
-/* Append the record's bytes. (The attribute directory lies in the record; it is compressed with zstd when large.) */
+/* Append the record's bytes. (The attribute directory lies in the record; it is compressed with
+ * zstd when large.) */
 void lion_root_encode(lion_buffer *buffer, const lion_root *root);
-lion_status lion_root_decode(lion_root *root, lion_slice bytes, lion_error *error); /* attributes: heap-owned */
+lion_status lion_root_decode(lion_root *root, lion_slice bytes,
+                             lion_error *error); /* attributes: heap-owned */
 
 #endif

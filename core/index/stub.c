@@ -33,10 +33,9 @@ bool lion_stub_view(lion_value *stub_out, lion_type type, const uint8_t *entry)
     uint32_t size;
     memcpy(&size, entry, 4);
     if (size <= LION_BLOB_SIZE_MIN || size > LION_VALUE_SIZE_MAX) return false;
-    *stub_out = (lion_value){ .type = (uint8_t)type,
-                              .zero = { LION_STUB_MARK },
-                              .size = size,
-                              .data = entry + 4 };
+    *stub_out = (lion_value){
+        .type = (uint8_t)type, .zero = { LION_STUB_MARK }, .size = size, .data = entry + 4
+    };
     return true;
 }
 

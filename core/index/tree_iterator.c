@@ -19,9 +19,13 @@ lion_status lion_tree_iterator_init(lion_tree_iterator *iterator, const lion_tre
                                     lion_snapshot *snapshot, uint32_t columns, bool is_reverse,
                                     lion_arena *arena, lion_error *error)
 {
-    *iterator = (lion_tree_iterator){ .tree = tree, .snapshot = snapshot, .columns = columns,
-                                      .is_reverse = is_reverse, .min_t = INT64_MIN,
-                                      .max_t = INT64_MAX, .arena = arena };
+    *iterator = (lion_tree_iterator){ .tree = tree,
+                                      .snapshot = snapshot,
+                                      .columns = columns,
+                                      .is_reverse = is_reverse,
+                                      .min_t = INT64_MIN,
+                                      .max_t = INT64_MAX,
+                                      .arena = arena };
     if (lion_tree_check(tree, error) != LION_OK) return LION_FAILED;
     iterator->is_done = tree->height == 0;
     if (iterator->is_done) return LION_OK;
@@ -30,9 +34,15 @@ lion_status lion_tree_iterator_init(lion_tree_iterator *iterator, const lion_tre
     return lion_arena_check(arena, error);
 }
 
+static uint8_t vector_type(const lion_tree_iterator *iterator)
+{
+    const lion_tree *tree = iterator->tree;
+    return tree->order == LION_EAVT ? (uint8_t)LION_TYPE_MIXED : tree->type;
+}
+
 static bool has_bits(const lion_tree_iterator *iterator)
 {
-    return lion_type_is_scalar(iterator->tree->type);
+    return lion_type_is_scalar(vector_type(iterator));
 }
 
 static size_t value_size(const lion_tree_iterator *iterator)
@@ -45,14 +55,14 @@ static lion_status reserve(lion_tree_iterator *iterator, uint32_t rows, lion_err
     struct lion_tree_buffers *buffers = iterator->buffers;
     if (rows <= buffers->capacity) return LION_OK;
     uint32_t capacity = 16;
-    while (capacity < rows)
-        capacity *= 4;
+    while (capacity < rows) capacity *= 4;
     if (capacity > LION_BATCH_ROWS) capacity = LION_BATCH_ROWS;
     lion_arena *arena = iterator->arena;
     uint32_t columns = iterator->columns;
     if (columns & LION_COLUMN_E) buffers->e = lion_arena_array(arena, int64_t, capacity);
     if (columns & LION_COLUMN_A) buffers->a = lion_arena_array(arena, uint32_t, capacity);
-    if (columns & LION_COLUMN_V) buffers->v = lion_arena_alloc(arena, value_size(iterator) * capacity);
+    if (columns & LION_COLUMN_V)
+        buffers->v = lion_arena_alloc(arena, value_size(iterator) * capacity);
     if (columns & LION_COLUMN_TX) {
         buffers->tx = lion_arena_array(arena, int64_t, capacity);
         buffers->added = lion_arena_array(arena, uint8_t, capacity);
@@ -72,8 +82,7 @@ static lion_status prepare_leaf(lion_tree_iterator *iterator, lion_error *error)
         buffers->columns = lion_arena_array(iterator->arena, lion_column, buffers->column_capacity);
         if (buffers->columns == NULL) return lion_fail_memory(error);
     }
-    for (uint32_t i = 0; i < leaf->attributes; i++)
-        buffers->columns[i].type = LION_TYPE_NIL;
+    for (uint32_t i = 0; i < leaf->attributes; i++) buffers->columns[i].type = LION_TYPE_NIL;
     leaf->columns = buffers->columns;
     return lion_arena_check(iterator->arena, error);
 }
@@ -95,8 +104,8 @@ lion_status lion_tree_iterator_seek(lion_tree_iterator *iterator, const lion_key
         }
     }
     iterator->is_placed = false;
-    lion_status status = lion_descent_seek(descent, iterator->tree, iterator->snapshot, key, upper,
-                                           error);
+    lion_status status =
+        lion_descent_seek(descent, iterator->tree, iterator->snapshot, key, upper, error);
     if (status == LION_OK) status = prepare_leaf(iterator, error);
     if (status == LION_OK)
         status = lion_leaf_lower_bound(&row, &descent->leaf, key, upper, iterator->snapshot, error);
@@ -119,7 +128,8 @@ static lion_status find_rows(lion_tree_iterator *iterator, lion_error *error)
                                         iterator->min_t, iterator->max_t, error);
         } else {
             if (is_reverse ? iterator->row > 0 : iterator->row < descent->leaf.rows) return LION_OK;
-            status = lion_descent_step(descent, is_reverse, iterator->min_t, iterator->max_t, error);
+            status =
+                lion_descent_step(descent, is_reverse, iterator->min_t, iterator->max_t, error);
         }
         if (status != LION_OK) {
             iterator->is_done = status == LION_END;
@@ -170,17 +180,23 @@ lion_status lion_tree_iterator_next(lion_tree_iterator *iterator, lion_datom_bat
     if (count > LION_BATCH_ROWS) count = LION_BATCH_ROWS;
     if (reserve(iterator, count, error) != LION_OK) return LION_FAILED;
     struct lion_tree_buffers *buffers = iterator->buffers;
-    lion_leaf_target target = { .e = buffers->e, .a = buffers->a, .tx = buffers->tx,
+    lion_leaf_target target = { .e = buffers->e,
+                                .a = buffers->a,
+                                .tx = buffers->tx,
                                 .added = leaf->is_history ? buffers->added : NULL,
-                                .v = { .type = iterator->tree->type, .bits = buffers->v } };
+                                .v = { .type = vector_type(iterator), .bits = buffers->v } };
     uint32_t from = iterator->is_reverse ? iterator->row - count : iterator->row;
     status = lion_leaf_read(leaf, from, count, &target, iterator->snapshot, error);
     if (status != LION_OK) return status;
     if (iterator->is_reverse) reverse(iterator, &target, count);
     if (buffers->added != NULL && !leaf->is_history) memset(buffers->added, 1, count);
     iterator->row = iterator->is_reverse ? from : from + count;
-    *batch_out = (lion_datom_batch){ .count = count, .columns = iterator->columns,
-                                     .e = buffers->e, .a = buffers->a, .v = target.v,
-                                     .tx = buffers->tx, .added = buffers->added };
+    *batch_out = (lion_datom_batch){ .count = count,
+                                     .columns = iterator->columns,
+                                     .e = buffers->e,
+                                     .a = buffers->a,
+                                     .v = target.v,
+                                     .tx = buffers->tx,
+                                     .added = buffers->added };
     return LION_OK;
 }

@@ -105,8 +105,8 @@ lion_status lion_tree_find(int64_t *e_out, int64_t *tx_out, const lion_tree *tre
 
 /* ---- gather ---- */
 
-/* Stand in the leaf where e is, if it is anywhere; leaves below the present one are behind (probes ascend).
- * *last is the present leaf's last lead, valid while *is_open. */
+/* Stand in the leaf where e is, if it is anywhere; leaves below the present one are behind (probes
+ * ascend). *last is the present leaf's last lead, valid while *is_open. */
 static lion_status move_to(lion_descent *descent, bool *is_open, int64_t *last,
                            const lion_tree *tree, lion_snapshot *snapshot, int64_t e,
                            lion_error *error)
@@ -140,7 +140,8 @@ static bool advance(const lion_ints *leads, size_t *run, int64_t e)
     return *run < leads->count && lion_ints_get(leads, *run) == e;
 }
 
-/* The probes e[0 .. count), none behind the leaf's last lead, against one leaf: the row of each, UINT32_MAX if none. */
+/* The probes e[0 .. count), none behind the leaf's last lead, against one leaf: the row of each,
+ * UINT32_MAX if none. */
 static lion_status find_rows(lion_leaf *leaf, const int64_t *e, uint32_t count, uint32_t *rows,
                              lion_error *error)
 {
@@ -189,8 +190,7 @@ static lion_status gather_leaf(lion_leaf *leaf, const int64_t *e, uint32_t count
     for (uint32_t done = 0; done < count;) {
         uint32_t take = count - done < GATHER_CHUNK ? count - done : GATHER_CHUNK;
         if (find_rows(leaf, e + done, take, rows, error) != LION_OK) return LION_FAILED;
-        for (uint32_t i = 0; i < take; i++)
-            found[done + i] = rows[i] != UINT32_MAX;
+        for (uint32_t i = 0; i < take; i++) found[done + i] = rows[i] != UINT32_MAX;
         lion_status status = fetch_rows(leaf, rows, take, bits != NULL ? bits + done : NULL,
                                         values != NULL ? values + done : NULL, snapshot, error);
         if (status != LION_OK) return status;
@@ -237,10 +237,10 @@ lion_status lion_tree_gather(lion_vector *values_out, uint8_t *found, const lion
         }
         if (status != LION_OK) return status;
         uint32_t to = i + 1; /* at least e[i], which is not behind this leaf */
-        while (to < count && e[to] <= last)
-            to++;
-        status = gather_leaf(&descent.leaf, e + i, to - i, found + i, bits != NULL ? bits + i : NULL,
-                             values != NULL ? values + i : NULL, snapshot, error);
+        while (to < count && e[to] <= last) to++;
+        status =
+            gather_leaf(&descent.leaf, e + i, to - i, found + i, bits != NULL ? bits + i : NULL,
+                        values != NULL ? values + i : NULL, snapshot, error);
         if (status != LION_OK) return status;
         i = to;
     }

@@ -19,9 +19,9 @@ struct lion_tree_verifier {
     lion_snapshot *snapshot;
     lion_arena arena;
     level path[LION_TREE_HEIGHT_MAX];
-    unsigned depth;      /* levels open */
+    unsigned depth; /* levels open */
     bool is_started;
-    bool has_last;       /* of the row before the next leaf: */
+    bool has_last; /* of the row before the next leaf: */
     lion_datom last;
     int64_t e[CHUNK], tx[CHUNK];
     uint32_t a[CHUNK];
@@ -120,7 +120,8 @@ static lion_status check_border(lion_tree_verifier *v, const lion_branch_entry *
     if (!v->has_last) return LION_OK;
     if (lion_key_compare(&result, order, &low, &entry->separator, v->snapshot, error) != LION_OK)
         return LION_FAILED;
-    return result < 0 ? LION_OK : wrong(entry, "its separator is not above the row before it", error);
+    return result < 0 ? LION_OK
+                      : wrong(entry, "its separator is not above the row before it", error);
 }
 
 static lion_status check_row(lion_tree_verifier *v, const lion_branch_entry *entry,
@@ -153,17 +154,23 @@ static lion_status check_row(lion_tree_verifier *v, const lion_branch_entry *ent
     return LION_OK;
 }
 
-static lion_status check_rows(lion_tree_verifier *v, const lion_branch_entry *entry, lion_leaf *leaf,
-                              lion_branch_entry *found, lion_error *error)
+static lion_status check_rows(lion_tree_verifier *v, const lion_branch_entry *entry,
+                              lion_leaf *leaf, lion_branch_entry *found, lion_error *error)
 {
-    lion_leaf_target target = { .e = v->e, .a = v->a, .tx = v->tx, .added = v->added,
+    lion_leaf_target target = { .e = v->e,
+                                .a = v->a,
+                                .tx = v->tx,
+                                .added = v->added,
                                 .v = { .type = leaf->type, .values = v->v } };
     for (uint32_t from = 0; from < leaf->rows;) {
         uint32_t count = leaf->rows - from < CHUNK ? leaf->rows - from : CHUNK;
         if (lion_leaf_read(leaf, from, count, &target, NULL, error) != LION_OK) return LION_FAILED;
         for (uint32_t i = 0; i < count; i++) {
-            lion_datom row = { .e = v->e[i], .a = v->a[i], .v = lion_vector_get(&target.v, i),
-                               .tx = v->tx[i], .added = v->added[i] != 0 };
+            lion_datom row = { .e = v->e[i],
+                               .a = v->a[i],
+                               .v = lion_vector_get(&target.v, i),
+                               .tx = v->tx[i],
+                               .added = v->added[i] != 0 };
             bool is_first = from + i == 0 && v->tree.height > 1;
             if (is_first && check_border(v, entry, &row, error) != LION_OK) return LION_FAILED;
             if (check_row(v, entry, &row, found, error) != LION_OK) return LION_FAILED;
@@ -194,7 +201,8 @@ static lion_status check_leaf(lion_tree_verifier *v, const lion_branch_entry *en
     return LION_OK;
 }
 
-lion_status lion_tree_verify_step(lion_tree_verifier *verifier, uint64_t *rows_out, lion_error *error)
+lion_status lion_tree_verify_step(lion_tree_verifier *verifier, uint64_t *rows_out,
+                                  lion_error *error)
 {
     lion_tree_verifier *v = verifier;
     if (v->tree.height == 0) return LION_END;

@@ -1,8 +1,9 @@
 /* tree_write.c - lion_tree_update: sorted changes into a tree, in one pass from left to right.
  *
- * Leaves that changes touch are decoded, merged with them and pend as rows; untouched nodes (whole subtrees) go to the builder
- * by reference. Before one does, what pends is closed into new leaves; if too little pends for a leaf,
- * the untouched neighbour is drawn in instead, so that leaves stay between size_min and size_max.
+ * Leaves that changes touch are decoded, merged with them and pend as rows; untouched nodes (whole
+ * subtrees) go to the builder by reference. Before one does, what pends is closed into new leaves;
+ * if too little pends for a leaf, the untouched neighbour is drawn in instead, so that leaves stay
+ * between size_min and size_max.
  *
  * A new leaf needs a separator and the continues flag, which depend on the last row before it: of a
  * new leaf it is remembered, of a referred subtree it is looked up in the snapshot. */
@@ -32,14 +33,14 @@ typedef struct updater {
     pending pending;
     lion_datom *old; /* a decoded leaf */
     size_t old_count, old_capacity;
-    double scale;    /* bytes in a leaf for each byte guessed, learnt on the way */
+    double scale; /* bytes in a leaf for each byte guessed, learnt on the way */
 
-    before_kind before; /* the last thing appended: */
-    lion_datom row;     /* a new leaf's last row */
+    before_kind before;     /* the last thing appended: */
+    lion_datom row;         /* a new leaf's last row */
     lion_branch_entry node; /* or a node by reference, */
     unsigned node_level;
-    bool is_gap;        /* old rows between it and what comes next were taken out or rewritten */
-    bool has_given;     /* the first pending row's leaf was taken back: its separator stands */
+    bool is_gap;    /* old rows between it and what comes next were taken out or rewritten */
+    bool has_given; /* the first pending row's leaf was taken back: its separator stands */
     lion_branch_entry given;
 
     const lion_change *changes;
@@ -48,12 +49,12 @@ typedef struct updater {
 
 /* ---- rows ---- */
 
-static lion_status reserve_rows(lion_datom **rows, size_t *capacity, size_t count, lion_error *error)
+static lion_status reserve_rows(lion_datom **rows, size_t *capacity, size_t count,
+                                lion_error *error)
 {
     if (count <= *capacity) return LION_OK;
     size_t wanted = *capacity == 0 ? 2048 : *capacity;
-    while (wanted < count)
-        wanted *= 2;
+    while (wanted < count) wanted *= 2;
     lion_datom *grown = lion_realloc(*rows, wanted * sizeof **rows);
     if (grown == NULL) return lion_fail_memory(error);
     *rows = grown;
@@ -104,17 +105,18 @@ static lion_status decode_leaf(updater *u, lion_slice bytes)
     if (leaf.attributes > 0) {
         leaf.columns = lion_arena_array(arena, lion_column, leaf.attributes);
         if (leaf.columns == NULL) return lion_fail_memory(u->error);
-        for (uint32_t i = 0; i < leaf.attributes; i++)
-            leaf.columns[i].type = LION_TYPE_NIL;
+        for (uint32_t i = 0; i < leaf.attributes; i++) leaf.columns[i].type = LION_TYPE_NIL;
     }
     lion_status status = lion_arena_check(arena, u->error);
     for (uint32_t row = 0; row < leaf.rows && status == LION_OK;) {
         uint32_t count = leaf.rows - row < DECODE_ROWS ? leaf.rows - row : DECODE_ROWS;
         status = lion_leaf_read(&leaf, row, count, &target, NULL, u->error);
         for (uint32_t i = 0; i < count && status == LION_OK; i++)
-            u->old[row + i] = (lion_datom){ .e = target.e[i], .a = target.a[i],
+            u->old[row + i] = (lion_datom){ .e = target.e[i],
+                                            .a = target.a[i],
                                             .v = lion_vector_get(&target.v, i),
-                                            .tx = target.tx[i], .added = target.added[i] != 0 };
+                                            .tx = target.tx[i],
+                                            .added = target.added[i] != 0 };
         row += count;
     }
     u->old_count = leaf.rows;
@@ -123,7 +125,8 @@ static lion_status decode_leaf(updater *u, lion_slice bytes)
 }
 
 /* The order of two rows in the tree. */
-static lion_status compare_rows(updater *u, const lion_datom *a, const lion_datom *b, int *order_out)
+static lion_status compare_rows(updater *u, const lion_datom *a, const lion_datom *b,
+                                int *order_out)
 {
     uint8_t order = u->builder.tree->order;
     if (order != LION_AVET && a->e != b->e) {
@@ -168,8 +171,8 @@ static lion_status find_old(updater *u, size_t from, const lion_datom *row, size
 /* ---- closing leaves ---- */
 
 /* The last (first) row below a node by reference. */
-static lion_status edge_row(updater *u, const lion_branch_entry *entry, unsigned level, bool is_last,
-                            lion_datom *row_out)
+static lion_status edge_row(updater *u, const lion_branch_entry *entry, unsigned level,
+                            bool is_last, lion_datom *row_out)
 {
     lion_tree subtree = *u->builder.tree;
     subtree.segment = entry->segment;
@@ -222,8 +225,9 @@ static lion_status append_leaf(updater *u, size_t n)
     int64_t t = lion_tx_to_t(rows[0].tx);
     uint32_t leads;
     memcpy(&leads, u->bytes.data + 8, 4);
-    lion_branch_entry entry = { .rows = n, .distinct = leads, .min_e = rows[0].e,
-                                .max_e = rows[0].e, .min_t = t, .max_t = t };
+    lion_branch_entry entry = {
+        .rows = n, .distinct = leads, .min_e = rows[0].e, .max_e = rows[0].e, .min_t = t, .max_t = t
+    };
     for (size_t i = 0; i < n; i++) {
         t = lion_tx_to_t(rows[i].tx);
         entry.min_e = rows[i].e < entry.min_e ? rows[i].e : entry.min_e;
@@ -251,12 +255,14 @@ static bool is_small(const updater *u, double size, size_t rows)
     return size < (double)u->builder.size_min && rows < LION_LEAF_ROWS_MAX / 2;
 }
 
-/* How many pending rows to try as the next leaf: all if they fit, half if they fit two, else a target's worth. */
+/* How many pending rows to try as the next leaf: all if they fit, half if they fit two, else a
+ * target's worth. */
 static size_t choose_rows(const updater *u)
 {
     const pending *p = &u->pending;
     double target = (double)u->builder.size_target;
-    if (p->estimate <= (double)u->builder.size_max && p->count <= LION_LEAF_ROWS_MAX) return p->count;
+    if (p->estimate <= (double)u->builder.size_max && p->count <= LION_LEAF_ROWS_MAX)
+        return p->count;
     double wanted = p->estimate < 2 * target ? p->estimate / 2 : target;
     size_t n = (size_t)((double)p->count * wanted / p->estimate);
     if (n > LION_LEAF_ROWS_MAX) n = LION_LEAF_ROWS_MAX;
@@ -264,8 +270,8 @@ static size_t choose_rows(const updater *u)
     return n < 1 ? 1 : n;
 }
 
-/* Encode the next leaf, trying other numbers of rows until it is neither too large nor needlessly small. Rows may
- * differ in size, so a half by rows need not be one by bytes. */
+/* Encode the next leaf, trying other numbers of rows until it is neither too large nor needlessly
+ * small. Rows may differ in size, so a half by rows need not be one by bytes. */
 static lion_status encode_leaf(updater *u, size_t *n_out)
 {
     pending *p = &u->pending;
@@ -307,14 +313,15 @@ static lion_status flush_rows(updater *u, flush_mode mode)
 {
     pending *p = &u->pending;
     while (p->count > 0) {
-        bool is_bulk = p->estimate >= 2 * (double)u->builder.size_target ||
-                       p->count >= 2 * LION_LEAF_ROWS_MAX;
+        bool is_bulk =
+            p->estimate >= 2 * (double)u->builder.size_target || p->count >= 2 * LION_LEAF_ROWS_MAX;
         if (mode == FLUSH_BULK && !is_bulk) return LION_OK;
         if (mode == FLUSH_SETTLE && is_small(u, p->estimate, p->count)) return LION_OK;
         size_t n;
         if (encode_leaf(u, &n) != LION_OK) return LION_FAILED;
         if (n == p->count && mode != FLUSH_ALL && is_small(u, (double)u->bytes.size, n)) {
-            u->scale *= (double)u->bytes.size / p->estimate; /* less than it seemed: wait for more */
+            u->scale *=
+                (double)u->bytes.size / p->estimate; /* less than it seemed: wait for more */
             p->estimate = (double)u->bytes.size;
             return LION_OK;
         }
@@ -334,10 +341,10 @@ static lion_status check_row(updater *u, const lion_datom *row)
     bool is_sized = lion_type_is_scalar(type) || row->v.size <= LION_VALUE_SIZE_MAX;
     if (is_stored && is_ours && is_sized && (type != LION_TYPE_UUID || row->v.size == 16))
         return LION_OK;
-    return lion_fail(u->error, LION_FAULT, "lion/index",
-                     "a value of type %u and %u bytes cannot go into a tree of type %u (e %lld, a %u)",
-                     type, lion_type_is_scalar(type) ? 0 : row->v.size, tree->type,
-                     (long long)row->e, row->a);
+    return lion_fail(
+        u->error, LION_FAULT, "lion/index",
+        "a value of type %u and %u bytes cannot go into a tree of type %u (e %lld, a %u)", type,
+        lion_type_is_scalar(type) ? 0 : row->v.size, tree->type, (long long)row->e, row->a);
 }
 
 static lion_status wrong_change(updater *u, const lion_change *change)
@@ -400,8 +407,8 @@ static lion_status merge_leaf(updater *u, lion_slice bytes, size_t from, size_t 
         if (find_old(u, done, &change->datom, &place, &is_equal) != LION_OK) return LION_FAILED;
         if (is_equal != change->is_removal) return wrong_change(u, change);
         if (keep_rows(u, done, place, size_each) != LION_OK) return LION_FAILED;
-        lion_status status = change->is_removal ? remove_row(u, &u->old[place])
-                                                : insert_row(u, &change->datom);
+        lion_status status =
+            change->is_removal ? remove_row(u, &u->old[place]) : insert_row(u, &change->datom);
         if (status != LION_OK) return status;
         done = change->is_removal ? place + 1 : place;
     }
@@ -498,8 +505,8 @@ static lion_status find_change(updater *u, size_t from, size_t to, const lion_ke
 }
 
 /* Apply changes[from .. to) (at least one) below a node. */
-static lion_status update_node(updater *u, unsigned level, const lion_branch_entry *entry, size_t from,
-                               size_t to)
+static lion_status update_node(updater *u, unsigned level, const lion_branch_entry *entry,
+                               size_t from, size_t to)
 {
     lion_slice bytes;
     if (take_node(u, entry, &bytes) != LION_OK) return LION_FAILED;
@@ -563,14 +570,14 @@ static lion_status update(updater *u, lion_tree *tree_out, uint64_t *distinct_ou
 }
 
 /* The distinct leads of a tree that stays as it is. */
-static lion_status read_distinct(uint64_t *distinct_out, const lion_tree *tree, lion_snapshot *snapshot,
-                                 lion_error *error)
+static lion_status read_distinct(uint64_t *distinct_out, const lion_tree *tree,
+                                 lion_snapshot *snapshot, lion_error *error)
 {
     *distinct_out = 0;
     if (tree->height == 0) return LION_OK;
     lion_descent descent;
-    lion_status status = lion_descent_start(&descent, tree, snapshot, false, INT64_MIN, INT64_MAX,
-                                            error);
+    lion_status status =
+        lion_descent_start(&descent, tree, snapshot, false, INT64_MIN, INT64_MAX, error);
     if (status != LION_OK) return status;
     *distinct_out = descent.depth > 0 ? descent.path[0].branch.distinct : descent.leaf.leads;
     return LION_OK;
@@ -578,8 +585,8 @@ static lion_status read_distinct(uint64_t *distinct_out, const lion_tree *tree, 
 
 lion_status lion_tree_update(lion_tree *tree_out, lion_tree_statistics *statistics_out,
                              const lion_tree *tree, lion_snapshot *snapshot, lion_commit *commit,
-                             const lion_change *changes, size_t count, const lion_tree_options *options,
-                             lion_error *error)
+                             const lion_change *changes, size_t count,
+                             const lion_tree_options *options, lion_error *error)
 {
     if (lion_tree_check(tree, error) != LION_OK) return LION_FAILED;
     uint64_t distinct;
@@ -589,6 +596,9 @@ lion_status lion_tree_update(lion_tree *tree_out, lion_tree_statistics *statisti
         if (statistics_out != NULL) statistics_out->distinct_lead = distinct;
         return LION_OK;
     }
+    for (size_t i = 1; i < count; i++)
+        LION_AUDIT(lion_datom_compare((lion_index)tree->order, &changes[i - 1].datom,
+                                      &changes[i].datom) < 0);
     lion_tree old = *tree; /* tree_out may be tree */
     updater *u = lion_zalloc(sizeof *u);
     if (u == NULL) return lion_fail_memory(error);

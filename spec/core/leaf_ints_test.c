@@ -1,4 +1,5 @@
-/* leaf_ints_test.c - integer columns: every encoding gives back what went in, by one, by range and by search. */
+/* leaf_ints_test.c - integer columns: every encoding gives back what went in, by one, by range and
+ * by search. */
 #include "support.h"
 
 #include "index/ints.h"
@@ -7,7 +8,16 @@ static lion_ints_writer writer;
 
 /* Shapes of columns; each draws some encodings. */
 typedef enum column_shape {
-    CONSTANT, DENSE, SLOW_GROWTH, GROWTH, WIDE, FEW_DISTINCT, JUMPS, LOWEST, HIGHEST, SHAPES
+    CONSTANT,
+    DENSE,
+    SLOW_GROWTH,
+    GROWTH,
+    WIDE,
+    FEW_DISTINCT,
+    JUMPS,
+    LOWEST,
+    HIGHEST,
+    SHAPES
 } column_shape;
 
 static void fill(int64_t *values, size_t count, column_shape shape)
@@ -40,13 +50,11 @@ static bool ascends(column_shape shape)
 static void check_column(const lion_ints *ints, const int64_t *values, size_t count)
 {
     int64_t *out = malloc(count * sizeof *out);
-    for (size_t i = 0; i < count; i++)
-        assert_int_equal(lion_ints_get(ints, i), values[i]);
+    for (size_t i = 0; i < count; i++) assert_int_equal(lion_ints_get(ints, i), values[i]);
     for (int i = 0; i < 5; i++) {
         size_t from = random_below(count + 1), take = random_below(count - from + 1);
         lion_ints_read(ints, from, take, out);
-        for (size_t j = 0; j < take; j++)
-            assert_int_equal(out[j], values[from + j]);
+        for (size_t j = 0; j < take; j++) assert_int_equal(out[j], values[from + j]);
     }
     free(out);
 }
@@ -60,12 +68,10 @@ static void check_search(const lion_ints *ints, const int64_t *values, size_t co
         if (i == 1) key = INT64_MAX;
         if (i == 2) key = (int64_t)random_u64();
         size_t expected = from, index;
-        while (expected < to && values[expected] < key)
-            expected++;
+        while (expected < to && values[expected] < key) expected++;
         assert_int_equal(lion_ints_lower_bound(ints, from, to, key), expected);
         bool is_there = false;
-        for (size_t j = 0; j < count; j++)
-            is_there |= values[j] == key;
+        for (size_t j = 0; j < count; j++) is_there |= values[j] == key;
         assert_int_equal(lion_ints_find(ints, key, &index), is_there);
     }
 }
@@ -106,8 +112,7 @@ static void a_stretch_that_ascends_is_searched_alone(void **state)
     int64_t values[COUNT];
     lion_buffer buffer;
     lion_buffer_init(&buffer);
-    for (size_t i = 0; i < COUNT; i++)
-        values[i] = (int64_t)(i % RUN * 1000 + random_below(900));
+    for (size_t i = 0; i < COUNT; i++) values[i] = (int64_t)(i % RUN * 1000 + random_below(900));
     lion_ints_write(&buffer, &writer, values, COUNT, LION_INTS_INDEXED);
     lion_reader reader;
     lion_ints ints;
@@ -116,8 +121,7 @@ static void a_stretch_that_ascends_is_searched_alone(void **state)
     for (int i = 0; i < 3000; i++) {
         size_t from = random_below(COUNT / RUN) * RUN, to = from + RUN, expected = from;
         int64_t key = (int64_t)random_below(RUN * 1000);
-        while (expected < to && values[expected] < key)
-            expected++;
+        while (expected < to && values[expected] < key) expected++;
         assert_int_equal(lion_ints_lower_bound(&ints, from, to, key), expected);
     }
     lion_buffer_deinit(&buffer);
@@ -129,8 +133,7 @@ static void dense_ids_cost_no_bits(void **state)
     int64_t values[10000];
     lion_buffer buffer;
     lion_buffer_init(&buffer);
-    for (size_t i = 0; i < CASES(values); i++)
-        values[i] = (INT64_C(4) << 42) + (int64_t)i * 3;
+    for (size_t i = 0; i < CASES(values); i++) values[i] = (INT64_C(4) << 42) + (int64_t)i * 3;
     lion_ints_write(&buffer, &writer, values, CASES(values), LION_INTS_SEARCHED);
     assert_true(buffer.size < 40);
     for (size_t i = 0; i < CASES(values); i++) /* two of three are there */
@@ -163,8 +166,7 @@ static void broken_columns_are_refused_or_read_in_bounds(void **state)
             if (lion_ints_open(&ints, &reader, count)) {
                 int64_t out[600];
                 lion_ints_read(&ints, 0, count, out);
-                for (size_t j = 0; j < count; j++)
-                    out[j] = lion_ints_get(&ints, j);
+                for (size_t j = 0; j < count; j++) out[j] = lion_ints_get(&ints, j);
                 assert_true(lion_ints_lower_bound(&ints, 0, count, out[count / 2]) <= count);
             }
             free(copy);

@@ -38,18 +38,42 @@ static lion_datom rows[ROWS];
 static lion_datom *dense_rows(lion_value (*make)(size_t n))
 {
     for (size_t i = 0; i < ROWS; i++)
-        rows[i] = (lion_datom){ .e = user(1000 + i), .a = 70, .v = make(i),
-                                .tx = lion_t_to_tx(1001 + (int64_t)(i / 1000)), .added = true };
+        rows[i] = (lion_datom){ .e = user(1000 + i),
+                                .a = 70,
+                                .v = make(i),
+                                .tx = lion_t_to_tx(1001 + (int64_t)(i / 1000)),
+                                .added = true };
     return rows;
 }
 
-static lion_value version(size_t n) { return lion_value_long((int64_t)(n % 40)); }
-static lion_value flag(size_t n) { return lion_value_boolean(n % 3 == 0); }
-static lion_value price(size_t n) { return lion_value_double((double)(n * 37 % 10000) / 100); }
-static lion_value any_double(size_t n) { return lion_value_double(1.0 / (double)(n + 3)); }
-static lion_value friend_of(size_t n) { return lion_value_ref(user(1000 + n * 7919 % 20000)); }
-static lion_value status(size_t n) { return text(n % 5 == 0 ? "status/paid" : "status/open-%u", n % 3); }
-static lion_value name(size_t n) { return text("Name of %u", n * 7919 % 10000); }
+static lion_value version(size_t n)
+{
+    return lion_value_long((int64_t)(n % 40));
+}
+static lion_value flag(size_t n)
+{
+    return lion_value_boolean(n % 3 == 0);
+}
+static lion_value price(size_t n)
+{
+    return lion_value_double((double)(n * 37 % 10000) / 100);
+}
+static lion_value any_double(size_t n)
+{
+    return lion_value_double(1.0 / (double)(n + 3));
+}
+static lion_value friend_of(size_t n)
+{
+    return lion_value_ref(user(1000 + n * 7919 % 20000));
+}
+static lion_value status(size_t n)
+{
+    return text(n % 5 == 0 ? "status/paid" : "status/open-%u", n % 3);
+}
+static lion_value name(size_t n)
+{
+    return text("Name of %u", n * 7919 % 10000);
+}
 
 static void columns_are_packed_by_their_nature(void **state)
 {
@@ -73,9 +97,11 @@ static void a_shared_value_is_there_once(void **state)
     (void)state;
     lion_tree tree = { .order = LION_AVET, .a = 70, .type = LION_TYPE_STRING };
     for (size_t i = 0; i < ROWS; i++)
-        rows[i] = (lion_datom){ .e = user(i % 1000 * 4), .a = 70,
+        rows[i] = (lion_datom){ .e = user(i % 1000 * 4),
+                                .a = 70,
                                 .v = text("a city of some renown, number %u", i / 1000),
-                                .tx = lion_t_to_tx(1001), .added = true };
+                                .tx = lion_t_to_tx(1001),
+                                .added = true };
     assert_true(bytes_a_row(&tree, rows, ROWS) < 1.5);
 }
 
@@ -87,8 +113,11 @@ static size_t entity_rows(void)
         lion_value values[] = { name(n), version(n), price(n), friend_of(n) };
         for (uint32_t a = 0; a < 4; a++) {
             if (a == 2 && n % 10 == 0) continue;
-            rows[count++] = (lion_datom){ .e = user(n), .a = 70 + a * 3, .v = values[a],
-                                          .tx = lion_t_to_tx(1001 + (int64_t)n / 50), .added = true };
+            rows[count++] = (lion_datom){ .e = user(n),
+                                          .a = 70 + a * 3,
+                                          .v = values[a],
+                                          .tx = lion_t_to_tx(1001 + (int64_t)n / 50),
+                                          .added = true };
         }
     }
     return count;
@@ -120,8 +149,10 @@ static void odd_entities_work_too(void **state)
     size_t count = 0;
     for (size_t n = 0; count + 60 < ROWS; n++)
         for (size_t i = 0, many = 1 + random_below(50); i < many; i++)
-            rows[count++] = (lion_datom){ .e = user(n), .a = 70 + (uint32_t)(i / 7),
-                                          .v = lion_value_long((int64_t)i), .added = i % 2 == 0,
+            rows[count++] = (lion_datom){ .e = user(n),
+                                          .a = 70 + (uint32_t)(i / 7),
+                                          .v = lion_value_long((int64_t)i),
+                                          .added = i % 2 == 0,
                                           .tx = lion_t_to_tx(1000 + (int64_t)random_below(9)) };
     assert_true(bytes_a_row(&tree, rows, count) < 8);
     lion_leaf leaf;
@@ -143,8 +174,9 @@ static void read_all(lion_slice bytes)
     lion_leaf leaf;
     if (lion_leaf_open(&leaf, bytes, 70, &failure) != LION_OK) return;
     uint32_t count = leaf.rows < ROWS ? leaf.rows : ROWS;
-    lion_leaf_target target = { .e = e, .a = a, .tx = tx, .added = added,
-                                .v = { .type = leaf.type, .values = v } };
+    lion_leaf_target target = {
+        .e = e, .a = a, .tx = tx, .added = added, .v = { .type = leaf.type, .values = v }
+    };
     (void)lion_leaf_read(&leaf, 0, count, &target, NULL, &failure);
     for (uint32_t row = 0; row < count; row += 1 + row / 8) {
         lion_datom datom;
@@ -164,7 +196,8 @@ static void broken_leaves_never_crash(void **state)
     static const uint8_t TYPES[] = { LION_TYPE_MIXED, LION_TYPE_STRING, LION_TYPE_REF,
                                      LION_TYPE_DOUBLE };
     for (size_t i = 0; i < CASES(TYPES); i++) {
-        lion_tree tree = { .order = TYPES[i] == LION_TYPE_MIXED ? LION_EAVT : LION_AEVT, .a = 70,
+        lion_tree tree = { .order = TYPES[i] == LION_TYPE_MIXED ? LION_EAVT : LION_AEVT,
+                           .a = 70,
                            .type = TYPES[i] };
         size_t count = 300;
         if (TYPES[i] == LION_TYPE_MIXED) (void)entity_rows();
@@ -177,8 +210,9 @@ static void broken_leaves_never_crash(void **state)
             uint8_t *copy = malloc(size + 1);
             memcpy(copy, buffer.data, size);
             for (size_t flips = 1 + random_below(3); flips > 0 && size > 4; flips--)
-                copy[1 + random_below(random_below(2) == 0 ? size - 1 : size < 60 ? size - 1 : 60)] =
-                    (uint8_t)random_u64();
+                copy[1 + random_below(random_below(2) == 0 ? size - 1
+                                      : size < 60          ? size - 1
+                                                           : 60)] = (uint8_t)random_u64();
             read_all(lion_slice_of(copy, size));
             free(copy);
         }

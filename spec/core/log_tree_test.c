@@ -16,21 +16,27 @@ static lion_transaction make_transaction(int64_t t, size_t datoms)
         { LION_TYPE_URI, 9, false },     { LION_TYPE_UUID, 99, false },
         { LION_TYPE_BYTES, 40, true },   { LION_TYPE_TUPLE, 40, false },
     };
-    lion_transaction transaction = { .t = t, .instant_ms = t * 17 - 5000, .next_counter = t + 40,
-                                     .datom_count = (uint32_t)datoms, .has_id = t % 3 == 0 };
+    lion_transaction transaction = { .t = t,
+                                     .instant_ms = t * 17 - 5000,
+                                     .next_counter = t + 40,
+                                     .datom_count = (uint32_t)datoms,
+                                     .has_id = t % 3 == 0 };
     transaction.datoms = lion_arena_array(&arena, lion_datom, datoms + 1);
     for (size_t i = 0; i < datoms; i++)
-        transaction.datoms[i] = (lion_datom){
-            .e = lion_id_make((int64_t)random_below(5), (int64_t)random_below(100000)),
-            .a = (uint32_t)random_below(1000), .v = random_value(&arena, &KINDS[random_below(CASES(KINDS))]),
-            .tx = lion_t_to_tx(t), .added = random_below(4) > 0
-        };
+        transaction.datoms[i] =
+            (lion_datom){ .e =
+                              lion_id_make((int64_t)random_below(5), (int64_t)random_below(100000)),
+                          .a = (uint32_t)random_below(1000),
+                          .v = random_value(&arena, &KINDS[random_below(CASES(KINDS))]),
+                          .tx = lion_t_to_tx(t),
+                          .added = random_below(4) > 0 };
     if (!transaction.has_id) return transaction;
     memset(transaction.id, (int)t, sizeof transaction.id);
     transaction.tempid_count = (uint32_t)random_below(3);
     transaction.tempids = lion_arena_array(&arena, lion_tempid, 3);
     for (size_t i = 0; i < 3; i++)
-        transaction.tempids[i] = (lion_tempid){ .name = lion_slice_text("ann"), .id = t + (int64_t)i };
+        transaction.tempids[i] =
+            (lion_tempid){ .name = lion_slice_text("ann"), .id = t + (int64_t)i };
     return transaction;
 }
 
@@ -100,7 +106,8 @@ static void append(lion_store *store, lion_tree *tree, const lion_log_entry *ent
     lion_snapshot *snapshot;
     assert_ok(lion_snapshot_open(&snapshot, store, &failure));
     assert_ok(lion_commit_begin(&commit, store, &failure));
-    assert_ok(lion_log_tree_append(tree, tree, snapshot, commit, entries, count, options, &failure));
+    assert_ok(
+        lion_log_tree_append(tree, tree, snapshot, commit, entries, count, options, &failure));
     assert_ok(lion_commit_finish_take(commit, lion_slice_text("root"), &failure));
     lion_snapshot_drop(snapshot);
 }
@@ -114,8 +121,7 @@ static void check_walk(lion_store *store, const lion_tree *tree, const lion_tran
     lion_transaction found;
     lion_status status;
     size_t place = 0;
-    while (place < count && all[place].t < from)
-        place++;
+    while (place < count && all[place].t < from) place++;
     assert_ok(lion_snapshot_open(&snapshot, store, &failure));
     assert_ok(lion_log_iterator_open(&iterator, tree, snapshot, from, &failure));
     while ((status = lion_log_iterator_next(iterator, &found, &failure)) == LION_OK) {
@@ -147,7 +153,9 @@ static void run_log(uint32_t segment_size, size_t rounds, size_t most)
             t += 1 + (int64_t)random_below(3);
             all[count + i] = make_transaction(t, random_below(8));
             lion_transaction_encode(&buffer, &all[count + i]);
-            entries[i] = (lion_log_entry){ .t = t, .record = lion_arena_copy(&arena, lion_buffer_view(&buffer)) };
+            entries[i] =
+                (lion_log_entry){ .t = t,
+                                  .record = lion_arena_copy(&arena, lion_buffer_view(&buffer)) };
             lion_buffer_deinit(&buffer);
         }
         append(store, &tree, entries, added, &options);
@@ -191,8 +199,9 @@ static void the_log_only_grows(void **state)
     append(store, &tree, &entry, 1, NULL);
     assert_ok(lion_snapshot_open(&snapshot, store, &failure));
     assert_ok(lion_commit_begin(&commit, store, &failure));
-    assert_int_equal(lion_log_tree_append(&tree, &tree, snapshot, commit, &entry, 1, NULL, &failure),
-                     LION_FAILED);
+    assert_int_equal(
+        lion_log_tree_append(&tree, &tree, snapshot, commit, &entry, 1, NULL, &failure),
+        LION_FAILED);
     assert_string_equal(failure.code, "lion/index");
     lion_commit_abort(commit);
     lion_snapshot_drop(snapshot);

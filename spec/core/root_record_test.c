@@ -15,9 +15,14 @@ static lion_tree make_tree(lion_index order, uint8_t type, uint32_t a, bool is_h
 
 static lion_root make_root(lion_root_attribute *attributes, uint32_t count)
 {
-    lion_root root = { .t = 123456, .next_counter = INT64_C(3) << 40, .log_sequence = 77,
-                       .generation = 3, .has_tail = true, .datoms = 987654321,
-                       .attributes = attributes, .attribute_count = count };
+    lion_root root = { .t = 123456,
+                       .next_counter = INT64_C(3) << 40,
+                       .log_sequence = 77,
+                       .generation = 3,
+                       .has_tail = true,
+                       .datoms = 987654321,
+                       .attributes = attributes,
+                       .attribute_count = count };
     root.eavt = make_tree(LION_EAVT, LION_TYPE_MIXED, 0, false);
     root.history_eavt = make_tree(LION_EAVT, LION_TYPE_MIXED, 0, true);
     root.log = make_tree(LION_EAVT, LION_TYPE_NIL, 0, false);
@@ -25,7 +30,8 @@ static lion_root make_root(lion_root_attribute *attributes, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         uint8_t type = (uint8_t)(LION_TYPE_BOOLEAN + random_below(13));
         a += 1 + (uint32_t)random_below(9);
-        attributes[i] = (lion_root_attribute){ .a = a, .type = type,
+        attributes[i] = (lion_root_attribute){ .a = a,
+                                               .type = type,
                                                .distinct_e = random_below(1000000),
                                                .distinct_v = random_below(10) };
         attributes[i].aevt = make_tree(LION_AEVT, type, a, false);

@@ -1,5 +1,6 @@
-/* tree_model_test.c - trees do what a sorted array does: random rows of every type, in every order, of the present and
- * of the past, through chains of updates, with tiny segments (every split and merge path) and normal ones. */
+/* tree_model_test.c - trees do what a sorted array does: random rows of every type, in every order,
+ * of the present and of the past, through chains of updates, with tiny segments (every split and
+ * merge path) and normal ones. */
 #include <math.h>
 
 #include "tree_support.h"
@@ -42,9 +43,11 @@ static void close_fixture(fixture *f)
 static lion_datom random_row(fixture *f)
 {
     size_t kind = random_below(f->kind_count);
-    lion_datom row = { .e = lion_id_make(LION_PARTITION_USER, (int64_t)random_below((size_t)f->entities)),
+    lion_datom row = { .e = lion_id_make(LION_PARTITION_USER,
+                                         (int64_t)random_below((size_t)f->entities)),
                        .a = f->tree.order == LION_EAVT ? 70 + (uint32_t)kind : 70,
-                       .tx = lion_t_to_tx(f->t - (int64_t)random_below(5)), .added = true };
+                       .tx = lion_t_to_tx(f->t - (int64_t)random_below(5)),
+                       .added = true };
     row.v = random_value(&f->arena, &f->kinds[kind]);
     if (f->tree.is_history) row.added = random_below(2) == 0;
     return row;
@@ -76,7 +79,8 @@ static size_t make_changes(fixture *f, lion_change *changes, size_t insertions, 
     qsort(changes, count, sizeof *changes, by_order);
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
-        if (kept == 0 || by_order(&changes[kept - 1], &changes[i]) != 0) changes[kept++] = changes[i];
+        if (kept == 0 || by_order(&changes[kept - 1], &changes[i]) != 0)
+            changes[kept++] = changes[i];
     return kept;
 }
 
@@ -161,9 +165,11 @@ static void check_ranks(fixture *f, size_t probes)
             assert_ok(lion_tree_rank(&rank, &f->tree, f->snapshot, &key, upper == 1, &failure));
             size_t expected = model_rank(&f->model, &key, upper == 1);
             if (rank != expected)
-                fail_msg("order %u type %u: rank %zu of %u parts of e %lld v %lld tx %lld (upper %d) should be %zu",
-                         f->tree.order, f->tree.type, (size_t)rank, key.parts, (long long)key.datom.e,
-                         (long long)key.datom.v.bits, (long long)key.datom.tx, upper, expected);
+                fail_msg("order %u type %u: rank %zu of %u parts of e %lld v %lld tx %lld (upper "
+                         "%d) should be %zu",
+                         f->tree.order, f->tree.type, (size_t)rank, key.parts,
+                         (long long)key.datom.e, (long long)key.datom.v.bits,
+                         (long long)key.datom.tx, upper, expected);
         }
     }
 }
@@ -212,9 +218,11 @@ static void check_points(fixture *f, size_t probes)
         lion_status status;
         lion_datom found = { 0 };
         if (f->tree.order == LION_AEVT)
-            status = lion_tree_get(&found.v, &found.tx, &f->tree, f->snapshot, key.datom.e, &failure);
+            status =
+                lion_tree_get(&found.v, &found.tx, &f->tree, f->snapshot, key.datom.e, &failure);
         else
-            status = lion_tree_find(&found.e, &found.tx, &f->tree, f->snapshot, key.datom.v, &failure);
+            status =
+                lion_tree_find(&found.e, &found.tx, &f->tree, f->snapshot, key.datom.v, &failure);
         assert_int_equal(status, is_there ? LION_OK : LION_ABSENT);
         if (!is_there) continue;
         assert_int_equal(found.tx, f->model.rows[place].tx);
@@ -234,7 +242,8 @@ static void check_gather(fixture *f)
     lion_vector values;
     if (f->tree.order != LION_AEVT) return;
     int64_t step = f->entities / 200 + 1;
-    for (int64_t n = -3; n < f->entities + 5 && count < 300; n += 1 + (int64_t)random_below((size_t)step * 2))
+    for (int64_t n = -3; n < f->entities + 5 && count < 300;
+         n += 1 + (int64_t)random_below((size_t)step * 2))
         e[count++] = lion_id_make(LION_PARTITION_USER, n);
     lion_arena_init(&arena, 0);
     assert_ok(lion_tree_gather(&values, found, &f->tree, f->snapshot, e, count, &arena, &failure));
@@ -325,7 +334,8 @@ static void tiny_trees_of_one_attribute(void **state)
         for (uint8_t order = LION_AEVT; order <= LION_AVET; order++)
             for (int is_history = 0; is_history < 2; is_history++) {
                 uint32_t size = random_below(2) == 0 ? 256 : 700;
-                run_type(order, is_history == 1, size, KINDS[i], 14, 120, 1 + (int64_t)random_below(400));
+                run_type(order, is_history == 1, size, KINDS[i], 14, 120,
+                         1 + (int64_t)random_below(400));
             }
 }
 
@@ -343,8 +353,7 @@ static void run_entities(bool is_history, uint32_t segment_size, size_t rounds, 
     fixture f;
     open_fixture(&f, LION_EAVT, is_history, segment_size);
     f.tree.type = LION_TYPE_MIXED;
-    for (size_t i = 0; i < 4; i++)
-        f.kinds[i] = KINDS[random_below(CASES(KINDS))];
+    for (size_t i = 0; i < 4; i++) f.kinds[i] = KINDS[random_below(CASES(KINDS))];
     f.kind_count = 4;
     f.entities = entities;
     run_updates(&f, rounds, size);

@@ -1,4 +1,5 @@
-/* tree_shape_test.c - how trees grow: sizes of nodes, skipping by time, sharing, errors, blobs counted. */
+/* tree_shape_test.c - how trees grow: sizes of nodes, skipping by time, sharing, errors, blobs
+ * counted. */
 #include "tree_support.h"
 
 #include "index/branch.h"
@@ -7,13 +8,14 @@ static lion_store *store;
 static lion_snapshot *snapshot;
 static lion_arena arena;
 
-static lion_status try_update(lion_tree *tree, const lion_change *changes, size_t count, uint32_t segment_size)
+static lion_status try_update(lion_tree *tree, const lion_change *changes, size_t count,
+                              uint32_t segment_size)
 {
     lion_commit *commit;
     lion_tree_options options = { .segment_size = segment_size };
     assert_ok(lion_commit_begin(&commit, store, &failure));
-    lion_status status = lion_tree_update(tree, NULL, tree, snapshot, commit, changes, count, &options,
-                                          &failure);
+    lion_status status =
+        lion_tree_update(tree, NULL, tree, snapshot, commit, changes, count, &options, &failure);
     if (status != LION_OK) {
         lion_commit_abort(commit);
         return status;
@@ -31,8 +33,11 @@ static int64_t user(size_t n)
 
 static lion_change insertion(size_t n, int64_t t)
 {
-    return (lion_change){ .datom = { .e = user(n), .a = 70, .v = lion_value_long((int64_t)(n * 7919 % 100003)),
-                                     .tx = lion_t_to_tx(t), .added = true } };
+    return (lion_change){ .datom = { .e = user(n),
+                                     .a = 70,
+                                     .v = lion_value_long((int64_t)(n * 7919 % 100003)),
+                                     .tx = lion_t_to_tx(t),
+                                     .added = true } };
 }
 
 static const lion_tree LONGS = { .order = LION_AEVT, .type = LION_TYPE_LONG, .a = 70 };
@@ -69,13 +74,11 @@ static void leaves_stay_between_half_and_full(void **state)
     enum { COUNT = 200000 };
     lion_tree tree = LONGS;
     lion_change *changes = malloc(COUNT * sizeof *changes);
-    for (size_t i = 0; i < COUNT; i++)
-        changes[i] = insertion(i * 2, 1001);
+    for (size_t i = 0; i < COUNT; i++) changes[i] = insertion(i * 2, 1001);
     assert_ok(try_update(&tree, changes, COUNT, 0)); /* in bulk */
     assert_leaf_sizes(&tree, LION_SEGMENT_SIZE_TARGET);
 
-    for (size_t i = 0; i < COUNT; i++)
-        changes[i] = insertion(i * 2 + 1, 1002);
+    for (size_t i = 0; i < COUNT; i++) changes[i] = insertion(i * 2 + 1, 1002);
     assert_ok(try_update(&tree, changes, COUNT, 0)); /* between all */
     assert_leaf_sizes(&tree, LION_SEGMENT_SIZE_TARGET);
 
@@ -107,8 +110,7 @@ static void untouched_leaves_are_shared(void **state)
     enum { COUNT = 100000 };
     lion_tree tree = LONGS;
     lion_change *changes = malloc(COUNT * sizeof *changes);
-    for (size_t i = 0; i < COUNT; i++)
-        changes[i] = insertion(i * 2, 1001);
+    for (size_t i = 0; i < COUNT; i++) changes[i] = insertion(i * 2, 1001);
     assert_ok(try_update(&tree, changes, COUNT, 4096));
     lion_tree before = tree;
     size_t count_before, count_after, shared = 0;
@@ -139,16 +141,15 @@ static void leaves_of_other_times_are_not_read(void **state)
     enum { COUNT = 60000 };
     lion_tree tree = LONGS;
     lion_change *changes = malloc(COUNT * sizeof *changes);
-    for (size_t i = 0; i < COUNT; i++)
-        changes[i] = insertion(i, 1000 + (int64_t)(i / 100));
+    for (size_t i = 0; i < COUNT; i++) changes[i] = insertion(i, 1000 + (int64_t)(i / 100));
     assert_ok(try_update(&tree, changes, COUNT, 4096));
     for (int is_reverse = 0; is_reverse < 2; is_reverse++) {
         lion_tree_iterator iterator;
         lion_datom_batch batch;
         lion_status status;
         size_t seen = 0, wanted = 0;
-        assert_ok(lion_tree_iterator_init(&iterator, &tree, snapshot, LION_COLUMN_TX, is_reverse == 1,
-                                          &arena, &failure));
+        assert_ok(lion_tree_iterator_init(&iterator, &tree, snapshot, LION_COLUMN_TX,
+                                          is_reverse == 1, &arena, &failure));
         iterator.min_t = 1250;
         iterator.max_t = 1259;
         while ((status = lion_tree_iterator_next(&iterator, &batch, 1024, &failure)) == LION_OK)
@@ -168,13 +169,13 @@ static void only_wanted_columns_are_filled(void **state)
     (void)state;
     lion_tree tree = LONGS;
     lion_change changes[50];
-    for (size_t i = 0; i < CASES(changes); i++)
-        changes[i] = insertion(i, 1001);
+    for (size_t i = 0; i < CASES(changes); i++) changes[i] = insertion(i, 1001);
     assert_ok(try_update(&tree, changes, CASES(changes), 0));
     for (uint32_t columns = 1; columns <= LION_COLUMN_ALL; columns++) {
         lion_tree_iterator iterator;
         lion_datom_batch batch;
-        assert_ok(lion_tree_iterator_init(&iterator, &tree, snapshot, columns, false, &arena, &failure));
+        assert_ok(
+            lion_tree_iterator_init(&iterator, &tree, snapshot, columns, false, &arena, &failure));
         assert_ok(lion_tree_iterator_next(&iterator, &batch, 10, &failure));
         assert_int_equal(batch.count, 10);
         assert_int_equal(batch.columns, columns);
@@ -243,8 +244,7 @@ static void large_values_rest_once(void **state)
     assert_int_equal(lion_value_compare(value, changes[0].datom.v), 0);
     assert_ok(lion_tree_find(&e, NULL, &avet, snapshot, changes[0].datom.v, &failure));
     assert_int_equal(e, user(0));
-    for (size_t i = 0; i < CASES(changes); i++)
-        changes[i].is_removal = true;
+    for (size_t i = 0; i < CASES(changes); i++) changes[i].is_removal = true;
     assert_ok(try_update(&texts, changes, CASES(changes), 0));
     assert_int_equal(count_blobs(), 1); /* AVET still has it */
     assert_ok(try_update(&avet, changes + 1, CASES(changes) - 1, 0));
@@ -317,12 +317,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(leaves_stay_between_half_and_full),
-        TEST(untouched_leaves_are_shared),
-        TEST(leaves_of_other_times_are_not_read),
-        TEST(only_wanted_columns_are_filled),
-        TEST(changes_that_do_not_fit_are_refused),
-        TEST(large_values_rest_once),
+        TEST(leaves_stay_between_half_and_full),   TEST(untouched_leaves_are_shared),
+        TEST(leaves_of_other_times_are_not_read),  TEST(only_wanted_columns_are_filled),
+        TEST(changes_that_do_not_fit_are_refused), TEST(large_values_rest_once),
         TEST(large_values_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* tree_support.h - rows, a store and a model for the tree tests: the model is a sorted array of datoms. */
+/* tree_support.h - rows, a store and a model for the tree tests: the model is a sorted array of
+ * datoms. */
 #ifndef LION_SPEC_TREE_SUPPORT_H
 #define LION_SPEC_TREE_SUPPORT_H
 
@@ -34,8 +35,10 @@ static inline lion_value random_bytes_value(lion_arena *arena, lion_type type, s
     char text[96];
     int size = snprintf(text, sizeof text, "%s/%s-%zu", WORDS[n % 7], WORDS[n / 7 % 7], n);
     if (n % 11 == 0) size = 0;
-    if (!large) return lion_value_bytes(type, lion_arena_copy(arena, lion_slice_of(text, (size_t)size)));
-    size_t total = 1025 + n % 3 * 700; /* common prefixes of 64 bytes and more, so that ties read the blobs */
+    if (!large)
+        return lion_value_bytes(type, lion_arena_copy(arena, lion_slice_of(text, (size_t)size)));
+    size_t total =
+        1025 + n % 3 * 700; /* common prefixes of 64 bytes and more, so that ties read the blobs */
     uint8_t *bytes = lion_arena_alloc(arena, total);
     memset(bytes, 'x', total);
     memcpy(bytes + (n % 2 == 0 ? 0 : 900), text, (size_t)size);
@@ -123,8 +126,7 @@ static inline void model_apply(model *m, const lion_change *changes, size_t coun
         else
             merged[size++] = changes[i].datom;
     }
-    while (at < m->count)
-        merged[size++] = m->rows[at++];
+    while (at < m->count) merged[size++] = m->rows[at++];
     free(m->rows);
     m->rows = merged;
     m->count = size;

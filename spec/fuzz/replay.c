@@ -1,5 +1,6 @@
-/* replay.c - runs a fuzz target without a fuzzer: on the files given, or on seeded random inputs (LION_SEED,
- * LION_FUZZ_RUNS). Inputs are copied to blocks of their exact size, so that a sanitizer sees a read past them. */
+/* replay.c - runs a fuzz target without a fuzzer: on the files given, or on seeded random inputs
+ * (LION_SEED, LION_FUZZ_RUNS). Inputs are copied to blocks of their exact size, so that a sanitizer
+ * sees a read past them. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -57,8 +58,7 @@ static int run_file(const char *path)
 int main(int argc, char **argv)
 {
     int failed = 0;
-    for (int i = 1; i < argc; i++)
-        failed |= run_file(argv[i]);
+    for (int i = 1; i < argc; i++) failed |= run_file(argv[i]);
     if (argc > 1) return failed;
 
     state = number("LION_SEED", 20260101);
@@ -66,8 +66,7 @@ int main(int argc, char **argv)
     for (uint64_t runs = number("LION_FUZZ_RUNS", RUNS); runs > 0; runs--) {
         uint8_t bytes[INPUT_SIZE_MAX];
         size_t size = (size_t)(next_random() % (next_random() % 2 == 0 ? 48 : INPUT_SIZE_MAX));
-        for (size_t i = 0; i < size; i++)
-            bytes[i] = (uint8_t)next_random();
+        for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)next_random();
         run(bytes, size);
     }
     return 0;

@@ -1,7 +1,9 @@
-/* segment_fuzz.c - segments of untrusted bytes: whatever they hold, reading them answers or is lion/corrupt.
+/* segment_fuzz.c - segments of untrusted bytes: whatever they hold, reading them answers or is
+ * lion/corrupt.
  *
- * The first byte of the input says which kind of segment; its high bit, whether the rest is the segment itself or a list of
- * changes (two bytes place, one byte value) to a sound one, which gets behind the headers. */
+ * The first byte of the input says which kind of segment; its high bit, whether the rest is the
+ * segment itself or a list of changes (two bytes place, one byte value) to a sound one, which gets
+ * behind the headers. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,20 +38,24 @@ static lion_datom make_row(uint8_t order, uint8_t type, size_t i)
 {
     static char texts[ROWS][24];
     size_t lead = i / 3;
-    lion_datom row = { .e = lion_id_make(LION_PARTITION_USER, (int64_t)(lead * lead)), .a = 70,
-                       .tx = lion_t_to_tx(1000 + (int64_t)i / 5), .added = i % 2 == 0 };
+    lion_datom row = { .e = lion_id_make(LION_PARTITION_USER, (int64_t)(lead * lead)),
+                       .a = 70,
+                       .tx = lion_t_to_tx(1000 + (int64_t)i / 5),
+                       .added = i % 2 == 0 };
     uint8_t kind = type;
     if (order == LION_EAVT) {
         row.a = 70 + (uint32_t)(i % 3);
         kind = i % 3 == 0 ? LION_TYPE_LONG : i % 3 == 1 ? LION_TYPE_STRING : LION_TYPE_DOUBLE;
     }
     if (kind == LION_TYPE_STRING) {
-        int length = snprintf(texts[i], sizeof texts[i], "value %04zu", order == LION_AVET ? i : i % 40);
+        int length =
+            snprintf(texts[i], sizeof texts[i], "value %04zu", order == LION_AVET ? i : i % 40);
         row.v = lion_value_bytes(LION_TYPE_STRING, lion_slice_of(texts[i], (size_t)length));
     } else if (kind == LION_TYPE_DOUBLE) {
         row.v = lion_value_double((double)i / 4);
     } else {
-        row.v = lion_value_scalar((lion_type)kind, (int64_t)(order == LION_AVET ? i : i * 7919 % 50));
+        row.v =
+            lion_value_scalar((lion_type)kind, (int64_t)(order == LION_AVET ? i : i * 7919 % 50));
     }
     return row;
 }
@@ -58,8 +64,7 @@ static void write_leaf(lion_buffer *buffer, const lion_tree *tree)
 {
     lion_datom rows[ROWS];
     lion_leaf_writer writer;
-    for (size_t i = 0; i < ROWS; i++)
-        rows[i] = make_row(tree->order, tree->type, i);
+    for (size_t i = 0; i < ROWS; i++) rows[i] = make_row(tree->order, tree->type, i);
     lion_leaf_writer_init(&writer);
     lion_leaf_write(buffer, &writer, tree, rows, ROWS);
     lion_leaf_writer_deinit(&writer);
@@ -72,8 +77,11 @@ static void write_branch(lion_buffer *buffer, const lion_tree *tree)
     for (size_t i = 0; i < ENTRIES; i++) {
         lion_datom low = make_row(tree->order, tree->type, 3 * i + 2);
         lion_datom high = make_row(tree->order, tree->type, 3 * i + 3);
-        entries[i] = (lion_branch_entry){ .segment = 1 + i * i, .rows = 100 + i, .distinct = 7,
-                                          .separator = lion_key_separate(tree->order, &low, &high) };
+        entries[i] =
+            (lion_branch_entry){ .segment = 1 + i * i,
+                                 .rows = 100 + i,
+                                 .distinct = 7,
+                                 .separator = lion_key_separate(tree->order, &low, &high) };
     }
     lion_column_writer_init(&writer);
     lion_branch_write(buffer, &writer, tree, 2, entries, ENTRIES);
@@ -121,15 +129,15 @@ static void read_rows(lion_leaf *leaf, uint32_t from, uint32_t count)
     static uint8_t added[READ_MAX];
     lion_error error = { 0 };
     volatile uint8_t sink = 0; /* touch every byte that is handed out */
-    lion_leaf_target target = { .e = e, .a = a, .tx = tx, .added = added,
-                                .v = { .type = leaf->type, .values = v } };
+    lion_leaf_target target = {
+        .e = e, .a = a, .tx = tx, .added = added, .v = { .type = leaf->type, .values = v }
+    };
     lion_status status = lion_leaf_read(leaf, from, count, &target, empty_snapshot(), &error);
     check_failure(status, &error);
     if (status != LION_OK || lion_type_is_scalar(leaf->type)) return;
     for (uint32_t i = 0; i < count; i++)
         if (!lion_type_is_scalar(v[i].type))
-            for (uint32_t j = 0; j < v[i].size; j++)
-                sink = (uint8_t)(sink ^ v[i].data[j]);
+            for (uint32_t j = 0; j < v[i].size; j++) sink = (uint8_t)(sink ^ v[i].data[j]);
 }
 
 static void read_leaf(const lion_tree *tree, lion_slice bytes)
@@ -172,7 +180,8 @@ static void read_branch(const lion_tree *tree, lion_slice bytes)
         uint32_t child;
         uint64_t number;
         int64_t low, high;
-        lion_status found = lion_branch_find(&child, &branch, &key, i % 2 == 0, empty_snapshot(), &error);
+        lion_status found =
+            lion_branch_find(&child, &branch, &key, i % 2 == 0, empty_snapshot(), &error);
         check_failure(found, &error);
         if (found != LION_OK) continue;
         LION_ASSERT(child < branch.count);
