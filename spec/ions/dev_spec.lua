@@ -1,0 +1,117 @@
+-- `lion dev` on an application of a few lines: served, edited while it serves, given what it does not like.
+local PROGRAM = os.getenv "LION" or "build/lion"
+
+local function write(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+
+local function shell(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+local MANIFEST = [[return { app = "tiny", params = { currency = "EUR" }, allow = { "tiny/double" }, http = {
+  { "GET", "/", "tiny/home" }, { "GET", "/json", "tiny/data" }, { "POST", "/echo", "tiny/echo" }, { "GET", "/boom", "tiny/boom" },
+  { "GET", "/nonsense", "tiny/nonsense" }, { "GET", "/stream", "tiny/stream" }, { "GET", "/loop", "tiny/loop" }, { "GET", "/count", "tiny/count" } } }]]
+
+local MODULE = [[
+local ion = require "ion"
+local tiny = {}
+function tiny.home() return "hello VERSION " .. ion.param "currency" end
+function tiny.data(request) return { body = { q = request.query.q, method = request.method } } end
+function tiny.echo(request) return { status = 201, headers = { ["x-size"] = #request.body }, body = request.body } end
+function tiny.boom() error "the handler's own words" end
+function tiny.nonsense() return 42 end
+function tiny.loop() while true do end end
+function tiny.double(n) return n * 2 end
+function tiny.stream()
+  return { body = function() for i = 1, 3 do coroutine.yield("piece " .. i .. "\n") end end }
+end
+function tiny.count()
+  ion.connect():transact { { ["db/doc"] = "visit" } }
+  return tostring(ion.db():count("aevt", "db/doc") > 0) .. ion.db():q("[:find ?y . :in $ ?x :where [(tiny/double ?x) ?y]]", 21)
+end
+return tiny
+]]
+
+describe("lion dev", function()
+  local folder, pid, url
+
+  local function get(path, options)
+    return shell(("curl -s -m 20 -w '|%%{http_code}' %s '%s%s'"):format(options or "", url, path))
+  end
+
+  local function eventually(expected, path)
+    local answer
+    for _ = 1, 50 do
+      answer = get(path)
+      if answer == expected then break end
+      os.execute "sleep 0.1"
+    end
+    assert.equal(expected, answer)
+  end
+
+  setup(function()
+    folder = os.tmpname() .. ".dev"
+    os.execute("mkdir -p " .. folder)
+    write(folder .. "/ion.lua", MANIFEST)
+    write(folder .. "/tiny.lua", (MODULE:gsub("VERSION", "one")))
+    pid = shell(("%s dev %s --listen 127.0.0.1:0 >%s/out 2>%s/err & echo $!"):format(PROGRAM, folder, folder, folder)):match "%d+"
+    for _ = 1, 100 do
+      local file = io.open(folder .. "/out")
+      url = file and file:read("*a"):match "ready (http://%S+)/"
+      if file then file:close() end
+      if url then break end
+      os.execute "sleep 0.05"
+    end
+  end)
+
+  teardown(function()
+    os.execute("kill " .. pid .. "; rm -rf " .. folder)
+  end)
+
+  it("says where it is ready", function() assert.truthy(url) end)
+  it("answers with a string", function() assert.equal("hello one EUR|200", get "/") end)
+  it("answers with JSON", function() assert.equal('{"method":"GET","q":"a b"}|200', get "/json?q=a+b") end)
+  it("reads bodies, chunked ones too", function()
+    assert.equal("some text|201", get("/echo", "-d 'some text'"))
+    assert.equal("some text|201", get("/echo", "-H 'transfer-encoding: chunked' -d 'some text'"))
+  end)
+  it("streams what a function yields", function() assert.equal("piece 1\npiece 2\npiece 3\n|200", get "/stream") end)
+  it("runs what the manifest allows in queries", function() assert.equal("true42|200", get "/count") end)
+  it("answers 404 and 405", function()
+    assert.equal("not found\n|404", get "/nowhere")
+    assert.equal("method not allowed\n|405", get("/", "-X DELETE"))
+  end)
+  it("answers 500 for a handler that throws, with its words", function()
+    local answer = get "/boom"
+    assert.truthy(answer:find("the handler's own words", 1, true))
+    assert.truthy(answer:find "|500$")
+  end)
+  it("answers 500 for nonsense", function() assert.truthy(get("/nonsense"):find "|500$") end)
+  it("stops a handler that loops for ever, and serves on", function()
+    assert.truthy(get("/loop"):find "|504$")
+    assert.equal("hello one EUR|200", get "/")
+  end)
+  it("refuses malformed HTTP and oversized headers", function()
+    local port = url:match ":(%d+)$"
+    assert.truthy(shell(("printf 'NONSENSE\\r\\n\\r\\n' | timeout 5 nc 127.0.0.1 %s"):format(port)):find "400")
+    assert.truthy(get("/", "-H 'x: " .. ("a"):rep(70000) .. "'"):find "|431$")
+  end)
+  it("takes an edit, and keeps the old code when the new one does not load", function()
+    write(folder .. "/tiny.lua", (MODULE:gsub("VERSION", "two")))
+    eventually("hello two EUR|200", "/")
+    write(folder .. "/tiny.lua", "this is no Lua")
+    os.execute "sleep 0.6"
+    assert.equal("hello two EUR|200", get "/")
+    local file = io.open(folder .. "/err")
+    assert.truthy(file:read("*a"):find("tiny.lua:1", 1, true))
+    file:close()
+    write(folder .. "/tiny.lua", (MODULE:gsub("VERSION", "three")))
+    eventually("hello three EUR|200", "/")
+  end)
+end)
