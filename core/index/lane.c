@@ -1,254 +1,393 @@
-/* lane.c - the merge. Each source yields datoms in the lane's order; equal facts meet, newest first (oldest first
- * in reverse), and of each fact the newest visible datom decides whether it is there. */
+/* lane.c - the sources of a lane, and the merge. */
 #include "index/lane.h"
 
 #include "base/assert.h"
 
-int lion_key_place(lion_index order, const lion_datom *datom, const lion_key *key)
+/* -- What a view holds -------------------------------------------------------------------------- */
+
+const lion_tree *lion_view_tree(const lion_view *view, lion_index order, uint32_t a, bool is_history)
 {
-    static const uint8_t parts[3][3] = { { 'e', 'a', 'v' }, { 'a', 'e', 'v' }, { 'a', 'v', 'e' } };
-    LION_ASSERT(order <= LION_AVET);
-    const lion_datom *k = &key->datom;
-    for (uint8_t i = 0; i < key->parts && i < 3; i++) {
-        int place = 0;
-        switch (parts[order][i]) {
-        case 'e': place = (datom->e > k->e) - (datom->e < k->e); break;
-        case 'a': place = (datom->a > k->a) - (datom->a < k->a); break;
-        default: place = lion_value_compare(datom->v, k->v); break;
-        }
-        if (place != 0) return place;
+    const lion_root *root = view->root;
+    if (root == NULL) return NULL;
+    const lion_tree *tree = is_history ? &root->history_eavt : &root->eavt;
+    if (order != LION_EAVT) {
+        const lion_root_attribute *attribute = lion_root_attribute_lookup(root, a);
+        if (attribute == NULL) return NULL;
+        if (order == LION_AEVT)
+            tree = is_history ? &attribute->history_aevt : &attribute->aevt;
+        else
+            tree = is_history ? &attribute->history_avet : &attribute->avet;
     }
-    if (key->parts < 4) return 0;
-    return (datom->tx < k->tx) - (datom->tx > k->tx);
+    return tree->height > 0 ? tree : NULL;
 }
 
-/* ---- sources ---- */
-
-static const lion_tree *tree_of(const lion_root *root, lion_index order, uint32_t a, bool is_history)
+int64_t lion_view_newest_t(const lion_view *view)
 {
-    if (order == LION_EAVT) return is_history ? &root->history_eavt : &root->eavt;
-    const lion_root_attribute *attribute = lion_root_attribute_lookup(root, a);
-    if (attribute == NULL) return NULL;
-    if (order == LION_AEVT) return is_history ? &attribute->history_aevt : &attribute->aevt;
-    return is_history ? &attribute->history_avet : &attribute->avet;
+    int64_t t = view->root != NULL ? view->root->t : 0;
+    if (view->novelty.novelty != NULL && view->novelty.t > t) t = view->novelty.t;
+    if (view->speculative.novelty != NULL && view->speculative.t > t) t = view->speculative.t;
+    return t;
 }
 
-static lion_status add_tree(lion_lane *lane, const lion_tree *tree, const lion_cursor_options *options,
-                            lion_arena *arena, lion_error *error)
+/* -- Opening ------------------------------------------------------------------------------------ */
+
+static lion_lane_source *add_source(lion_lane *lane)
 {
-    if (tree == NULL || tree->count == 0) return LION_OK;
-    lion_lane_source *source = &lane->sources[lane->source_count];
-    *source = (lion_lane_source){ .is_tree = true };
-    uint32_t columns = options->columns == 0 ? LION_COLUMN_ALL : options->columns;
-    lion_status status =
-        lion_tree_iterator_init(&source->tree, tree, lane->view->root->snapshot, columns,
-                                lane->is_reverse, arena, error);
-    if (status < 0) return status;
-    source->tree.min_t = lane->is_pass || !lane->view->is_history ? INT64_MIN : lane->since_t + 1;
-    source->tree.max_t = lane->upper_t;
-    lane->source_count++;
-    return LION_OK;
+    lion_lane_source *source = lion_arena_new(lane->arena, lion_lane_source);
+    lane->sources[lane->source_count++] = source;
+    return source;
 }
 
-static bool has_novelty(const lion_lane *lane, const lion_novelty_version *version, const lion_key *key)
+static void add_tree(lion_lane *lane, bool is_history)
 {
-    if (version->novelty == NULL || version->datoms == 0) return false;
-    if (!lane->is_bounded) return true;
-    uint64_t datoms = 0;
-    int64_t net = 0;
-    lion_novelty_count(&datoms, &net, version, lane->order, key);
-    return datoms > 0;
+    const lion_tree *tree = lion_view_tree(lane->view, lane->order, lane->a, is_history);
+    if (tree == NULL) return;
+    lion_lane_source *source = add_source(lane);
+    source->is_tree = true;
+    source->is_current = !is_history;
+    source->tree = tree;
+    if (lane->order != LION_EAVT) lane->type = (lion_type)tree->type;
 }
 
-static void add_novelty(lion_lane *lane, const lion_novelty_version *version, uint32_t a,
-                        const lion_key *key)
+static void add_novelty(lion_lane *lane, const lion_novelty_version *version)
 {
-    if (!has_novelty(lane, version, key)) return;
-    lion_lane_source *source = &lane->sources[lane->source_count++];
-    *source = (lion_lane_source){ .is_tree = false };
-    lion_novelty_iterator_init(&source->novelty, version, lane->order, a, lane->is_reverse);
-}
-
-/* Place a source at the lane's key. */
-static lion_status seek_source(lion_lane *lane, lion_lane_source *source, lion_error *error)
-{
-    bool upper = lane->is_reverse;
-    source->has_head = false;
-    source->is_done = false;
-    source->row = 0;
-    source->batch.count = 0;
-    if (source->is_tree) return lion_tree_iterator_seek(&source->tree, &lane->key, upper, error);
-    lion_novelty_iterator_seek(&source->novelty, &lane->key, upper);
-    return LION_OK;
-}
-
-static lion_status fill_head(lion_lane *lane, lion_lane_source *source, lion_error *error)
-{
-    if (source->has_head || source->is_done) return LION_OK;
-    if (!source->is_tree) {
-        source->has_head = lion_novelty_iterator_next(&source->novelty, &source->head);
-    } else {
-        if (source->row == source->batch.count) {
-            uint32_t limit = lane->first_rows;
-            lane->first_rows = LION_BATCH_ROWS;
-            lion_status status = lion_tree_iterator_next(&source->tree, &source->batch, limit, error);
-            if (status < 0) return status;
-            source->row = 0;
-            if (status == LION_END) source->batch.count = 0;
-        }
-        source->has_head = source->row < source->batch.count;
-        if (source->has_head) source->head = lion_datom_batch_get(&source->batch, source->row++);
+    if (version->novelty == NULL || version->datoms == 0) return;
+    lion_novelty_iterator iterator;
+    lion_novelty_iterator_init(&iterator, version, lane->order, lane->a, lane->is_reverse);
+    if (iterator.root == 0) return;
+    if (lane->order != LION_EAVT && lane->source_count == 0) {
+        lion_novelty_iterator first = iterator;
+        lion_datom datom;
+        if (lion_novelty_iterator_next(&first, &datom)) lane->type = (lion_type)datom.v.type;
     }
-    if (source->has_head && lane->is_bounded && lion_key_place(lane->order, &source->head, &lane->key) != 0)
-        source->has_head = false;
-    if (source->has_head && lane->end_v != NULL &&
-        lion_value_compare(source->head.v, *lane->end_v) >= 0)
-        source->has_head = false;
-    if (!source->has_head) source->is_done = true;
-    return LION_OK;
-}
-
-/* ---- opening ---- */
-
-static lion_status count_pass(lion_lane *lane, lion_error *error)
-{
-    const lion_tree *tree = lane->sources[0].tree.tree;
-    lion_snapshot *snapshot = lane->view->root->snapshot;
-    uint64_t from = 0, to = tree->count;
-    lion_status status = lion_tree_rank(&from, tree, snapshot, &lane->key, false, error);
-    if (status < 0) return status;
-    if (lane->is_bounded) status = lion_tree_rank(&to, tree, snapshot, &lane->key, true, error);
-    if (status == LION_OK && lane->end_v != NULL) {
-        lion_key end = { .datom = { .a = lane->key.datom.a, .v = *lane->end_v }, .parts = 2 };
-        uint64_t before_end = 0;
-        status = lion_tree_rank(&before_end, tree, snapshot, &end, false, error);
-        if (before_end < to) to = before_end;
-    }
-    if (lane->is_reverse && !lane->is_bounded) {
-        status = lion_tree_rank(&to, tree, snapshot, &lane->key, true, error);
-        from = 0;
-    }
-    lane->pass_left = to > from ? to - from : 0;
-    return status;
+    add_source(lane)->novelty = iterator;
 }
 
 lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index order, uint32_t a,
-                           const lion_key *key, const lion_cursor_options *options, lion_arena *arena,
-                           lion_error *error)
+                           uint32_t columns, bool is_reverse, lion_arena *arena, lion_error *error)
 {
-    *lane = (lion_lane){ .view = view, .order = order, .is_reverse = options->is_reverse, .key = *key,
-                         .is_bounded = !options->is_seek, .end_v = options->end_v,
-                         .since_t = view->since_t, .upper_t = view->upper_t,
-                         .first_rows = options->batch_rows == 0 || options->batch_rows > LION_BATCH_ROWS
-                                           ? LION_BATCH_ROWS
-                                           : options->batch_rows };
-    lion_key place = *key;
-    if (order != LION_EAVT) {
-        place.datom.a = a;
-        if (place.parts == 0) place.parts = 1;
-        lane->key = place;
+    LION_ASSERT(order <= LION_AVET);
+    lion_rows rows = lane->rows; /* a lane that is opened again keeps its room */
+    *lane = (lion_lane){ .view = view, .order = order, .a = a, .type = LION_TYPE_MIXED, .columns = columns,
+                         .is_reverse = is_reverse, .arena = arena, .rows = rows };
+    int64_t root_t = view->root != NULL ? view->root->t : 0;
+    bool has_upper = view->upper_t < lion_view_newest_t(view);
+    lane->has_bounds = has_upper || view->since_t >= 0;
+    lane->min_tx = view->since_t >= 0 ? lion_t_to_tx(view->since_t + 1) : INT64_MIN;
+    lane->max_tx = has_upper ? lion_t_to_tx(view->upper_t) : INT64_MAX;
+
+    add_tree(lane, false);
+    if (view->is_history || view->upper_t < root_t) add_tree(lane, true);
+    if (view->upper_t > root_t) {
+        add_novelty(lane, &view->novelty);
+        add_novelty(lane, &view->speculative);
     }
-    const lion_root *root = view->root;
-    int64_t root_t = root == NULL ? 0 : root->t;
-    lion_cursor_options all = *options;
-    add_novelty(lane, &view->speculative, a, &lane->key);
-    if (view->upper_t > root_t || view->is_history) add_novelty(lane, &view->novelty, a, &lane->key);
-    lane->is_pass = lane->source_count == 0 && !view->is_history && view->since_t < 0 &&
-                    view->upper_t >= root_t;
-    /* The merge looks at whole datoms. */
-    if (!lane->is_pass) all.columns = LION_COLUMN_ALL;
-    lion_status status = LION_OK;
-    if (root != NULL) status = add_tree(lane, tree_of(root, order, a, false), &all, arena, error);
-    if (status == LION_OK && root != NULL && (view->is_history || view->upper_t < root_t))
-        status = add_tree(lane, tree_of(root, order, a, true), &all, arena, error);
-    for (uint32_t i = 0; status == LION_OK && i < lane->source_count; i++)
-        status = seek_source(lane, &lane->sources[i], error);
-    if (status < 0) return status;
-    if (lane->is_pass && lane->source_count == 1) return count_pass(lane, error);
+    return lion_arena_check(arena, error);
+}
+
+/* -- Seeking ------------------------------------------------------------------------------------ */
+
+/* The columns that tell whether a row is before the stop. */
+static uint32_t stop_columns(const lion_lane *lane)
+{
+    static const uint32_t COLUMNS[3][4] = {
+        [LION_EAVT] = { LION_COLUMN_E, LION_COLUMN_A, LION_COLUMN_V, LION_COLUMN_TX },
+        [LION_AEVT] = { 0, LION_COLUMN_E, LION_COLUMN_V, LION_COLUMN_TX },
+        [LION_AVET] = { 0, LION_COLUMN_V, LION_COLUMN_E, LION_COLUMN_TX },
+    };
+    uint32_t columns = 0;
+    for (unsigned i = 0; i < lane->stop.parts; i++) columns |= COLUMNS[lane->order][i];
+    return columns;
+}
+
+/* Is the only source in the range a current tree, all of whose rows are visible? */
+static bool is_plain(const lion_lane *lane)
+{
+    if (lane->has_bounds) return false;
+    for (unsigned i = 0; i < lane->source_count; i++)
+        if (!lane->sources[i]->is_current && !lane->sources[i]->is_idle) return false;
+    return true;
+}
+
+static lion_status seek_tree(lion_lane *lane, lion_lane_source *source, const lion_key *start, bool upper,
+                             uint32_t columns, lion_error *error)
+{
+    lion_tree_iterator **place = &source->iterators[columns == LION_COLUMN_ALL];
+    lion_tree_iterator *iterator = *place;
+    if (iterator != NULL && (iterator->columns & columns) != columns) iterator = NULL;
+    if (iterator == NULL) {
+        iterator = lion_arena_alloc(lane->arena, sizeof *iterator);
+        if (lion_tree_iterator_init(iterator, source->tree, lane->view->root->snapshot, columns,
+                                    lane->is_reverse, lane->arena, error) != LION_OK)
+            return LION_FAILED;
+        if (lane->min_tx > 0) iterator->min_t = lion_tx_to_t(lane->min_tx);
+        if (lane->max_tx < INT64_MAX) iterator->max_t = lion_tx_to_t(lane->max_tx);
+        *place = iterator;
+    }
+    source->iterator = iterator;
+    lion_key all = { .parts = 0 };
+    return lion_tree_iterator_seek(iterator, start->parts > 0 ? start : &all,
+                                   start->parts > 0 ? upper : lane->is_reverse, error);
+}
+
+static lion_status load(lion_lane *lane, lion_lane_source *source, lion_error *error);
+
+/* Novelty that has nothing before the stop stays out of the merge. */
+static lion_status seek_novelty(lion_lane *lane, lion_lane_source *source, const lion_key *start,
+                                bool upper, lion_error *error)
+{
+    if (start->parts > 0)
+        lion_novelty_iterator_seek(&source->novelty, start, upper);
+    else
+        source->novelty.is_placed = false; /* from the end */
+    lion_status status = load(lane, source, error);
+    source->is_idle = source->chunk.count == 0;
+    return status;
+}
+
+lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_upper, const lion_key *stop,
+                           bool stop_upper, uint32_t rows, lion_error *error)
+{
+    lane->stop = *stop;
+    lane->stop_upper = stop_upper;
+    lane->has_last = false;
+    for (unsigned i = 0; i < lane->source_count; i++) {
+        lion_lane_source *source = lane->sources[i];
+        source->row = source->chunk.count = 0;
+        source->is_done = source->is_idle = false;
+        source->wanted = rows;
+        if (!source->is_tree &&
+            seek_novelty(lane, source, start, start_upper, error) != LION_OK)
+            return LION_FAILED;
+    }
+    uint32_t columns = is_plain(lane) ? lane->columns | stop_columns(lane) : LION_COLUMN_ALL;
+    for (unsigned i = 0; i < lane->source_count; i++) {
+        lion_lane_source *source = lane->sources[i];
+        if (source->is_tree && seek_tree(lane, source, start, start_upper, columns, error) != LION_OK)
+            return LION_FAILED;
+    }
     return LION_OK;
 }
 
-/* ---- walking ---- */
+/* -- Loading chunks ----------------------------------------------------------------------------- */
 
-static bool is_visible(const lion_lane *lane, const lion_datom *datom)
+static bool reserve_rows(lion_rows *rows, lion_type type, uint32_t capacity, lion_arena *arena)
 {
-    int64_t t = lion_tx_to_t(datom->tx);
-    return t <= lane->upper_t && t > lane->since_t;
+    if (rows->capacity < capacity) return lion_rows_init(rows, type, capacity, arena);
+    rows->v.type = (uint8_t)type; /* there is room for values of any type */
+    return true;
 }
 
-/* The source whose head comes next; NULL at the end. */
-static lion_status first_source(lion_lane *lane, lion_lane_source **source_out, lion_error *error)
+/* Transactions that the trees cover already are not novelty, whatever version it is. */
+static void drop_covered(const lion_lane *lane, lion_rows *rows)
+{
+    int64_t covered = lane->view->root != NULL ? lion_t_to_tx(lane->view->root->t) : 0;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < rows->count; i++)
+        if (rows->tx[i] > covered) lion_rows_move(rows, kept++, i);
+    rows->count = kept;
+}
+
+static lion_status load_novelty(lion_lane *lane, lion_lane_source *source, lion_error *error)
+{
+    if (!reserve_rows(&source->rows, lane->type, source->wanted, lane->arena))
+        return lion_fail_memory(error);
+    do {
+        source->rows.count = 0;
+        uint32_t count = lion_novelty_iterator_read(&source->novelty, &source->rows, source->wanted);
+        source->is_done = count < source->wanted;
+        source->chunk = lion_rows_batch(&source->rows, LION_COLUMN_ALL);
+        source->rows.count = lion_lane_rows_before_stop(lane, &source->chunk);
+        if (source->rows.count < count) source->is_done = true;
+        drop_covered(lane, &source->rows);
+        source->chunk.count = source->rows.count;
+    } while (source->chunk.count == 0 && !source->is_done);
+    return LION_OK;
+}
+
+static lion_status load_tree(lion_lane *lane, lion_lane_source *source, lion_error *error)
+{
+    lion_status status =
+        lion_tree_iterator_next(source->iterator, &source->chunk, source->wanted, error);
+    if (status == LION_FAILED) return status;
+    source->is_done = status == LION_END;
+    if (source->is_done) {
+        source->chunk.count = 0;
+        return LION_OK;
+    }
+    uint32_t count = lion_lane_rows_before_stop(lane, &source->chunk);
+    source->is_done = count < source->chunk.count;
+    source->chunk.count = count;
+    return LION_OK;
+}
+
+static lion_status load(lion_lane *lane, lion_lane_source *source, lion_error *error)
+{
+    source->row = 0;
+    lion_status status = source->is_tree ? load_tree(lane, source, error)
+                                         : load_novelty(lane, source, error);
+    source->wanted = source->wanted < LION_BATCH_ROWS / 4 ? source->wanted * 4 : LION_BATCH_ROWS;
+    return status;
+}
+
+static bool has_row(const lion_lane_source *source)
+{
+    return source->row < source->chunk.count;
+}
+
+static lion_status load_all(lion_lane *lane, lion_error *error)
+{
+    for (unsigned i = 0; i < lane->source_count; i++) {
+        lion_lane_source *source = lane->sources[i];
+        if (!has_row(source) && !source->is_done && load(lane, source, error) != LION_OK)
+            return LION_FAILED;
+    }
+    return LION_OK;
+}
+
+/* -- Merging ------------------------------------------------------------------------------------ */
+
+static lion_datom head_of(const lion_lane_source *source)
+{
+    return lion_datom_batch_get(&source->chunk, source->row);
+}
+
+/* The source whose head comes next, and the head that comes after it in another source. */
+static lion_lane_source *first_of(const lion_lane *lane, lion_datom *other_out, bool *has_other_out)
 {
     lion_lane_source *first = NULL;
-    for (uint32_t i = 0; i < lane->source_count; i++) {
-        lion_lane_source *source = &lane->sources[i];
-        lion_status status = fill_head(lane, source, error);
-        if (status < 0) return status;
-        if (!source->has_head) continue;
-        if (first != NULL) {
-            int order = lion_datom_compare(lane->order, &source->head, &first->head);
-            if (lane->is_reverse ? order <= 0 : order >= 0) continue;
+    lion_datom head = { 0 };
+    *has_other_out = false;
+    for (unsigned i = 0; i < lane->source_count; i++) {
+        lion_lane_source *source = lane->sources[i];
+        if (!has_row(source)) continue;
+        if (first == NULL) {
+            first = source;
+            if (lane->source_count > 1 && i + 1 < lane->source_count && !is_plain(lane)) head = head_of(source);
+            continue;
         }
-        first = source;
+        lion_datom here = head_of(source);
+        int order = lion_datom_compare(lane->order, &here, &head);
+        bool is_first = lane->is_reverse ? order > 0 : order < 0;
+        lion_datom later = is_first ? head : here;
+        if (is_first) {
+            first = source;
+            head = here;
+        }
+        if (*has_other_out) {
+            order = lion_datom_compare(lane->order, &later, other_out);
+            if (lane->is_reverse ? order < 0 : order > 0) continue;
+        }
+        *other_out = later;
+        *has_other_out = true;
     }
-    *source_out = first;
+    return first;
+}
+
+/* Rows of the current tree that are shown as they are: how many from its place on; 0: too few to be worth it. */
+static uint32_t whole_rows(const lion_lane *lane, const lion_lane_source *source, const lion_datom *other,
+                           bool has_other)
+{
+    if (!source->is_current || lane->has_bounds) return 0;
+    uint32_t left = source->chunk.count - source->row;
+    if (!has_other) return left;
+    if (left < LION_LANE_STRETCH) return 0;
+    uint32_t end = lion_lane_stretch(lane, &source->chunk, source->row, other, true);
+    return end - source->row >= LION_LANE_STRETCH ? end - source->row : 0;
+}
+
+/* Take merged rows; false: a stretch that is worth a batch of its own is next, or the end. */
+static bool take_stretch(lion_lane *lane, uint32_t limit)
+{
+    lion_datom other;
+    bool has_other;
+    lion_lane_source *source = first_of(lane, &other, &has_other);
+    if (source == NULL) return false;
+    if (lane->rows.count > 0 && has_other && whole_rows(lane, source, &other, has_other) > 0) return false;
+    uint32_t end = has_other ? lion_lane_stretch(lane, &source->chunk, source->row, &other, false)
+                             : source->chunk.count;
+    if (end == source->row) end++; /* equal to the other's head: either may go first */
+    uint32_t room = limit - lane->rows.count;
+    if (end - source->row > room) end = source->row + room;
+    lion_rows_append(&lane->rows, &source->chunk, source->row, end);
+    source->row = end;
+    return true;
+}
+
+/* Merge into the lane's rows, and reduce them. LION_END: nothing was there. */
+static lion_status gather(lion_lane *lane, uint32_t limit, lion_error *error)
+{
+    if (!reserve_rows(&lane->rows, lane->type, limit, lane->arena)) return lion_fail_memory(error);
+    lane->rows.count = 0;
+    while (lane->rows.count < limit) {
+        if (load_all(lane, error) != LION_OK) return LION_FAILED;
+        if (!take_stretch(lane, limit)) break;
+    }
+    if (lane->rows.count == 0) return LION_END;
+    lion_lane_reduce(lane, &lane->rows);
     return LION_OK;
 }
 
-static lion_status next_of_history(lion_lane *lane, lion_datom *datom_out, lion_error *error)
+/* In reverse a row may still wait, to see whether it is the newest of its fact: give it out. */
+static bool flush(lion_lane *lane, lion_datom_batch *batch_out)
 {
-    for (;;) {
-        lion_lane_source *source = NULL;
-        lion_status status = first_source(lane, &source, error);
-        if (status < 0) return status;
-        if (source == NULL) return LION_END;
-        source->has_head = false;
-        if (!is_visible(lane, &source->head)) continue;
-        *datom_out = source->head;
-        return LION_OK;
-    }
+    bool is_shown = lane->has_last && lane->is_reverse && !lane->view->is_history && lane->last.added;
+    lane->has_last = false;
+    if (!is_shown || !reserve_rows(&lane->rows, lane->type, 1, lane->arena)) return false;
+    lane->rows.count = 0;
+    lion_rows_put(&lane->rows, &lane->last);
+    *batch_out = lion_rows_batch(&lane->rows, LION_COLUMN_ALL);
+    return true;
 }
 
-/* All datoms of the next fact are taken; the newest visible one decides. */
-static lion_status next_of_facts(lion_lane *lane, lion_datom *datom_out, lion_error *error)
+/* The only source with rows is novelty: its chunk is reduced where it lies. */
+static void take_novelty(lion_lane *lane, lion_lane_source *source, lion_datom_batch *batch_out)
+{
+    lion_datom_batch part =
+        lion_batch_part(&source->chunk, source->row, source->chunk.count - source->row);
+    lion_rows rows = { .count = part.count, .capacity = part.count, .v = part.v,
+                       .e = source->rows.e + source->row, .a = source->rows.a + source->row,
+                       .tx = source->rows.tx + source->row, .added = source->rows.added + source->row };
+    source->row = source->chunk.count;
+    lion_lane_reduce(lane, &rows);
+    *batch_out = lion_rows_batch(&rows, LION_COLUMN_ALL);
+}
+
+/* The next rows of the current tree, if they may be handed out as they are. */
+static bool take_whole(lion_lane *lane, lion_lane_source *source, uint32_t rows, uint32_t limit,
+                       lion_datom_batch *batch_out)
+{
+    if (lane->has_last) { /* merged before: does its fact go on here? */
+        lion_datom head = head_of(source);
+        if (lion_datom_same_fact(&head, &lane->last)) return false;
+        if (lane->is_reverse && flush(lane, batch_out)) return true;
+        lane->has_last = false;
+    }
+    *batch_out = lion_batch_part(&source->chunk, source->row, rows < limit ? rows : limit);
+    source->row += batch_out->count;
+    return true;
+}
+
+lion_status lion_lane_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit, lion_error *error)
 {
     for (;;) {
-        lion_lane_source *source = NULL;
-        lion_status status = first_source(lane, &source, error);
-        if (status < 0) return status;
-        if (source == NULL) return LION_END;
-        lion_datom fact = source->head, newest = { 0 };
-        bool has_newest = false;
-        for (;;) {
-            if (is_visible(lane, &source->head) && (!has_newest || source->head.tx > newest.tx)) {
-                newest = source->head;
-                has_newest = true;
-            }
-            source->has_head = false;
-            status = first_source(lane, &source, error);
-            if (status < 0) return status;
-            if (source == NULL || lion_datom_compare_fact(lane->order, &source->head, &fact) != 0) break;
+        if (load_all(lane, error) != LION_OK) return LION_FAILED;
+        lion_datom other;
+        bool has_other;
+        lion_lane_source *source = first_of(lane, &other, &has_other);
+        if (source == NULL) return flush(lane, batch_out) ? LION_OK : LION_END;
+        uint32_t whole = whole_rows(lane, source, &other, has_other);
+        if (whole > 0 && take_whole(lane, source, whole, limit, batch_out)) return LION_OK;
+        bool is_small = source->chunk.count - source->row <= limit;
+        if (!source->is_tree && !has_other && is_small) {
+            take_novelty(lane, source, batch_out);
+            if (batch_out->count > 0) return LION_OK;
+            continue;
         }
-        if (!has_newest || !newest.added) continue;
-        *datom_out = newest;
+        lion_status status = gather(lane, limit, error);
+        if (status == LION_FAILED) return status;
+        if (lane->rows.count == 0) continue;
+        *batch_out = lion_rows_batch(&lane->rows, LION_COLUMN_ALL);
         return LION_OK;
     }
-}
-
-lion_status lion_lane_next(lion_lane *lane, lion_datom *datom_out, lion_error *error)
-{
-    return lane->view->is_history ? next_of_history(lane, datom_out, error)
-                                  : next_of_facts(lane, datom_out, error);
-}
-
-lion_status lion_lane_pass(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
-                           lion_error *error)
-{
-    LION_ASSERT(lane->is_pass);
-    if (lane->source_count == 0 || lane->pass_left == 0) return LION_END;
-    uint32_t rows = lane->pass_left < limit ? (uint32_t)lane->pass_left : limit;
-    lion_status status = lion_tree_iterator_next(&lane->sources[0].tree, batch_out, rows, error);
-    if (status != LION_OK) return status;
-    lane->pass_left -= batch_out->count;
-    return LION_OK;
 }

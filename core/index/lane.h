@@ -1,51 +1,79 @@
-/* lane.h - one order of one tree family (EAVT, or AEVT/AVET of an attribute) as a view shows it: the merge of
- * current tree, history tree, novelty and speculative novelty, fact by fact. What cursors are made of. */
+/* lane.h - one order of one family of trees (EAVT; AEVT or AVET of one attribute) as a view shows it: current tree,
+ * history tree, novelty and speculative novelty, merged. What cursors are made of. Private to index/.
+ *
+ * A lane has up to four sources, each yielding chunks of rows in order. Stretches of a chunk between the other
+ * sources' heads are taken whole; a long one of the current tree is handed out as it is, without a copy. Taken rows
+ * are then reduced in place: those outside the view's time go, and of each fact the newest that is left decides. */
 #ifndef LION_INDEX_LANE_H
 #define LION_INDEX_LANE_H
 
 #include "index/cursor.h"
+#include "index/novelty_tree.h"
 
 #define LION_LANE_SOURCES_MAX 4
+#define LION_LANE_STRETCH 128 /* rows that are worth a batch of their own */
 
 typedef struct lion_lane_source {
     bool is_tree;
-    bool has_head;               /* head holds the next datom of this source */
-    bool is_done;
-    lion_datom head;
-    lion_tree_iterator tree;
-    lion_datom_batch batch;      /* of the tree: the rows not consumed begin at row */
-    uint32_t row;
+    bool is_current;  /* the current tree: assertions only, no fact twice */
+    bool is_done;     /* nothing behind the chunk */
+    bool is_idle;     /* nothing in the range that the lane stands at */
+    uint32_t row;     /* next row of the chunk */
+    uint32_t wanted;  /* rows of the next chunk: they grow as one reads on */
+    lion_datom_batch chunk;
+    const lion_tree *tree;
+    lion_tree_iterator *iterators[2]; /* of the columns asked for, and of all; made when needed */
+    lion_tree_iterator *iterator;     /* the one in use */
     lion_novelty_iterator novelty;
+    lion_rows rows;                   /* novelty's chunk */
 } lion_lane_source;
 
 typedef struct lion_lane {
     const lion_view *view;
-    lion_index order;            /* EAVT, AEVT or AVET */
+    lion_index order; /* EAVT, AEVT or AVET */
+    uint32_t a;
+    lion_type type;   /* of v in batches */
+    uint32_t columns; /* asked for, and those that tell where to stop */
     bool is_reverse;
-    lion_key key;                /* prefix to stay in; parts 0: everything */
-    bool is_bounded;             /* stop where the prefix ends */
-    const lion_value *end_v;     /* stop before (AVET) */
-    int64_t since_t, upper_t;
-    lion_lane_source sources[LION_LANE_SOURCES_MAX];
-    uint32_t source_count;
-    uint32_t first_rows;         /* of a tree's first batch: small for point reads */
-    /* one current tree and nothing else: its batches pass through as they are */
-    bool is_pass;
-    uint64_t pass_left;          /* rows until the prefix ends */
+    bool has_bounds;  /* some rows of the sources are outside the view's time */
+    int64_t min_tx, max_tx;
+    lion_arena *arena;
+    lion_lane_source *sources[LION_LANE_SOURCES_MAX];
+    unsigned source_count;
+
+    lion_key stop;   /* parts 0: none. Forward: rows before the boundary; reverse: rows behind it */
+    bool stop_upper; /* the boundary lies behind the rows with the prefix */
+
+    lion_rows rows;  /* merged */
+    lion_datom last; /* forward: the fact that is decided; reverse: the newest row so far of the present fact */
+    bool has_last;
 } lion_lane;
 
-/* Set up for attribute a (ignored in EAVT) and place before the first datom of the key (behind the last, in
- * reverse). The lane borrows view and arena. */
+/* Set up for attribute a (0 in EAVT). The lane borrows view and arena. */
 lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index order, uint32_t a,
-                           const lion_key *key, const lion_cursor_options *options, lion_arena *arena,
-                           lion_error *error);
-/* The next visible datom; LION_END. Its bytes live as long as the view (and the arena). */
-lion_status lion_lane_next(lion_lane *lane, lion_datom *datom_out, lion_error *error);
-/* Only if is_pass: a batch straight from the tree, valid until the next one. */
-lion_status lion_lane_pass(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
-                           lion_error *error);
+                           uint32_t columns, bool is_reverse, lion_arena *arena, lion_error *error);
+/* Stand at the boundary before (start_upper: behind) the rows with start's prefix, and stop at another. parts 0: at the end
+ * of the lane. Values in the keys are borrowed until the next seek. rows: of the first chunks. */
+lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_upper, const lion_key *stop,
+                           bool stop_upper, uint32_t rows, lion_error *error);
+/* Up to limit (<= LION_BATCH_ROWS) visible rows, at least one; LION_END. Valid until the next call. */
+lion_status lion_lane_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit, lion_error *error);
 
-/* Compare a datom with a key's prefix in an order (tx descending as the fourth part): <0, 0 inside, >0. */
-int lion_key_place(lion_index order, const lion_datom *datom, const lion_key *key);
+/* What the view's trees hold in an order, NULL if nothing. */
+const lion_tree *lion_view_tree(const lion_view *view, lion_index order, uint32_t a, bool is_history);
+/* The newest t that root, novelty and speculative novelty hold. */
+int64_t lion_view_newest_t(const lion_view *view);
+
+/* ---- lane_rows.c ---- */
+
+/* The first row of [from, count) that is behind the other datom (by fact: not before its fact), in the direction. */
+uint32_t lion_lane_stretch(const lion_lane *lane, const lion_datom_batch *batch, uint32_t from,
+                           const lion_datom *other, bool by_fact);
+/* The rows that the stop leaves of a chunk. */
+uint32_t lion_lane_rows_before_stop(const lion_lane *lane, const lion_datom_batch *batch);
+/* Compact rows to those that the view shows; the lane remembers the last fact. */
+void lion_lane_reduce(lion_lane *lane, lion_rows *rows);
+bool lion_lane_is_visible(const lion_lane *lane, int64_t tx);
+bool lion_datom_same_fact(const lion_datom *x, const lion_datom *y);
 
 #endif

@@ -99,7 +99,8 @@ describe("lion dev", function()
   end)
   it("refuses malformed HTTP and oversized headers", function()
     local port = url:match ":(%d+)$"
-    assert.truthy(shell(("printf 'NONSENSE\\r\\n\\r\\n' | timeout 5 nc 127.0.0.1 %s"):format(port)):find "400")
+    local talk = [[bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; printf "NONSENSE\r\n\r\n" >&3; timeout 5 cat <&3']]
+    assert.truthy(shell(talk:format(port)):find "400")
     assert.truthy(get("/", "-H 'x: " .. ("a"):rep(70000) .. "'"):find "|431$")
   end)
   it("takes an edit, and keeps the old code when the new one does not load", function()
