@@ -3,8 +3,13 @@
  * Order inside (SEMANTICS §2): expand (maps, nested maps, functions) → resolve ids and upserts → composite tuples → uniqueness →
  * cardinality and redundancy → attribute predicates → schema checks → entity specs on the db after.
  * Transaction functions, attribute and entity predicates run in the host: lion_tx_step answers LION_CALL
- * (data/call.h), never see each other's output, and may abort by an error that the host reports through
- * lion_tx_cancel. Everything lives in the arena given; the db must outlive it. One thread at a time. */
+ * (data/call.h) and never see each other's output; if one fails, the host closes the transaction and reports that
+ * error. Everything lives in the arena given; the db and the ops' bytes (which the result borrows) must outlive
+ * it. One thread at a time.
+ *
+ * Tempids are strings without a leading colon. One of the form #db/id[:a.partition -1] (as EDN readers may hand on
+ * the tagged literal, text and all) puts its entity into that partition; [db/force-partition {tempid partition}] and
+ * [db/match-partition {tempid entity}] do so too. */
 #ifndef LION_TRANSACT_TRANSACT_H
 #define LION_TRANSACT_TRANSACT_H
 
@@ -36,7 +41,7 @@ lion_call *lion_tx_call(lion_tx *tx);
 typedef struct lion_tx_result {
     lion_transaction transaction;   /* t, instant, datoms (arena), tempids (all of them), next_counter */
     const uint8_t *is_in_avet;      /* per datom, for lion_novelty_apply */
-    lion_schema *schema_after;      /* kept for the caller: drop it */
+    lion_schema *schema_after;      /* owned by the lion_tx: keep it to have it beyond close */
     bool is_schema_changed;
     uint32_t newly_indexed_count;   /* attributes that gained AVET by db/index or db/unique */
     const uint32_t *newly_indexed;
