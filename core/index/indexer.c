@@ -1,0 +1,347 @@
+/* indexer.c - novelty into trees.
+ *
+ * Novelty is walked fact by fact in each tree's order. The assertions and retractions of a fact alternate, so its
+ * oldest novelty datom tells whether the current tree holds it: a retraction means it does (and that row must be found, to
+ * move to history with its transaction), an assertion that it does not. The newest one stays current if it is an assertion;
+ * all the others are history. */
+#include "index/indexer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "index/log_tree.h"
+
+typedef struct changes {
+    lion_change *items; /* heap */
+    size_t count, capacity;
+} changes;
+
+typedef struct indexing {
+    const lion_index_job *job;
+    lion_commit *commit;
+    lion_snapshot *snapshot;
+    lion_root root;             /* being made */
+    changes current, history;   /* of the tree at hand, reused */
+    lion_arena arena;           /* of the tree at hand, reset */
+} indexing;
+
+static lion_status push(changes *list, const lion_datom *datom, bool is_removal, lion_error *error)
+{
+    if (list->count == list->capacity) {
+        size_t grown = list->capacity == 0 ? 1024 : list->capacity * 2;
+        lion_change *items = lion_realloc(list->items, grown * sizeof *items);
+        if (items == NULL) return lion_fail_memory(error);
+        list->items = items;
+        list->capacity = grown;
+    }
+    list->items[list->count++] = (lion_change){ .datom = *datom, .is_removal = is_removal };
+    return LION_OK;
+}
+
+/* ---- one fact ---- */
+
+typedef struct fact_datoms {
+    lion_datom *datoms; /* newest first */
+    size_t count, capacity;
+} fact_datoms;
+
+static lion_status push_fact(fact_datoms *list, const lion_datom *datom, lion_error *error)
+{
+    if (list->count == list->capacity) {
+        size_t grown = list->capacity == 0 ? 16 : list->capacity * 2;
+        lion_datom *datoms = lion_realloc(list->datoms, grown * sizeof *datoms);
+        if (datoms == NULL) return lion_fail_memory(error);
+        list->datoms = datoms;
+        list->capacity = grown;
+    }
+    list->datoms[list->count++] = *datom;
+    return LION_OK;
+}
+
+/* The row of the current tree that the oldest novelty datom retracts. */
+static lion_status find_current(lion_datom *row_out, lion_tree_iterator *tree, const lion_datom *retraction,
+                                lion_error *error)
+{
+    lion_key key = { .datom = *retraction, .parts = 3 };
+    lion_status status = lion_tree_iterator_seek(tree, &key, false, error);
+    lion_datom_batch batch;
+    if (status == LION_OK) status = lion_tree_iterator_next(tree, &batch, 1, error);
+    if (status < 0) return status;
+    if (status == LION_OK) {
+        *row_out = *retraction; /* the same fact: the retraction's value outlives the iterator's batch */
+        row_out->tx = batch.tx[0];
+        row_out->added = true;
+        bool is_same = batch.e[0] == retraction->e &&
+                       lion_value_compare(lion_vector_get(&batch.v, 0), retraction->v) == 0;
+        if (is_same) return LION_OK;
+    }
+    return lion_fail_corrupt(error, "novelty retracts a fact of entity %lld, attribute %u, that the trees do not hold",
+                             (long long)retraction->e, retraction->a);
+}
+
+static lion_status split_fact(indexing *job, const fact_datoms *of, lion_tree_iterator *tree, bool keeps_history,
+                              lion_error *error)
+{
+    const lion_datom *newest = &of->datoms[0], *oldest = &of->datoms[of->count - 1];
+    lion_status status = LION_OK;
+    if (newest->added) status = push(&job->current, newest, false, error);
+    for (size_t i = newest->added ? 1 : 0; status == LION_OK && keeps_history && i < of->count; i++)
+        status = push(&job->history, &of->datoms[i], false, error);
+    if (status < 0 || oldest->added) return status;
+    lion_datom row;
+    if (tree == NULL)
+        return lion_fail_corrupt(error, "novelty retracts a fact of an empty tree (attribute %u)", oldest->a);
+    status = find_current(&row, tree, oldest, error);
+    if (status == LION_OK) status = push(&job->current, &row, true, error);
+    if (status == LION_OK && keeps_history) status = push(&job->history, &row, false, error);
+    return status;
+}
+
+/* ---- one tree ---- */
+
+static const lion_indexed_attribute *describe(const lion_index_job *job, uint32_t a)
+{
+    uint32_t low = 0, high = job->attribute_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (job->attributes[middle].a < a) low = middle + 1;
+        else high = middle;
+    }
+    return low < job->attribute_count && job->attributes[low].a == a ? &job->attributes[low] : NULL;
+}
+
+static bool keeps_history(const indexing *run, uint32_t a)
+{
+    const lion_indexed_attribute *attribute = describe(run->job, a);
+    return attribute == NULL || !attribute->no_history;
+}
+
+/* Novelty's datoms of one order as changes of its current and history trees. */
+static lion_status split(indexing *run, const lion_tree *current, lion_index order, uint32_t a, lion_error *error)
+{
+    run->current.count = run->history.count = 0;
+    lion_arena_reset(&run->arena);
+    lion_tree_iterator tree;
+    bool has_tree = current->count > 0;
+    if (has_tree) {
+        lion_status status = lion_tree_iterator_init(&tree, current, run->snapshot, LION_COLUMN_ALL, false,
+                                                     &run->arena, error);
+        if (status < 0) return status;
+    }
+    lion_novelty_iterator novelty;
+    lion_novelty_iterator_init(&novelty, &run->job->version, order, a, false);
+    lion_key start = { .datom = { .a = a }, .parts = order == LION_EAVT ? 0 : 1 };
+    lion_novelty_iterator_seek(&novelty, &start, false);
+    fact_datoms fact = { 0 };
+    lion_datom datom;
+    lion_status status = LION_OK;
+    bool is_there = lion_novelty_iterator_next(&novelty, &datom);
+    while (status == LION_OK && is_there) {
+        fact.count = 0;
+        do {
+            status = push_fact(&fact, &datom, error);
+            is_there = lion_novelty_iterator_next(&novelty, &datom);
+        } while (status == LION_OK && is_there &&
+                 lion_datom_compare_fact(order, &datom, &fact.datoms[0]) == 0);
+        if (status == LION_OK)
+            status = split_fact(run, &fact, has_tree ? &tree : NULL,
+                                keeps_history(run, fact.datoms[0].a), error);
+    }
+    lion_free(fact.datoms);
+    return status;
+}
+
+static lion_status update(indexing *run, lion_tree *tree, const changes *list, uint64_t *distinct_out,
+                          lion_error *error)
+{
+    if (list->count == 0) return LION_OK;
+    lion_tree made = *tree;
+    lion_tree_statistics statistics = { 0 };
+    lion_status status = lion_tree_update(&made, &statistics, tree, run->snapshot, run->commit, list->items,
+                                          list->count, &run->job->options, error);
+    if (status < 0) return status;
+    *tree = made;
+    if (distinct_out != NULL) *distinct_out = statistics.distinct_lead;
+    return LION_OK;
+}
+
+static lion_status index_family(indexing *run, lion_tree *current, lion_tree *history, lion_index order, uint32_t a,
+                                uint64_t *distinct_out, lion_error *error)
+{
+    if (run->job->is_cancelled != NULL && *run->job->is_cancelled)
+        return lion_fail(error, LION_INTERRUPTED, "lion/cancelled", "the index job was cancelled");
+    lion_status status = split(run, current, order, a, error);
+    if (status == LION_OK) status = update(run, current, &run->current, distinct_out, error);
+    if (status == LION_OK) status = update(run, history, &run->history, NULL, error);
+    return status;
+}
+
+/* An attribute that left AVET: its tree goes. */
+static lion_status drop_tree(indexing *run, lion_tree *tree, lion_error *error)
+{
+    if (tree->count == 0) return LION_OK;
+    run->current.count = 0;
+    lion_arena_reset(&run->arena);
+    lion_tree_iterator iterator;
+    lion_status status = lion_tree_iterator_init(&iterator, tree, run->snapshot, LION_COLUMN_ALL, false,
+                                                 &run->arena, error);
+    lion_key all = { .parts = 0 };
+    if (status == LION_OK) status = lion_tree_iterator_seek(&iterator, &all, false, error);
+    while (status == LION_OK) {
+        lion_datom_batch batch;
+        status = lion_tree_iterator_next(&iterator, &batch, LION_BATCH_ROWS, error);
+        for (uint32_t row = 0; status == LION_OK && row < batch.count; row++) {
+            lion_datom datom = lion_datom_batch_get(&batch, row);
+            datom.v = lion_value_copy(&run->arena, datom.v);
+            status = push(&run->current, &datom, true, error);
+        }
+    }
+    return status < 0 ? status : update(run, tree, &run->current, NULL, error);
+}
+
+/* ---- all attributes ---- */
+
+static lion_tree empty_tree(lion_index order, uint8_t type, uint32_t a, bool is_history)
+{
+    return (lion_tree){ .order = (uint8_t)order, .type = type, .a = a, .is_history = is_history };
+}
+
+static void init_attribute(lion_root_attribute *attribute, uint32_t a, uint8_t type)
+{
+    *attribute = (lion_root_attribute){ .a = a, .type = type,
+                                        .aevt = empty_tree(LION_AEVT, type, a, false),
+                                        .avet = empty_tree(LION_AVET, type, a, false),
+                                        .history_aevt = empty_tree(LION_AEVT, type, a, true),
+                                        .history_avet = empty_tree(LION_AVET, type, a, true) };
+}
+
+static int by_attribute(const void *left, const void *right)
+{
+    const lion_root_attribute *a = left, *b = right;
+    return (a->a > b->a) - (a->a < b->a);
+}
+
+/* The root's attributes and those that novelty brings, in a heap array of the new root's own. */
+static lion_status join_attributes(indexing *run, lion_error *error)
+{
+    const lion_index_job *job = run->job;
+    uint32_t extra = 0, cursor = 0, a = 0;
+    while (lion_novelty_attribute_next(&job->version, &cursor, &a)) extra++;
+    size_t count = job->root->attribute_count;
+    lion_root_attribute *list = lion_zalloc((count + extra + 1) * sizeof *list);
+    if (list == NULL) return lion_fail_memory(error);
+    if (count > 0) memcpy(list, job->root->attributes, count * sizeof *list);
+    run->root.attributes = list;
+    cursor = 0;
+    while (lion_novelty_attribute_next(&job->version, &cursor, &a)) {
+        if (lion_root_attribute_lookup(job->root, a) != NULL) continue;
+        const lion_indexed_attribute *described = describe(job, a);
+        if (described == NULL)
+            return lion_fail_corrupt(error, "novelty has datoms of attribute %u, which the schema does not know", a);
+        init_attribute(&list[count++], a, described->type);
+    }
+    qsort(list, count, sizeof *list, by_attribute);
+    run->root.attribute_count = (uint32_t)count;
+    return LION_OK;
+}
+
+static lion_status index_attribute(indexing *run, lion_root_attribute *attribute, lion_error *error)
+{
+    const lion_indexed_attribute *described = describe(run->job, attribute->a);
+    lion_status status = index_family(run, &attribute->aevt, &attribute->history_aevt, LION_AEVT,
+                                      attribute->a, &attribute->distinct_e, error);
+    if (status < 0) return status;
+    if (described == NULL || described->is_in_avet)
+        return index_family(run, &attribute->avet, &attribute->history_avet, LION_AVET, attribute->a,
+                            &attribute->distinct_v, error);
+    status = drop_tree(run, &attribute->avet, error);
+    return status < 0 ? status : drop_tree(run, &attribute->history_avet, error);
+}
+
+static lion_status index_trees(indexing *run, lion_error *error)
+{
+    lion_status status = join_attributes(run, error);
+    if (status == LION_OK)
+        status = index_family(run, &run->root.eavt, &run->root.history_eavt, LION_EAVT, 0, NULL, error);
+    for (uint32_t i = 0; status == LION_OK && i < run->root.attribute_count; i++)
+        status = index_attribute(run, &run->root.attributes[i], error);
+    return status;
+}
+
+/* ---- the log ---- */
+
+static lion_status index_log(indexing *run, lion_error *error)
+{
+    const lion_novelty_version *version = &run->job->version;
+    lion_log_entry *entries = lion_alloc((version->transactions + 1) * sizeof *entries);
+    if (entries == NULL) return lion_fail_memory(error);
+    size_t count = 0;
+    for (uint32_t i = 0; i < version->transactions; i++) {
+        lion_log_entry *entry = &entries[count];
+        lion_novelty_transaction(version, i, &entry->t, &entry->record);
+        if (entry->t > run->job->root->t) count++;
+    }
+    lion_status status = LION_OK;
+    if (count > 0) {
+        lion_tree log = run->root.log;
+        status = lion_log_tree_append(&log, &run->root.log, run->snapshot, run->commit, entries, count,
+                                      &run->job->options, error);
+        if (status == LION_OK) run->root.log = log;
+    }
+    lion_free(entries);
+    return status;
+}
+
+/* ---- the job ---- */
+
+static lion_status commit_root(indexing *run, lion_error *error)
+{
+    lion_buffer record;
+    lion_buffer_init(&record);
+    lion_root_encode(&record, &run->root);
+    lion_status status = lion_buffer_check(&record, error);
+    if (status == LION_OK) {
+        lion_commit *commit = run->commit;
+        run->commit = NULL; /* taken, whatever comes of it */
+        status = lion_commit_finish_take(commit, lion_buffer_view(&record), error);
+    }
+    lion_buffer_deinit(&record);
+    return status;
+}
+
+static void init_root(indexing *run)
+{
+    const lion_index_job *job = run->job;
+    run->root = *job->root;
+    run->root.attributes = NULL;
+    run->root.snapshot = NULL;
+    if (job->root->t == 0) {
+        run->root.eavt = empty_tree(LION_EAVT, LION_TYPE_MIXED, 0, false);
+        run->root.history_eavt = empty_tree(LION_EAVT, LION_TYPE_MIXED, 0, true);
+    }
+    if (job->version.t > job->root->t) run->root.t = job->version.t;
+    run->root.next_counter = job->next_counter;
+    run->root.log_sequence = job->log_sequence;
+    run->root.generation = lion_store_generation(job->store);
+    run->root.has_tail = job->has_tail;
+}
+
+lion_status lion_index_run(const lion_index_job *job, lion_error *error)
+{
+    indexing run = { .job = job, .snapshot = job->root->snapshot };
+    lion_arena_init(&run.arena, 0);
+    init_root(&run);
+    lion_status status = lion_commit_begin(&run.commit, job->store, error);
+    if (status == LION_OK) status = index_trees(&run, error);
+    if (status == LION_OK) status = index_log(&run, error);
+    run.root.datoms = run.root.eavt.count;
+    if (status == LION_OK) status = commit_root(&run, error);
+    if (run.commit != NULL) lion_commit_abort(run.commit);
+    lion_free(run.root.attributes);
+    lion_free(run.current.items);
+    lion_free(run.history.items);
+    lion_arena_deinit(&run.arena);
+    return status;
+}
