@@ -4,7 +4,6 @@
 local anomaly = require "lion.anomaly"
 local nodes = require "lion.query.nodes"
 local parse = require "lion.query.parse"
-local values = require "lion.values"
 
 local analyse = {}
 
@@ -28,29 +27,6 @@ end
 local function fail_clause(self, node, message, ...)
   if select("#", ...) > 0 then message = message:format(...) end
   anomaly.incorrect("lion/syntax", "%s in clause: %s", message, text_of(self, node))
-end
-
--- ---- constants --------------------------------------------------------------------------------------------------
-
-local function constant(node)
-  local kind = node.kind
-  if kind == "keyword" then return ":" .. node.value end
-  if kind == "string" then return node.value:byte(1) == 58 and values.str(node.value) or node.value end
-  if kind == "number" or kind == "boolean" or kind == "regex" then return node.value end
-  if kind == "nil" then return values.null end
-  if kind == "inst" then return values.inst(node.value) end
-  if kind == "uuid" then return values.uuid_const(node.value) end
-  if kind == "symbol" then return values.symbol(node.value) end
-  local items = {}
-  if kind == "map" then
-    for i = 1, #node, 2 do
-      local key = node[i]
-      items[key.kind == "keyword" and key.value or constant(key)] = constant(node[i + 1])
-    end
-    return items
-  end
-  for i, item in ipairs(node) do items[i] = constant(item) end
-  return kind == "set" and values.set(items) or items
 end
 
 -- ---- scopes -----------------------------------------------------------------------------------------------------
@@ -167,7 +143,7 @@ local function term(self, env, node, clause)
   if is_var(node) then return { "var", number_of(env, node.value) } end
   if is_blank(node) then return { "blank" } end
   if is_source(node) then return { "source", source_of(self, node.value, clause) } end
-  return { "const", constant(node) }
+  return { "const", nodes.constant(node) }
 end
 
 local function terms(self, env, list, first, clause)

@@ -62,7 +62,7 @@ function parse.sections(query)
     return parse.sections_of_node(node), nil, query
   elseif type(query) == "table" then
     if query.kind == "query" then return parse.sections(query.value) end
-    if query.kind then return parse.sections_of_node(query) end
+    if nodes.is_node(query) then return parse.sections_of_node(query) end
     local parts, rules = nodes.query(query)
     return parts, rules
   end
