@@ -1,0 +1,501 @@
+/* op_expression.c - predicates and functions. Built-ins run row by row in one loop; a user's function is asked once per
+ * batch of the input (LION_CALL), with columns compacted to the batch's live rows. */
+#include "query/binding.h"
+#include "query/operators.h"
+
+/* What both operators share: reading arguments, asking the host. */
+typedef struct caller {
+    lion_expression expression;
+    uint32_t count;            /* arguments that are values */
+    const lion_term *terms;    /* of those */
+    uint32_t *slots;           /* per argument: the input's slot, or NONE for a constant */
+    lion_value *values;        /* of the row at hand; constants in place */
+    lion_function_call call;
+    lion_vector *columns;      /* for a user's function */
+    bool is_asked;             /* the host was asked about this batch, and has not yet been heard */
+} caller;
+
+static lion_status caller_init(caller *self, lion_run *run, const lion_operator *input, const lion_expression *expression, lion_error *error)
+{
+    const lion_clause *clause = expression->clause;
+    lion_arena *arena = &run->arena;
+    *self = (caller){ .expression = *expression, .count = clause->term_count, .terms = clause->terms };
+    self->call = (lion_function_call){ .run = run, .arena = arena, .name = clause->name };
+    if (self->count > 0 && self->terms[0].kind == LION_TERM_SOURCE) {
+        self->call.db = run->sources[self->terms[0].index].db;
+        self->terms++;
+        self->count--;
+    }
+    self->slots = lion_arena_array(arena, uint32_t, self->count + 1);
+    self->values = lion_arena_zalloc(arena, sizeof(lion_value) * (self->count + 1));
+    for (uint32_t i = 0; i < self->count; i++) {
+        self->slots[i] = LION_SLOT_NONE;
+        if (self->terms[i].kind == LION_TERM_VAR) self->slots[i] = lion_operator_slot(input, self->terms[i].index);
+        if (self->terms[i].kind != LION_TERM_CONST) continue;
+        lion_status status = lion_value_of_form(&self->values[i], self->terms[i].constant, arena, error);
+        if (status != LION_OK) return status;
+    }
+    return LION_OK;
+}
+
+/* An attribute is its ident to functions. */
+static lion_value as_ident(const caller *self, uint32_t argument, lion_value value)
+{
+    uint32_t var = self->terms[argument].index;
+    bool is_attribute = value.type == LION_TYPE_ATTRIBUTE || (lion_type_is_number(value.type) && self->expression.is_attribute[var]);
+    if (!is_attribute) return value;
+    lion_run *run = self->call.run;
+    for (uint32_t i = 0; i < run->ir->source_count; i++) {
+        lion_slice ident;
+        const lion_db *db = run->sources[i].db;
+        if (db != NULL && lion_schema_ident(&ident, db->schema, value.bits) == LION_OK) return lion_value_bytes(LION_TYPE_KEYWORD, ident);
+    }
+    return value;
+}
+
+static void load_row(caller *self, const lion_batch *batch, uint32_t row)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->slots[i] != LION_SLOT_NONE) self->values[i] = as_ident(self, i, lion_batch_get(batch, self->slots[i], row));
+}
+
+/* Ask the host about all live rows of the batch. */
+static lion_status ask(caller *self, const lion_batch *batch, lion_call_kind kind)
+{
+    lion_run *run = self->call.run;
+    uint32_t rows = lion_batch_rows(batch);
+    lion_arena *arena = &run->arena;
+    if (self->columns == NULL) {
+        self->columns = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->count + 1));
+        for (uint32_t i = 0; i < self->count; i++) {
+            self->columns[i].type = LION_TYPE_MIXED;
+            self->columns[i].values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
+        }
+    }
+    for (uint32_t k = 0; k < rows; k++) {
+        load_row(self, batch, lion_batch_row(batch, k));
+        for (uint32_t i = 0; i < self->count; i++) self->columns[i].values[k] = self->values[i];
+    }
+    lion_call *call = &run->own_call;
+    *call = (lion_call){ .kind = kind, .count = rows, .name = self->expression.clause->name, .argument_count = self->count,
+                         .arguments = self->columns, .arena = arena };
+    if (kind == LION_CALL_PREDICATE) call->verdict = lion_arena_zalloc(arena, rows + 1);
+    else call->results = lion_arena_zalloc(arena, sizeof(lion_form) * (rows + 1));
+    run->call = call;
+    self->is_asked = true;
+    return LION_CALL;
+}
+
+/* LION_OK once the host has answered; LION_CALL until then. */
+static lion_status hear(caller *self, const lion_batch *batch, lion_call_kind kind)
+{
+    if (!self->is_asked) return ask(self, batch, kind);
+    if (!self->call.run->own_call.is_answered) return LION_CALL;
+    self->is_asked = false;
+    return LION_OK;
+}
+
+static lion_status apply(caller *self, lion_value *out, lion_error *error)
+{
+    return self->expression.function->apply(&self->call, self->values, self->count, out, error);
+}
+
+/* ---- filter ---- */
+
+typedef struct filter {
+    lion_operator operator;
+    caller caller;
+    lion_status prepared;
+    lion_error error;
+    lion_batch batch;
+    bool has_batch;
+    uint32_t at, kept_count;   /* of the batch, for a built-in that asked for a call */
+    uint16_t selection[LION_BATCH_ROWS];
+    lion_vector *columns;      /* of the output: some of the input's */
+    uint32_t *from;
+} filter;
+
+static lion_status filter_builtin(filter *self, lion_error *error)
+{
+    for (; self->at < lion_batch_rows(&self->batch); self->at++) {
+        uint32_t row = lion_batch_row(&self->batch, self->at);
+        lion_value verdict = { 0 };
+        load_row(&self->caller, &self->batch, row);
+        lion_status status = apply(&self->caller, &verdict, error);
+        if (status != LION_OK) return status;
+        if (lion_value_is_truthy(verdict)) self->selection[self->kept_count++] = (uint16_t)row;
+    }
+    return LION_OK;
+}
+
+static lion_status filter_user(filter *self)
+{
+    lion_status status = hear(&self->caller, &self->batch, LION_CALL_PREDICATE);
+    if (status != LION_OK) return status;
+    const uint8_t *verdict = self->operator.run->own_call.verdict;
+    for (uint32_t k = 0; k < lion_batch_rows(&self->batch); k++)
+        if (verdict[k] != 0) self->selection[self->kept_count++] = (uint16_t)lion_batch_row(&self->batch, k);
+    return LION_OK;
+}
+
+static lion_status filter_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    filter *self = (filter *)operator;
+    if (self->prepared != LION_OK) {
+        *error = self->error;
+        return self->prepared;
+    }
+    do {
+        if (!self->has_batch) {
+            lion_status status = lion_operator_next(operator->inputs[0], &self->batch, error);
+            if (status != LION_OK) return status;
+            self->has_batch = true;
+            self->at = self->kept_count = 0;
+        }
+        lion_status status = self->caller.expression.function != NULL ? filter_builtin(self, error) : filter_user(self);
+        if (status != LION_OK) return status;
+        self->has_batch = false;
+    } while (self->kept_count == 0);
+    for (uint32_t i = 0; i < operator->width; i++) self->columns[i] = self->batch.columns[self->from[i]];
+    *batch_out = (lion_batch){ .count = self->batch.count, .width = operator->width, .columns = self->columns,
+                               .selection = self->selection, .selected = self->kept_count };
+    return LION_OK;
+}
+
+static lion_status filter_rewind(lion_operator *operator, lion_error *error)
+{
+    filter *self = (filter *)operator;
+    (void)error;
+    self->has_batch = false;
+    self->caller.is_asked = false;
+    return LION_OK;
+}
+
+static void filter_close(lion_operator *operator)
+{
+    lion_function_forget(&((filter *)operator)->caller.call);
+}
+
+lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep)
+{
+    filter *self = LION_OPERATOR(run, filter, filter_next, "filter");
+    self->operator.rewind = filter_rewind;
+    self->operator.close = filter_close;
+    self->operator.inputs[0] = input;
+    self->prepared = caller_init(&self->caller, run, input, expression, &self->error);
+    self->operator.vars = lion_arena_array(&run->arena, uint32_t, input->width + 1);
+    self->from = lion_arena_array(&run->arena, uint32_t, input->width + 1);
+    self->columns = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (input->width + 1));
+    for (uint32_t i = 0; i < input->width; i++) {
+        if (!keep[input->vars[i]]) continue;
+        self->from[self->operator.width] = i;
+        self->operator.vars[self->operator.width++] = input->vars[i];
+    }
+    return &self->operator;
+}
+
+/* ---- function ---- */
+
+typedef struct function {
+    lion_operator operator;
+    caller caller;
+    lion_status prepared;
+    lion_error error;
+    lion_reading reading;
+    lion_output output;
+    const lion_binding *binding;
+    uint32_t *vars;            /* of the binding */
+    uint32_t var_count;
+    uint32_t *bound;           /* per variable: the input's slot, or NONE */
+    uint32_t *out;             /* per variable: the output's slot, or NONE */
+    lion_relation rows;        /* what the current row yields … */
+    size_t row_at;             /* … and how much of it is out */
+    bool is_row_open;
+    bool has_results;          /* the host has answered for the reading's batch */
+    const lion_form *results;
+} function;
+
+static void function_emit(function *self, const lion_value *values, uint32_t row)
+{
+    for (uint32_t i = 0; i < self->var_count; i++)
+        if (self->bound[i] != LION_SLOT_NONE &&
+            !lion_value_equal(values[i], lion_batch_get(&self->reading.batch, self->bound[i], row)))
+            return;
+    lion_output_keep(&self->output, &self->reading.batch, row);
+    for (uint32_t i = 0; i < self->var_count; i++)
+        if (self->out[i] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[i]) = values[i];
+    self->output.count++;
+}
+
+/* The row's result, bound: into self->rows. */
+static lion_status function_row(function *self, uint32_t row, lion_error *error)
+{
+    self->rows.count = 0;
+    self->row_at = 0;
+    if (self->caller.expression.function == NULL)
+        return lion_binding_apply(&self->rows, self->binding, self->vars, self->var_count, &self->results[self->reading.at], true, error);
+    lion_value value = { 0 };
+    load_row(&self->caller, &self->reading.batch, row);
+    lion_status status = apply(&self->caller, &value, error);
+    if (status != LION_OK) return status;
+    if (self->binding->kind == LION_BIND_SCALAR) {
+        if (value.type != LION_TYPE_NIL) lion_relation_append(&self->rows, &value);
+        return LION_OK;
+    }
+    lion_form form = lion_form_value(value);
+    return lion_binding_apply(&self->rows, self->binding, self->vars, self->var_count, &form, true, error);
+}
+
+static lion_status function_results(function *self)
+{
+    if (self->caller.expression.function != NULL || self->has_results) return LION_OK;
+    lion_status status = hear(&self->caller, &self->reading.batch, LION_CALL_FUNCTION);
+    if (status != LION_OK) return status;
+    self->results = self->operator.run->own_call.results;
+    self->has_results = true;
+    return LION_OK;
+}
+
+static lion_status function_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    function *self = (function *)operator;
+    if (self->prepared != LION_OK) {
+        *error = self->error;
+        return self->prepared;
+    }
+    while (!lion_output_is_full(&self->output)) {
+        uint32_t row = 0;
+        lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
+        if (status == LION_END) break;
+        if (status == LION_OK) status = function_results(self);
+        if (status == LION_OK && !self->is_row_open) status = function_row(self, row, error);
+        if (status != LION_OK) return status;
+        self->is_row_open = true;
+        while (self->row_at < self->rows.count && !lion_output_is_full(&self->output))
+            function_emit(self, lion_relation_row(&self->rows, self->row_at++), row);
+        if (self->row_at < self->rows.count) break;
+        self->is_row_open = false;
+        lion_reading_advance(&self->reading);
+        if (!self->reading.is_open) self->has_results = false;
+    }
+    return lion_output_yield(&self->output, batch_out);
+}
+
+static lion_status function_rewind(lion_operator *operator, lion_error *error)
+{
+    function *self = (function *)operator;
+    (void)error;
+    self->reading = (lion_reading){ 0 };
+    self->output.count = 0;
+    self->is_row_open = self->has_results = self->caller.is_asked = false;
+    return LION_OK;
+}
+
+static void function_close(lion_operator *operator)
+{
+    lion_function_forget(&((function *)operator)->caller.call);
+}
+
+/* Which of the binding's variables the input has, and where the others go. */
+static void bind_output(lion_operator *operator, const lion_operator *input, const uint32_t *vars, uint32_t var_count,
+                        const uint8_t *keep, uint32_t *bound, uint32_t *out, lion_output *output)
+{
+    lion_arena *arena = &operator->run->arena;
+    uint32_t *added = lion_arena_array(arena, uint32_t, var_count + 1), added_count = 0;
+    for (uint32_t i = 0; i < var_count; i++) {
+        bound[i] = lion_operator_slot(input, vars[i]);
+        out[i] = LION_SLOT_NONE;
+        if (bound[i] != LION_SLOT_NONE || !keep[vars[i]]) continue;
+        out[i] = added_count;
+        added[added_count++] = vars[i];
+    }
+    lion_output_init(output, operator, input, keep, added, added_count);
+    for (uint32_t i = 0; i < var_count; i++)
+        if (out[i] != LION_SLOT_NONE) out[i] += output->kept;
+}
+
+lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep)
+{
+    function *self = LION_OPERATOR(run, function, function_next, "function");
+    self->operator.rewind = function_rewind;
+    self->operator.close = function_close;
+    self->operator.inputs[0] = input;
+    self->prepared = caller_init(&self->caller, run, input, expression, &self->error);
+    self->binding = &expression->clause->binding;
+    self->var_count = lion_binding_vars(self->binding, &self->vars, &run->arena);
+    self->bound = lion_arena_array(&run->arena, uint32_t, self->var_count + 1);
+    self->out = lion_arena_array(&run->arena, uint32_t, self->var_count + 1);
+    lion_relation_init(&self->rows, &run->arena, self->var_count);
+    bind_output(&self->operator, input, self->vars, self->var_count, keep, self->bound, self->out, &self->output);
+    return &self->operator;
+}
+
+/* ---- nested query ---- */
+
+typedef struct subquery {
+    lion_operator operator;
+    const lion_clause *clause;
+    lion_query_input *inputs;
+    uint32_t *slots;           /* per input: the input's slot, or NONE */
+    lion_query_run *inner;     /* open while the current row's query runs */
+    bool is_fixed;             /* no variable among the inputs: one run serves all rows */
+    bool is_known;             /* `rows` stands for the current row */
+    lion_relation rows;
+    size_t row_at;
+    lion_form *results;        /* rows of the inner query so far */
+    uint32_t result_count, result_room;
+    lion_reading reading;
+    lion_output output;
+    uint32_t *vars, var_count, *bound, *out;
+} subquery;
+
+static lion_form form_of_result(const lion_query_batch *batch, uint32_t column, uint32_t row)
+{
+    if (batch->forms != NULL && batch->forms[column] != NULL) return batch->forms[column][row];
+    return lion_form_value(lion_vector_get(&batch->columns[column], row));
+}
+
+static lion_status subquery_take(subquery *self, const lion_query_batch *batch, lion_error *error)
+{
+    lion_arena *arena = &self->operator.run->arena;
+    for (uint32_t row = 0; row < batch->count; row++) {
+        if (self->result_count == self->result_room) {
+            uint32_t room = self->result_room == 0 ? 64 : self->result_room * 2;
+            lion_form *grown = lion_arena_grow(arena, self->results, sizeof(lion_form) * self->result_room, sizeof(lion_form) * room);
+            if (grown == NULL) return lion_fail_memory(error);
+            self->results = grown;
+            self->result_room = room;
+        }
+        lion_form form = lion_form_vector(arena, batch->width);
+        for (uint32_t i = 0; i < batch->width; i++) {
+            lion_form item = form_of_result(batch, i, row);
+            form.items[i] = lion_form_copy(arena, &item);
+        }
+        self->results[self->result_count++] = form;
+    }
+    return LION_OK;
+}
+
+/* The result shaped as the inner query's find says; NIL where a tuple or scalar has none. */
+static lion_form subquery_shape(const subquery *self)
+{
+    lion_form whole = { .kind = LION_FORM_VECTOR, .count = self->result_count, .items = self->results };
+    switch (self->clause->query->find_kind) {
+    case LION_FIND_COLLECTION:
+        for (uint32_t i = 0; i < self->result_count; i++) self->results[i] = self->results[i].items[0];
+        return whole;
+    case LION_FIND_TUPLE: return self->result_count > 0 ? self->results[0] : lion_form_value(lion_value_nil());
+    case LION_FIND_SCALAR: return self->result_count > 0 ? self->results[0].items[0] : lion_form_value(lion_value_nil());
+    default: return whole;
+    }
+}
+
+static lion_status subquery_open(subquery *self, uint32_t row, lion_error *error)
+{
+    lion_run *run = self->operator.run;
+    for (uint32_t i = 0; i < self->clause->term_count; i++)
+        if (self->slots[i] != LION_SLOT_NONE) self->inputs[i].form = lion_form_value(lion_batch_get(&self->reading.batch, self->slots[i], row));
+    self->result_count = 0;
+    lion_query_options options = run->options;
+    options.limit = -1;
+    options.offset = 0;
+    return lion_query_open_ir(&self->inner, self->clause->query, self->inputs, self->clause->term_count, &options, run, error);
+}
+
+static lion_status subquery_row(subquery *self, uint32_t row, lion_error *error)
+{
+    lion_status status = LION_OK;
+    if (self->is_known) return LION_OK;
+    if (self->inner == NULL) status = subquery_open(self, row, error);
+    while (status == LION_OK) {
+        lion_query_batch batch;
+        status = lion_query_next(self->inner, &batch, error);
+        if (status == LION_CALL) self->operator.run->call = lion_query_call(self->inner);
+        if (status == LION_OK) status = subquery_take(self, &batch, error);
+    }
+    if (status != LION_END) return status;
+    lion_query_close(self->inner);
+    self->inner = NULL;
+    self->results = self->results == NULL ? lion_arena_alloc(&self->operator.run->arena, sizeof(lion_form)) : self->results;
+    lion_form form = subquery_shape(self);
+    self->rows.count = 0;
+    status = lion_binding_apply(&self->rows, &self->clause->binding, self->vars, self->var_count, &form, true, error);
+    self->row_at = 0;
+    self->is_known = status == LION_OK;
+    return status;
+}
+
+static lion_status subquery_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    subquery *self = (subquery *)operator;
+    while (!lion_output_is_full(&self->output)) {
+        uint32_t row = 0;
+        lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
+        if (status == LION_END) break;
+        if (status == LION_OK) status = subquery_row(self, row, error);
+        if (status != LION_OK) return status;
+        while (self->row_at < self->rows.count && !lion_output_is_full(&self->output)) {
+            const lion_value *values = lion_relation_row(&self->rows, self->row_at++);
+            bool is_equal = true;
+            for (uint32_t i = 0; i < self->var_count && is_equal; i++)
+                is_equal = self->bound[i] == LION_SLOT_NONE || lion_value_equal(values[i], lion_batch_get(&self->reading.batch, self->bound[i], row));
+            if (!is_equal) continue;
+            lion_output_keep(&self->output, &self->reading.batch, row);
+            for (uint32_t i = 0; i < self->var_count; i++)
+                if (self->out[i] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[i]) = values[i];
+            self->output.count++;
+        }
+        if (self->row_at < self->rows.count) break;
+        self->row_at = 0;
+        self->is_known = self->is_fixed;
+        lion_reading_advance(&self->reading);
+    }
+    return lion_output_yield(&self->output, batch_out);
+}
+
+static lion_status subquery_rewind(lion_operator *operator, lion_error *error)
+{
+    subquery *self = (subquery *)operator;
+    (void)error;
+    self->reading = (lion_reading){ 0 };
+    self->output.count = 0;
+    self->row_at = 0;
+    self->is_known = self->is_known && self->is_fixed;
+    return LION_OK;
+}
+
+static void subquery_close(lion_operator *operator)
+{
+    lion_query_close(((subquery *)operator)->inner);
+}
+
+lion_operator *lion_subquery_new(lion_run *run, lion_operator *input, const lion_clause *clause, const uint8_t *keep)
+{
+    subquery *self = LION_OPERATOR(run, subquery, subquery_next, "query");
+    lion_arena *arena = &run->arena;
+    self->operator.rewind = subquery_rewind;
+    self->operator.close = subquery_close;
+    self->operator.inputs[0] = input;
+    self->clause = clause;
+    self->is_fixed = true;
+    self->inputs = lion_arena_zalloc(arena, sizeof(lion_query_input) * (clause->term_count + 1));
+    self->slots = lion_arena_array(arena, uint32_t, clause->term_count + 1);
+    for (uint32_t i = 0; i < clause->term_count; i++) {
+        const lion_term *term = &clause->terms[i];
+        self->slots[i] = LION_SLOT_NONE;
+        if (term->kind == LION_TERM_CONST) self->inputs[i].form = *term->constant;
+        if (term->kind == LION_TERM_SOURCE) {
+            self->inputs[i].db = run->sources[term->index].db;
+            if (self->inputs[i].db == NULL && run->sources[term->index].form != NULL) self->inputs[i].form = *run->sources[term->index].form;
+        }
+        if (term->kind != LION_TERM_VAR) continue;
+        self->slots[i] = lion_operator_slot(input, term->index);
+        self->is_fixed = false;
+    }
+    self->var_count = lion_binding_vars(&clause->binding, &self->vars, arena);
+    self->bound = lion_arena_array(arena, uint32_t, self->var_count + 1);
+    self->out = lion_arena_array(arena, uint32_t, self->var_count + 1);
+    lion_relation_init(&self->rows, arena, self->var_count);
+    bind_output(&self->operator, input, self->vars, self->var_count, keep, self->bound, self->out, &self->output);
+    return &self->operator;
+}

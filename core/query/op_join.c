@@ -1,0 +1,218 @@
+/* op_join.c - the operators over relations: feed yields one, join meets each input row with one by hash, distinct keeps
+ * each row once. */
+#include "query/operators.h"
+
+/* ---- feed ---- */
+
+typedef struct feed {
+    lion_operator operator;
+    const lion_relation *relation;
+    size_t from, to, next;
+    lion_vector *vectors;
+} feed;
+
+static lion_status feed_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    feed *self = (feed *)operator;
+    (void)error;
+    if (self->next >= self->to) return LION_END;
+    size_t left = self->to - self->next;
+    uint32_t count = left < LION_BATCH_ROWS ? (uint32_t)left : LION_BATCH_ROWS;
+    for (uint32_t i = 0; i < count; i++) {
+        const lion_value *row = lion_relation_row(self->relation, self->next + i);
+        for (uint32_t k = 0; k < operator->width; k++) self->vectors[k].values[i] = row[k];
+    }
+    self->next += count;
+    *batch_out = (lion_batch){ .count = count, .width = operator->width, .columns = self->vectors };
+    return LION_OK;
+}
+
+static lion_status feed_rewind(lion_operator *operator, lion_error *error)
+{
+    feed *self = (feed *)operator;
+    (void)error;
+    self->next = self->from;
+    return LION_OK;
+}
+
+lion_operator *lion_feed_new(lion_run *run, const lion_relation *relation, const uint32_t *vars, uint32_t width)
+{
+    feed *self = LION_OPERATOR(run, feed, feed_next, "feed");
+    self->operator.rewind = feed_rewind;
+    self->relation = relation;
+    self->operator.width = width;
+    self->operator.vars = lion_arena_array(&run->arena, uint32_t, width + 1);
+    self->vectors = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (width + 1));
+    for (uint32_t i = 0; i < width; i++) {
+        self->operator.vars[i] = vars[i];
+        self->vectors[i].type = LION_TYPE_MIXED;
+        self->vectors[i].values = lion_arena_array(&run->arena, lion_value, LION_BATCH_ROWS);
+    }
+    return &self->operator;
+}
+
+void lion_feed_set(lion_operator *operator, size_t from, size_t to)
+{
+    feed *self = (feed *)operator;
+    self->from = self->next = from;
+    self->to = to;
+}
+
+/* ---- join ---- */
+
+typedef struct join {
+    lion_operator operator;
+    const lion_relation *relation;
+    lion_join_column *columns;
+    uint32_t column_count;
+    lion_row_index index;
+    lion_value *key;           /* values for the index, constants in place */
+    uint32_t *key_slots;       /* per key: the input's slot, or NONE for a constant */
+    uint32_t *out_slots;       /* per column: output slot, or NONE */
+    lion_reading reading;
+    lion_output output;
+    bool is_row_open;          /* `found` goes on for the current row */
+    size_t found;              /* row + 1 */
+} join;
+
+static void join_start_row(join *self, uint32_t row)
+{
+    for (uint32_t i = 0; i < self->index.key_count; i++)
+        if (self->key_slots[i] != LION_SLOT_NONE) self->key[i] = lion_batch_get(&self->reading.batch, self->key_slots[i], row);
+    if (self->index.key_count > 0) lion_row_index_follow(&self->index); /* the relation may grow between rows */
+    if (self->index.key_count == 0) self->found = self->relation->count > 0;
+    else self->found = lion_row_index_find(&self->index, self->key);
+    self->is_row_open = true;
+}
+
+static bool is_same(const join *self, const lion_value *values)
+{
+    for (uint32_t i = 0; i < self->column_count; i++)
+        if (self->columns[i].kind == LION_JOIN_SAME && !lion_value_equal(values[i], values[self->columns[i].index])) return false;
+    return true;
+}
+
+static void join_emit(join *self, uint32_t row)
+{
+    const lion_value *values = lion_relation_row(self->relation, self->found - 1);
+    if (!is_same(self, values)) return;
+    lion_output_keep(&self->output, &self->reading.batch, row);
+    for (uint32_t i = 0; i < self->column_count; i++)
+        if (self->out_slots[i] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out_slots[i]) = values[i];
+    self->output.count++;
+}
+
+static lion_status join_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    join *self = (join *)operator;
+    while (!lion_output_is_full(&self->output)) {
+        uint32_t row = 0;
+        lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
+        if (status == LION_END) break;
+        if (status != LION_OK) return status;
+        if (!self->is_row_open) join_start_row(self, row);
+        while (self->found != 0 && !lion_output_is_full(&self->output)) {
+            join_emit(self, row);
+            if (self->index.key_count > 0) self->found = lion_row_index_next(&self->index, self->found, self->key);
+            else self->found = self->found < self->relation->count ? self->found + 1 : 0;
+        }
+        if (self->found != 0) break;
+        self->is_row_open = false;
+        lion_reading_advance(&self->reading);
+    }
+    return lion_output_yield(&self->output, batch_out);
+}
+
+static lion_status join_rewind(lion_operator *operator, lion_error *error)
+{
+    join *self = (join *)operator;
+    (void)error;
+    self->reading = (lion_reading){ 0 };
+    self->output.count = 0;
+    self->is_row_open = false;
+    return LION_OK;
+}
+
+lion_operator *lion_join_new(lion_run *run, lion_operator *input, const lion_relation *relation,
+                             const lion_join_column *columns, uint32_t column_count, const uint8_t *keep, const char *name)
+{
+    join *self = LION_OPERATOR(run, join, join_next, name);
+    lion_arena *arena = &run->arena;
+    self->operator.rewind = join_rewind;
+    self->operator.inputs[0] = input;
+    self->relation = relation;
+    self->column_count = column_count < relation->width ? column_count : relation->width;
+    self->columns = lion_arena_array(arena, lion_join_column, column_count + 1);
+    uint32_t *key = lion_arena_array(arena, uint32_t, column_count + 1), key_count = 0;
+    uint32_t *added = lion_arena_array(arena, uint32_t, column_count + 1), added_count = 0;
+    self->key = lion_arena_array(arena, lion_value, column_count + 1);
+    self->key_slots = lion_arena_array(arena, uint32_t, column_count + 1);
+    self->out_slots = lion_arena_array(arena, uint32_t, column_count + 1);
+    for (uint32_t i = 0; i < self->column_count; i++) {
+        self->columns[i] = columns[i];
+        self->out_slots[i] = LION_SLOT_NONE;
+        if (columns[i].kind == LION_JOIN_OUT && keep[columns[i].index]) {
+            self->out_slots[i] = added_count;
+            added[added_count++] = columns[i].index;
+        }
+        if (columns[i].kind != LION_JOIN_BOUND && columns[i].kind != LION_JOIN_CONST) continue;
+        self->key[key_count] = columns[i].constant;
+        self->key_slots[key_count] = columns[i].kind == LION_JOIN_CONST ? LION_SLOT_NONE : lion_operator_slot(input, columns[i].index);
+        key[key_count++] = i;
+    }
+    lion_output_init(&self->output, &self->operator, input, keep, added, added_count);
+    for (uint32_t i = 0; i < self->column_count; i++)
+        if (self->out_slots[i] != LION_SLOT_NONE) self->out_slots[i] += self->output.kept;
+    lion_row_index_init(&self->index, relation, key, key_count);
+    return &self->operator;
+}
+
+/* ---- distinct ---- */
+
+typedef struct distinct {
+    lion_operator operator;
+    lion_relation seen;
+    lion_value *row;
+    lion_reading reading;
+    lion_output output;
+} distinct;
+
+static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    distinct *self = (distinct *)operator;
+    while (!lion_output_is_full(&self->output)) {
+        uint32_t row = 0;
+        lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
+        if (status == LION_END) break;
+        if (status != LION_OK) return status;
+        for (uint32_t i = 0; i < self->output.kept; i++)
+            self->row[i] = lion_batch_get(&self->reading.batch, self->output.from[i], row);
+        if (lion_relation_add(&self->seen, self->row)) {
+            lion_output_keep(&self->output, &self->reading.batch, row);
+            self->output.count++;
+        }
+        lion_reading_advance(&self->reading);
+    }
+    return lion_output_yield(&self->output, batch_out);
+}
+
+static lion_status distinct_rewind(lion_operator *operator, lion_error *error)
+{
+    distinct *self = (distinct *)operator;
+    (void)error;
+    self->reading = (lion_reading){ 0 };
+    self->output.count = 0;
+    lion_relation_clear(&self->seen);
+    return LION_OK;
+}
+
+lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint8_t *keep)
+{
+    distinct *self = LION_OPERATOR(run, distinct, distinct_next, "distinct");
+    self->operator.rewind = distinct_rewind;
+    self->operator.inputs[0] = input;
+    lion_output_init(&self->output, &self->operator, input, keep, NULL, 0);
+    lion_relation_init(&self->seen, &run->arena, self->output.kept);
+    self->row = lion_arena_array(&run->arena, lion_value, self->output.kept + 1);
+    return &self->operator;
+}

@@ -1,0 +1,91 @@
+/* operators.h - the operators and how the planner makes them. `keep` (one byte per variable) says which of the input's
+ * variables the output still carries. All live in the run's arena. */
+#ifndef LION_QUERY_OPERATORS_H
+#define LION_QUERY_OPERATORS_H
+
+#include "query/functions.h"
+#include "query/run.h"
+
+/* ---- feed: the rows of a relation, or of a range of it (the root of every plan) ---- */
+
+/* No rows are fed before lion_feed_set. */
+lion_operator *lion_feed_new(lion_run *run, const lion_relation *relation, const uint32_t *vars, uint32_t width);
+/* Feed rows [from, to) at the next rewind and afterwards. */
+void lion_feed_set(lion_operator *feed, size_t from, size_t to);
+
+/* ---- join: input rows with the rows of a relation ---- */
+
+typedef enum lion_column_kind {
+    LION_JOIN_IGNORE,
+    LION_JOIN_OUT,      /* a new variable */
+    LION_JOIN_BOUND,    /* equals the input's variable */
+    LION_JOIN_CONST,    /* equals the constant */
+    LION_JOIN_SAME,     /* equals column `index` of the relation */
+} lion_column_kind;
+
+typedef struct lion_join_column {
+    uint8_t kind;
+    uint32_t index;     /* OUT, BOUND: variable; SAME: column */
+    lion_value constant;
+} lion_join_column;
+
+/* columns: one per column of the relation (fewer: the others are ignored). */
+lion_operator *lion_join_new(lion_run *run, lion_operator *input, const lion_relation *relation,
+                             const lion_join_column *columns, uint32_t column_count, const uint8_t *keep, const char *name);
+
+/* ---- pattern: input rows with the datoms of a database ---- */
+
+typedef enum lion_position_kind {
+    LION_POSITION_BLANK,
+    LION_POSITION_OUT,   /* binds a new variable */
+    LION_POSITION_BOUND, /* the input has the variable */
+    LION_POSITION_CONST,
+    LION_POSITION_SAME,  /* the variable of an earlier position of this clause */
+} lion_position_kind;
+
+typedef struct lion_position {
+    uint8_t kind;
+    uint32_t index;      /* OUT, BOUND: variable; SAME: position */
+    lion_value constant;
+} lion_position;
+
+typedef struct lion_pattern_spec {
+    const lion_db *db;
+    const lion_attribute *attribute; /* NULL: not a constant */
+    lion_position positions[5];      /* e a v tx op */
+    uint64_t count;                  /* datoms that match the constants (an upper estimate) */
+} lion_pattern_spec;
+
+lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);
+
+/* ---- expressions ---- */
+
+typedef struct lion_expression {
+    const lion_clause *clause;
+    const lion_function *function; /* NULL: a user's function, by clause->name */
+    const uint8_t *is_attribute;   /* per variable: stands in attribute position somewhere, so functions see its ident */
+} lion_expression;
+
+lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep);
+lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep);
+lion_operator *lion_subquery_new(lion_run *run, lion_operator *input, const lion_clause *clause, const uint8_t *keep);
+
+/* ---- sub-plans: run for each batch of the input; their feed has the shared variables and, last, the row's number ---- */
+
+typedef struct lion_subplan {
+    lion_relation *feed_rows;
+    lion_operator *feed;
+    lion_operator *root;
+} lion_subplan;
+
+/* Rows of the input for which the sub-plan finds nothing. */
+lion_operator *lion_not_new(lion_run *run, lion_operator *input, const lion_subplan *subplan, uint32_t row_var,
+                            const uint8_t *keep);
+/* Rows of the input with the new variables (added) of each branch's rows. */
+lion_operator *lion_or_new(lion_run *run, lion_operator *input, const lion_subplan *branches, uint32_t branch_count,
+                           uint32_t row_var, const uint32_t *added, uint32_t added_count, const uint8_t *keep);
+
+/* ---- distinct rows of the kept variables ---- */
+lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint8_t *keep);
+
+#endif

@@ -1,0 +1,84 @@
+/* plan.h - from clauses to operators: greedy, by counts.
+ *
+ * A scope is one numbering of variables (a query, or one rule) being planned. At each step, of the clauses whose
+ * requirements are met, the one that leaves the fewest rows (by stats.h) goes next. Estimates only order. */
+#ifndef LION_QUERY_PLAN_H
+#define LION_QUERY_PLAN_H
+
+#include "query/operators.h"
+
+/* A clause kind of the planner's own: rows of an input; `rule` numbers it in scope->inputs. */
+#define LION_PLAN_INPUT 200
+
+typedef struct lion_plan_input {
+    lion_relation *rows;
+    uint32_t *vars;
+    uint32_t var_count;
+} lion_plan_input;
+
+typedef struct lion_rules lion_rules;
+
+typedef struct lion_scope {
+    lion_run *run;
+    const lion_rule *rules;        /* the query's, then the synthetic ones (rules.c) */
+    lion_rules *engine;            /* where rule calls are answered */
+    const lion_slice *names;
+    uint32_t name_count;
+    uint32_t capacity;             /* of arrays by variable */
+    uint32_t next_var;             /* the next hidden one */
+    uint8_t *is_attribute;
+    uint8_t *is_pending;           /* bound by an input that is not in the plan yet */
+    const lion_value *const *known;/* per variable: its one value, or NULL (for counting) */
+    lion_plan_input *inputs;
+} lion_scope;
+
+/* Room for the clauses' variables and hidden ones. */
+void lion_scope_init(lion_scope *scope, lion_run *run, const lion_slice *names, uint32_t name_count, uint32_t hidden);
+uint32_t lion_scope_hidden(lion_scope *scope);
+
+typedef struct lion_todo {
+    const lion_clause **items;
+    uint8_t *is_done;
+    uint32_t count;
+} lion_todo;
+
+void lion_todo_init(lion_todo *todo, const lion_clauses *clauses, uint32_t extra, lion_arena *arena);
+
+/* Plan clauses onto *operator until all are done, or (cut_out not NULL) the next one is a rule call, which is marked done and
+ * handed out. needed: per variable, what the reader of the plan wants. */
+lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
+                      const lion_clause **cut_out, lion_error *error);
+/* Per variable: wanted by `needed` or by a clause that is still to be done. */
+uint8_t *lion_plan_keep(lion_scope *scope, const lion_todo *todo, const uint8_t *needed);
+/* A sub-plan over a feed of the shared variables and the row's number. */
+lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const uint32_t *vars, uint32_t var_count, uint32_t row_var,
+                          const uint8_t *needed, lion_subplan *subplan_out, lion_error *error);
+/* Whether some order binds everything that expressions of the clauses need, given what is bound; bound grows. The first
+ * clause that nothing helps is in *stuck_out. */
+bool lion_plan_binds(const lion_scope *scope, const lion_clauses *clauses, uint8_t *bound, const lion_clause **stuck_out, uint32_t depth);
+lion_status lion_plan_fail_binding(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound, lion_error *error);
+
+/* Mark the variables that stand in attribute position of some pattern in the clauses, at any depth. */
+void lion_scope_mark_attributes(lion_scope *scope, const lion_clauses *clauses);
+/* How many hidden variables the clauses' sub-plans take. */
+uint32_t lion_clauses_hidden(const lion_clauses *clauses);
+
+/* Variables that a clause mentions: marks[v] = 1. */
+void lion_clause_mark_vars(const lion_clause *clause, uint8_t *marks);
+
+/* ---- rules.c ---- */
+
+lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *parent, uint32_t owner_rule);
+const lion_rule *lion_rules_list(const lion_rules *rules);
+/* The operator that answers a call of a rule for its input. */
+lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lion_operator *input, const lion_clause *clause,
+                            const uint8_t *keep, lion_error *error);
+
+/* ---- stats.c: rows that the clause leaves per row of the operator ---- */
+double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator);
+/* Datoms that match the pattern's constants. */
+uint64_t lion_stats_count(lion_scope *scope, const lion_clause *clause);
+/* The constant attribute of a pattern, or NULL; unknown ones are the planner's error. */
+const lion_attribute *lion_clause_attribute(const lion_schema *schema, const lion_clause *clause);
+
+#endif

@@ -1,0 +1,58 @@
+/* relation.h - rows of values in an arena: inputs, plain sources, sets of rows (distinct, rule answers), and hash
+ * indexes over some of their columns. Row-major; a row is `width` values side by side. */
+#ifndef LION_QUERY_RELATION_H
+#define LION_QUERY_RELATION_H
+
+#include "data/value.h"
+
+#define LION_RELATION_ROWS_MAX UINT32_C(0xfffffff0)
+
+typedef struct lion_relation {
+    lion_arena *arena;
+    uint32_t width;
+    size_t count, capacity;
+    lion_value *rows;      /* moves when the relation grows */
+    uint32_t *hashes;      /* of a set: one per row */
+    uint32_t *slots;       /* of a set: row number + 1, or 0 */
+    size_t slot_count;     /* a power of two, or 0: no set */
+} lion_relation;
+
+void lion_relation_init(lion_relation *relation, lion_arena *arena, uint32_t width);
+/* No rows; the memory is kept. */
+void lion_relation_clear(lion_relation *relation);
+/* Append without looking. */
+void lion_relation_append(lion_relation *relation, const lion_value *row);
+/* Append unless there is an equal row: true if it is new. A relation is filled by one of the two, not both. */
+bool lion_relation_add(lion_relation *relation, const lion_value *row);
+/* Whether an equal row is there (of a relation filled by add); its number in *row_out, which may be NULL. */
+bool lion_relation_has(const lion_relation *relation, const lion_value *row, size_t *row_out);
+
+static inline const lion_value *lion_relation_row(const lion_relation *relation, size_t row)
+{
+    return relation->rows + row * relation->width;
+}
+
+/* A hash index over columns `key` of a relation; follows the relation as it grows. Rows are found newest first, so that a
+ * reader who wants only rows from some number on stops early. */
+typedef struct lion_row_index {
+    const lion_relation *relation;
+    uint32_t key_count;
+    uint32_t *key;
+    size_t covered;        /* rows [0, covered) are in the index */
+    uint32_t *heads;       /* row number + 1, or 0 */
+    size_t head_count;     /* a power of two, or 0 */
+    uint32_t *next;        /* per row: row number + 1 of the next in the chain */
+    uint32_t *hashes;      /* per row */
+    size_t room;           /* of next and hashes */
+} lion_row_index;
+
+void lion_row_index_init(lion_row_index *index, const lion_relation *relation, const uint32_t *key, uint32_t key_count);
+/* Forget all rows (the relation was cleared). */
+void lion_row_index_clear(lion_row_index *index);
+/* Take in the rows added since. */
+void lion_row_index_follow(lion_row_index *index);
+/* The first candidate row + 1 for the key values, 0 for none; then the next one. Candidates are real matches. */
+size_t lion_row_index_find(const lion_row_index *index, const lion_value *key);
+size_t lion_row_index_next(const lion_row_index *index, size_t found, const lion_value *key);
+
+#endif

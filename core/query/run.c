@@ -1,0 +1,179 @@
+/* run.c - bounds, the stepping of operators, outputs, and forms as values. */
+#include "query/run.h"
+
+#include "base/clock.h"
+#include "data/tuple.h"
+
+lion_status lion_run_check(lion_run *run, lion_error *error)
+{
+    if (run->options.is_cancelled != NULL && *run->options.is_cancelled != 0)
+        return lion_fail(error, LION_INTERRUPTED, "lion/cancelled", "the query was cancelled");
+    if (run->deadline_ns != 0 && lion_clock_monotonic_ns() > run->deadline_ns)
+        return lion_fail(error, LION_INTERRUPTED, "lion/timeout",
+                         "the query ran past its timeout of %lld ms; give it more time or ask for less",
+                         (long long)run->options.timeout_ms);
+    return lion_arena_check(&run->arena, error);
+}
+
+lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, lion_slice text, lion_error *error)
+{
+    *db_out = run->sources[source].db;
+    if (*db_out != NULL) return LION_OK;
+    return lion_fail(error, LION_INCORRECT, "lion/syntax", "%.*s needs a database as its source, not a plain relation",
+                     (int)text.size, (const char *)text.data);
+}
+
+void *lion_operator_init(void *operator, lion_run *run,
+                         lion_status (*next)(lion_operator *, lion_batch *, lion_error *), const char *name)
+{
+    lion_operator *self = operator;
+    self->run = run;
+    self->next = next;
+    self->name = name;
+    return operator;
+}
+
+static lion_status count_rows(lion_operator *self, const lion_batch *batch, lion_error *error)
+{
+    self->rows += lion_batch_rows(batch);
+    int64_t rows_max = self->run->options.rows_max;
+    if (rows_max > 0 && self->rows > (uint64_t)rows_max)
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit",
+                         "an intermediate result of the query grew past %lld rows (%s %s)", (long long)rows_max,
+                         self->name, self->detail == NULL ? "" : self->detail);
+    return LION_OK;
+}
+
+lion_status lion_operator_next(lion_operator *self, lion_batch *batch_out, lion_error *error)
+{
+    lion_status status = lion_run_check(self->run, error);
+    if (status != LION_OK) return status;
+    int64_t start = self->run->options.statistics ? lion_clock_monotonic_ns() : 0;
+    status = self->next(self, batch_out, error);
+    if (self->run->options.statistics) self->time_ns += (uint64_t)(lion_clock_monotonic_ns() - start);
+    return status == LION_OK ? count_rows(self, batch_out, error) : status;
+}
+
+lion_status lion_operator_rewind(lion_operator *self, lion_error *error)
+{
+    for (int i = 0; i < 2; i++) {
+        if (self->inputs[i] == NULL) continue;
+        lion_status status = lion_operator_rewind(self->inputs[i], error);
+        if (status != LION_OK) return status;
+    }
+    return self->rewind == NULL ? LION_OK : self->rewind(self, error);
+}
+
+void lion_operator_close(lion_operator *self)
+{
+    if (self == NULL) return;
+    for (int i = 0; i < 2; i++) lion_operator_close(self->inputs[i]);
+    for (uint32_t i = 0; i < self->subplan_count; i++) lion_operator_close(self->subplans[i]);
+    if (self->close != NULL) self->close(self);
+}
+
+uint32_t lion_operator_slot(const lion_operator *self, uint32_t var)
+{
+    for (uint32_t i = 0; i < self->width; i++)
+        if (self->vars[i] == var) return i;
+    return LION_SLOT_NONE;
+}
+
+lion_status lion_reading_row(lion_reading *reading, lion_operator *input, uint32_t *row_out, lion_error *error)
+{
+    while (!reading->is_open) {
+        if (reading->is_ended) return LION_END;
+        lion_status status = lion_operator_next(input, &reading->batch, error);
+        if (status == LION_END) reading->is_ended = true;
+        if (status != LION_OK) return status;
+        reading->at = 0;
+        reading->is_open = lion_batch_rows(&reading->batch) > 0;
+    }
+    *row_out = lion_batch_row(&reading->batch, reading->at);
+    return LION_OK;
+}
+
+void lion_output_init(lion_output *output, lion_operator *self, const lion_operator *input, const uint8_t *keep,
+                      const uint32_t *added, uint32_t added_count)
+{
+    lion_arena *arena = &self->run->arena;
+    uint32_t width = input->width + added_count;
+    *output = (lion_output){ .from = lion_arena_array(arena, uint32_t, width + 1) };
+    self->vars = lion_arena_array(arena, uint32_t, width + 1);
+    for (uint32_t i = 0; i < input->width; i++) {
+        if (!keep[input->vars[i]]) continue;
+        self->vars[output->kept] = input->vars[i];
+        output->from[output->kept++] = i;
+    }
+    for (uint32_t i = 0; i < added_count; i++) self->vars[output->kept + i] = added[i];
+    self->width = output->width = output->kept + added_count;
+    output->vectors = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
+    for (uint32_t i = 0; i < self->width; i++) {
+        output->vectors[i].type = LION_TYPE_MIXED;
+        output->vectors[i].values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
+    }
+}
+
+lion_status lion_output_yield(lion_output *output, lion_batch *batch_out)
+{
+    if (output->count == 0) return LION_END;
+    *batch_out = (lion_batch){ .count = output->count, .width = output->width, .columns = output->vectors };
+    output->count = 0;
+    return LION_OK;
+}
+
+/* ---- forms ---- */
+
+static lion_status tuple_of_form(lion_value *value_out, const lion_form *form, lion_arena *arena, uint32_t depth,
+                                 lion_error *error)
+{
+    if (form->kind == LION_FORM_VALUE) {
+        *value_out = form->value;
+        return LION_OK;
+    }
+    if ((form->kind != LION_FORM_VECTOR && form->kind != LION_FORM_SET) || depth >= LION_TUPLE_DEPTH_MAX)
+        return lion_fail(error, LION_INCORRECT, "lion/syntax", "a query cannot work on %.200s as a value",
+                         lion_form_text(arena, form));
+    lion_value *slots = lion_arena_array(arena, lion_value, form->count + 1);
+    for (uint32_t i = 0; i < form->count; i++) {
+        lion_status status = tuple_of_form(&slots[i], &form->items[i], arena, depth + 1, error);
+        if (status != LION_OK) return status;
+    }
+    *value_out = lion_tuple_make(arena, slots, form->count);
+    return LION_OK;
+}
+
+lion_status lion_value_of_form(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error)
+{
+    return tuple_of_form(value_out, form, arena, 0, error);
+}
+
+lion_status lion_relation_of_form(lion_relation **relation_out, const lion_form *form, lion_arena *arena, lion_error *error)
+{
+    if (form->kind != LION_FORM_VECTOR && form->kind != LION_FORM_SET)
+        return lion_fail(error, LION_INCORRECT, "lion/syntax",
+                         "a source must be a database or an array of arrays, not %.200s", lion_form_text(arena, form));
+    uint32_t width = 0;
+    for (uint32_t i = 0; i < form->count; i++) {
+        const lion_form *item = &form->items[i];
+        uint32_t count = item->kind == LION_FORM_VECTOR || item->kind == LION_FORM_SET ? item->count : 1;
+        if (count > width) width = count;
+    }
+    lion_relation *relation = lion_arena_new(arena, lion_relation);
+    lion_relation_init(relation, arena, width);
+    lion_value *row = lion_arena_array(arena, lion_value, width + 1);
+    for (uint32_t i = 0; i < form->count; i++) {
+        const lion_form *item = &form->items[i];
+        bool is_row = item->kind == LION_FORM_VECTOR || item->kind == LION_FORM_SET;
+        uint32_t count = is_row ? item->count : 1;
+        for (uint32_t k = 0; k < width; k++) {
+            row[k] = lion_value_nil();
+            if (k >= count) continue;
+            lion_status status = lion_value_of_form(&row[k], is_row ? &item->items[k] : item, arena, error);
+            if (status != LION_OK) return status;
+        }
+        lion_relation_append(relation, row);
+    }
+    *relation_out = relation;
+    return LION_OK;
+}

@@ -1,0 +1,114 @@
+/* run.h - what the operators of one execution share, and the helpers every operator is written with.
+ *
+ * Inside the executor all columns are MIXED (tagged values); the result's columns are typed at the end (query.c).
+ * Values borrowed from cursors live as long as the database values, which the run keeps. */
+#ifndef LION_QUERY_RUN_H
+#define LION_QUERY_RUN_H
+
+#include "db/db.h"
+#include "query/operator.h"
+#include "query/query.h"
+#include "query/relation.h"
+
+typedef struct lion_source {
+    lion_db *db;               /* kept by the run; NULL: a plain relation */
+    lion_relation *relation;   /* NULL: nothing was given */
+    const lion_form *form;     /* the relation as it was given */
+} lion_source;
+
+struct lion_run {
+    lion_arena arena;
+    lion_query_options options;
+    int64_t deadline_ns;       /* of the monotonic clock; 0: none */
+    const lion_query_ir *ir;
+    lion_source *sources;      /* ir->source_count */
+    lion_call *call;           /* what a LION_CALL asks for: own_call or a cursor's */
+    lion_call own_call;
+    uint32_t depth;            /* nested queries */
+};
+
+/* A run of an IR that somebody else keeps (a nested query's); it shares the outer run's deadline. */
+lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir, const lion_query_input *inputs, size_t count,
+                               const lion_query_options *options, const lion_run *outer, lion_error *error);
+
+/* Deadline, cancellation, memory: lion/timeout, lion/cancelled, lion/limit, lion/out-of-memory. */
+lion_status lion_run_check(lion_run *run, lion_error *error);
+/* The database of a source, or incorrect where it is none. */
+lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, lion_slice text, lion_error *error);
+
+/* Next batch of an operator: checks bounds once, keeps its statistics. Use this, not ->next. */
+lion_status lion_operator_next(lion_operator *operator, lion_batch *batch_out, lion_error *error);
+/* Start again, inputs first. */
+lion_status lion_operator_rewind(lion_operator *operator, lion_error *error);
+void lion_operator_close(lion_operator *operator); /* NULL is allowed; inputs and sub-plans too */
+
+#define LION_SLOT_NONE UINT32_MAX
+/* Which slot of the operator holds the variable; LION_SLOT_NONE: none. */
+uint32_t lion_operator_slot(const lion_operator *operator, uint32_t var);
+
+static inline uint32_t lion_batch_rows(const lion_batch *batch)
+{
+    return batch->selection != NULL ? batch->selected : batch->count;
+}
+static inline uint32_t lion_batch_row(const lion_batch *batch, uint32_t i)
+{
+    return batch->selection != NULL ? batch->selection[i] : i;
+}
+static inline lion_value lion_batch_get(const lion_batch *batch, uint32_t slot, uint32_t row)
+{
+    return batch->columns[slot].values[row];
+}
+
+/* An operator's place in its input: the current batch and row, kept across LION_CALL. */
+typedef struct lion_reading {
+    lion_batch batch;
+    uint32_t at;               /* of lion_batch_rows */
+    bool is_open;              /* batch holds rows from `at` on */
+    bool is_ended;
+} lion_reading;
+
+/* LION_OK: reading stands on a row (again, if it already did). */
+lion_status lion_reading_row(lion_reading *reading, lion_operator *input, uint32_t *row_out, lion_error *error);
+static inline void lion_reading_advance(lion_reading *reading)
+{
+    if (++reading->at >= lion_batch_rows(&reading->batch)) reading->is_open = false;
+}
+
+/* An operator's output columns: `width` of LION_BATCH_ROWS values. Columns [0, kept) are copies of input columns. */
+typedef struct lion_output {
+    lion_vector *vectors;
+    uint32_t width, count;
+    uint32_t kept;
+    uint32_t *from;            /* per kept column: the input's slot */
+} lion_output;
+
+/* Fills self->vars and self->width too: the input's variables that `keep` (per variable, 0 or 1) wants, then `added`. */
+void lion_output_init(lion_output *output, lion_operator *self, const lion_operator *input, const uint8_t *keep,
+                      const uint32_t *added, uint32_t added_count);
+static inline bool lion_output_is_full(const lion_output *output)
+{
+    return output->count == LION_BATCH_ROWS;
+}
+static inline lion_value *lion_output_at(lion_output *output, uint32_t slot)
+{
+    return &output->vectors[slot].values[output->count];
+}
+/* Copy the kept columns of the input's row; the caller fills the others and counts up. */
+static inline void lion_output_keep(lion_output *output, const lion_batch *batch, uint32_t row)
+{
+    for (uint32_t i = 0; i < output->kept; i++)
+        output->vectors[i].values[output->count] = batch->columns[output->from[i]].values[row];
+}
+/* LION_OK with the rows so far (and none left), or LION_END when there are none. */
+lion_status lion_output_yield(lion_output *output, lion_batch *batch_out);
+
+#define LION_OPERATOR(run_, type, next_, name_) lion_operator_init(lion_arena_new(&(run_)->arena, type), (run_), (next_), (name_))
+void *lion_operator_init(void *operator, lion_run *run,
+                         lion_status (*next)(lion_operator *, lion_batch *, lion_error *), const char *name);
+
+/* A value of a form: vectors (and sets) become tuples; maps are incorrect. */
+lion_status lion_value_of_form(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error);
+/* The rows of a form given as a plain source. */
+lion_status lion_relation_of_form(lion_relation **relation_out, const lion_form *form, lion_arena *arena, lion_error *error);
+
+#endif

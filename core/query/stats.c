@@ -1,0 +1,181 @@
+/* stats.c - how many rows a clause leaves: exact counts of prefixes with constants, and sampled run lengths where a
+ * variable is bound. Nothing here decides what is right, only what comes first. */
+#include <math.h>
+
+#include "query/plan.h"
+
+typedef enum state { FREE, CONSTANT, BOUND } state;
+
+const lion_attribute *lion_clause_attribute(const lion_schema *schema, const lion_clause *clause)
+{
+    if (clause->term_count < 2 || clause->terms[1].kind != LION_TERM_CONST) return NULL;
+    const lion_form *form = clause->terms[1].constant;
+    lion_slice name;
+    int64_t id = 0;
+    if (lion_form_as_slice(form, &name)) return lion_schema_attribute_named(schema, name);
+    return lion_form_as_long(form, &id) ? lion_schema_attribute(schema, id) : NULL;
+}
+
+static state term_state(const lion_clause *clause, uint32_t at, const lion_operator *operator)
+{
+    if (at >= clause->term_count) return FREE;
+    const lion_term *term = &clause->terms[at];
+    if (term->kind == LION_TERM_CONST) return CONSTANT;
+    if (term->kind != LION_TERM_VAR || operator == NULL) return FREE;
+    return lion_operator_slot(operator, term->index) == LION_SLOT_NONE ? FREE : BOUND;
+}
+
+static uint64_t count_prefix(const lion_db *db, lion_index index, const lion_key *key)
+{
+    uint64_t count = 0;
+    return lion_view_estimate(&count, &db->view, index, key, NULL) == LION_OK ? count : 1000000;
+}
+
+static uint64_t count_attribute(const lion_db *db, const lion_attribute *attribute)
+{
+    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
+    return count_prefix(db, LION_AEVT, &key);
+}
+
+/* Rows of (a v) for a value known now; the attribute's count where AVET does not have it. */
+static uint64_t count_value(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_form *form)
+{
+    lion_value value;
+    if (lion_db_value(&value, db, attribute, form, &scope->run->arena, NULL) != LION_OK) return 0;
+    if (!attribute->is_in_avet) return count_attribute(db, attribute) / 10 + 1;
+    lion_key key = { .datom = { .a = attribute->id, .v = value }, .parts = 2 };
+    return count_prefix(db, LION_AVET, &key);
+}
+
+/* How many datoms share their leading part (e in AEVT, v in AVET), on average, at the attribute's start. */
+static double run_length(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, lion_index index)
+{
+    lion_view view = db->view;
+    lion_arena *arena = &scope->run->arena;
+    lion_cursor *cursor = NULL;
+    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
+    lion_cursor_options options = { .columns = index == LION_AVET ? LION_COLUMN_V : LION_COLUMN_E, .batch_rows = 256 };
+    lion_datom_batch batch;
+    view.filter_count = 0; /* a sample asks no host */
+    if (lion_cursor_open(&cursor, &view, index, &key, &options, arena, NULL) != LION_OK) return 10;
+    if (lion_cursor_next(cursor, &batch, NULL) != LION_OK || batch.count == 0) return 1;
+    uint32_t runs = 1;
+    for (uint32_t i = 1; i < batch.count; i++)
+        runs += index == LION_AVET ? !lion_value_equal(lion_vector_get(&batch.v, i - 1), lion_vector_get(&batch.v, i))
+                                   : batch.e[i - 1] != batch.e[i];
+    double length = (double)batch.count / runs;
+    /* One run fills the whole sample: a handful of values at most. */
+    return runs == 1 && batch.count >= 256 ? (double)count_attribute(db, attribute) / 4 : length;
+}
+
+static double value_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause)
+{
+    const lion_value *known = scope->known == NULL ? NULL : scope->known[clause->terms[2].index];
+    if (attribute->unique != LION_UNIQUE_NONE) return 1;
+    if (!attribute->is_in_avet) return (double)count_attribute(db, attribute) / 10;
+    if (known == NULL) return run_length(scope, db, attribute, LION_AVET);
+    lion_form form = lion_form_value(*known);
+    return (double)count_value(scope, db, attribute, &form);
+}
+
+static double attribute_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause,
+                               state e, state v)
+{
+    double total = (double)count_attribute(db, attribute);
+    if (e != FREE && v == BOUND) return 0.2;
+    if (e != FREE && v == CONSTANT)
+        return fmin(1, (double)count_value(scope, db, attribute, clause->terms[2].constant) / fmax(total, 1)) * 0.9 + 0.001;
+    if (e != FREE) return attribute->is_many ? run_length(scope, db, attribute, LION_AEVT) : 1;
+    if (v == CONSTANT) return (double)count_value(scope, db, attribute, clause->terms[2].constant);
+    return v == BOUND ? value_fanout(scope, db, attribute, clause) : total;
+}
+
+static double database_fanout(lion_scope *scope, const lion_db *db, const lion_clause *clause, const lion_operator *operator)
+{
+    state e = term_state(clause, 0, operator), v = term_state(clause, 2, operator);
+    const lion_attribute *attribute = lion_clause_attribute(db->schema, clause);
+    double fanout;
+    if (attribute != NULL) {
+        fanout = attribute_fanout(scope, db, attribute, clause, e, v);
+    } else if (e != FREE) {
+        fanout = v == FREE ? 10 : 1;
+    } else {
+        lion_key key = { 0 };
+        bool is_bound = v != FREE || term_state(clause, 1, operator) != FREE;
+        fanout = (double)count_prefix(db, LION_EAVT, &key) * (is_bound ? 0.3 : 1);
+    }
+    for (uint32_t i = 3; i < 5; i++)
+        if (term_state(clause, i, operator) != FREE) fanout *= 0.5;
+    return fanout;
+}
+
+static double relation_fanout(const lion_relation *relation, const lion_clause *clause, const lion_operator *operator)
+{
+    double rows = relation == NULL ? 0 : (double)relation->count;
+    uint32_t keys = 0, free = 0;
+    for (uint32_t i = 0; i < clause->term_count; i++) {
+        if (term_state(clause, i, operator) != FREE) keys++;
+        else if (clause->terms[i].kind == LION_TERM_VAR) free++;
+    }
+    if (keys > 0 && free == 0) return 0.3;
+    return keys == 0 ? rows : pow(rows, 1.0 / (1 + keys));
+}
+
+static double input_fanout(const lion_plan_input *input, const lion_operator *operator)
+{
+    for (uint32_t i = 0; i < input->var_count; i++)
+        if (lion_operator_slot(operator, input->vars[i]) != LION_SLOT_NONE) return 0.5;
+    return (double)input->rows->count;
+}
+
+static double rule_fanout(const lion_clause *clause, const lion_operator *operator)
+{
+    uint32_t bound = 0;
+    for (uint32_t i = 0; i < clause->term_count; i++)
+        if (term_state(clause, i, operator) != FREE) bound++;
+    if (bound == clause->term_count) return 0.6;
+    return bound > 0 ? 30 : 100000;
+}
+
+/* The branches' first steps tell little; what is bound tells most. */
+static double or_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator)
+{
+    double sum = 0;
+    bool adds = false;
+    for (uint32_t i = 0; i < clause->var_count; i++)
+        if (lion_operator_slot(operator, clause->vars[i]) == LION_SLOT_NONE) adds = true;
+    if (!adds) return 0.7;
+    for (uint32_t b = 0; b < clause->branch_count; b++) {
+        double least = 100000;
+        for (uint32_t i = 0; i < clause->branches[b].count; i++) {
+            const lion_clause *inner = &clause->branches[b].items[i];
+            if (inner->kind == LION_CLAUSE_PATTERN || inner->kind == LION_CLAUSE_RULE || inner->kind == LION_CLAUSE_OR)
+                least = fmin(least, lion_stats_fanout(scope, inner, operator));
+        }
+        sum += least;
+    }
+    return fmax(sum, 1.01);
+}
+
+double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator)
+{
+    const lion_source *source = clause->kind == LION_CLAUSE_PATTERN ? &scope->run->sources[clause->source] : NULL;
+    switch (clause->kind) {
+    case LION_CLAUSE_PATTERN:
+        if (source->db != NULL) return database_fanout(scope, source->db, clause, operator);
+        return relation_fanout(source->relation, clause, operator);
+    case LION_PLAN_INPUT: return input_fanout(&scope->inputs[clause->rule], operator);
+    case LION_CLAUSE_PREDICATE: return lion_function_named(clause->name) != NULL ? 0.05 : 0.15;
+    case LION_CLAUSE_FUNCTION:
+        return clause->binding.kind == LION_BIND_SCALAR || clause->binding.kind == LION_BIND_TUPLE ? 0.999 : 5;
+    case LION_CLAUSE_QUERY: return 50;
+    case LION_CLAUSE_NOT: return 0.8;
+    case LION_CLAUSE_OR: return or_fanout(scope, clause, operator);
+    default: return rule_fanout(clause, operator);
+    }
+}
+
+uint64_t lion_stats_count(lion_scope *scope, const lion_clause *clause)
+{
+    return (uint64_t)database_fanout(scope, scope->run->sources[clause->source].db, clause, NULL);
+}
