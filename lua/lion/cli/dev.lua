@@ -1,0 +1,28 @@
+--- lion dev
+local options = require "lion.cli.options"
+
+local dev = {
+  summary = "Run an application from its folder; its code is taken anew when it is saved.",
+  usage = [[[DIR (.)] [--listen 127.0.0.1:8080] [--db URI (DIR/.lion/dev.lion)]
+
+  lion dev examples/packages]],
+}
+
+function dev.run(args)
+  local found, words = options.parse(args, { listen = "value", db = "value" })
+  if #words > 1 then options.misuse("one folder is needed: lion dev [DIR]") end
+  local dir = words[1] or "."
+  local host, port = (found.listen or "127.0.0.1:8080"):match "^%[?(.-)%]?:(%d+)$"
+  if not host then options.misuse("--listen is HOST:PORT") end
+  local folder = dir .. "/.lion"
+  if not found.db and os.execute("mkdir -p '" .. folder:gsub("'", "'\\''") .. "'") ~= 0 then
+    options.misuse("cannot make %s", folder)
+  end
+  local uri = found.db or folder .. "/dev.lion"
+  local conn = require("lion").connect(uri)
+  local code = require("ions.dev").run { dir = dir, uri = uri, folder = folder, env = "dev", host = host, port = tonumber(port) }
+  conn:close()
+  return code
+end
+
+return dev

@@ -1,0 +1,225 @@
+--- lion import
+--
+-- Each record is a transaction that also carries the file's digest and how far it has come, so an import that was interrupted goes
+-- on where it was.
+local anomaly = require "lion.anomaly"
+local json = require "lion.json"
+local options = require "lion.cli.options"
+
+local import = {
+  summary = "Load a file into a database: EDN, JSON lines or CSV, by its ending or --format.",
+  usage = [[URI FILE [--format edn|jsonl|csv] [--map COLUMN=ATTRIBUTE,…] [--batch N]
+
+EDN: each form is one transaction, a vector of transaction data or a map with :data (and a :batch-ident entity map).
+JSON lines: an entity map or an array of operations a line. CSV: a heading, and a mapping of columns to attributes;
+without --map the headings are attributes. Lines of JSON and CSV go N (1000) to a transaction.
+An import that was interrupted goes on where it was.
+
+  lion import music.lion artists.edn
+  lion import shop.lion people.csv --map Name=person/name,Mail=person/email]],
+}
+
+function import.read_file(path)
+  local file, reason
+  if path == "-" then file = io.stdin else file, reason = io.open(path, "rb") end
+  if not file then error(anomaly.new("not-found", "lion/not-found", reason), 0) end
+  local text = file:read "*a"
+  if path ~= "-" then file:close() end
+  if not text then error(anomaly.new("incorrect", "lion/io", path .. " cannot be read"), 0) end
+  return text
+end
+
+--- Run fn; an error says at which line of which file.
+function import.at_line(path, line, fn)
+  local ok, result = pcall(fn)
+  if ok then return result end
+  local e = anomaly.wrap(result)
+  error(anomaly.new(e.category, e.code, ("%s, line %d: %s"):format(path, line, e.message), { line = line }), 0)
+end
+
+--- A form of EDN → transaction data.
+function import.tx_of(form)
+  if type(form) ~= "table" then anomaly.incorrect("lion/syntax", "a transaction is a vector or a map with :data") end
+  local data = form.data
+  if not data then return form end
+  local tx = {}
+  for i, op in ipairs(data) do tx[i] = op end
+  if form["batch-ident"] then tx[#tx + 1] = form["batch-ident"] end
+  return tx
+end
+
+-- ---- records: iterators of tx data, line, position behind (bytes) ------------------------------------------------------
+
+local readers = {}
+
+function readers.edn(text, position)
+  local next_form = require("lion.edn").forms(text, position)
+  return function()
+    local form, line, behind = next_form()
+    if form ~= nil then return import.tx_of(form), line, behind end
+  end
+end
+
+-- Lines from a position on, with their numbers.
+local function lines_of(text, position)
+  local line, at = 0, 1
+  for start in text:gmatch "()[^\n]*\n?" do
+    if start >= position then break end
+    line, at = line + 1, start
+  end
+  at = position
+  return function()
+    if at > #text then return nil end
+    local finish = text:find("\n", at, true) or #text + 1
+    local content = text:sub(at, finish - 1):gsub("\r$", "")
+    line, at = line + 1, finish + 1
+    return content, line, at
+  end
+end
+
+local function batched(next_line, size, convert, path)
+  return function()
+    local tx, first, behind = {}, nil, nil
+    while #tx < size do
+      local content, line, at = next_line()
+      if not content then break end
+      behind = at
+      if content ~= "" then
+        first = first or line
+        import.at_line(path, line, function() convert(tx, content) end)
+      end
+    end
+    if #tx > 0 then return tx, first, behind end
+  end
+end
+
+function readers.jsonl(text, position, settings)
+  return batched(lines_of(text, position), settings.batch, function(tx, content)
+    local record = json.read(content)
+    if type(record) ~= "table" then anomaly.incorrect("lion/syntax", "a line is an entity map or an array of operations") end
+    if record[1] ~= nil then
+      for _, op in ipairs(record) do tx[#tx + 1] = op end
+    else tx[#tx + 1] = record end
+  end, settings.path)
+end
+
+local function split_csv(line)
+  local fields, at = {}, 1
+  while at <= #line + 1 do
+    if line:sub(at, at) == '"' then
+      local parts, finish = {}, at + 1
+      while true do
+        local close = line:find('"', finish, true)
+        if not close then anomaly.incorrect("lion/syntax", "a quote is not closed") end
+        parts[#parts + 1] = line:sub(finish, close - 1)
+        if line:sub(close + 1, close + 1) ~= '"' then
+          finish = close + 1
+          break
+        end
+        parts[#parts + 1], finish = '"', close + 2
+      end
+      fields[#fields + 1] = table.concat(parts)
+      at = finish + 1
+    else
+      local comma = line:find(",", at, true) or #line + 1
+      fields[#fields + 1] = line:sub(at, comma - 1)
+      at = comma + 1
+    end
+  end
+  return fields
+end
+
+-- A field as the attribute's type wants it.
+local CONVERT = {
+  [":db.type/long"] = tonumber, [":db.type/double"] = tonumber,
+  [":db.type/boolean"] = function(text) return text == "true" or text == "1" end,
+}
+
+function readers.csv(text, position, settings)
+  local heading = text:match "^[^\n]*":gsub("\r$", "")
+  local attributes, converts = {}, {}
+  for i, column in ipairs(split_csv(heading)) do
+    attributes[i] = settings.map and settings.map[column] or not settings.map and column or nil
+    if attributes[i] then converts[i] = CONVERT[settings.db:attribute(attributes[i]).value_type] end
+  end
+  if position == 1 then position = #text:match "^[^\n]*\n?" + 1 end
+  return batched(lines_of(text, position), settings.batch, function(tx, content)
+    local entity = {}
+    for i, field in ipairs(split_csv(content)) do
+      local name = attributes[i]
+      if name and field ~= "" then
+        local value = field
+        if converts[i] then value = converts[i](field) end
+        if value == nil then anomaly.incorrect("lion/syntax", "%q is no value of :%s", field, name) end
+        entity[name] = value
+      end
+    end
+    if next(entity) then tx[#tx + 1] = entity end
+  end, settings.path)
+end
+
+-- ---- the import -------------------------------------------------------------------------------------------------
+
+local function install(conn)
+  if conn:db():entid ":lion.import/digest" then return end
+  conn:transact {
+    { ["db/ident"] = ":lion.import/digest", ["db/valueType"] = ":db.type/string", ["db/cardinality"] = ":db.cardinality/one",
+      ["db/doc"] = "The file that a transaction was read from, by its digest." },
+    { ["db/ident"] = ":lion.import/position", ["db/valueType"] = ":db.type/long", ["db/cardinality"] = ":db.cardinality/one",
+      ["db/doc"] = "How many bytes of that file were read when the transaction was made." },
+  }
+end
+
+local function resume_at(conn, digest)
+  return conn:db():q("[:find (max ?p) . :in $ ?d :where [?tx :lion.import/digest ?d] [?tx :lion.import/position ?p]]", digest) or 1
+end
+
+local function parse_map(text)
+  if not text then return nil end
+  local map = {}
+  for pair in text:gmatch "[^,]+" do
+    local column, attribute = pair:match "^%s*(.-)%s*=%s*(.-)%s*$"
+    if not column then options.misuse("--map is COLUMN=ATTRIBUTE,…") end
+    map[column] = attribute
+  end
+  return map
+end
+
+local function format_of(path, given)
+  local format = given or ({ edn = "edn", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl", csv = "csv" })[path:match "%.(%w+)$"]
+  if not format or not readers[format] then options.misuse("--format is edn, jsonl or csv (%s tells none)", path) end
+  return format
+end
+
+local function show_progress(position, size, transactions, began)
+  local seconds = math.max(os.time() - began, 1)
+  io.stderr:write(("\r%3d %%  %d transactions, %d/s "):format(position * 100 / math.max(size, 1), transactions, transactions / seconds))
+end
+
+function import.run(args)
+  local found, words = options.parse(args, { format = "value", map = "value", batch = "number" })
+  if #words ~= 2 then options.misuse("a database and a file are needed: lion import URI FILE") end
+  local lion = require "lion"
+  local path = words[2]
+  local format, text = format_of(path, found.format), import.read_file(path)
+  local conn = lion.connect(words[1])
+  install(conn)
+  local digest = lion.digest(text)
+  local position = resume_at(conn, digest)
+  if position > 1 then io.stderr:write(("going on at byte %d of %d\n"):format(position, #text)) end
+  local settings = { batch = found.batch or 1000, map = parse_map(found.map), path = path, db = conn:db() }
+  local began, transactions, datoms, progress = os.time(), 0, 0, options.shows_progress()
+  local clock = lion.now_ms()
+  for tx, line, behind in readers[format](text, position, settings) do
+    tx[#tx + 1] = { ["db/id"] = "lion.tx", ["lion.import/digest"] = digest, ["lion.import/position"] = behind }
+    local report = import.at_line(path, line, function() return conn:transact(tx) end)
+    transactions, datoms = transactions + 1, datoms + #report.tx_data
+    if progress then show_progress(behind, #text, transactions, began) end
+  end
+  conn:close()
+  if progress then io.stderr:write "\n" end
+  print(("%d transactions, %d datoms, %.1f seconds"):format(transactions, datoms, (lion.now_ms() - clock) / 1000))
+  return 0
+end
+
+return import

@@ -1,0 +1,124 @@
+--- Results as text: table, json, edn, csv.
+-- @module lion.cli.output
+local edn = require "lion.edn"
+local json = require "lion.json"
+local values = require "lion.values"
+
+local output = {}
+
+local function cell(x)
+  if type(x) == "string" then return x end
+  if type(x) == "table" and not getmetatable(x) then return edn.write(x) end
+  if x == values.null then return "" end
+  return type(x) == "number" and edn.write(x) or tostring(x)
+end
+
+-- Display width: characters, not bytes.
+local function width(text) return #text:gsub("[\128-\191]", "") end
+
+local function cut(text, limit)
+  text = text:gsub("[%c]", " ")
+  if width(text) <= limit then return text end
+  local kept, count = {}, 0
+  for char in text:gmatch "[%z\1-\127\194-\244][\128-\191]*" do
+    count = count + 1
+    if count == limit then break end
+    kept[count] = char
+  end
+  return table.concat(kept) .. "…"
+end
+
+local COLUMN_MAX = 60
+
+--- Rows (arrays) under headings.
+function output.grid(headings, rows)
+  local widths, lines = {}, {}
+  local texts = {}
+  for k, heading in ipairs(headings) do widths[k] = width(heading) end
+  for i, row in ipairs(rows) do
+    texts[i] = {}
+    for k = 1, #headings do
+      texts[i][k] = cut(cell(row[k]), COLUMN_MAX)
+      widths[k] = math.max(widths[k], width(texts[i][k]))
+    end
+  end
+  local function line(cells)
+    local parts = {}
+    for k, text in ipairs(cells) do parts[k] = text .. (" "):rep(widths[k] - width(text)) end
+    return (table.concat(parts, "  "):gsub("%s+$", ""))
+  end
+  lines[1] = line(headings)
+  local rule = {}
+  for k = 1, #headings do rule[k] = ("─"):rep(widths[k]) end
+  lines[2] = table.concat(rule, "  ")
+  for i = 1, #texts do lines[#lines + 1] = line(texts[i]) end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local function csv_field(x)
+  local text = cell(x)
+  if text:find('[",\r\n]') then return '"' .. text:gsub('"', '""') .. '"' end
+  return text
+end
+
+local function as_rows(kind, result)
+  if kind == "relation" then return result end
+  local rows = {}
+  if kind == "collection" then
+    for i, value in ipairs(result) do rows[i] = { value } end
+  elseif result ~= nil then rows[1] = kind == "tuple" and result or { result } end
+  return rows
+end
+
+local function row_values(row, keys)
+  if not keys then return row end
+  local list = {}
+  for i, key in ipairs(keys) do list[i] = row[key] end
+  return list
+end
+
+local writers = {}
+
+function writers.json(_, result) return json.write(result == nil and values.null or result) .. "\n" end
+function writers.edn(_, result) return edn.write(result) .. "\n" end
+
+function writers.csv(shape, result)
+  local lines = { table.concat(shape.headings, ",") }
+  for _, row in ipairs(as_rows(shape.kind, result)) do
+    local fields = {}
+    row = row_values(row, shape.keys)
+    for k = 1, #shape.headings do fields[k] = csv_field(row[k]) end
+    lines[#lines + 1] = table.concat(fields, ",")
+  end
+  return table.concat(lines, "\r\n") .. "\r\n"
+end
+
+function writers.table(shape, result)
+  local rows = {}
+  for i, row in ipairs(as_rows(shape.kind, result)) do rows[i] = row_values(row, shape.keys) end
+  return output.grid(shape.headings, rows) .. ("%d %s\n"):format(#rows, #rows == 1 and "row" or "rows")
+end
+
+--- What a compiled query's result looks like: find kind, headings, keys.
+function output.shape(compiled)
+  local ir, headings = compiled.ir, {}
+  for i, element in ipairs(ir.find.elements) do
+    if element[1] == "var" then headings[i] = ir.vars[element[2] + 1]
+    elseif element[1] == "pull" then headings[i] = "pull " .. ir.vars[element[3] + 1]
+    else
+      local last = element[3][#element[3]]
+      headings[i] = element[2] .. " " .. ir.vars[last[2] + 1]
+    end
+  end
+  return { kind = ir.find.kind, headings = ir.find.keys or headings, keys = ir.find.keys }
+end
+
+--- A result as text. JSON gives instants, keywords and the rest as API.md says; empty relations are [].
+function output.write(format, shape, result)
+  if format == "json" and type(result) == "table" and next(result) == nil and shape.kind ~= "scalar" then return "[]\n" end
+  return writers[format](shape, result)
+end
+
+output.formats = { table = true, json = true, edn = true, csv = true }
+
+return output
