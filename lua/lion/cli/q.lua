@@ -5,11 +5,11 @@ local output = require "lion.cli.output"
 
 local q = {
   summary = "Ask a query of a database and print the answer.",
-  usage = [[URI QUERY [ARGS…] [--output table|json|edn|csv] [--explain]
+  usage = [==[URI QUERY [ARGS…] [--output table|json|edn|csv] [--explain]
 
 Each ARG is one EDN form, an input of the query after $. Standard output holds the result and nothing else.
 
-  lion q shop.lion '[:find ?n :in $ ?c :where [?p :person/city ?c] [?p :person/name ?n]]' '"Oslo"' --output json]],
+  lion q shop.lion '[:find ?n :in $ ?c :where [?p :person/city ?c] [?p :person/name ?n]]' '"Oslo"' --output json]==],
 }
 
 --- Open for reading; where another process owns the file, beside it.

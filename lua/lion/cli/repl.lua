@@ -14,7 +14,7 @@ local repl = {
 local Session = {}
 Session.__index = Session
 
-local HELP = [[
+local HELP = [==[
   EDN query             [:find ?n :where [_ :person/name ?n]]
   Lua                   conn:transact{ … }   db:pull("[*]", id)   x = 1 + 1
   :schema [PREFIX]      attributes
@@ -22,7 +22,7 @@ local HELP = [[
   :as-of POINT          look at the past: a t, an instant, or "3 days ago"; :as-of now comes back
   :doc NAME             what an attribute is for
   :help   :quit
-]]
+]==]
 
 local function show(self, result)
   local kind = type(result)
