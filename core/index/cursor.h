@@ -39,8 +39,9 @@ typedef struct lion_cursor_options {
     bool is_reverse;
     bool is_seek;        /* start at the prefix and run to the end of the index (or of the attribute, see next) */
     bool is_in_attribute;/* with is_seek on AEVT/AVET: stop where the attribute ends */
-    const lion_value *end_v; /* AVET with a: stop before this value (index_range); NULL: none */
-    uint32_t batch_rows; /* 0: LION_BATCH_ROWS; small first batches make point reads cheap */
+    const lion_value *end_v; /* AVET with a: only rows before this value (index_range): with is_seek those of [key, end_v),
+                              * walked either way; borrowed until the cursor's last seek; NULL: none */
+    uint32_t batch_rows; /* of the first batch, 0: LION_BATCH_ROWS; small first batches make point reads cheap */
 } lion_cursor_options;
 
 /* Position before the first datom with key's prefix. The view, its root and versions must outlive the cursor, which lives
@@ -54,7 +55,8 @@ lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_erro
 lion_status lion_cursor_next(lion_cursor *cursor, lion_datom_batch *batch_out, lion_error *error);
 lion_call *lion_cursor_call(lion_cursor *cursor);
 
-/* ---- counts and points (never LION_CALL; filtered views answer LION_ABSENT: scan instead) ---- */
+/* ---- counts and points (never LION_CALL) ----
+ * Filtered views are not counted (LION_ABSENT: scan instead); points look through filters. */
 
 /* Exact number of datoms with the prefix. Plain views: two descents and a novelty lookup. Others scan. */
 lion_status lion_view_count(uint64_t *count_out, const lion_view *view, lion_index index,

@@ -49,7 +49,7 @@ static void add_tree(lion_lane *lane, bool is_history)
     if (lane->order != LION_EAVT) lane->type = (lion_type)tree->type;
 }
 
-static void add_novelty(lion_lane *lane, const lion_novelty_version *version)
+static void add_novelty(lion_lane *lane, const lion_novelty_version *version, lion_rows *rows)
 {
     if (version->novelty == NULL || version->datoms == 0) return;
     lion_novelty_iterator iterator;
@@ -60,16 +60,18 @@ static void add_novelty(lion_lane *lane, const lion_novelty_version *version)
         lion_datom datom;
         if (lion_novelty_iterator_next(&first, &datom)) lane->type = (lion_type)datom.v.type;
     }
-    add_source(lane)->novelty = iterator;
+    lion_lane_source *source = add_source(lane);
+    source->novelty = iterator;
+    source->rows = rows;
 }
 
 lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index order, uint32_t a,
                            uint32_t columns, bool is_reverse, lion_arena *arena, lion_error *error)
 {
     LION_ASSERT(order <= LION_AVET);
-    lion_rows rows = lane->rows; /* a lane that is opened again keeps its room */
     *lane = (lion_lane){ .view = view, .order = order, .a = a, .type = LION_TYPE_MIXED, .columns = columns,
-                         .is_reverse = is_reverse, .arena = arena, .rows = rows };
+                         .is_reverse = is_reverse, .arena = arena, .rows = lane->rows,
+                         .novelty_rows = { lane->novelty_rows[0], lane->novelty_rows[1] } };
     int64_t root_t = view->root != NULL ? view->root->t : 0;
     bool has_upper = view->upper_t < lion_view_newest_t(view);
     lane->has_bounds = has_upper || view->since_t >= 0;
@@ -79,8 +81,8 @@ lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index or
     add_tree(lane, false);
     if (view->is_history || view->upper_t < root_t) add_tree(lane, true);
     if (view->upper_t > root_t) {
-        add_novelty(lane, &view->novelty);
-        add_novelty(lane, &view->speculative);
+        add_novelty(lane, &view->novelty, &lane->novelty_rows[0]);
+        add_novelty(lane, &view->speculative, &lane->novelty_rows[1]);
     }
     return lion_arena_check(arena, error);
 }
@@ -190,17 +192,16 @@ static void drop_covered(const lion_lane *lane, lion_rows *rows)
 
 static lion_status load_novelty(lion_lane *lane, lion_lane_source *source, lion_error *error)
 {
-    if (!reserve_rows(&source->rows, lane->type, source->wanted, lane->arena))
-        return lion_fail_memory(error);
+    lion_rows *rows = source->rows;
+    if (!reserve_rows(rows, lane->type, source->wanted, lane->arena)) return lion_fail_memory(error);
     do {
-        source->rows.count = 0;
-        uint32_t count = lion_novelty_iterator_read(&source->novelty, &source->rows, source->wanted);
-        source->is_done = count < source->wanted;
-        source->chunk = lion_rows_batch(&source->rows, LION_COLUMN_ALL);
-        source->rows.count = lion_lane_rows_before_stop(lane, &source->chunk);
-        if (source->rows.count < count) source->is_done = true;
-        drop_covered(lane, &source->rows);
-        source->chunk.count = source->rows.count;
+        rows->count = 0;
+        lion_novelty_iterator_read(&source->novelty, rows, source->wanted);
+        source->chunk = lion_rows_batch(rows, LION_COLUMN_ALL);
+        rows->count = lion_lane_rows_before_stop(lane, &source->chunk);
+        source->is_done = rows->count < source->wanted;
+        drop_covered(lane, rows);
+        source->chunk.count = rows->count;
     } while (source->chunk.count == 0 && !source->is_done);
     return LION_OK;
 }
@@ -252,32 +253,36 @@ static lion_datom head_of(const lion_lane_source *source)
     return lion_datom_batch_get(&source->chunk, source->row);
 }
 
+static bool comes_before(const lion_lane *lane, const lion_datom *x, const lion_datom *y)
+{
+    int order = lion_datom_compare(lane->order, x, y);
+    return lane->is_reverse ? order > 0 : order < 0;
+}
+
 /* The source whose head comes next, and the head that comes after it in another source. */
 static lion_lane_source *first_of(const lion_lane *lane, lion_datom *other_out, bool *has_other_out)
 {
     lion_lane_source *first = NULL;
     lion_datom head = { 0 };
+    bool has_head = false; /* only of all columns can there be one */
     *has_other_out = false;
     for (unsigned i = 0; i < lane->source_count; i++) {
         lion_lane_source *source = lane->sources[i];
         if (!has_row(source)) continue;
         if (first == NULL) {
             first = source;
-            if (lane->source_count > 1 && i + 1 < lane->source_count && !is_plain(lane)) head = head_of(source);
             continue;
         }
-        lion_datom here = head_of(source);
-        int order = lion_datom_compare(lane->order, &here, &head);
-        bool is_first = lane->is_reverse ? order > 0 : order < 0;
-        lion_datom later = is_first ? head : here;
-        if (is_first) {
-            first = source;
+        if (!has_head) head = head_of(first);
+        has_head = true;
+        lion_datom later = head_of(source);
+        if (comes_before(lane, &later, &head)) {
+            lion_datom here = later;
+            later = head;
             head = here;
+            first = source;
         }
-        if (*has_other_out) {
-            order = lion_datom_compare(lane->order, &later, other_out);
-            if (lane->is_reverse ? order < 0 : order > 0) continue;
-        }
+        if (*has_other_out && !comes_before(lane, &later, other_out)) continue;
         *other_out = later;
         *has_other_out = true;
     }
@@ -303,7 +308,7 @@ static bool take_stretch(lion_lane *lane, uint32_t limit)
     bool has_other;
     lion_lane_source *source = first_of(lane, &other, &has_other);
     if (source == NULL) return false;
-    if (lane->rows.count > 0 && has_other && whole_rows(lane, source, &other, has_other) > 0) return false;
+    if (lane->rows.count > 0 && whole_rows(lane, source, &other, has_other) >= LION_LANE_STRETCH) return false;
     uint32_t end = has_other ? lion_lane_stretch(lane, &source->chunk, source->row, &other, false)
                              : source->chunk.count;
     if (end == source->row) end++; /* equal to the other's head: either may go first */
@@ -346,8 +351,8 @@ static void take_novelty(lion_lane *lane, lion_lane_source *source, lion_datom_b
     lion_datom_batch part =
         lion_batch_part(&source->chunk, source->row, source->chunk.count - source->row);
     lion_rows rows = { .count = part.count, .capacity = part.count, .v = part.v,
-                       .e = source->rows.e + source->row, .a = source->rows.a + source->row,
-                       .tx = source->rows.tx + source->row, .added = source->rows.added + source->row };
+                       .e = source->rows->e + source->row, .a = source->rows->a + source->row,
+                       .tx = source->rows->tx + source->row, .added = source->rows->added + source->row };
     source->row = source->chunk.count;
     lion_lane_reduce(lane, &rows);
     *batch_out = lion_rows_batch(&rows, LION_COLUMN_ALL);

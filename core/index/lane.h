@@ -25,7 +25,7 @@ typedef struct lion_lane_source {
     lion_tree_iterator *iterators[2]; /* of the columns asked for, and of all; made when needed */
     lion_tree_iterator *iterator;     /* the one in use */
     lion_novelty_iterator novelty;
-    lion_rows rows;                   /* novelty's chunk */
+    lion_rows *rows;                  /* novelty's chunk */
 } lion_lane_source;
 
 typedef struct lion_lane {
@@ -45,11 +45,13 @@ typedef struct lion_lane {
     bool stop_upper; /* the boundary lies behind the rows with the prefix */
 
     lion_rows rows;  /* merged */
+    lion_rows novelty_rows[2]; /* chunks */
     lion_datom last; /* forward: the fact that is decided; reverse: the newest row so far of the present fact */
     bool has_last;
 } lion_lane;
 
-/* Set up for attribute a (0 in EAVT). The lane borrows view and arena. */
+/* Set up for attribute a (0 in EAVT). The lane borrows view and arena; it is zero before it is opened first, and
+ * keeps its room when it is opened again. */
 lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index order, uint32_t a,
                            uint32_t columns, bool is_reverse, lion_arena *arena, lion_error *error);
 /* Stand at the boundary before (start_upper: behind) the rows with start's prefix, and stop at another. parts 0: at the end

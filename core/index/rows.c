@@ -7,17 +7,13 @@
 
 bool lion_rows_init(lion_rows *rows, lion_type type, uint32_t capacity, lion_arena *arena)
 {
-    bool has_bits = lion_type_is_scalar(type);
     *rows = (lion_rows){ .capacity = capacity,
                          .e = lion_arena_array(arena, int64_t, capacity),
                          .a = lion_arena_array(arena, uint32_t, capacity),
                          .v = { .type = (uint8_t)type },
                          .tx = lion_arena_array(arena, int64_t, capacity),
                          .added = lion_arena_array(arena, uint8_t, capacity) };
-    if (has_bits)
-        rows->v.bits = lion_arena_array(arena, int64_t, capacity);
-    else
-        rows->v.values = lion_arena_array(arena, lion_value, capacity);
+    rows->v.values = lion_arena_array(arena, lion_value, capacity);
     return !arena->is_exhausted;
 }
 

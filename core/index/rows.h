@@ -14,7 +14,8 @@ typedef struct lion_rows {
     uint8_t *added;
 } lion_rows;
 
-/* Room for capacity rows in the arena. false: out of memory. */
+/* Room for capacity rows in the arena, for values of any type: v.type may be changed while there are no rows.
+ * false: out of memory. */
 bool lion_rows_init(lion_rows *rows, lion_type type, uint32_t capacity, lion_arena *arena);
 void lion_rows_put(lion_rows *rows, const lion_datom *datom);
 /* batch[from, to) behind the rows; the vectors' types agree, all columns are there. */

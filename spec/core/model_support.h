@@ -223,4 +223,35 @@ static inline bool model_matches(lion_index order, const lion_key *key, const li
     return true;
 }
 
+/* A datom against a prefix: <0 before those that match, 0 matches, >0 behind them. */
+static inline int model_place(lion_index order, const lion_key *key, const lion_datom *row)
+{
+    static const char PARTS[4][4] = { "eavt", "aevt", "avet", "vaet" };
+    for (unsigned i = 0; i < key->parts; i++) {
+        int by = 0;
+        switch (PARTS[order][i]) {
+        case 'e': by = (row->e > key->datom.e) - (row->e < key->datom.e); break;
+        case 'a': by = (row->a > key->datom.a) - (row->a < key->datom.a); break;
+        case 'v': by = lion_value_compare(row->v, key->datom.v); break;
+        default: by = (row->tx < key->datom.tx) - (row->tx > key->datom.tx); break; /* newest first */
+        }
+        if (by != 0) return by;
+    }
+    return 0;
+}
+
+/* A random prefix: parts of some datom, or of none. */
+static inline lion_key model_key(model *m, lion_index order, size_t count)
+{
+    lion_key key = { .datom = m->datoms[random_below(count)], .parts = (uint8_t)random_below(5) };
+    while (!model_is_indexed(order, key.datom.a)) {
+        const model_attribute *attribute = &MODEL_ATTRIBUTES[random_below(MODEL_ATTRIBUTE_COUNT)];
+        key.datom.a = attribute->a;
+        key.datom.v = model_value(m, attribute->type);
+    }
+    if (random_below(4) == 0) key.datom.e = model_entity(m);
+    if (random_below(4) == 0) key.datom.v = model_value(m, model_attribute_of(key.datom.a)->type);
+    return key;
+}
+
 #endif

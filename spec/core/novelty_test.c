@@ -21,17 +21,6 @@ static void transact(model *m, lion_novelty *novelty, size_t operations)
     assert_int_equal(model_apply(m, novelty, lion_slice_text("record"), &error), LION_OK);
 }
 
-/* A random prefix: parts of some datom, or of none. */
-static lion_key random_key(model *m, lion_index order, size_t count)
-{
-    lion_key key = { .datom = m->datoms[random_below(count)], .parts = (uint8_t)random_below(5) };
-    if (random_below(3) == 0) key.datom.e = model_entity(m);
-    if (random_below(3) == 0)
-        key.datom.v = model_value(m, model_attribute_of(key.datom.a)->type);
-    if (order != LION_EAVT && key.parts == 0) key.parts = 1;
-    return key;
-}
-
 static void check_walk(const lion_novelty_version *version, lion_index order, const lion_datom *rows,
                        size_t count, bool is_reverse)
 {
@@ -57,25 +46,8 @@ static void check_seek(lion_novelty_iterator *iterator, lion_index order, const 
 {
     lion_novelty_iterator_seek(iterator, key, upper);
     size_t place = 0; /* of the boundary in rows */
-    lion_key bound = *key;
-    for (place = 0; place < count; place++) {
-        const lion_datom *row = &rows[place];
-        int by = 0;
-        if (model_matches(order, &bound, row)) {
-            by = 0;
-        } else {
-            lion_datom x = *row, y = bound.datom;
-            uint8_t parts = bound.parts; /* components that are not given do not count */
-            bool is_av = order == LION_AVET;
-            if (parts < 4) x.tx = y.tx = 0;
-            if (parts < 3 && is_av) x.e = y.e = 0;
-            if (parts < 3 && !is_av) x.v = y.v = lion_value_nil();
-            if (parts < 2 && is_av) x.v = y.v = lion_value_nil();
-            if (parts < 2 && order == LION_AEVT) x.e = y.e = 0;
-            if (parts < 2 && order == LION_EAVT) x.a = y.a = 0;
-            if (parts < 1) x.e = y.e = 0;
-            by = lion_datom_compare(order, &x, &y);
-        }
+    for (; place < count; place++) {
+        int by = model_place(order, key, &rows[place]);
         if (by > 0 || (by == 0 && !upper)) break;
     }
     lion_datom datom;
@@ -123,7 +95,8 @@ static void check_version(model *m, const lion_novelty_version *version, size_t 
         lion_novelty_iterator iterators[2];
         uint32_t of = UINT32_MAX;
         for (unsigned probe = 0; probe < 30 && count > 0; probe++) {
-            lion_key key = random_key(m, order, count);
+            lion_key key = model_key(m, order, count);
+            if (order != LION_EAVT && key.parts == 0) key.parts = 1;
             check_counts(version, order, rows, row_count, &key);
             if (of != key.datom.a) { /* else reuse: a seek from where it is */
                 of = key.datom.a;

@@ -1,0 +1,196 @@
+/* view_support.h - compare everything that cursors and points say of a view with the model. */
+#ifndef LION_SPEC_VIEW_SUPPORT_H
+#define LION_SPEC_VIEW_SUPPORT_H
+
+#include "model_support.h"
+
+#include "index/cursor.h"
+
+static const char *const INDEX_NAMES[] = { "eavt", "aevt", "avet", "vaet" };
+
+/* The rows of a view in one order, by brute force. */
+typedef struct expected {
+    lion_index index;
+    lion_datom *rows;
+    size_t count;
+} expected;
+
+static inline bool expected_has(const expected *all, const lion_key *key, const lion_cursor_options *options,
+                                const lion_datom *row)
+{
+    int place = model_place(all->index, key, row);
+    if (options->end_v != NULL) {
+        if (lion_value_compare(row->v, *options->end_v) >= 0 || row->a != key->datom.a) return false;
+        return options->is_seek ? place >= 0 : place == 0;
+    }
+    if (!options->is_seek) return place == 0;
+    if (options->is_in_attribute && row->a != key->datom.a) return false;
+    return options->is_reverse ? place <= 0 : place >= 0;
+}
+
+static inline void check_row(const lion_datom_batch *batch, uint32_t row, const lion_datom *expect)
+{
+    if (batch->columns & LION_COLUMN_E) assert_int_equal(batch->e[row], expect->e);
+    if (batch->columns & LION_COLUMN_A) assert_int_equal(batch->a[row], expect->a);
+    if (batch->columns & LION_COLUMN_TX) assert_int_equal(batch->tx[row], expect->tx);
+    if (batch->columns & LION_COLUMN_TX) assert_int_equal(batch->added[row], expect->added);
+    if (!(batch->columns & LION_COLUMN_V)) return;
+    lion_value v = lion_vector_get(&batch->v, row);
+    assert_int_equal(v.type, expect->v.type);
+    assert_int_equal(lion_value_compare(v, expect->v), 0);
+}
+
+static inline void check_cursor(lion_cursor *cursor, const expected *all, const lion_key *key,
+                                const lion_cursor_options *options, size_t *count_out)
+{
+    lion_error error = { 0 };
+    size_t next = 0;
+    *count_out = 0;
+    for (;;) {
+        lion_datom_batch batch;
+        lion_status status = lion_cursor_next(cursor, &batch, &error);
+        if (status == LION_FAILED) print_error("%s: %s\n", error.code, error.message);
+        if (status == LION_END) break;
+        assert_int_equal(status, LION_OK);
+        assert_in_range(batch.count, 1, LION_BATCH_ROWS);
+        uint32_t asked = options->columns != 0 ? options->columns : LION_COLUMN_ALL;
+        assert_int_equal(batch.columns & asked, asked);
+        for (uint32_t row = 0; row < batch.count; row++) {
+            const lion_datom *expect = NULL;
+            while (next < all->count) {
+                expect = &all->rows[options->is_reverse ? all->count - 1 - next : next];
+                next++;
+                if (expected_has(all, key, options, expect)) break;
+                expect = NULL;
+            }
+            assert_non_null(expect);
+            check_row(&batch, row, expect);
+            (*count_out)++;
+        }
+    }
+    for (; next < all->count; next++)
+        assert_false(expected_has(all, key, options,
+                                  &all->rows[options->is_reverse ? all->count - 1 - next : next]));
+    lion_datom_batch batch;
+    assert_int_equal(lion_cursor_next(cursor, &batch, &error), LION_END); /* for good */
+}
+
+static inline lion_cursor_options random_options(model *m, lion_index index, const lion_key *key,
+                                                 lion_value *end_v)
+{
+    static const uint32_t ROWS[] = { 0, 0, 1, 3, 100 };
+    lion_cursor_options options = { .is_reverse = random_below(2) != 0,
+                                    .is_seek = random_below(3) == 0,
+                                    .batch_rows = ROWS[random_below(5)],
+                                    .columns = random_below(3) == 0 ? (uint32_t)random_below(16)
+                                                                    : LION_COLUMN_ALL };
+    bool is_by_attribute = index == LION_AEVT || index == LION_AVET;
+    options.is_in_attribute = options.is_seek && is_by_attribute && key->parts > 0 && random_below(2) != 0;
+    if (index == LION_AVET && key->parts > 0 && random_below(4) == 0) {
+        *end_v = model_value(m, model_attribute_of(key->datom.a)->type);
+        options.end_v = end_v;
+        options.is_in_attribute = options.is_seek;
+    }
+    return options;
+}
+
+static inline void check_probe(model *m, const lion_view *view, const expected *all, lion_arena *arena)
+{
+    lion_error error = { 0 };
+    lion_key key = model_key(m, all->index, m->count);
+    lion_value end_v;
+    lion_cursor_options options = random_options(m, all->index, &key, &end_v);
+    lion_cursor *cursor;
+    size_t count;
+    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &options, arena, &error), LION_OK);
+    check_cursor(cursor, all, &key, &options, &count);
+    for (unsigned again = 0; again < 2; again++) { /* the same cursor, elsewhere */
+        lion_key other = model_key(m, all->index, m->count);
+        if (options.end_v != NULL) {
+            other.datom.a = key.datom.a;
+            other.datom.v = model_value(m, model_attribute_of(key.datom.a)->type);
+            if (other.parts == 0) other.parts = 1;
+        }
+        if (options.is_in_attribute && other.parts == 0) other.parts = 1;
+        assert_int_equal(lion_cursor_seek(cursor, &other, &error), LION_OK);
+        check_cursor(cursor, all, &other, &options, &count);
+    }
+    lion_cursor_options plain = { .columns = LION_COLUMN_E };
+    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &plain, arena, &error), LION_OK);
+    check_cursor(cursor, all, &key, &plain, &count);
+    uint64_t counted, estimated;
+    assert_int_equal(lion_view_count(&counted, view, all->index, &key, arena, &error), LION_OK);
+    assert_int_equal(counted, count);
+    assert_int_equal(lion_view_estimate(&estimated, view, all->index, &key, &error), LION_OK);
+    assert_true(estimated >= count);
+}
+
+static inline const lion_datom *first_match(const expected *all, const lion_key *key)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (model_place(all->index, key, &all->rows[i]) == 0) return &all->rows[i];
+    return NULL;
+}
+
+static inline void check_points(model *m, const lion_view *view, const expected *aevt,
+                                const expected *avet, lion_arena *arena)
+{
+    lion_error error = { 0 };
+    lion_key key = model_key(m, LION_AVET, m->count);
+    bool is_history = view->is_history; /* of which points show any row: only presence is compared */
+    lion_value v;
+    int64_t tx, e;
+    key.parts = 2;
+    const lion_datom *expect = first_match(aevt, &key);
+    lion_status status = lion_view_get(&v, &tx, view, key.datom.e, key.datom.a, arena, &error);
+    assert_int_equal(status, expect != NULL ? LION_OK : LION_ABSENT);
+    if (expect != NULL) assert_int_equal(lion_value_compare(v, expect->v), 0);
+    if (expect != NULL) assert_int_equal(tx, expect->tx);
+    assert_int_equal(lion_view_get(&v, NULL, view, key.datom.e, key.datom.a, arena, &error), status);
+
+    expect = first_match(avet, &key);
+    status = lion_view_find(&e, &tx, view, key.datom.a, key.datom.v, arena, &error);
+    assert_int_equal(status, expect != NULL ? LION_OK : LION_ABSENT);
+    if (expect != NULL) assert_int_equal(e, expect->e);
+    if (expect != NULL) assert_int_equal(tx, expect->tx);
+
+    if (is_history) return;
+    key.parts = 3;
+    expect = first_match(aevt, &key);
+    status = lion_view_has(&tx, view, key.datom.e, key.datom.a, key.datom.v, arena, &error);
+    assert_int_equal(status, expect != NULL ? LION_OK : LION_ABSENT);
+    if (expect != NULL) assert_int_equal(tx, expect->tx);
+    assert_int_equal(lion_view_has(NULL, view, key.datom.e, key.datom.a, key.datom.v, arena, &error), status);
+}
+
+/* Everything of one view; datoms: how many of the model's the view's sources hold. */
+static inline void check_view(model *m, const lion_view *view, size_t datoms, unsigned probes)
+{
+    expected all[4];
+    for (lion_index index = LION_EAVT; index <= LION_VAET; index++) {
+        all[index].index = index;
+        all[index].rows = model_view(m, datoms, index, view->upper_t, view->since_t, view->is_history,
+                                     &all[index].count);
+    }
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    for (unsigned i = 0; i < probes; i++) {
+        for (lion_index index = LION_EAVT; index <= LION_VAET; index++)
+            check_probe(m, view, &all[index], &arena);
+        check_points(m, view, &all[LION_AEVT], &all[LION_AVET], &arena);
+        lion_arena_reset(&arena);
+    }
+    lion_arena_deinit(&arena);
+    for (unsigned i = 0; i < 4; i++) free(all[i].rows);
+}
+
+/* The view with a random part of time. */
+static inline lion_view random_times(lion_view view, int64_t newest_t)
+{
+    if (random_below(3) == 0) view.is_history = true;
+    if (random_below(2) == 0) view.upper_t = (int64_t)random_below((size_t)newest_t + 2);
+    if (random_below(3) == 0) view.since_t = (int64_t)random_below((size_t)newest_t + 1);
+    return view;
+}
+
+#endif
