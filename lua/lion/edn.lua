@@ -58,6 +58,8 @@ local function line_and_column(text, position)
   return line, position - start + 1
 end
 
+edn.line_and_column = line_and_column
+
 local function fail(text, position, message, ...)
   local line, column = line_and_column(text, math.min(position, #text + 1))
   if select("#", ...) > 0 then message = message:format(...) end

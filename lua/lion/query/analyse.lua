@@ -2,8 +2,11 @@
 -- are numbered apart, rules are attached for the sources they are called on, arities and safety that need no schema are checked.
 -- @module lion.query.analyse
 local anomaly = require "lion.anomaly"
+local edn = require "lion.edn"
+local nearest = require "lion.nearest"
 local nodes = require "lion.query.nodes"
 local parse = require "lion.query.parse"
+local values = require "lion.values"
 
 local analyse = {}
 
@@ -24,9 +27,26 @@ local function text_of(self, node)
   return nodes.text(node)
 end
 
-local function fail_clause(self, node, message, ...)
+-- Where a clause stands in its text, and the message that points at it.
+local function point_at(self, node, message)
+  local data = { clause = text_of(self, node) }
+  if self.text and node.first then
+    data.line, data.column = edn.line_and_column(self.text, node.first)
+    message = ("line %d, column %d: %s"):format(data.line, data.column, message)
+  end
+  return message .. ", in clause: " .. data.clause, data
+end
+
+local function fail_with(self, code, node, message, ...)
   if select("#", ...) > 0 then message = message:format(...) end
-  anomaly.incorrect("lion/syntax", "%s in clause: %s", message, text_of(self, node))
+  local text, data = point_at(self, node, message)
+  error(anomaly.new("incorrect", code, text, data), 0)
+end
+
+local function fail_clause(self, node, message, ...) fail_with(self, "lion/syntax", node, message, ...) end
+
+local function fail_unbound(self, node, name, hint)
+  fail_with(self, "db.error/insufficient-binding", node, "%s is not bound%s", name, hint or "")
 end
 
 -- ---- scopes -----------------------------------------------------------------------------------------------------
@@ -117,13 +137,21 @@ function clause_names(self, clause, set)
   end
 end
 
--- Names that clauses which can bind (all but not) have.
-local function bound_names(self, list, first, set)
-  for i = first, #list do
-    local head = head_of(list[i])
-    if head ~= "not" and head ~= "not-join" then clause_names(self, list[i], set) end
-  end
+local binder_names
+
+local function binder_names_of_all(self, list, first, set)
+  for i = first, #list do binder_names(self, list[i], set) end
   return set
+end
+
+-- Names that a clause may bind. Generous: what a rule or a branch of or binds in truth is the planner's to find out.
+function binder_names(self, clause, set)
+  local head, at = head_of(clause)
+  if head == "not" or head == "not-join" then return end
+  if head == "or" or head == "and" then binder_names_of_all(self, clause, at + 1, set)
+  elseif clause.kind == "vector" and clause[1] and clause[1].kind == "list" then
+    if clause[2] then binding_names(parse.binding(clause[2]), set) end
+  else clause_names(self, clause, set) end
 end
 
 -- ---- terms ------------------------------------------------------------------------------------------------------
@@ -171,8 +199,7 @@ local function pattern_ir(self, env, clause)
   local count = #clause - first + 1
   if count < 1 then fail_clause(self, clause, "a pattern has terms") end
   if clause[first].kind == "vector" then
-    error(anomaly.new("incorrect", "db.error/not-a-binding-form",
-      ("a lookup ref cannot stand here, give it as an input (:in), in clause: %s"):format(text_of(self, clause))), 0)
+    fail_with(self, "db.error/not-a-binding-form", clause, "a lookup ref cannot stand here: give it as an input (:in)")
   end
   for i = first, #clause do
     if clause[i].kind == "list" then fail_clause(self, clause, "a call stands in a vector of its own, [(f ?x) ?y]") end
@@ -183,15 +210,45 @@ local function pattern_ir(self, env, clause)
   return { "pattern", source_of(self, source, clause), terms(self, env, clause, first, clause), text_of(self, clause) }
 end
 
+-- Methods of Java's that queries in the wild call.
+local METHODS = { [".startsWith"] = "starts-with?", [".endsWith"] = "ends-with?", [".contains"] = "includes?", [".length"] = "count",
+  [".toUpperCase"] = "upper-case", [".toLowerCase"] = "lower-case", [".trim"] = "trim", [".equals"] = "=", [".before"] = "<",
+  [".after"] = ">" }
+
 local function bare_name(name)
-  return name:match("^clojure%.core/(.+)$") or name:match("^clojure%.string/(.+)$") or name
+  return name:match("^clojure%.core/(.+)$") or name:match("^clojure%.string/(.+)$") or METHODS[name] or name
+end
+
+local function check_bound(self, clause, call, first, outside)
+  for i = first, #call do
+    if is_var(call[i]) and not outside[call[i].value] then fail_unbound(self, clause, call[i].value) end
+  end
+end
+
+-- The rules that a nested query gets: those of the query around it (%), or rules written in place.
+local function nested_rules(self, clause, node)
+  if not node then fail_clause(self, clause, "the nested query takes rules (%%), and none are given") end
+  if is_symbol(node) and node.value == "%" then
+    if not self.rules_given then fail_clause(self, clause, "the query around has no rules to pass on") end
+    return self.rules_given
+  end
+  if node.kind == "string" then return node.value end
+  return node
 end
 
 -- [(q query arg…) binding]
-local function nested_query_ir(self, env, clause, call)
+local function nested_query_ir(self, env, clause, call, outside)
   if not call[2] or not clause[2] then fail_clause(self, clause, "q takes a query, its inputs, and a binding") end
-  local compiled = analyse.query(call[2], nil, self.depth + 1)
-  local arguments = terms(self, env, call, 3, clause)
+  check_bound(self, clause, call, 3, outside)
+  local inner = call[2].kind == "string" and call[2].value or call[2]
+  local at, rules = analyse.rules_input(inner), nil
+  if at then rules = nested_rules(self, clause, call[2 + at]) end
+  local compiled = analyse.query(inner, rules, self.depth + 1, self.text)
+  local arguments = {}
+  for i = 3, #call do
+    if at == i - 2 then arguments[#arguments + 1] = { "const", values.null }
+    else arguments[#arguments + 1] = term(self, env, call[i], clause) end
+  end
   if #arguments == 0 and compiled.is_source_unused then arguments = { { "const", {} } } end
   if #arguments ~= #compiled.ir.inputs then
     fail_clause(self, clause, "the nested query takes %d inputs, and %d are given", #compiled.ir.inputs, #arguments)
@@ -199,17 +256,22 @@ local function nested_query_ir(self, env, clause, call)
   return { "query", compiled.ir, arguments, binding_ir(env, parse.binding(clause[2])), text_of(self, clause) }
 end
 
-local function expression_ir(self, env, clause)
+local function expression_ir(self, env, clause, outside)
   local call = clause[1]
   if not is_symbol(call[1]) then fail_clause(self, clause, "a call begins with the name of a function") end
   if #clause > 2 then fail_clause(self, clause, "an expression has one binding") end
   local name = bare_name(call[1].value)
-  if name == "q" then return nested_query_ir(self, env, clause, call) end
-  if name == "fulltext" then anomaly.unsupported("fulltext is not built: search with starts-with?, includes? or re-find") end
+  if name == "q" then return nested_query_ir(self, env, clause, call, outside) end
+  if name == "fulltext" then
+    anomaly.unsupported("fulltext is not built: search with starts-with?, includes? or re-find")
+  end
   for i = 2, #call do
-    if call[i].kind == "list" then fail_clause(self, clause, "calls do not nest: bind %s to a variable first", nodes.text(call[i])) end
+    if call[i].kind == "list" then
+      fail_clause(self, clause, "calls do not nest: bind %s to a variable first", nodes.text(call[i]))
+    end
     if is_blank(call[i]) then fail_clause(self, clause, "_ has no value to call with") end
   end
+  check_bound(self, clause, call, 2, outside)
   local arguments = terms(self, env, call, 2, clause)
   if clause[2] then
     return { "function", name, arguments, binding_ir(env, parse.binding(clause[2])), text_of(self, clause) }
@@ -236,16 +298,16 @@ local function not_ir(self, env, clause, at, outside)
   local inside = {}
   names_of_all(self, body, 1, inside)
   for _, name in ipairs(inside) do
-    if not outside[name] then
-      error(anomaly.new("incorrect", "db.error/insufficient-binding",
-        ("%s is not bound outside of clause: %s (use not-join for variables of its own)"):format(name, text_of(self, clause))), 0)
-    end
+    if not outside[name] then fail_unbound(self, clause, name, " outside (not-join takes variables of its own)") end
   end
   return { "not", clauses_ir(self, env, body, outside), numbers(env, inside), text_of(self, clause) }
 end
 
-local function not_join_ir(self, env, clause, at)
+local function not_join_ir(self, env, clause, at, visible)
   local names = join_vars(self, clause, clause[at + 1])
+  for _, name in ipairs(names) do
+    if not visible[name] then fail_unbound(self, clause, name, " outside") end
+  end
   local body = body_of(self, clause, at + 2)
   local inner = private_env(env, names)
   local outside = {}
@@ -297,33 +359,20 @@ end
 
 -- ---- rules ------------------------------------------------------------------------------------------------------
 
-local function nearest(name, known)
-  local best, best_score
-  for candidate in pairs(known) do
-    local score = 0
-    for i = 1, math.min(#name, #candidate) do
-      if name:byte(i) == candidate:byte(i) then score = score + 1 end
-    end
-    score = score - math.abs(#name - #candidate) / 2
-    if score > (best_score or 1) then best, best_score = candidate, score end
-  end
-  return best
-end
-
 -- The number of a rule for one source; made on first use, so recursion finds itself.
 local function rule_number(self, name, source, clause)
   local rule = self.rules and self.rules[name]
   if not rule then
-    local near = self.rules and nearest(name, self.rules)
-    fail_clause(self, clause, self.rules and "there is no rule %s%s" or "there is no rule %s%s: the query has no % among its inputs",
-      name, near and " (did you mean " .. near .. "?)" or "")
+    if not self.rules then fail_clause(self, clause, "there is no rule %s: the query has no rules (%% in :in)", name) end
+    local near = nearest(name, self.rules)
+    fail_clause(self, clause, "there is no rule %s%s", name, near and " (did you mean " .. near .. "?)" or "")
   end
-  local key = name .. " " .. source
+  local key = name .. " " .. tostring(source)
   local number = self.rule_numbers[key]
   if not number then
     number = #self.rule_irs
     self.rule_numbers[key] = number
-    local ir = { name = name, source = source, required = rule.required, head = {}, vars = {}, branches = {} }
+    local ir = { name = name, source = source or 0, required = rule.required, head = {}, vars = {}, branches = {} }
     self.rule_irs[number + 1] = ir
     self.pending[#self.pending + 1] = { ir = ir, rule = rule, source = source }
   end
@@ -333,7 +382,7 @@ end
 local function rule_call_ir(self, env, clause, head, at)
   local source = at == 2 and source_of(self, clause[1].value, clause) or self.alias or self.sources["$"]
   if source then self.used_sources[source] = true end
-  local number, rule = rule_number(self, head, source or 0, clause)
+  local number, rule = rule_number(self, head, source, clause)
   local arguments = terms(self, env, clause, at + 1, clause)
   if #arguments ~= rule.arity then
     fail_clause(self, clause, "the rule %s takes %d arguments, and %d are given", head, rule.arity, #arguments)
@@ -366,7 +415,7 @@ end
 local function clause_ir(self, env, clause, outside)
   if clause.kind == "vector" then
     if #clause == 0 then fail_clause(self, clause, "an empty clause") end
-    if clause[1].kind == "list" then return expression_ir(self, env, clause) end
+    if clause[1].kind == "list" then return expression_ir(self, env, clause, outside) end
     -- a vector headed by a plain symbol is a call of a rule
     if is_symbol(clause[1]) and not clause[1].value:match("^[?$_]") then
       return rule_call_ir(self, env, clause, clause[1].value, 1)
@@ -385,7 +434,7 @@ local function clause_ir(self, env, clause, outside)
     return ir
   end
   if head == "not" then return not_ir(self, env, clause, at, outside) end
-  if head == "not-join" then return not_join_ir(self, env, clause, at) end
+  if head == "not-join" then return not_join_ir(self, env, clause, at, outside) end
   if head == "or" then return or_ir(self, env, clause, at, outside) end
   if head == "or-join" then return or_join_ir(self, env, clause, at) end
   if head == "and" then fail_clause(self, clause, "and stands only inside or and or-join") end
@@ -395,7 +444,7 @@ end
 function clauses_ir(self, env, list, outside)
   self.nesting = self.nesting + 1
   if self.nesting > DEPTH_MAX then anomaly.incorrect("lion/syntax", "clauses nested deeper than %d", DEPTH_MAX) end
-  local visible = bound_names(self, list, 1, {})
+  local visible = binder_names_of_all(self, list, 1, {})
   for _, name in ipairs(outside) do add(visible, name) end
   local result = {}
   for i, clause in ipairs(list) do result[i] = clause_ir(self, env, clause, visible) end
@@ -405,20 +454,24 @@ end
 
 -- ---- find -------------------------------------------------------------------------------------------------------
 
-local function known_var(self, env, name, where)
+local function known_var(env, name, where)
   local number = env.numbers[name]
   if not number then anomaly.incorrect("lion/syntax", "%s is not bound: %s names it, and neither :where nor :in does", name, where) end
   return number
 end
 
 local function element_ir(self, env, element, pattern_inputs)
-  local var = known_var(self, env, element.name, ":find")
+  local var = known_var(env, element.name, ":find")
   if element.kind == "var" then return { "var", var } end
   if element.kind == "aggregate" then
     local name = bare_name(element.aggregate)
     if not AGGREGATES[name] and not name:find("/", 1, true) and not analyse.user_aggregates[name] then
       local near = nearest(name, AGGREGATES)
       anomaly.incorrect("lion/syntax", "there is no aggregate %s%s", name, near and " (did you mean " .. near .. "?)" or "")
+    end
+    for i = 2, #element.arguments do
+      local node = element.arguments[i]
+      if is_var(node) then known_var(env, node.value, "an aggregate of :find") end
     end
     return { "aggregate", name, terms(self, env, element.arguments, 2, element.node) }
   end
@@ -465,9 +518,10 @@ end
 
 --- Compile a query (text, table or node) with the rules that go with it.
 -- @treturn table ir; text; is_source_unused (no :in, and nothing reads $); takes_rules, the number of the % input
-function analyse.query(query, rules, depth)
+function analyse.query(query, rules, depth, outer_text)
   if (depth or 0) > 20 then anomaly.incorrect("lion/syntax", "queries nested deeper than 20") end
   local parts, own_rules, text = parse.sections(query)
+  text = text or outer_text
   local inputs = parse.inputs(parts["in"] or { nodes.symbol "$" })
   local rules_input
   for i, input in ipairs(inputs) do
@@ -475,7 +529,7 @@ function analyse.query(query, rules, depth)
   end
   rules = rules or own_rules
   local self = { text = text, rules_text = type(rules) == "string" and rules or nil, sources = {}, source_count = 0, used_sources = {},
-    rules = rules and parse.rules(rules), rule_numbers = {}, rule_irs = {}, pending = {}, nesting = 0, depth = depth or 0 }
+    rules_given = rules, rules = rules and parse.rules(rules), rule_numbers = {}, rule_irs = {}, pending = {}, nesting = 0, depth = depth or 0 }
   local env, outside = { frame = new_frame(), numbers = {} }, {}
   local inputs_result, pattern_inputs = inputs_ir(self, env, inputs)
   for _, input in ipairs(inputs) do
@@ -493,9 +547,9 @@ function analyse.query(query, rules, depth)
   for i, element in ipairs(elements) do element_irs[i] = element_ir(self, env, element, pattern_inputs) end
   for i, node in ipairs(parts.with or {}) do
     if not is_var(node) then fail(node, ":with takes variables") end
-    with[i] = known_var(self, env, node.value, ":with")
+    with[i] = known_var(env, node.value, ":with")
   end
-  for i, by in ipairs(parse.order(parts["order-by"])) do order[i] = { known_var(self, env, by[1], ":order-by"), by[2] } end
+  for i, by in ipairs(parse.order(parts["order-by"])) do order[i] = { known_var(env, by[1], ":order-by"), by[2] } end
   local ir = { vars = env.frame.names, sources = self.source_count,
     find = { kind = kind, elements = element_irs, keys = keys_of(parts, kind, #elements) },
     with = with, inputs = inputs_result, where = where, rules = self.rule_irs, order = order,

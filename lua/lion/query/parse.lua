@@ -140,6 +140,15 @@ function parse.binding(node)
   return { kind = "tuple", parts = parts }
 end
 
+-- A variable that two inputs give would have to be equal in both: refused, as it is a slip.
+local function check_twice(binding, node, seen)
+  if binding.kind == "scalar" then
+    if seen[binding.name] then fail(node, "%s is given twice by the inputs", binding.name) end
+    seen[binding.name] = true
+  end
+  for _, part in ipairs(binding.parts or {}) do check_twice(part, node, seen) end
+end
+
 --- The inputs: { kind = source | rules | pattern | binding, name =, binding = }.
 function parse.inputs(list)
   local inputs, seen = {}, {}
@@ -154,6 +163,7 @@ function parse.inputs(list)
       seen[input.name] = true
     end
     inputs[i] = input
+    if input.binding then check_twice(input.binding, node, seen) end
   end
   return inputs
 end
@@ -207,6 +217,7 @@ end
 function parse.rules(rules)
   local node
   if type(rules) == "string" then node = edn.read_ast(rules)
+  elseif nodes.is_node(rules) then node = rules
   elseif type(rules) == "table" then node = nodes.rules(rules)
   else anomaly.incorrect("lion/syntax", "rules are EDN text or a table, not a %s", type(rules)) end
   if node.kind ~= "vector" and node.kind ~= "list" then fail(node, "rules are a vector of rules [[(name ?a) clause…]…]") end
