@@ -7,7 +7,8 @@
  * through one snapshot (LMDB: one read transaction made with MDB_NOTLS for each root; ids resolve once,
  * under a lock, into a per-snapshot table of pointers that later look-ups read without LMDB).
  *
- * Threads: one committer at a time (the caller's duty); snapshots from any thread.
+ * Threads: one committer at a time (the caller's duty), and one thread from the begin of a commit to its
+ * end; snapshots from any thread.
  *
  *   segment id = epoch << 40 | counter    epoch: of the branch point it was born after (1 for now) */
 #ifndef LION_STORE_STORE_H
@@ -30,8 +31,8 @@ typedef struct lion_store_options {
 
 #define LION_FORMAT_VERSION 1
 
-/* Open NAME.lion. Takes the owner's lock (an advisory lock on NAME.lion-lock that also holds pid and
- * control door as text): lion/locked (unavailable) names the holder. lion/version (unsupported) for a
+/* Open NAME.lion. Takes the owner's lock (an advisory lock on NAME.lion-owner that also holds pid and
+ * control door as text; NAME.lion-lock is LMDB's own reader table; the last to close removes both): lion/locked (unavailable) names the holder. lion/version (unsupported) for a
  * file of a newer format, lion/corrupt for a foreign or broken file, lion/io, lion/disk-full. Clears
  * the reader slots of dead processes. The same process opening twice is the connection layer's affair. */
 lion_status lion_store_open_file(lion_store **store_out, const char *path,

@@ -394,7 +394,7 @@ static lion_status memory_copy(lion_store *store, const char *path, lion_error *
 {
     (void)store;
     return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported",
-                     "a database in memory has no file to copy to "%s"; export it instead", path);
+                     "a database in memory has no file to copy to \"%s\"; export it instead", path);
 }
 
 typedef struct memory_walk {
