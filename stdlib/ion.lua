@@ -18,7 +18,8 @@ function ion.app() return app.current.manifest.app end
 --- Where it runs: "dev" under `lion dev`.
 function ion.env() return app.current.options.env or "dev" end
 
---- A parameter of the manifest: `ion.param "currency"`, `ion.param "mail/from"` for nested ones. nil if it is not there.
+--- A parameter of the manifest: `ion.param "currency"`, `ion.param "mail/from"` for nested ones. nil
+-- if it is not there.
 function ion.param(path)
   local value = app.current.manifest.params
   for name in path:gmatch("[^/]+") do

@@ -1,5 +1,6 @@
 -- Load the package index into the example's database:  lion run examples/packages/load.lua [FILE]
--- FILE is an index as `apt-cache dumpavail` prints it; without one the machine's own is read. What is there already is
+-- FILE is an index as `apt-cache dumpavail` prints it; without one the machine's own is read. What
+-- is there already is
 -- only brought up to date, so it can be run again.
 local folder = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = folder .. "/?.lua;" .. package.path

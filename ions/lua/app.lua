@@ -1,4 +1,5 @@
---- One revision of an application, loaded into this Lua state: its modules in an environment of their own, its entry
+--- One revision of an application, loaded into this Lua state: its modules in an environment of
+-- their own, its entry
 -- points, its dispatch of requests. The state is thrown away with the revision.
 -- @module ions.app
 local anomaly = require "lion.anomaly"
@@ -10,7 +11,8 @@ local route = require "ions.route"
 
 local app = {}
 
--- What user code sees of Lua: no ffi, debug, io, loading of bytecode, or way out of its environment.
+-- What user code sees of Lua: no ffi, debug, io, loading of bytecode, or way out of its
+-- environment.
 local SAFE = { "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "print", "rawequal", "rawget",
   "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall", "math", "string", "table",
   "coroutine", "bit", "_VERSION" }
@@ -146,7 +148,8 @@ local function run_checks(self)
 end
 
 --- Load the application of a folder into this state.
--- @tparam table options dir; uri (the database ion.connect() gives); folder (where named databases lie); env
+-- @tparam table options dir; uri (the database ion.connect() gives); folder (where named databases
+-- lie); env
 -- @treturn table the application
 function app.load(options)
   local self = setmetatable({ dir = options.dir, modules = {}, loading = {}, files = {}, options = options,
@@ -164,7 +167,8 @@ function app.load(options)
   return self
 end
 
---- The application's database, or a named one: a file in the application's folder of databases, or a URI.
+--- The application's database, or a named one: a file in the application's folder of databases, or a
+-- URI.
 function App:connection(name)
   local uri = name
   if name == nil then uri = self.options.uri
@@ -265,7 +269,8 @@ function App:handle(raw)
   return shaped.status, shaped.headers, body or ""
 end
 
---- The pieces that a body's coroutine yields, then what it returns if that is a string, then nil. An error ends the body; it is
+--- The pieces that a body's coroutine yields, then what it returns if that is a string, then nil. An
+-- error ends the body; it is
 -- told on standard error, since the status has been sent.
 function app.pieces(co, request)
   return function()

@@ -1,5 +1,7 @@
---- The one gate: every clock, random number and outside call of an application's code passes here, so that a call can be
--- recorded and run again exactly. `gate.source` is what answers; specs and replay put their own in its place.
+--- The one gate: every clock, random number and outside call of an application's code passes here,
+-- so that a call can be
+-- recorded and run again exactly. `gate.source` is what answers; specs and replay put their own in
+-- its place.
 -- @module ions.gate
 local gate = {}
 

@@ -1,4 +1,5 @@
---- An application's manifest, `ion.lua`: read with no globals, checked as a whole, so that all that is wrong
+--- An application's manifest, `ion.lua`: read with no globals, checked as a whole, so that all that
+-- is wrong
 -- is told at once.
 -- @module ions.manifest
 local anomaly = require "lion.anomaly"

@@ -1,4 +1,5 @@
---- Routes: method and path to a handler. Segments are literal, `:name` for one segment, or a final `*name` for
+--- Routes: method and path to a handler. Segments are literal, `:name` for one segment, or a final
+-- `*name` for
 -- the rest. The most literal route wins, whatever the order they were given in.
 -- @module ions.route
 local route = {}
@@ -70,7 +71,8 @@ function route.new(routes)
   return self
 end
 
---- The target for a request and its path parameters; or nil and the methods that the path allows (empty: no such
+--- The target for a request and its path parameters; or nil and the methods that the path allows
+-- (empty: no such
 -- path). HEAD is answered by a GET route.
 function Router:find(method, path)
   local segments, best, best_params, best_weight, allowed = split(path), nil, nil, -1, {}

@@ -1,5 +1,7 @@
---- The reference: a database as a list of datoms, asked by nested loops. Slow and sure; it shares no code and no idea with the
--- engine. Datoms are { e, a, v, t, added }; attributes are bare names; a schema is name → { many =, ref = }.
+--- The reference: a database as a list of datoms, asked by nested loops. Slow and sure; it shares no
+-- code and no idea with the
+-- engine. Datoms are { e, a, v, t, added }; attributes are bare names; a schema is name → { many =,
+-- ref = }.
 local model = {}
 
 local Model = {}
@@ -12,11 +14,11 @@ function model.new(schema) return setmetatable({ schema = schema, datoms = {}, n
 
 local function fact_key(d) return d[1] .. "\0" .. d[2] .. "\0" .. type(d[3]) .. tostring(d[3]) end
 
---- The datoms that a view shows: { upto = t or nil, since = t or nil, history = boolean }.
+--- The datoms that a view shows: { upper = t or nil, since = t or nil, history = boolean }.
 function Model:view(view)
   local seen, newest, order = {}, {}, {}
   for _, d in ipairs(self.datoms) do
-    if d[4] <= (view.upto or math.huge) and d[4] > (view.since or -1) then
+    if d[4] <= (view.upper or math.huge) and d[4] > (view.since or -1) then
       seen[#seen + 1] = d
       local key = fact_key(d)
       if not newest[key] then order[#order + 1] = key end
@@ -40,7 +42,8 @@ local function has(facts, e, a, v)
   return false
 end
 
---- Apply { { "add" | "retract", e, a, v }… } at t, as the engine means it: what is there is not added again, what is not there
+--- Apply { { "add" | "retract", e, a, v }… } at t, as the engine means it: what is there is not
+-- added again, what is not there
 -- not retracted, a cardinality-one value goes when another comes.
 function Model:transact(t, ops)
   local before = self:view {}
@@ -137,7 +140,8 @@ function solve(facts, clauses, rows)
   return rows
 end
 
---- The distinct rows of `find` (variables) over the facts of a view. Clauses as in table queries; negations and predicates stand behind what binds them.
+--- The distinct rows of `find` (variables) over the facts of a view. Clauses as in table queries;
+-- negations and predicates stand behind what binds them.
 function Model:q(view, find, clauses)
   local rows, seen = {}, {}
   for _, row in ipairs(solve(self:view(view), clauses, { {} })) do

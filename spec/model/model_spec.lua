@@ -1,5 +1,7 @@
--- The engine against the reference on random histories, views and queries; each also after an index job and after
--- reopening, with tiny segments, so that every path of the merge is walked. LION_SEED repeats a run.
+-- The engine against the reference on random histories, views and queries; each also after an index
+-- job and after
+-- reopening, with tiny segments, so that every path of the merge is walked. LION_SEED repeats a
+-- run.
 package.path = "spec/?.lua;" .. package.path
 
 local lion = require "lion"
@@ -61,7 +63,7 @@ local function sorted(rows)
 end
 
 local function db_view(db, view)
-  if view.upto then db = db:as_of(view.upto) end
+  if view.upper then db = db:as_of(view.upper) end
   if view.since then db = db:since(view.since) end
   if view.history then db = db:history() end
   return db
@@ -116,10 +118,10 @@ end
 local function random_views(random, ts)
   local views = { {}, { history = true } }
   for _ = 1, 3 do
-    views[#views + 1] = { upto = ts[random(#ts)] }
+    views[#views + 1] = { upper = ts[random(#ts)] }
     views[#views + 1] = { since = ts[random(#ts)] }
     local a, b = ts[random(#ts)], ts[random(#ts)]
-    views[#views + 1] = { since = math.min(a, b), upto = math.max(a, b), history = random(2) == 1 or nil }
+    views[#views + 1] = { since = math.min(a, b), upper = math.max(a, b), history = random(2) == 1 or nil }
   end
   return views
 end

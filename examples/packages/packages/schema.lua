@@ -1,4 +1,5 @@
---- What is known of packages. A dependency is a component of its package; alternatives of one dependency share a group.
+--- What is known of packages. A dependency is a component of its package; alternatives of one
+-- dependency share a group.
 local lion = require "lion"
 
 return function()

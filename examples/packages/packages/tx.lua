@@ -4,7 +4,8 @@ local version = require "packages.version"
 
 local tx = {}
 
---- { "packages.tx/release", name, version }: a package's new version. Refuses an unknown package, and one that is not higher.
+--- { "packages.tx/release", name, version }: a package's new version. Refuses an unknown package,
+-- and one that is not higher.
 function tx.release(db, name, new)
   local package = db:pull("[:db/id :package/version]", { "package/name", name })
   if not package then lion.cancel { category = "not-found", message = "there is no package " .. name } end

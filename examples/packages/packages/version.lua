@@ -1,4 +1,5 @@
---- Debian's order of versions: epoch, upstream version, revision; runs of other characters and of digits in turn, "~" before
+--- Debian's order of versions: epoch, upstream version, revision; runs of other characters and of
+-- digits in turn, "~" before
 -- everything, even the end, letters before other signs. (Debian Policy, section 5.6.12.)
 local version = {}
 

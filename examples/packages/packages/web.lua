@@ -88,7 +88,8 @@ function web.breaks(request)
   return names_page(request, "What breaks without " .. name, graph.broken_by(ion.db(), name))
 end
 
---- Versions that changed since ?since= (an instant as text; the last day if none is given): then and now.
+--- Versions that changed since ?since= (an instant as text; the last day if none is given): then and
+-- now.
 function web.changes(request)
   local db = ion.db()
   local point = request.query.since or ion.now() - 86400000

@@ -20,7 +20,7 @@ function export.run(args)
   local conn = require("lion.cli.q").open(words[1])
   local db = conn:db()
   local file = words[2] == "-" and io.stdout or assert(io.open(words[2], "wb"))
-  local known, count = {}, 0
+  local count = 0
   local function name_of(id, tx)
     if id == tx then return "lion.tx" end
     return db:ident(id) or "e" .. ("%.0f"):format(id)
@@ -35,7 +35,6 @@ function export.run(args)
         if attribute.value_type == ":db.type/ref" then value = name_of(value, transaction.tx)
         elseif attribute.value_type == ":db.type/instant" then value = values.inst(value)
         elseif attribute.value_type == ":db.type/string" then value = values.str(value) end
-        known[d.e] = true
         ops[#ops + 1] = { d.added and ":db/add" or ":db/retract", name_of(d.e, transaction.tx), ":" .. d.a, value }
       end
     end

@@ -1,6 +1,7 @@
 --- lion import
 --
--- Each record is a transaction that also carries the file's digest and how far it has come, so an import that was interrupted goes
+-- Each record is a transaction that also carries the file's digest and how far it has come, so an
+-- import that was interrupted goes
 -- on where it was.
 local anomaly = require "lion.anomaly"
 local json = require "lion.json"

@@ -1,4 +1,5 @@
---- The command line: one file a command, found by name. A command is { summary =, usage =, run = function(args) → exit code }.
+--- The command line: one file a command, found by name. A command is { summary =, usage =, run =
+-- function(args) → exit code }.
 -- @module lion.cli
 local anomaly = require "lion.anomaly"
 local options = require "lion.cli.options"

@@ -7,7 +7,8 @@ function options.misuse(message, ...)
   error({ exit = 2, message = message:format(...) }, 0)
 end
 
---- Parse `args` by `known`: name → "flag" | "value" | "number". Returns the options and the other words.
+--- Parse `args` by `known`: name → "flag" | "value" | "number". Returns the options and the other
+-- words.
 function options.parse(args, known)
   local found, words, i = {}, {}, 1
   while i <= #args do

@@ -113,7 +113,8 @@ function output.shape(compiled)
   return { kind = ir.find.kind, headings = ir.find.keys or headings, keys = ir.find.keys }
 end
 
---- A result as text. JSON gives instants, keywords and the rest as API.md says; empty relations are [].
+--- A result as text. JSON gives instants, keywords and the rest as API.md says; empty relations are
+-- [].
 function output.write(format, shape, result)
   if format == "json" and type(result) == "table" and next(result) == nil and shape.kind ~= "scalar" then return "[]\n" end
   return writers[format](shape, result)

@@ -1,4 +1,5 @@
---- lion repl: Lua with a database at hand, EDN queries bare, words with a colon in front for the rest.
+--- lion repl: Lua with a database at hand, EDN queries bare, words with a colon in front for the
+-- rest.
 local anomaly = require "lion.anomaly"
 local edn = require "lion.edn"
 local options = require "lion.cli.options"
