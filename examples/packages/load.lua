@@ -23,7 +23,9 @@ local conn = lion.connect(folder .. "/.lion/dev.lion")
 conn:transact(schema())
 
 local known = {}
-for name in conn:db():rows("[:find ?n ?v :where [?p :package/name ?n] [?p :package/version ?v]]") do known[name] = true end
+for name in conn:db():rows("[:find ?n ?v :where [?p :package/name ?n] [?p :package/version ?v]]") do
+  known[name] = true
+end
 
 local batch, loaded, began = {}, 0, os.time()
 local function send()
@@ -44,6 +46,11 @@ for entity in index.read(open_index(arg[1])) do
   end
 end
 send()
-io.stderr:write(("\r%d packages loaded in %d s, %d in the database\n"):format(loaded, os.time() - began,
-  conn:db():count("aevt", "package/version")))
+io.stderr:write(
+  ("\r%d packages loaded in %d s, %d in the database\n"):format(
+    loaded,
+    os.time() - began,
+    conn:db():count("aevt", "package/version")
+  )
+)
 conn:close()

@@ -13,9 +13,32 @@ local app = {}
 
 -- What user code sees of Lua: no ffi, debug, io, loading of bytecode, or way out of its
 -- environment.
-local SAFE = { "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "print", "rawequal", "rawget",
-  "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall", "math", "string", "table",
-  "coroutine", "bit", "_VERSION" }
+local SAFE = {
+  "assert",
+  "error",
+  "getmetatable",
+  "ipairs",
+  "next",
+  "pairs",
+  "pcall",
+  "print",
+  "rawequal",
+  "rawget",
+  "rawset",
+  "select",
+  "setmetatable",
+  "tonumber",
+  "tostring",
+  "type",
+  "unpack",
+  "xpcall",
+  "math",
+  "string",
+  "table",
+  "coroutine",
+  "bit",
+  "_VERSION",
+}
 
 -- What an application may require besides its own modules.
 local LIBRARY = { ["ion"] = true, ["ion.json"] = true, ["lion"] = true, ["lpeg"] = true }
@@ -27,15 +50,15 @@ local HOOK_INSTRUCTIONS = 200000
 local App = {}
 App.__index = App
 
-local function fail(code, message, data)
-  error(anomaly.new("incorrect", code, message, data), 0)
-end
+local function fail(code, message, data) error(anomaly.new("incorrect", code, message, data), 0) end
 
 -- ---- modules ----------------------------------------------------------------------------------------------------
 
 local function copy(source)
   local result = {}
-  for key, value in pairs(source) do result[key] = value end
+  for key, value in pairs(source) do
+    result[key] = value
+  end
   return result
 end
 
@@ -47,7 +70,12 @@ local function make_environment(self)
   end
   env.string.dump = nil
   env.math.random = gate.random
-  env.os = { time = function() return math.floor(gate.now() / 1000) end, date = os.date, clock = os.clock, difftime = os.difftime }
+  env.os = {
+    time = function() return math.floor(gate.now() / 1000) end,
+    date = os.date,
+    clock = os.clock,
+    difftime = os.difftime,
+  }
   env._G = env
   env.require = function(name) return self:require(name) end
   env.load = function(text, name, _, environment)
@@ -66,7 +94,12 @@ function App:require(name)
   local path = self.dir .. "/" .. name:gsub("%.", "/") .. ".lua"
   self.files[#self.files + 1] = path
   local file = io.open(path, "rb")
-  if not file then fail("lion/module", ("module %s not found: no file %s, and no library of that name"):format(name, path)) end
+  if not file then
+    fail(
+      "lion/module",
+      ("module %s not found: no file %s, and no library of that name"):format(name, path)
+    )
+  end
   local text = file:read("*a")
   file:close()
   local chunk, message = load(text, "@" .. path, "t", self.environment)
@@ -87,7 +120,10 @@ function App:resolve(name)
   local module = self:require(module_name)
   local fn = type(module) == "table" and module[function_name]
   if type(fn) ~= "function" then
-    fail("lion/module", ("%s: module %s has no function %s"):format(name, module_name, function_name))
+    fail(
+      "lion/module",
+      ("%s: module %s has no function %s"):format(name, module_name, function_name)
+    )
   end
   return fn
 end
@@ -99,8 +135,14 @@ local deadline
 local function check_deadline()
   if deadline and os.clock() > deadline then
     deadline = os.clock() + 0.1 -- a pcall loop is stopped again at once
-    error(anomaly.new("interrupted", "lion/timeout",
-      ("the call ran for more than %d s"):format(CALL_SECONDS_MAX)), 0)
+    error(
+      anomaly.new(
+        "interrupted",
+        "lion/timeout",
+        ("the call ran for more than %d s"):format(CALL_SECONDS_MAX)
+      ),
+      0
+    )
   end
 end
 
@@ -127,7 +169,9 @@ local function load_routes(self)
     return
   end
   local routes = {}
-  for i, r in ipairs(http or {}) do routes[i] = { r[1], r[2], self:resolve(r[3]) } end
+  for i, r in ipairs(http or {}) do
+    routes[i] = { r[1], r[2], self:resolve(r[3]) }
+  end
   local router = route.new(routes)
   self.find = function(method, path) return router:find(method, path) end
 end
@@ -142,7 +186,9 @@ local function run_checks(self)
   for _, name in ipairs(self.manifest.checks or {}) do
     local fn = self:resolve(name)
     local ok, result = call(fn, self.connect():db())
-    if not ok then fail("lion/check", ("check %s: %s"):format(name, result.trace or tostring(result))) end
+    if not ok then
+      fail("lion/check", ("check %s: %s"):format(name, result.trace or tostring(result)))
+    end
     if result == false then fail("lion/check", ("check %s returned false"):format(name)) end
   end
 end
@@ -152,8 +198,18 @@ end
 -- lie); env
 -- @treturn table the application
 function app.load(options)
-  local self = setmetatable({ dir = options.dir, modules = {}, loading = {}, files = {}, options = options,
-    connections = {}, find = nil }, App)
+  local self = setmetatable(
+    {
+      dir = options.dir,
+      modules = {},
+      loading = {},
+      files = {},
+      options = options,
+      connections = {},
+      find = nil,
+    },
+    App
+  )
   app.current = self
   self.files[1] = options.dir .. "/ion.lua"
   self.environment = make_environment(self)
@@ -162,7 +218,9 @@ function app.load(options)
   self.connect = function(name) return self:connection(name) end
   load_allowed(self)
   load_routes(self)
-  for _, fn in pairs(self.manifest.invoke or {}) do self:resolve(fn) end
+  for _, fn in pairs(self.manifest.invoke or {}) do
+    self:resolve(fn)
+  end
   run_checks(self)
   return self
 end
@@ -171,8 +229,11 @@ end
 -- URI.
 function App:connection(name)
   local uri = name
-  if name == nil then uri = self.options.uri
-  elseif not name:find("[/:]") then uri = self.options.folder .. "/" .. name .. ".lion" end
+  if name == nil then
+    uri = self.options.uri
+  elseif not name:find("[/:]") then
+    uri = self.options.folder .. "/" .. name .. ".lion"
+  end
   local conn = self.connections[uri]
   if not conn then
     conn = lion.connect(uri)
@@ -190,24 +251,53 @@ Request.__index = Request
 function Request:json() return json.read(self.body) end
 
 local function make_request(raw, params)
-  return setmetatable({ method = raw.method, path = raw.path, params = params, query = route.parse_query(raw.query),
-    headers = raw.headers, body = raw.body, remote = raw.remote, id = raw.id }, Request)
+  return setmetatable(
+    {
+      method = raw.method,
+      path = raw.path,
+      params = params,
+      query = route.parse_query(raw.query),
+      headers = raw.headers,
+      body = raw.body,
+      remote = raw.remote,
+      id = raw.id,
+    },
+    Request
+  )
 end
 
 local function answer_error(self, request, e)
   local category = e.category
-  local status = ({ incorrect = 400, forbidden = 403, ["not-found"] = 404, conflict = 409, busy = 503,
-    unavailable = 503, interrupted = 504, unsupported = 501 })[category] or 500
+  local status = ({
+    incorrect = 400,
+    forbidden = 403,
+    ["not-found"] = 404,
+    conflict = 409,
+    busy = 503,
+    unavailable = 503,
+    interrupted = 504,
+    unsupported = 501,
+  })[category] or 500
   local text = e.trace or tostring(e)
   io.stderr:write(("%s %s: %s\n"):format(request.method, request.path, text))
-  local body = { error = { category = category or "fault", code = e.code or "lion/handler-failed",
-    message = self.options.is_dev and text or e.message } }
+  local body = {
+    error = {
+      category = category or "fault",
+      code = e.code or "lion/handler-failed",
+      message = self.options.is_dev and text or e.message,
+    },
+  }
   return status, { { "content-type", "application/json" } }, json.write(body) .. "\n"
 end
 
 local function nonsense(what)
-  return { category = "fault", code = "lion/bad-response",
-    message = "the handler returned " .. what .. "; a response is a string or { status =, headers =, body = }" }
+  return {
+    category = "fault",
+    code = "lion/bad-response",
+    message = "the handler returned "
+      .. what
+      .. "; a response is a string or { status =, headers =, body = }",
+  }
 end
 
 -- Headers as a list of pairs; a value may be an array (several headers of one name).
@@ -216,7 +306,9 @@ local function header_list(headers)
   for name, value in pairs(headers or {}) do
     name = tostring(name):lower()
     if name == "content-type" then has_type = true end
-    for _, one in ipairs(type(value) == "table" and value or { value }) do list[#list + 1] = { name, tostring(one) } end
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      list[#list + 1] = { name, tostring(one) }
+    end
   end
   return list, has_type
 end
@@ -237,7 +329,8 @@ local function shape(response)
     local ok, text = pcall(json.write, body)
     if not ok then return nil, nonsense("a body that is no JSON (" .. tostring(text) .. ")") end
     body, kind = text, "application/json"
-  elseif type(body) == "number" or type(body) == "boolean" then body = tostring(body)
+  elseif type(body) == "number" or type(body) == "boolean" then
+    body = tostring(body)
   elseif body ~= nil and type(body) ~= "string" and type(body) ~= "function" then
     return nil, nonsense("a body that is a " .. type(body))
   end
@@ -253,7 +346,9 @@ function App:handle(raw)
   local fn, params = self.find(raw.method, raw.path)
   if not fn then
     if #params > 0 then
-      return 405, { { "allow", table.concat(params, ", ") }, { "content-type", "text/plain; charset=utf-8" } }, "method not allowed\n"
+      return 405,
+        { { "allow", table.concat(params, ", ") }, { "content-type", "text/plain; charset=utf-8" } },
+        "method not allowed\n"
     end
     return 404, { { "content-type", "text/plain; charset=utf-8" } }, "not found\n"
   end
@@ -263,9 +358,7 @@ function App:handle(raw)
   local shaped, problem = shape(response)
   if not shaped then return answer_error(self, request, problem) end
   local body = shaped.body
-  if type(body) == "function" then
-    body = app.pieces(coroutine.create(body), request)
-  end
+  if type(body) == "function" then body = app.pieces(coroutine.create(body), request) end
   return shaped.status, shaped.headers, body or ""
 end
 
@@ -280,7 +373,9 @@ function app.pieces(co, request)
       local ok, piece = coroutine.resume(co)
       deadline = outer
       if not ok then
-        io.stderr:write(("%s %s: %s\n"):format(request.method, request.path, debug.traceback(co, tostring(piece))))
+        io.stderr:write(
+          ("%s %s: %s\n"):format(request.method, request.path, debug.traceback(co, tostring(piece)))
+        )
         return nil
       end
       if type(piece) == "string" and #piece > 0 then return piece end
@@ -291,7 +386,9 @@ end
 
 --- Close what this state has opened.
 function App:close()
-  for _, conn in pairs(self.connections) do pcall(conn.close, conn) end
+  for _, conn in pairs(self.connections) do
+    pcall(conn.close, conn)
+  end
 end
 
 return app

@@ -18,7 +18,9 @@ function gate.now() return gate.source.now() end
 function gate.random(m, n)
   local x = gate.source.random()
   if m == nil then return x end
-  if n == nil then m, n = 1, m end
+  if n == nil then
+    m, n = 1, m
+  end
   return m + math.floor(x * (n - m + 1))
 end
 

@@ -8,9 +8,12 @@ local manifest = {}
 
 local KNOWN = { "app", "deps", "allow", "http", "invoke", "events", "params", "checks" }
 local IS_KNOWN = {}
-for _, key in ipairs(KNOWN) do IS_KNOWN[key] = true end
+for _, key in ipairs(KNOWN) do
+  IS_KNOWN[key] = true
+end
 
-local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+local METHODS =
+  { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
 
 --- "shop.tx/transfer" → "shop.tx", "transfer"; nil if it is not the name of a function.
 function manifest.split(name)
@@ -38,9 +41,13 @@ end
 
 local function check_names(key)
   return function(value, wrong)
-    if not is_array(value) then return wrong(key .. ' is an array of function names ("module/function")') end
+    if not is_array(value) then
+      return wrong(key .. ' is an array of function names ("module/function")')
+    end
     for _, name in ipairs(value) do
-      if not manifest.split(name) then wrong(key .. ": " .. tostring(name) .. " is no function name (\"module/function\")") end
+      if not manifest.split(name) then
+        wrong(key .. ": " .. tostring(name) .. ' is no function name ("module/function")')
+      end
     end
   end
 end
@@ -48,25 +55,39 @@ check.allow, check.checks = check_names("allow"), check_names("checks")
 
 function check.http(value, wrong)
   if type(value) == "string" then
-    if not manifest.split(value) then wrong("http: " .. value .. " is no function name (\"module/function\")") end
+    if not manifest.split(value) then
+      wrong("http: " .. value .. ' is no function name ("module/function")')
+    end
     return
   end
-  if not is_array(value) then return wrong('http is a function name or an array of { "GET", "/path/:name", "module/function" }') end
+  if not is_array(value) then
+    return wrong(
+      'http is a function name or an array of { "GET", "/path/:name", "module/function" }'
+    )
+  end
   for i, route in ipairs(value) do
     if not is_array(route) or #route ~= 3 then
       wrong(("http, route %d: a route is { method, path, function }"):format(i))
     else
-      if not METHODS[route[1]] then wrong(("http, route %d: %s is no method (GET, POST, …)"):format(i, tostring(route[1]))) end
-      if type(route[2]) ~= "string" or route[2]:sub(1, 1) ~= "/" then wrong(("http, route %d: a path begins with /"):format(i)) end
-      if not manifest.split(route[3]) then wrong(("http, route %d: %s is no function name"):format(i, tostring(route[3]))) end
+      if not METHODS[route[1]] then
+        wrong(("http, route %d: %s is no method (GET, POST, …)"):format(i, tostring(route[1])))
+      end
+      if type(route[2]) ~= "string" or route[2]:sub(1, 1) ~= "/" then
+        wrong(("http, route %d: a path begins with /"):format(i))
+      end
+      if not manifest.split(route[3]) then
+        wrong(("http, route %d: %s is no function name"):format(i, tostring(route[3])))
+      end
     end
   end
 end
 
 function check.invoke(value, wrong)
-  if type(value) ~= "table" then return wrong("invoke is a table of name = \"module/function\"") end
+  if type(value) ~= "table" then return wrong('invoke is a table of name = "module/function"') end
   for name, fn in pairs(value) do
-    if type(name) ~= "string" or not manifest.split(fn) then wrong("invoke: " .. tostring(name) .. " = " .. tostring(fn) .. " is no name with a function") end
+    if type(name) ~= "string" or not manifest.split(fn) then
+      wrong("invoke: " .. tostring(name) .. " = " .. tostring(fn) .. " is no name with a function")
+    end
   end
 end
 
@@ -75,7 +96,8 @@ local function check_table(key)
     if type(value) ~= "table" then wrong(key .. " is a table") end
   end
 end
-check.params, check.deps, check.events = check_table("params"), check_table("deps"), check_table("events")
+check.params, check.deps, check.events =
+  check_table("params"), check_table("deps"), check_table("events")
 
 --- Check a manifest's table. Returns an array of messages, empty when all is well.
 function manifest.problems(value)
@@ -87,7 +109,9 @@ function manifest.problems(value)
     if not IS_KNOWN[key] then unknown[#unknown + 1] = tostring(key) end
   end
   table.sort(unknown)
-  for _, key in ipairs(unknown) do wrong(("unknown key %s (known: %s)"):format(key, table.concat(KNOWN, ", "))) end
+  for _, key in ipairs(unknown) do
+    wrong(("unknown key %s (known: %s)"):format(key, table.concat(KNOWN, ", ")))
+  end
   if value.app == nil then wrong("app is missing: the application's name") end
   for _, key in ipairs(KNOWN) do
     if value[key] ~= nil then check[key](value[key], wrong) end
@@ -102,7 +126,14 @@ function manifest.read(dir)
   local path = dir .. "/ion.lua"
   local file, reason = io.open(path, "rb")
   if not file then
-    error(anomaly.new("not-found", "lion/not-found", ("no manifest: %s (an application is a folder with an ion.lua)"):format(reason)), 0)
+    error(
+      anomaly.new(
+        "not-found",
+        "lion/not-found",
+        ("no manifest: %s (an application is a folder with an ion.lua)"):format(reason)
+      ),
+      0
+    )
   end
   local text = file:read("*a")
   file:close()
@@ -110,11 +141,26 @@ function manifest.read(dir)
   if not chunk then error(anomaly.new("incorrect", "lion/manifest", message), 0) end
   local ok, value = pcall(chunk)
   if not ok then
-    error(anomaly.new("incorrect", "lion/manifest", tostring(value) .. " (a manifest is plain data and sees no globals)"), 0)
+    error(
+      anomaly.new(
+        "incorrect",
+        "lion/manifest",
+        tostring(value) .. " (a manifest is plain data and sees no globals)"
+      ),
+      0
+    )
   end
   local problems = manifest.problems(value)
   if #problems > 0 then
-    error(anomaly.new("incorrect", "lion/manifest", path .. ": " .. table.concat(problems, "; "), { problems = problems }), 0)
+    error(
+      anomaly.new(
+        "incorrect",
+        "lion/manifest",
+        path .. ": " .. table.concat(problems, "; "),
+        { problems = problems }
+      ),
+      0
+    )
   end
   return value
 end

@@ -9,9 +9,7 @@ local function decode(text)
 end
 
 --- "a%20b+c" → "a b c": a value of a query string or form.
-function route.decode_form(text)
-  return decode((text:gsub("%+", " ")))
-end
+function route.decode_form(text) return decode((text:gsub("%+", " "))) end
 
 --- "a=1&b=x&a=2" → { a = "2", b = "x" }; the last of a name counts.
 function route.parse_query(text)
@@ -25,7 +23,9 @@ end
 
 local function split(path)
   local segments = {}
-  for segment in path:gmatch("[^/]+") do segments[#segments + 1] = segment end
+  for segment in path:gmatch("[^/]+") do
+    segments[#segments + 1] = segment
+  end
   return segments
 end
 
@@ -44,7 +44,9 @@ local function match(steps, segments)
     local segment = segments[i]
     if step.is_rest then
       local rest = {}
-      for k = i, #segments do rest[#rest + 1] = decode(segments[k]) end
+      for k = i, #segments do
+        rest[#rest + 1] = decode(segments[k])
+      end
       params[step.name] = table.concat(rest, "/")
       return params, weight
     end
@@ -67,7 +69,9 @@ Router.__index = Router
 --- A router of { { method, path, target }, … }.
 function route.new(routes)
   local self = setmetatable({ routes = {} }, Router)
-  for i, r in ipairs(routes) do self.routes[i] = { method = r[1], steps = compile(r[2]), target = r[3] } end
+  for i, r in ipairs(routes) do
+    self.routes[i] = { method = r[1], steps = compile(r[2]), target = r[3] }
+  end
   return self
 end
 
@@ -80,7 +84,9 @@ function Router:find(method, path)
     local params, weight = match(r.steps, segments)
     if params then
       local fits = r.method == method or (method == "HEAD" and r.method == "GET")
-      if fits and weight > best_weight then best, best_params, best_weight = r, params, weight end
+      if fits and weight > best_weight then
+        best, best_params, best_weight = r, params, weight
+      end
       allowed[#allowed + 1] = r.method
     end
   end

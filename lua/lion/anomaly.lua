@@ -1,12 +1,20 @@
---- Errors as values: the one shape of every failure that a caller can meet. The category says what the caller may do
+--- Errors as values: the one shape of every failure that a caller can meet. The category says what
+-- the caller may do
 -- about it, the code what went wrong; the message is for people, data for programs.
 -- @module lion.anomaly
 local anomaly = {}
 
 -- category → may the same call succeed if it is simply tried again?
 local RETRYABLE = {
-  busy = true, interrupted = true, unavailable = true, conflict = false, fault = false, forbidden = false,
-  incorrect = false, ["not-found"] = false, unsupported = false,
+  busy = true,
+  interrupted = true,
+  unavailable = true,
+  conflict = false,
+  fault = false,
+  forbidden = false,
+  incorrect = false,
+  ["not-found"] = false,
+  unsupported = false,
 }
 
 local Anomaly = {}
@@ -41,7 +49,14 @@ end
 
 --- Raise an unsupported, code lion/unsupported.
 function anomaly.unsupported(message, ...)
-  error(anomaly.new("unsupported", "lion/unsupported", select("#", ...) > 0 and message:format(...) or message), 0)
+  error(
+    anomaly.new(
+      "unsupported",
+      "lion/unsupported",
+      select("#", ...) > 0 and message:format(...) or message
+    ),
+    0
+  )
 end
 
 --- Give any raised thing the shape of an anomaly.

@@ -1,4 +1,5 @@
--- `lion dev` on an application of a few lines: served, edited while it serves, given what it does not like.
+-- `lion dev` on an application of a few lines: served, edited while it serves, given what it does
+-- not like.
 local PROGRAM = os.getenv "LION" or "build/lion"
 
 local function write(path, text)

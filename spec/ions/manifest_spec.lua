@@ -1,9 +1,19 @@
 local manifest = require "ions.manifest"
 
 describe("A manifest", function()
-  it("is sound with an app and what it routes", function()
-    assert.same({}, manifest.problems { app = "shop", http = { { "GET", "/orders/:id", "shop.web/order" } }, allow = { "shop.tx/transfer" } })
-  end)
+  it(
+    "is sound with an app and what it routes",
+    function()
+      assert.same(
+        {},
+        manifest.problems {
+          app = "shop",
+          http = { { "GET", "/orders/:id", "shop.web/order" } },
+          allow = { "shop.tx/transfer" },
+        }
+      )
+    end
+  )
 
   for _, case in ipairs {
     { {}, "app is missing" },
@@ -14,12 +24,16 @@ describe("A manifest", function()
     { "text", "the manifest returns no table" },
   } do
     local value, expected = case[1], case[2]
-    it("says: " .. expected, function()
-      assert.truthy(table.concat(manifest.problems(value), "; "):find(expected, 1, true))
-    end)
+    it(
+      "says: " .. expected,
+      function() assert.truthy(table.concat(manifest.problems(value), "; "):find(expected, 1, true)) end
+    )
   end
 
-  it("tells all that is wrong at once", function() assert.equal(3, #manifest.problems { a = 1, b = 2 }) end)
+  it(
+    "tells all that is wrong at once",
+    function() assert.equal(3, #manifest.problems { a = 1, b = 2 }) end
+  )
 end)
 
 describe("A function's name", function()

@@ -2,7 +2,10 @@ local route = require "ions.route"
 
 describe("A router", function()
   local router = route.new {
-    { "GET", "/orders/:id", "one" }, { "GET", "/orders/new", "new" }, { "POST", "/orders", "make" }, { "GET", "/files/*path", "file" },
+    { "GET", "/orders/:id", "one" },
+    { "GET", "/orders/new", "new" },
+    { "POST", "/orders", "make" },
+    { "GET", "/files/*path", "file" },
   }
 
   it("finds a literal path", function() assert.equal("make", (router:find("POST", "/orders"))) end)
@@ -13,7 +16,10 @@ describe("A router", function()
     assert.same({ id = "a b" }, params)
   end)
 
-  it("prefers the literal to the named, whatever the order", function() assert.equal("new", (router:find("GET", "/orders/new"))) end)
+  it(
+    "prefers the literal to the named, whatever the order",
+    function() assert.equal("new", (router:find("GET", "/orders/new"))) end
+  )
 
   it("gives the rest of a path to *name", function()
     local target, params = router:find("GET", "/files/a/b.txt")
@@ -37,5 +43,8 @@ describe("A router", function()
 end)
 
 describe("A query string", function()
-  it("is a table of its names", function() assert.same({ a = "1 2", b = "x&y", c = "" }, route.parse_query "a=1+2&b=x%26y&c") end)
+  it(
+    "is a table of its names",
+    function() assert.same({ a = "1 2", b = "x&y", c = "" }, route.parse_query "a=1+2&b=x%26y&c") end
+  )
 end)

@@ -66,8 +66,12 @@ function Model:transact(t, ops)
       end
     end
   end
-  for _, d in ipairs(retracted) do table.insert(self.datoms, { d[1], d[2], d[3], t, false }) end
-  for _, d in ipairs(added) do table.insert(self.datoms, { d[1], d[2], d[3], t, true }) end
+  for _, d in ipairs(retracted) do
+    table.insert(self.datoms, { d[1], d[2], d[3], t, false })
+  end
+  for _, d in ipairs(added) do
+    table.insert(self.datoms, { d[1], d[2], d[3], t, true })
+  end
   self.now = t
 end
 
@@ -81,7 +85,9 @@ local function unify(row, term, value)
   if not is_var(term) then return term == value and row or nil end
   if row[term] ~= nil then return row[term] == value and row or nil end
   local extended = {}
-  for name, bound in pairs(row) do extended[name] = bound end
+  for name, bound in pairs(row) do
+    extended[name] = bound
+  end
   extended[term] = value
   return extended
 end
@@ -103,9 +109,12 @@ local function solve_pattern(facts, clause, rows)
 end
 
 local COMPARE = {
-  ["<"] = function(a, b) return a < b end, [">"] = function(a, b) return a > b end,
-  ["<="] = function(a, b) return a <= b end, [">="] = function(a, b) return a >= b end,
-  ["="] = function(a, b) return a == b end, ["!="] = function(a, b) return a ~= b end,
+  ["<"] = function(a, b) return a < b end,
+  [">"] = function(a, b) return a > b end,
+  ["<="] = function(a, b) return a <= b end,
+  [">="] = function(a, b) return a >= b end,
+  ["="] = function(a, b) return a == b end,
+  ["!="] = function(a, b) return a ~= b end,
 }
 
 local function value_of(row, term)
@@ -117,17 +126,23 @@ local function solve_clause(facts, clause, rows)
   local head, result = clause[1], {}
   if type(head) == "table" then -- a predicate
     for _, row in ipairs(rows) do
-      if COMPARE[head[1]](value_of(row, head[2]), value_of(row, head[3])) then result[#result + 1] = row end
+      if COMPARE[head[1]](value_of(row, head[2]), value_of(row, head[3])) then
+        result[#result + 1] = row
+      end
     end
   elseif head == "not" then
     for _, row in ipairs(rows) do
       local inner = {}
-      for i = 2, #clause do inner[#inner + 1] = clause[i] end
+      for i = 2, #clause do
+        inner[#inner + 1] = clause[i]
+      end
       if #solve(facts, inner, { row }) == 0 then result[#result + 1] = row end
     end
   elseif head == "or" then
     for i = 2, #clause do
-      for _, row in ipairs(solve(facts, { clause[i] }, rows)) do result[#result + 1] = row end
+      for _, row in ipairs(solve(facts, { clause[i] }, rows)) do
+        result[#result + 1] = row
+      end
     end
   else
     return solve_pattern(facts, clause, rows)
@@ -136,7 +151,9 @@ local function solve_clause(facts, clause, rows)
 end
 
 function solve(facts, clauses, rows)
-  for _, clause in ipairs(clauses) do rows = solve_clause(facts, clause, rows) end
+  for _, clause in ipairs(clauses) do
+    rows = solve_clause(facts, clause, rows)
+  end
   return rows
 end
 

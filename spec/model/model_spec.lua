@@ -11,14 +11,20 @@ local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local HISTORIES = tonumber(os.getenv "LION_HISTORIES") or 12
 
 local SCHEMA = {
-  ["m/one"] = { type = "long" }, ["m/text"] = { type = "string" }, ["m/many"] = { type = "long", many = true },
-  ["m/tags"] = { type = "string", many = true }, ["m/to"] = { type = "ref", many = true, ref = true }, ["m/boss"] = { type = "ref", ref = true },
+  ["m/one"] = { type = "long" },
+  ["m/text"] = { type = "string" },
+  ["m/many"] = { type = "long", many = true },
+  ["m/tags"] = { type = "string", many = true },
+  ["m/to"] = { type = "ref", many = true, ref = true },
+  ["m/boss"] = { type = "ref", ref = true },
 }
 local NAMES = { "m/one", "m/text", "m/many", "m/tags", "m/to", "m/boss" }
 
 local function schema_tx()
   local spec = {}
-  for name, attribute in pairs(SCHEMA) do spec[name:match("/(.*)$")] = { attribute.type, many = attribute.many } end
+  for name, attribute in pairs(SCHEMA) do
+    spec[name:match("/(.*)$")] = { attribute.type, many = attribute.many }
+  end
   return lion.schema { m = spec }
 end
 
@@ -39,7 +45,8 @@ local function random_ops(random, ids)
     local e, name = ids[random(#ids)], NAMES[random(#NAMES)]
     if not touched[e .. name] then
       touched[e .. name] = true
-      ops[#ops + 1] = { random(4) == 1 and "retract" or "add", e, name, random_value(random, ids, name) }
+      ops[#ops + 1] =
+        { random(4) == 1 and "retract" or "add", e, name, random_value(random, ids, name) }
     end
   end
   return ops
@@ -47,7 +54,9 @@ end
 
 local function to_tx(ops)
   local tx = {}
-  for i, op in ipairs(ops) do tx[i] = { "db/" .. op[1], op[2], op[3], op[4] } end
+  for i, op in ipairs(ops) do
+    tx[i] = { "db/" .. op[1], op[2], op[3], op[4] }
+  end
   return tx
 end
 
@@ -55,7 +64,9 @@ local function sorted(rows)
   local texts = {}
   for i, row in ipairs(rows) do
     local parts = {}
-    for k, value in ipairs(row) do parts[k] = type(value) .. ":" .. tostring(value) end
+    for k, value in ipairs(row) do
+      parts[k] = type(value) .. ":" .. tostring(value)
+    end
     texts[i] = table.concat(parts, "|")
   end
   table.sort(texts)
@@ -71,7 +82,9 @@ end
 
 local function datoms_of(db, index, name)
   local rows = {}
-  for d in db:datoms(index, name) do rows[#rows + 1] = { d.e, d.a, d.v, lion.tx_to_t(d.tx), d.added } end
+  for d in db:datoms(index, name) do
+    rows[#rows + 1] = { d.e, d.a, d.v, lion.tx_to_t(d.tx), d.added }
+  end
   return rows
 end
 
@@ -83,13 +96,21 @@ local function random_query(random)
     clauses[2] = { "?e", NAMES[random(#NAMES)], "?w" }
     find[3] = "?w"
   elseif shape == 2 then
-    clauses = { { "?e", random(2) == 1 and "m/to" or "m/boss", "?v" }, { "?v", NAMES[random(#NAMES)], "?w" } }
+    clauses = {
+      { "?e", random(2) == 1 and "m/to" or "m/boss", "?v" },
+      { "?v", NAMES[random(#NAMES)], "?w" },
+    }
     find[3] = "?w"
-  elseif shape == 3 then clauses[2] = { "not", { "?e", NAMES[random(#NAMES)], "_" } }
+  elseif shape == 3 then
+    clauses[2] = { "not", { "?e", NAMES[random(#NAMES)], "_" } }
   elseif shape == 4 then
-    clauses = { { "?e", "m/one", "?v" }, { { ({ "<", ">", "<=", ">=", "=", "!=" })[random(6)], "?v", random(9) - 4 } } }
+    clauses = {
+      { "?e", "m/one", "?v" },
+      { { ({ "<", ">", "<=", ">=", "=", "!=" })[random(6)], "?v", random(9) - 4 } },
+    }
   elseif shape == 5 then
-    clauses = { { "or", { "?e", NAMES[random(#NAMES)], "?v" }, { "?e", NAMES[random(#NAMES)], "?v" } } }
+    clauses =
+      { { "or", { "?e", NAMES[random(#NAMES)], "?v" }, { "?e", NAMES[random(#NAMES)], "?v" } } }
   end
   return find, clauses
 end
@@ -110,8 +131,11 @@ local function check_view(random, db, reference, view, note)
   if view.history then return end
   for _ = 1, 4 do
     local find, clauses = random_query(random)
-    assert.same(sorted(reference:q(view, find, clauses)), sorted(shown:q { find = find, where = clauses }),
-      note .. " query " .. lion.edn.write(clauses))
+    assert.same(
+      sorted(reference:q(view, find, clauses)),
+      sorted(shown:q { find = find, where = clauses }),
+      note .. " query " .. lion.edn.write(clauses)
+    )
   end
 end
 
@@ -121,13 +145,16 @@ local function random_views(random, ts)
     views[#views + 1] = { upper = ts[random(#ts)] }
     views[#views + 1] = { since = ts[random(#ts)] }
     local a, b = ts[random(#ts)], ts[random(#ts)]
-    views[#views + 1] = { since = math.min(a, b), upper = math.max(a, b), history = random(2) == 1 or nil }
+    views[#views + 1] =
+      { since = math.min(a, b), upper = math.max(a, b), history = random(2) == 1 or nil }
   end
   return views
 end
 
 local function check_all(random, db, reference, ts, note)
-  for i, view in ipairs(random_views(random, ts)) do check_view(random, db, reference, view, note .. ", view " .. i) end
+  for i, view in ipairs(random_views(random, ts)) do
+    check_view(random, db, reference, view, note .. ", view " .. i)
+  end
 end
 
 local function make_random(seed)
@@ -150,9 +177,13 @@ end
 local function begin(conn)
   conn:transact(schema_tx())
   local tx, ids = {}, {}
-  for i = 1, 8 do tx[i] = { ["db/id"] = "e" .. i, ["db/doc"] = "entity " .. i } end
+  for i = 1, 8 do
+    tx[i] = { ["db/id"] = "e" .. i, ["db/doc"] = "entity " .. i }
+  end
   local tempids = conn:transact(tx).tempids
-  for i = 1, 8 do ids[i] = tempids["e" .. i] end
+  for i = 1, 8 do
+    ids[i] = tempids["e" .. i]
+  end
   return ids
 end
 

@@ -1,8 +1,6 @@
 --- What must hold before a revision takes requests.
 local checks = {}
 
-function checks.schema(db)
-  return db:attribute("package/name").unique ~= nil
-end
+function checks.schema(db) return db:attribute("package/name").unique ~= nil end
 
 return checks

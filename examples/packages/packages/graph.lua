@@ -10,8 +10,13 @@ graph.rules = [==[
 ]==]
 
 local function names(db, clause, name)
-  local list = db:q("[:find [?n ...] :in $ % ?name :where [?a :package/name ?name] " .. clause .. " [?b :package/name ?n]]",
-    graph.rules, name)
+  local list = db:q(
+    "[:find [?n ...] :in $ % ?name :where [?a :package/name ?name] "
+      .. clause
+      .. " [?b :package/name ?n]]",
+    graph.rules,
+    name
+  )
   table.sort(list)
   return list
 end

@@ -1,8 +1,14 @@
 --- Reading Debian's package index: stanzas of "Field: value" lines, to entity maps.
 local index = {}
 
-local FIELDS = { Version = "package/version", Architecture = "package/architecture", Section = "package/section",
-  Priority = "package/priority", Maintainer = "package/maintainer", Homepage = "package/homepage" }
+local FIELDS = {
+  Version = "package/version",
+  Architecture = "package/architecture",
+  Section = "package/section",
+  Priority = "package/priority",
+  Maintainer = "package/maintainer",
+  Homepage = "package/homepage",
+}
 local NUMBERS = { Size = "package/size", ["Installed-Size"] = "package/installed_size" }
 local KINDS = { Depends = ":depends", ["Pre-Depends"] = ":pre-depends" }
 
@@ -14,7 +20,9 @@ function index.parse_dependencies(text)
     for alternative in clause:gmatch("[^|]+") do
       local name, rest = alternative:match("^%s*([%w%.%+%-]+)[:%w]*%s*(.*)$")
       local relation, version = (rest or ""):match("^%(([<>=]+)%s*([^%)]+)%)")
-      if name then list[#list + 1] = { name = name, relation = relation, version = version, group = group } end
+      if name then
+        list[#list + 1] = { name = name, relation = relation, version = version, group = group }
+      end
     end
   end
   return list
@@ -24,8 +32,13 @@ local function add_dependencies(entity, kind, text)
   local depends = entity["package/depends"] or {}
   local offset = #depends * 1000 -- groups of Depends and Pre-Depends stay apart
   for _, d in ipairs(index.parse_dependencies(text)) do
-    depends[#depends + 1] = { ["dependency/kind"] = kind, ["dependency/on"] = { ["package/name"] = d.name },
-      ["dependency/group"] = offset + d.group, ["dependency/relation"] = d.relation, ["dependency/version"] = d.version }
+    depends[#depends + 1] = {
+      ["dependency/kind"] = kind,
+      ["dependency/on"] = { ["package/name"] = d.name },
+      ["dependency/group"] = offset + d.group,
+      ["dependency/relation"] = d.relation,
+      ["dependency/version"] = d.version,
+    }
   end
   if #depends > 0 then entity["package/depends"] = depends end
 end
@@ -36,11 +49,17 @@ function index.entity(stanza)
   for line in stanza:gmatch("[^\n]+") do
     local field, value = line:match("^([%w%-]+):%s*(.*)$")
     if not field or value == "" then -- a continuation: the long description stays out
-    elseif field == "Package" then entity["package/name"] = value
-    elseif field == "Description" or field == "Description-en" then entity["package/summary"] = value
-    elseif FIELDS[field] then entity[FIELDS[field]] = value
-    elseif NUMBERS[field] then entity[NUMBERS[field]] = tonumber(value)
-    elseif KINDS[field] then add_dependencies(entity, KINDS[field], value) end
+    elseif field == "Package" then
+      entity["package/name"] = value
+    elseif field == "Description" or field == "Description-en" then
+      entity["package/summary"] = value
+    elseif FIELDS[field] then
+      entity[FIELDS[field]] = value
+    elseif NUMBERS[field] then
+      entity[NUMBERS[field]] = tonumber(value)
+    elseif KINDS[field] then
+      add_dependencies(entity, KINDS[field], value)
+    end
   end
   return entity["package/name"] and entity
 end

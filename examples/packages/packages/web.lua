@@ -10,7 +10,9 @@ local function wants_json(request)
 end
 
 local function not_found(request, name)
-  if wants_json(request) then return { status = 404, body = { error = "there is no package " .. name } } end
+  if wants_json(request) then
+    return { status = 404, body = { error = "there is no package " .. name } }
+  end
   local page = html.page("No package " .. name, html.search_form)
   page.status = 404
   return page
@@ -18,8 +20,14 @@ end
 
 function web.home()
   local db = ion.db()
-  return html.page("Packages", ("<p>%d packages, %d dependencies.</p>%s<p><a href=\"/changes\">What changed</a></p>"):format(
-    db:count("aevt", "package/version"), db:count("aevt", "package/depends"), html.search_form))
+  return html.page(
+    "Packages",
+    ('<p>%d packages, %d dependencies.</p>%s<p><a href="/changes">What changed</a></p>'):format(
+      db:count("aevt", "package/version"),
+      db:count("aevt", "package/depends"),
+      html.search_form
+    )
+  )
 end
 
 --- Names that begin with ?q=, in order, off the index.
@@ -33,21 +41,34 @@ function web.search(request)
   return html.page("Names that begin with " .. prefix, html.search_form .. html.list(names))
 end
 
-local PATTERN = [[[:package/name :package/version :package/section :package/maintainer :package/homepage :package/summary
+local PATTERN =
+  [[[:package/name :package/version :package/section :package/maintainer :package/homepage :package/summary
   :package/size :package/installed_size
   {:package/depends [:dependency/kind :dependency/group :dependency/relation :dependency/version {:dependency/on [:package/name]}]}]
 ]]
 
 local function dependency_text(d)
-  local constraint = d["dependency/version"] and (" (%s %s)"):format(d["dependency/relation"], d["dependency/version"]) or ""
+  local constraint = d["dependency/version"]
+      and (" (%s %s)"):format(d["dependency/relation"], d["dependency/version"])
+    or ""
   return html.link(d["dependency/on"]["package/name"]) .. html.escape(constraint)
 end
 
 local function package_page(package)
   local rows = {}
-  for _, key in ipairs { "version", "section", "maintainer", "homepage", "summary", "size", "installed_size" } do
+  for _, key in ipairs {
+    "version",
+    "section",
+    "maintainer",
+    "homepage",
+    "summary",
+    "size",
+    "installed_size",
+  } do
     local value = package["package/" .. key]
-    if value then rows[#rows + 1] = ("<dt>%s<dd>%s"):format(key:gsub("_", " "), html.escape(value)) end
+    if value then
+      rows[#rows + 1] = ("<dt>%s<dd>%s"):format(key:gsub("_", " "), html.escape(value))
+    end
   end
   local groups, order = {}, {}
   for _, d in ipairs(package["package/depends"] or {}) do
@@ -60,10 +81,22 @@ local function package_page(package)
   end
   table.sort(order)
   local items = {}
-  for i, group in ipairs(order) do items[i] = "<li>" .. table.concat(groups[group], " | ") end
+  for i, group in ipairs(order) do
+    items[i] = "<li>" .. table.concat(groups[group], " | ")
+  end
   local name = package["package/name"]
-  return html.page(name, "<dl>" .. table.concat(rows) .. "</dl><h2>Needs</h2><ul>" .. table.concat(items) .. "</ul>" ..
-    ('<p><a href="/packages/%s/needs">all that it needs</a> · <a href="/packages/%s/breaks">what breaks without it</a></p>'):format(name, name))
+  return html.page(
+    name,
+    "<dl>"
+      .. table.concat(rows)
+      .. "</dl><h2>Needs</h2><ul>"
+      .. table.concat(items)
+      .. "</ul>"
+      .. ('<p><a href="/packages/%s/needs">all that it needs</a> · <a href="/packages/%s/breaks">what breaks without it</a></p>'):format(
+        name,
+        name
+      )
+  )
 end
 
 function web.package(request)
@@ -97,14 +130,21 @@ function web.changes(request)
   local changes = {}
   for datom in db:since(point):datoms("aevt", "package/version") do
     local old = before:entity(datom.e)
-    changes[#changes + 1] = { name = db:pull("[:package/name]", datom.e)["package/name"], now = datom.v,
-      was = old and old["package/version"] or nil }
+    changes[#changes + 1] = {
+      name = db:pull("[:package/name]", datom.e)["package/name"],
+      now = datom.v,
+      was = old and old["package/version"] or nil,
+    }
     if #changes == ion.param "page_size" then break end
   end
   if wants_json(request) then return { body = { changes = require("lion").set(changes) } } end
   local items = {}
   for i, change in ipairs(changes) do
-    items[i] = ("<li>%s %s → %s"):format(html.link(change.name), html.escape(change.was or "new"), html.escape(change.now))
+    items[i] = ("<li>%s %s → %s"):format(
+      html.link(change.name),
+      html.escape(change.was or "new"),
+      html.escape(change.now)
+    )
   end
   return html.page("What changed", "<ul>" .. table.concat(items) .. "</ul>")
 end
@@ -113,10 +153,14 @@ end
 function web.release(request)
   local input = request:json()
   if type(input) ~= "table" or type(input.version) ~= "string" then
-    return { status = 400, body = { error = "the body is {\"version\": \"…\"}" } }
+    return { status = 400, body = { error = 'the body is {"version": "…"}' } }
   end
-  local report = ion.connect():transact { { "packages.tx/release", request.params.name, input.version } }
-  return { status = 201, body = { t = report.t, name = request.params.name, version = input.version } }
+  local report =
+    ion.connect():transact { { "packages.tx/release", request.params.name, input.version } }
+  return {
+    status = 201,
+    body = { t = report.t, name = request.params.name, version = input.version },
+  }
 end
 
 return web

@@ -24,8 +24,13 @@ end
 
 function actions.list(words, found)
   local list = require("lion").list(words[2] or ".")
-  if found.json then print(json.write(list)) return end
-  for _, path in ipairs(list) do print(path) end
+  if found.json then
+    print(json.write(list))
+    return
+  end
+  for _, path in ipairs(list) do
+    print(path)
+  end
 end
 
 function actions.stats(words, found)
@@ -39,12 +44,16 @@ function actions.stats(words, found)
     return
   end
   local rows = {}
-  for name, value in pairs(about) do rows[#rows + 1] = { name, value } end
+  for name, value in pairs(about) do
+    rows[#rows + 1] = { name, value }
+  end
   table.sort(rows, function(a, b) return a[1] < b[1] end)
   io.stdout:write(output.grid({ "what", "value" }, rows), "\n")
   local attributes = {}
   for name, counts in pairs(stats.attrs) do
-    if not name:match "^db[./]" then attributes[#attributes + 1] = { name, counts.count, counts.distinct } end
+    if not name:match "^db[./]" then
+      attributes[#attributes + 1] = { name, counts.count, counts.distinct }
+    end
   end
   table.sort(attributes, function(a, b) return a[1] < b[1] end)
   io.stdout:write(output.grid({ "attribute", "datoms", "distinct" }, attributes))

@@ -20,7 +20,14 @@ function dev.run(args)
   end
   local uri = found.db or folder .. "/dev.lion"
   local conn = require("lion").connect(uri)
-  local code = require("ions.dev").run { dir = dir, uri = uri, folder = folder, env = "dev", host = host, port = tonumber(port) }
+  local code = require("ions.dev").run {
+    dir = dir,
+    uri = uri,
+    folder = folder,
+    env = "dev",
+    host = host,
+    port = tonumber(port),
+  }
   conn:close()
   return code
 end

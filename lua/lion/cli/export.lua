@@ -30,12 +30,23 @@ function export.run(args)
     for _, d in ipairs(transaction.data) do
       local attribute = db:attribute(d.a)
       local is_derived = attribute.tuple_attrs ~= nil
-      if not is_derived and (d.e >= FIRST_USER_ID or d.e == transaction.tx or transaction.t > 1) then
+      if
+        not is_derived and (d.e >= FIRST_USER_ID or d.e == transaction.tx or transaction.t > 1)
+      then
         local value = d.v
-        if attribute.value_type == ":db.type/ref" then value = name_of(value, transaction.tx)
-        elseif attribute.value_type == ":db.type/instant" then value = values.inst(value)
-        elseif attribute.value_type == ":db.type/string" then value = values.str(value) end
-        ops[#ops + 1] = { d.added and ":db/add" or ":db/retract", name_of(d.e, transaction.tx), ":" .. d.a, value }
+        if attribute.value_type == ":db.type/ref" then
+          value = name_of(value, transaction.tx)
+        elseif attribute.value_type == ":db.type/instant" then
+          value = values.inst(value)
+        elseif attribute.value_type == ":db.type/string" then
+          value = values.str(value)
+        end
+        ops[#ops + 1] = {
+          d.added and ":db/add" or ":db/retract",
+          name_of(d.e, transaction.tx),
+          ":" .. d.a,
+          value,
+        }
       end
     end
     if transaction.t > 1 then

@@ -22,7 +22,11 @@ An import that was interrupted goes on where it was.
 
 function import.read_file(path)
   local file, reason
-  if path == "-" then file = io.stdin else file, reason = io.open(path, "rb") end
+  if path == "-" then
+    file = io.stdin
+  else
+    file, reason = io.open(path, "rb")
+  end
   if not file then error(anomaly.new("not-found", "lion/not-found", reason), 0) end
   local text = file:read "*a"
   if path ~= "-" then file:close() end
@@ -35,16 +39,28 @@ function import.at_line(path, line, fn)
   local ok, result = pcall(fn)
   if ok then return result end
   local e = anomaly.wrap(result)
-  error(anomaly.new(e.category, e.code, ("%s, line %d: %s"):format(path, line, e.message), { line = line }), 0)
+  error(
+    anomaly.new(
+      e.category,
+      e.code,
+      ("%s, line %d: %s"):format(path, line, e.message),
+      { line = line }
+    ),
+    0
+  )
 end
 
 --- A form of EDN → transaction data.
 function import.tx_of(form)
-  if type(form) ~= "table" then anomaly.incorrect("lion/syntax", "a transaction is a vector or a map with :data") end
+  if type(form) ~= "table" then
+    anomaly.incorrect("lion/syntax", "a transaction is a vector or a map with :data")
+  end
   local data = form.data
   if not data then return form end
   local tx = {}
-  for i, op in ipairs(data) do tx[i] = op end
+  for i, op in ipairs(data) do
+    tx[i] = op
+  end
   if form["batch-ident"] then tx[#tx + 1] = form["batch-ident"] end
   return tx
 end
@@ -97,10 +113,16 @@ end
 function readers.jsonl(text, position, settings)
   return batched(lines_of(text, position), settings.batch, function(tx, content)
     local record = json.read(content)
-    if type(record) ~= "table" then anomaly.incorrect("lion/syntax", "a line is an entity map or an array of operations") end
+    if type(record) ~= "table" then
+      anomaly.incorrect("lion/syntax", "a line is an entity map or an array of operations")
+    end
     if record[1] ~= nil then
-      for _, op in ipairs(record) do tx[#tx + 1] = op end
-    else tx[#tx + 1] = record end
+      for _, op in ipairs(record) do
+        tx[#tx + 1] = op
+      end
+    else
+      tx[#tx + 1] = record
+    end
   end, settings.path)
 end
 
@@ -132,7 +154,8 @@ end
 
 -- A field as the attribute's type wants it.
 local CONVERT = {
-  [":db.type/long"] = tonumber, [":db.type/double"] = tonumber,
+  [":db.type/long"] = tonumber,
+  [":db.type/double"] = tonumber,
   [":db.type/boolean"] = function(text) return text == "true" or text == "1" end,
 }
 
@@ -151,7 +174,9 @@ function readers.csv(text, position, settings)
       if name and field ~= "" then
         local value = field
         if converts[i] then value = converts[i](field) end
-        if value == nil then anomaly.incorrect("lion/syntax", "%q is no value of :%s", field, name) end
+        if value == nil then
+          anomaly.incorrect("lion/syntax", "%q is no value of :%s", field, name)
+        end
         entity[name] = value
       end
     end
@@ -164,15 +189,26 @@ end
 local function install(conn)
   if conn:db():entid ":lion.import/digest" then return end
   conn:transact {
-    { ["db/ident"] = ":lion.import/digest", ["db/valueType"] = ":db.type/string", ["db/cardinality"] = ":db.cardinality/one",
-      ["db/doc"] = "The file that a transaction was read from, by its digest." },
-    { ["db/ident"] = ":lion.import/position", ["db/valueType"] = ":db.type/long", ["db/cardinality"] = ":db.cardinality/one",
-      ["db/doc"] = "How many bytes of that file were read when the transaction was made." },
+    {
+      ["db/ident"] = ":lion.import/digest",
+      ["db/valueType"] = ":db.type/string",
+      ["db/cardinality"] = ":db.cardinality/one",
+      ["db/doc"] = "The file that a transaction was read from, by its digest.",
+    },
+    {
+      ["db/ident"] = ":lion.import/position",
+      ["db/valueType"] = ":db.type/long",
+      ["db/cardinality"] = ":db.cardinality/one",
+      ["db/doc"] = "How many bytes of that file were read when the transaction was made.",
+    },
   }
 end
 
 local function resume_at(conn, digest)
-  return conn:db():q("[:find (max ?p) . :in $ ?d :where [?tx :lion.import/digest ?d] [?tx :lion.import/position ?p]]", digest) or 1
+  return conn:db():q(
+    "[:find (max ?p) . :in $ ?d :where [?tx :lion.import/digest ?d] [?tx :lion.import/position ?p]]",
+    digest
+  ) or 1
 end
 
 local function parse_map(text)
@@ -187,14 +223,23 @@ local function parse_map(text)
 end
 
 local function format_of(path, given)
-  local format = given or ({ edn = "edn", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl", csv = "csv" })[path:match "%.(%w+)$"]
-  if not format or not readers[format] then options.misuse("--format is edn, jsonl or csv (%s tells none)", path) end
+  local format = given
+    or ({ edn = "edn", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl", csv = "csv" })[path:match "%.(%w+)$"]
+  if not format or not readers[format] then
+    options.misuse("--format is edn, jsonl or csv (%s tells none)", path)
+  end
   return format
 end
 
 local function show_progress(position, size, transactions, began)
   local seconds = math.max(os.time() - began, 1)
-  io.stderr:write(("\r%3d %%  %d transactions, %d/s "):format(position * 100 / math.max(size, 1), transactions, transactions / seconds))
+  io.stderr:write(
+    ("\r%3d %%  %d transactions, %d/s "):format(
+      position * 100 / math.max(size, 1),
+      transactions,
+      transactions / seconds
+    )
+  )
 end
 
 function import.run(args)
@@ -208,18 +253,26 @@ function import.run(args)
   local digest = lion.digest(text)
   local position = resume_at(conn, digest)
   if position > 1 then io.stderr:write(("going on at byte %d of %d\n"):format(position, #text)) end
-  local settings = { batch = found.batch or 1000, map = parse_map(found.map), path = path, db = conn:db() }
+  local settings =
+    { batch = found.batch or 1000, map = parse_map(found.map), path = path, db = conn:db() }
   local began, transactions, datoms, progress = os.time(), 0, 0, options.shows_progress()
   local clock = lion.now_ms()
   for tx, line, behind in readers[format](text, position, settings) do
-    tx[#tx + 1] = { ["db/id"] = "lion.tx", ["lion.import/digest"] = digest, ["lion.import/position"] = behind }
+    tx[#tx + 1] =
+      { ["db/id"] = "lion.tx", ["lion.import/digest"] = digest, ["lion.import/position"] = behind }
     local report = import.at_line(path, line, function() return conn:transact(tx) end)
     transactions, datoms = transactions + 1, datoms + #report.tx_data
     if progress then show_progress(behind, #text, transactions, began) end
   end
   conn:close()
   if progress then io.stderr:write "\n" end
-  print(("%d transactions, %d datoms, %.1f seconds"):format(transactions, datoms, (lion.now_ms() - clock) / 1000))
+  print(
+    ("%d transactions, %d datoms, %.1f seconds"):format(
+      transactions,
+      datoms,
+      (lion.now_ms() - clock) / 1000
+    )
+  )
   return 0
 end
 

@@ -7,17 +7,22 @@ local options = require "lion.cli.options"
 local cli = {}
 
 -- In the order in which help lists them.
-cli.commands = { "repl", "run", "dev", "q", "transact", "import", "export", "db", "log", "version", "help" }
+cli.commands =
+  { "repl", "run", "dev", "q", "transact", "import", "export", "db", "log", "version", "help" }
 
 local IS_COMMAND = {}
-for _, name in ipairs(cli.commands) do IS_COMMAND[name] = true end
+for _, name in ipairs(cli.commands) do
+  IS_COMMAND[name] = true
+end
 
 -- Exit codes that scripts can use.
 local EXIT = { ["not-found"] = 3, conflict = 4, unavailable = 5, busy = 5 }
 
 local function nearest(word)
   for _, name in ipairs(cli.commands) do
-    if name:sub(1, 2) == word:sub(1, 2) or (#word > 2 and name:find(word, 1, true)) then return name end
+    if name:sub(1, 2) == word:sub(1, 2) or (#word > 2 and name:find(word, 1, true)) then
+      return name
+    end
   end
 end
 
@@ -40,12 +45,19 @@ function cli.main(args)
   if name == "--version" then name = "version" end
   if not IS_COMMAND[name] then
     local near = nearest(name)
-    io.stderr:write(("lion: there is no command %s%s; `lion help` lists them\n"):format(name, near and " (did you mean " .. near .. "?)" or ""))
+    io.stderr:write(
+      ("lion: there is no command %s%s; `lion help` lists them\n"):format(
+        name,
+        near and " (did you mean " .. near .. "?)" or ""
+      )
+    )
     return 2
   end
   local command = require("lion.cli." .. name)
   local rest = {}
-  for i = 2, #args do rest[i - 1] = args[i] end
+  for i = 2, #args do
+    rest[i - 1] = args[i]
+  end
   if name ~= "run" and (rest[1] == "--help" or rest[1] == "-h") then
     io.stdout:write(options.help(name, command))
     return 0

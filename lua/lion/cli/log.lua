@@ -18,8 +18,17 @@ function log.run(args)
   for transaction in conn:tx_range(found.from, found.to) do
     if found.json then
       local data = {}
-      for i, d in ipairs(transaction.data) do data[i] = { d.e, d.a, d.v, d.tx, d.added } end
-      print(json.write { t = transaction.t, tx = transaction.tx, tx_instant = values.format_instant(transaction.tx_instant), data = data })
+      for i, d in ipairs(transaction.data) do
+        data[i] = { d.e, d.a, d.v, d.tx, d.added }
+      end
+      print(
+        json.write {
+          t = transaction.t,
+          tx = transaction.tx,
+          tx_instant = values.format_instant(transaction.tx_instant),
+          data = data,
+        }
+      )
     else
       print(("t %d  %s"):format(transaction.t, values.format_instant(transaction.tx_instant)))
       for _, d in ipairs(transaction.data) do

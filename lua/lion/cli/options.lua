@@ -3,9 +3,7 @@
 local options = {}
 
 --- Raise a misuse: exit code 2 and a line on standard error.
-function options.misuse(message, ...)
-  error({ exit = 2, message = message:format(...) }, 0)
-end
+function options.misuse(message, ...) error({ exit = 2, message = message:format(...) }, 0) end
 
 --- Parse `args` by `known`: name → "flag" | "value" | "number". Returns the options and the other
 -- words.
@@ -15,25 +13,33 @@ function options.parse(args, known)
     local arg = args[i]
     local name, value = arg:match("^%-%-([%w%-]+)=?(.*)$")
     if arg == "--" then
-      for k = i + 1, #args do words[#words + 1] = args[k] end
+      for k = i + 1, #args do
+        words[#words + 1] = args[k]
+      end
       break
-    elseif not name then words[#words + 1] = arg
+    elseif not name then
+      words[#words + 1] = arg
     else
       local kind = known[name]
       if not kind then
         local names = {}
-        for known_name in pairs(known) do names[#names + 1] = "--" .. known_name end
+        for known_name in pairs(known) do
+          names[#names + 1] = "--" .. known_name
+        end
         table.sort(names)
         options.misuse("there is no option --%s (%s)", name, table.concat(names, ", "))
       end
-      if kind == "flag" then found[name] = true
+      if kind == "flag" then
+        found[name] = true
       else
         if not arg:find("=", 1, true) then
           i = i + 1
           value = args[i]
         end
         if value == nil then options.misuse("--%s takes a value", name) end
-        if kind == "number" then value = tonumber(value) or options.misuse("--%s takes a number", name) end
+        if kind == "number" then
+          value = tonumber(value) or options.misuse("--%s takes a number", name)
+        end
         found[name] = value
       end
     end

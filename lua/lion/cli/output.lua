@@ -34,7 +34,9 @@ local COLUMN_MAX = 60
 function output.grid(headings, rows)
   local widths, lines = {}, {}
   local texts = {}
-  for k, heading in ipairs(headings) do widths[k] = width(heading) end
+  for k, heading in ipairs(headings) do
+    widths[k] = width(heading)
+  end
   for i, row in ipairs(rows) do
     texts[i] = {}
     for k = 1, #headings do
@@ -44,14 +46,20 @@ function output.grid(headings, rows)
   end
   local function line(cells)
     local parts = {}
-    for k, text in ipairs(cells) do parts[k] = text .. (" "):rep(widths[k] - width(text)) end
+    for k, text in ipairs(cells) do
+      parts[k] = text .. (" "):rep(widths[k] - width(text))
+    end
     return (table.concat(parts, "  "):gsub("%s+$", ""))
   end
   lines[1] = line(headings)
   local rule = {}
-  for k = 1, #headings do rule[k] = ("─"):rep(widths[k]) end
+  for k = 1, #headings do
+    rule[k] = ("─"):rep(widths[k])
+  end
   lines[2] = table.concat(rule, "  ")
-  for i = 1, #texts do lines[#lines + 1] = line(texts[i]) end
+  for i = 1, #texts do
+    lines[#lines + 1] = line(texts[i])
+  end
   return table.concat(lines, "\n") .. "\n"
 end
 
@@ -65,15 +73,21 @@ local function as_rows(kind, result)
   if kind == "relation" then return result end
   local rows = {}
   if kind == "collection" then
-    for i, value in ipairs(result) do rows[i] = { value } end
-  elseif result ~= nil then rows[1] = kind == "tuple" and result or { result } end
+    for i, value in ipairs(result) do
+      rows[i] = { value }
+    end
+  elseif result ~= nil then
+    rows[1] = kind == "tuple" and result or { result }
+  end
   return rows
 end
 
 local function row_values(row, keys)
   if not keys then return row end
   local list = {}
-  for i, key in ipairs(keys) do list[i] = row[key] end
+  for i, key in ipairs(keys) do
+    list[i] = row[key]
+  end
   return list
 end
 
@@ -87,7 +101,9 @@ function writers.csv(shape, result)
   for _, row in ipairs(as_rows(shape.kind, result)) do
     local fields = {}
     row = row_values(row, shape.keys)
-    for k = 1, #shape.headings do fields[k] = csv_field(row[k]) end
+    for k = 1, #shape.headings do
+      fields[k] = csv_field(row[k])
+    end
     lines[#lines + 1] = table.concat(fields, ",")
   end
   return table.concat(lines, "\r\n") .. "\r\n"
@@ -95,16 +111,21 @@ end
 
 function writers.table(shape, result)
   local rows = {}
-  for i, row in ipairs(as_rows(shape.kind, result)) do rows[i] = row_values(row, shape.keys) end
-  return output.grid(shape.headings, rows) .. ("%d %s\n"):format(#rows, #rows == 1 and "row" or "rows")
+  for i, row in ipairs(as_rows(shape.kind, result)) do
+    rows[i] = row_values(row, shape.keys)
+  end
+  return output.grid(shape.headings, rows)
+    .. ("%d %s\n"):format(#rows, #rows == 1 and "row" or "rows")
 end
 
 --- What a compiled query's result looks like: find kind, headings, keys.
 function output.shape(compiled)
   local ir, headings = compiled.ir, {}
   for i, element in ipairs(ir.find.elements) do
-    if element[1] == "var" then headings[i] = ir.vars[element[2] + 1]
-    elseif element[1] == "pull" then headings[i] = "pull " .. ir.vars[element[3] + 1]
+    if element[1] == "var" then
+      headings[i] = ir.vars[element[2] + 1]
+    elseif element[1] == "pull" then
+      headings[i] = "pull " .. ir.vars[element[3] + 1]
     else
       local last = element[3][#element[3]]
       headings[i] = element[2] .. " " .. ir.vars[last[2] + 1]
@@ -116,7 +137,14 @@ end
 --- A result as text. JSON gives instants, keywords and the rest as API.md says; empty relations are
 -- [].
 function output.write(format, shape, result)
-  if format == "json" and type(result) == "table" and next(result) == nil and shape.kind ~= "scalar" then return "[]\n" end
+  if
+    format == "json"
+    and type(result) == "table"
+    and next(result) == nil
+    and shape.kind ~= "scalar"
+  then
+    return "[]\n"
+  end
   return writers[format](shape, result)
 end
 

@@ -25,10 +25,14 @@ function q.run(args)
   local found, words = options.parse(args, { output = "value", explain = "flag", json = "flag" })
   local format = found.json and "json" or found.output or "table"
   if not output.formats[format] then options.misuse("--output is table, json, edn or csv") end
-  if #words < 2 then options.misuse("a database and a query are needed: lion q URI QUERY [ARGS…]") end
+  if #words < 2 then
+    options.misuse("a database and a query are needed: lion q URI QUERY [ARGS…]")
+  end
   local compile = require("lion.query")
   local inputs = {}
-  for i = 3, #words do inputs[i - 2] = edn.read(words[i]) end
+  for i = 3, #words do
+    inputs[i - 2] = edn.read(words[i])
+  end
   local conn = q.open(words[1])
   local db = conn:db()
   if found.explain then

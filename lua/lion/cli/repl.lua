@@ -29,16 +29,29 @@ local function show(self, result)
   local kind = type(result)
   if kind == "table" and type(result[1]) == "table" and result[1].a and result[1].e then
     local rows = {}
-    for i, d in ipairs(result) do rows[i] = { ("%.0f"):format(d.e), d.a, d.v, ("%.0f"):format(d.tx), tostring(d.added) } end
+    for i, d in ipairs(result) do
+      rows[i] = { ("%.0f"):format(d.e), d.a, d.v, ("%.0f"):format(d.tx), tostring(d.added) }
+    end
     self.write(output.grid({ "e", "a", "v", "tx", "added" }, rows))
   elseif kind == "table" and getmetatable(result) == nil then
     local ok, text = pcall(edn.write, result)
     self.write((ok and text or tostring(result)) .. "\n")
-  elseif kind == "string" then self.write(edn.write(result) .. "\n")
-  else self.write(tostring(result) .. "\n") end
+  elseif kind == "string" then
+    self.write(edn.write(result) .. "\n")
+  else
+    self.write(tostring(result) .. "\n")
+  end
 end
 
-local UNITS = { second = 1e3, minute = 6e4, hour = 36e5, day = 864e5, week = 6048e5, month = 2592e6, year = 31536e6 }
+local UNITS = {
+  second = 1e3,
+  minute = 6e4,
+  hour = 36e5,
+  day = 864e5,
+  week = 6048e5,
+  month = 2592e6,
+  year = 31536e6,
+}
 
 local function parse_point(text)
   local count, unit = text:match "^(%d+)%s+(%a-)s?%s+ago$"
@@ -55,7 +68,12 @@ function words.schema(self, prefix)
   for name in pairs(self.env.db:stats().attrs) do
     if name:sub(1, #prefix) == prefix and (prefix ~= "" or not name:match "^db[./]") then
       local a = self.env.db:attribute(name)
-      rows[#rows + 1] = { name, a.value_type:match "/(.*)", a.cardinality:match "/(.*)", a.unique and a.unique:match "/(.*)" or "" }
+      rows[#rows + 1] = {
+        name,
+        a.value_type:match "/(.*)",
+        a.cardinality:match "/(.*)",
+        a.unique and a.unique:match "/(.*)" or "",
+      }
     end
   end
   table.sort(rows, function(a, b) return a[1] < b[1] end)
@@ -91,11 +109,15 @@ end
 
 local function lua(self, text)
   local chunk, message = loadstring("return " .. text, "=prompt")
-  if not chunk then chunk, message = loadstring(text, "=prompt") end
+  if not chunk then
+    chunk, message = loadstring(text, "=prompt")
+  end
   if not chunk then error(anomaly.new("incorrect", "lion/syntax", message), 0) end
   setfenv(chunk, self.env)
   local results = { chunk() }
-  for i = 1, #results do show(self, results[i]) end
+  for i = 1, #results do
+    show(self, results[i])
+  end
 end
 
 -- Is more input needed? EDN or Lua that only its end makes wrong.
@@ -105,7 +127,9 @@ function repl.is_open(text)
     return not ok and tostring(e):find "is not closed" ~= nil
   end
   local chunk, message = loadstring("return " .. text)
-  if not chunk then chunk, message = loadstring(text) end
+  if not chunk then
+    chunk, message = loadstring(text)
+  end
   return not chunk and message:find "<eof>" ~= nil
 end
 
@@ -116,7 +140,16 @@ function Session:take(text)
   self:refresh()
   local word, rest = text:match "^:(%S+)%s*(.*)$"
   if word and words[word] then return words[word](self, rest) end
-  if word then error(anomaly.new("incorrect", "lion/syntax", "there is no :" .. word .. "; :help lists what there is"), 0) end
+  if word then
+    error(
+      anomaly.new(
+        "incorrect",
+        "lion/syntax",
+        "there is no :" .. word .. "; :help lists what there is"
+      ),
+      0
+    )
+  end
   if text:match "^%[%s*:find" or text:match "^{%s*:find" then return query(self, text) end
   return lua(self, text)
 end
@@ -147,10 +180,17 @@ local function line_reader(is_terminal)
   local found, editor = pcall(require, "lion.line")
   if found and is_terminal then
     local prompt = "lion> "
-    return function() local text = editor.read(prompt) prompt = "lion> " return text end, function() prompt = "  ... " end
+    return function()
+      local text = editor.read(prompt)
+      prompt = "lion> "
+      return text
+    end, function() prompt = "  ... " end
   end
   local function prompt(text)
-    if is_terminal then io.stdout:write(text) io.stdout:flush() end
+    if is_terminal then
+      io.stdout:write(text)
+      io.stdout:flush()
+    end
   end
   local next_prompt = "lion> "
   return function()
@@ -167,7 +207,12 @@ function repl.run(args)
   local conn = given[1] and require("lion.cli.q").open(given[1]) or lion.connect "mem:"
   local is_terminal = os.execute "test -t 0" == 0
   if is_terminal then
-    print(("lion %s on %s — :help tells what can be typed"):format(lion.version, given[1] or "a scratch database in memory"))
+    print(
+      ("lion %s on %s — :help tells what can be typed"):format(
+        lion.version,
+        given[1] or "a scratch database in memory"
+      )
+    )
   end
   local session = repl.session(conn, function(text) io.stdout:write(text) end)
   local read, more = line_reader(is_terminal)
@@ -179,7 +224,9 @@ function repl.run(args)
     if not ok then
       failed = true
       io.stderr:write(tostring(anomaly.wrap(result)), "\n")
-    elseif result == "quit" then break end
+    elseif result == "quit" then
+      break
+    end
   end
   if is_terminal then io.stdout:write "\n" end
   conn:close()

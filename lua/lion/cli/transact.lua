@@ -18,7 +18,11 @@ function transact.run(args)
   local conn = lion.connect(words[1])
   local transactions, datoms = 0, 0
   for form, line in require("lion.edn").forms(text) do
-    local report = import.at_line(words[2], line, function() return conn:transact((import.tx_of(form))) end)
+    local report = import.at_line(
+      words[2],
+      line,
+      function() return conn:transact((import.tx_of(form))) end
+    )
     transactions, datoms = transactions + 1, datoms + #report.tx_data
   end
   conn:close()

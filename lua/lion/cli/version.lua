@@ -2,5 +2,7 @@
 return {
   summary = "Print the version.",
   usage = "",
-  run = function() print("lion " .. require("lion").version .. " (" .. (jit and jit.version or _VERSION) .. ")") end,
+  run = function()
+    print("lion " .. require("lion").version .. " (" .. (jit and jit.version or _VERSION) .. ")")
+  end,
 }

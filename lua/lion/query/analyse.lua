@@ -1,5 +1,7 @@
---- From the parts of a query to its IR (the layout is core/query/ir.h): names become numbers, each scope's private variables
--- are numbered apart, rules are attached for the sources they are called on, arities and safety that need no schema are checked.
+--- From the parts of a query to its IR (the layout is core/query/ir.h): names become numbers, each
+-- scope's private variables
+-- are numbered apart, rules are attached for the sources they are called on, arities and safety
+-- that need no schema are checked.
 -- @module lion.query.analyse
 local anomaly = require "lion.anomaly"
 local edn = require "lion.edn"
@@ -12,10 +14,23 @@ local analyse = {}
 
 local DEPTH_MAX = 200
 
-local fail, is_var, is_source, is_blank, is_symbol = parse.fail, parse.is_var, parse.is_source, parse.is_blank, parse.is_symbol
+local fail, is_var, is_source, is_blank, is_symbol =
+  parse.fail, parse.is_var, parse.is_source, parse.is_blank, parse.is_symbol
 
-local AGGREGATES = { avg = true, count = true, ["count-distinct"] = true, distinct = true, max = true, median = true, min = true,
-  rand = true, sample = true, stddev = true, sum = true, variance = true }
+local AGGREGATES = {
+  avg = true,
+  count = true,
+  ["count-distinct"] = true,
+  distinct = true,
+  max = true,
+  median = true,
+  min = true,
+  rand = true,
+  sample = true,
+  stddev = true,
+  sum = true,
+  variance = true,
+}
 
 --- Aggregates of the user's, by name (lion.aggregate adds them).
 analyse.user_aggregates = {}
@@ -43,7 +58,9 @@ local function fail_with(self, code, node, message, ...)
   error(anomaly.new("incorrect", code, text, data), 0)
 end
 
-local function fail_clause(self, node, message, ...) fail_with(self, "lion/syntax", node, message, ...) end
+local function fail_clause(self, node, message, ...)
+  fail_with(self, "lion/syntax", node, message, ...)
+end
 
 local function fail_unbound(self, node, name, hint)
   fail_with(self, "db.error/insufficient-binding", node, "%s is not bound%s", name, hint or "")
@@ -51,7 +68,8 @@ end
 
 -- ---- scopes -----------------------------------------------------------------------------------------------------
 
--- A frame numbers variables (of the query, or of one rule); an environment maps the names of a scope to numbers.
+-- A frame numbers variables (of the query, or of one rule); an environment maps the names of a
+-- scope to numbers.
 local function new_frame() return { names = {} } end
 
 local function new_var(frame, name)
@@ -71,7 +89,9 @@ end
 -- An environment that shares only these names with the outer one.
 local function private_env(env, shared)
   local inner = { frame = env.frame, numbers = {} }
-  for _, name in ipairs(shared) do inner.numbers[name] = number_of(env, name) end
+  for _, name in ipairs(shared) do
+    inner.numbers[name] = number_of(env, name)
+  end
   return inner
 end
 
@@ -88,7 +108,9 @@ end
 
 local function binding_names(binding, set)
   if binding.kind == "scalar" then add(set, binding.name) end
-  for _, part in ipairs(binding.parts or {}) do binding_names(part, set) end
+  for _, part in ipairs(binding.parts or {}) do
+    binding_names(part, set)
+  end
 end
 
 local function head_of(clause)
@@ -99,7 +121,9 @@ end
 
 -- The variables of or-join, with those of [[req] vars] marked.
 local function join_vars(self, clause, node)
-  if not node or (node.kind ~= "vector" and node.kind ~= "list") then fail_clause(self, clause, "a vector of variables is missing") end
+  if not node or (node.kind ~= "vector" and node.kind ~= "list") then
+    fail_clause(self, clause, "a vector of variables is missing")
+  end
   local names, required = {}, {}
   for i, item in ipairs(node) do
     if i == 1 and item.kind == "vector" then
@@ -108,20 +132,27 @@ local function join_vars(self, clause, node)
         add(names, var.value)
         required[#required + 1] = var.value
       end
-    elseif is_var(item) then add(names, item.value)
-    else fail_clause(self, clause, "%s is no variable", nodes.text(item)) end
+    elseif is_var(item) then
+      add(names, item.value)
+    else
+      fail_clause(self, clause, "%s is no variable", nodes.text(item))
+    end
   end
   return names, required
 end
 
 local function names_of_all(self, list, first, set)
-  for i = first, #list do clause_names(self, list[i], set) end
+  for i = first, #list do
+    clause_names(self, list[i], set)
+  end
 end
 
 function clause_names(self, clause, set)
   local head, at = head_of(clause)
   if head == "not-join" or head == "or-join" then
-    for _, name in ipairs((join_vars(self, clause, clause[at + 1]))) do add(set, name) end
+    for _, name in ipairs((join_vars(self, clause, clause[at + 1]))) do
+      add(set, name)
+    end
   elseif head == "not" or head == "or" or head == "and" then
     names_of_all(self, clause, at + 1, set)
   elseif clause.kind == "vector" and clause[1] and clause[1].kind == "list" then
@@ -140,18 +171,24 @@ end
 local binder_names
 
 local function binder_names_of_all(self, list, first, set)
-  for i = first, #list do binder_names(self, list[i], set) end
+  for i = first, #list do
+    binder_names(self, list[i], set)
+  end
   return set
 end
 
--- Names that a clause may bind. Generous: what a rule or a branch of or binds in truth is the planner's to find out.
+-- Names that a clause may bind. Generous: what a rule or a branch of or binds in truth is the
+-- planner's to find out.
 function binder_names(self, clause, set)
   local head, at = head_of(clause)
   if head == "not" or head == "not-join" then return end
-  if head == "or" or head == "and" then binder_names_of_all(self, clause, at + 1, set)
+  if head == "or" or head == "and" then
+    binder_names_of_all(self, clause, at + 1, set)
   elseif clause.kind == "vector" and clause[1] and clause[1].kind == "list" then
     if clause[2] then binding_names(parse.binding(clause[2]), set) end
-  else clause_names(self, clause, set) end
+  else
+    clause_names(self, clause, set)
+  end
 end
 
 -- ---- terms ------------------------------------------------------------------------------------------------------
@@ -176,7 +213,9 @@ end
 
 local function terms(self, env, list, first, clause)
   local result = {}
-  for i = first, #list do result[#result + 1] = term(self, env, list[i], clause) end
+  for i = first, #list do
+    result[#result + 1] = term(self, env, list[i], clause)
+  end
   return result
 end
 
@@ -185,7 +224,9 @@ local function binding_ir(env, binding)
   if kind == "scalar" then return { "scalar", number_of(env, binding.name) } end
   if kind == "blank" then return { "blank" } end
   local parts = {}
-  for i, part in ipairs(binding.parts) do parts[i] = binding_ir(env, part) end
+  for i, part in ipairs(binding.parts) do
+    parts[i] = binding_ir(env, part)
+  end
   return { kind, kind == "collection" and parts[1] or parts }
 end
 
@@ -195,41 +236,73 @@ local clauses_ir
 
 local function pattern_ir(self, env, clause)
   local first, source = 1, "$"
-  if is_source(clause[1]) then first, source = 2, clause[1].value end
+  if is_source(clause[1]) then
+    first, source = 2, clause[1].value
+  end
   local count = #clause - first + 1
   if count < 1 then fail_clause(self, clause, "a pattern has terms") end
   if clause[first].kind == "vector" then
-    fail_with(self, "db.error/not-a-binding-form", clause, "a lookup ref cannot stand here: give it as an input (:in)")
+    fail_with(
+      self,
+      "db.error/not-a-binding-form",
+      clause,
+      "a lookup ref cannot stand here: give it as an input (:in)"
+    )
   end
   for i = first, #clause do
-    if clause[i].kind == "list" then fail_clause(self, clause, "a call stands in a vector of its own, [(f ?x) ?y]") end
+    if clause[i].kind == "list" then
+      fail_clause(self, clause, "a call stands in a vector of its own, [(f ?x) ?y]")
+    end
     if is_symbol(clause[i]) and not is_var(clause[i]) and not is_blank(clause[i]) then
       fail_clause(self, clause, "%s is no term of a pattern", nodes.text(clause[i]))
     end
   end
-  return { "pattern", source_of(self, source, clause), terms(self, env, clause, first, clause), text_of(self, clause) }
+  return {
+    "pattern",
+    source_of(self, source, clause),
+    terms(self, env, clause, first, clause),
+    text_of(self, clause),
+  }
 end
 
 -- Methods of Java's that queries in the wild call.
-local METHODS = { [".startsWith"] = "starts-with?", [".endsWith"] = "ends-with?", [".contains"] = "includes?", [".length"] = "count",
-  [".toUpperCase"] = "upper-case", [".toLowerCase"] = "lower-case", [".trim"] = "trim", [".equals"] = "=", [".before"] = "<",
-  [".after"] = ">" }
+local METHODS = {
+  [".startsWith"] = "starts-with?",
+  [".endsWith"] = "ends-with?",
+  [".contains"] = "includes?",
+  [".length"] = "count",
+  [".toUpperCase"] = "upper-case",
+  [".toLowerCase"] = "lower-case",
+  [".trim"] = "trim",
+  [".equals"] = "=",
+  [".before"] = "<",
+  [".after"] = ">",
+}
 
 local function bare_name(name)
-  return name:match("^clojure%.core/(.+)$") or name:match("^clojure%.string/(.+)$") or METHODS[name] or name
+  return name:match("^clojure%.core/(.+)$")
+    or name:match("^clojure%.string/(.+)$")
+    or METHODS[name]
+    or name
 end
 
 local function check_bound(self, clause, call, first, outside)
   for i = first, #call do
-    if is_var(call[i]) and not outside[call[i].value] then fail_unbound(self, clause, call[i].value) end
+    if is_var(call[i]) and not outside[call[i].value] then
+      fail_unbound(self, clause, call[i].value)
+    end
   end
 end
 
 -- The rules that a nested query gets: those of the query around it (%), or rules written in place.
 local function nested_rules(self, clause, node)
-  if not node then fail_clause(self, clause, "the nested query takes rules (%%), and none are given") end
+  if not node then
+    fail_clause(self, clause, "the nested query takes rules (%%), and none are given")
+  end
   if is_symbol(node) and node.value == "%" then
-    if not self.rules_given then fail_clause(self, clause, "the query around has no rules to pass on") end
+    if not self.rules_given then
+      fail_clause(self, clause, "the query around has no rules to pass on")
+    end
     return self.rules_given
   end
   if node.kind == "string" then return node.value end
@@ -238,7 +311,9 @@ end
 
 -- [(q query arg…) binding]
 local function nested_query_ir(self, env, clause, call, outside)
-  if not call[2] or not clause[2] then fail_clause(self, clause, "q takes a query, its inputs, and a binding") end
+  if not call[2] or not clause[2] then
+    fail_clause(self, clause, "q takes a query, its inputs, and a binding")
+  end
   check_bound(self, clause, call, 3, outside)
   local inner = call[2].kind == "string" and call[2].value or call[2]
   local at, rules = analyse.rules_input(inner), nil
@@ -246,19 +321,36 @@ local function nested_query_ir(self, env, clause, call, outside)
   local compiled = analyse.query(inner, rules, self.depth + 1, self.text)
   local arguments = {}
   for i = 3, #call do
-    if at == i - 2 then arguments[#arguments + 1] = { "const", values.null }
-    else arguments[#arguments + 1] = term(self, env, call[i], clause) end
+    if at == i - 2 then
+      arguments[#arguments + 1] = { "const", values.null }
+    else
+      arguments[#arguments + 1] = term(self, env, call[i], clause)
+    end
   end
   if #arguments == 0 and compiled.is_source_unused then arguments = { { "const", {} } } end
   if #arguments ~= #compiled.ir.inputs then
-    fail_clause(self, clause, "the nested query takes %d inputs, and %d are given", #compiled.ir.inputs, #arguments)
+    fail_clause(
+      self,
+      clause,
+      "the nested query takes %d inputs, and %d are given",
+      #compiled.ir.inputs,
+      #arguments
+    )
   end
-  return { "query", compiled.ir, arguments, binding_ir(env, parse.binding(clause[2])), text_of(self, clause) }
+  return {
+    "query",
+    compiled.ir,
+    arguments,
+    binding_ir(env, parse.binding(clause[2])),
+    text_of(self, clause),
+  }
 end
 
 local function expression_ir(self, env, clause, outside)
   local call = clause[1]
-  if not is_symbol(call[1]) then fail_clause(self, clause, "a call begins with the name of a function") end
+  if not is_symbol(call[1]) then
+    fail_clause(self, clause, "a call begins with the name of a function")
+  end
   if #clause > 2 then fail_clause(self, clause, "an expression has one binding") end
   local name = bare_name(call[1].value)
   if name == "q" then return nested_query_ir(self, env, clause, call, outside) end
@@ -267,14 +359,25 @@ local function expression_ir(self, env, clause, outside)
   end
   for i = 2, #call do
     if call[i].kind == "list" then
-      fail_clause(self, clause, "calls do not nest: bind %s to a variable first", nodes.text(call[i]))
+      fail_clause(
+        self,
+        clause,
+        "calls do not nest: bind %s to a variable first",
+        nodes.text(call[i])
+      )
     end
     if is_blank(call[i]) then fail_clause(self, clause, "_ has no value to call with") end
   end
   check_bound(self, clause, call, 2, outside)
   local arguments = terms(self, env, call, 2, clause)
   if clause[2] then
-    return { "function", name, arguments, binding_ir(env, parse.binding(clause[2])), text_of(self, clause) }
+    return {
+      "function",
+      name,
+      arguments,
+      binding_ir(env, parse.binding(clause[2])),
+      text_of(self, clause),
+    }
   end
   if #arguments == 0 then fail_clause(self, clause, "a predicate has arguments") end
   return { "predicate", name, arguments, text_of(self, clause) }
@@ -282,14 +385,18 @@ end
 
 local function numbers(env, names)
   local result = {}
-  for i, name in ipairs(names) do result[i] = number_of(env, name) end
+  for i, name in ipairs(names) do
+    result[i] = number_of(env, name)
+  end
   return result
 end
 
 local function body_of(self, clause, first)
   if #clause < first then fail_clause(self, clause, "it has no clauses inside") end
   local list = {}
-  for i = first, #clause do list[#list + 1] = clause[i] end
+  for i = first, #clause do
+    list[#list + 1] = clause[i]
+  end
   return list
 end
 
@@ -298,7 +405,9 @@ local function not_ir(self, env, clause, at, outside)
   local inside = {}
   names_of_all(self, body, 1, inside)
   for _, name in ipairs(inside) do
-    if not outside[name] then fail_unbound(self, clause, name, " outside (not-join takes variables of its own)") end
+    if not outside[name] then
+      fail_unbound(self, clause, name, " outside (not-join takes variables of its own)")
+    end
   end
   return { "not", clauses_ir(self, env, body, outside), numbers(env, inside), text_of(self, clause) }
 end
@@ -311,14 +420,23 @@ local function not_join_ir(self, env, clause, at, visible)
   local body = body_of(self, clause, at + 2)
   local inner = private_env(env, names)
   local outside = {}
-  for _, name in ipairs(names) do add(outside, name) end
-  return { "not", clauses_ir(self, inner, body, outside), numbers(env, names), text_of(self, clause) }
+  for _, name in ipairs(names) do
+    add(outside, name)
+  end
+  return {
+    "not",
+    clauses_ir(self, inner, body, outside),
+    numbers(env, names),
+    text_of(self, clause),
+  }
 end
 
 local function branch_of(node)
   if head_of(node) == "and" then
     local list = {}
-    for i = 2, #node do list[#list + 1] = node[i] end
+    for i = 2, #node do
+      list[#list + 1] = node[i]
+    end
     return list
   end
   return { node }
@@ -339,7 +457,11 @@ local function or_ir(self, env, clause, at, outside)
     local names = {}
     clause_names(self, node, names)
     if shared and not same_names(shared, names) then
-      fail_clause(self, clause, "all branches of or use the same variables (or-join names those to share)")
+      fail_clause(
+        self,
+        clause,
+        "all branches of or use the same variables (or-join names those to share)"
+      )
     end
     shared = shared or names
     branches[i] = clauses_ir(self, env, branch_of(node), outside)
@@ -350,7 +472,9 @@ end
 local function or_join_ir(self, env, clause, at)
   local names, required = join_vars(self, clause, clause[at + 1])
   local branches, outside = {}, {}
-  for _, name in ipairs(names) do add(outside, name) end
+  for _, name in ipairs(names) do
+    add(outside, name)
+  end
   for i, node in ipairs(body_of(self, clause, at + 2)) do
     branches[i] = clauses_ir(self, private_env(env, names), branch_of(node), outside)
   end
@@ -363,16 +487,31 @@ end
 local function rule_number(self, name, source, clause)
   local rule = self.rules and self.rules[name]
   if not rule then
-    if not self.rules then fail_clause(self, clause, "there is no rule %s: the query has no rules (%% in :in)", name) end
+    if not self.rules then
+      fail_clause(self, clause, "there is no rule %s: the query has no rules (%% in :in)", name)
+    end
     local near = nearest(name, self.rules)
-    fail_clause(self, clause, "there is no rule %s%s", name, near and " (did you mean " .. near .. "?)" or "")
+    fail_clause(
+      self,
+      clause,
+      "there is no rule %s%s",
+      name,
+      near and " (did you mean " .. near .. "?)" or ""
+    )
   end
   local key = name .. " " .. tostring(source)
   local number = self.rule_numbers[key]
   if not number then
     number = #self.rule_irs
     self.rule_numbers[key] = number
-    local ir = { name = name, source = source or 0, required = rule.required, head = {}, vars = {}, branches = {} }
+    local ir = {
+      name = name,
+      source = source or 0,
+      required = rule.required,
+      head = {},
+      vars = {},
+      branches = {},
+    }
     self.rule_irs[number + 1] = ir
     self.pending[#self.pending + 1] = { ir = ir, rule = rule, source = source }
   end
@@ -380,12 +519,21 @@ local function rule_number(self, name, source, clause)
 end
 
 local function rule_call_ir(self, env, clause, head, at)
-  local source = at == 2 and source_of(self, clause[1].value, clause) or self.alias or self.sources["$"]
+  local source = at == 2 and source_of(self, clause[1].value, clause)
+    or self.alias
+    or self.sources["$"]
   if source then self.used_sources[source] = true end
   local number, rule = rule_number(self, head, source, clause)
   local arguments = terms(self, env, clause, at + 1, clause)
   if #arguments ~= rule.arity then
-    fail_clause(self, clause, "the rule %s takes %d arguments, and %d are given", head, rule.arity, #arguments)
+    fail_clause(
+      self,
+      clause,
+      "the rule %s takes %d arguments, and %d are given",
+      head,
+      rule.arity,
+      #arguments
+    )
   end
   return { "rule", number, arguments, text_of(self, clause) }
 end
@@ -393,7 +541,9 @@ end
 local function fill_rule(self, work)
   local ir, rule = work.ir, work.rule
   local frame = new_frame()
-  for i = 1, rule.arity do ir.head[i] = new_var(frame, rule.branches[1].vars[i]) end
+  for i = 1, rule.arity do
+    ir.head[i] = new_var(frame, rule.branches[1].vars[i])
+  end
   local alias = self.alias
   self.alias = work.source
   local text = self.text
@@ -428,7 +578,9 @@ local function clause_ir(self, env, clause, outside)
     local alias = self.alias
     self.alias = source_of(self, clause[1].value, clause)
     local inner = { kind = "list", first = clause.first, last = clause.last }
-    for i = 2, #clause do inner[i - 1] = clause[i] end
+    for i = 2, #clause do
+      inner[i - 1] = clause[i]
+    end
     local ir = clause_ir(self, env, inner, outside)
     self.alias = alias
     return ir
@@ -443,11 +595,17 @@ end
 
 function clauses_ir(self, env, list, outside)
   self.nesting = self.nesting + 1
-  if self.nesting > DEPTH_MAX then anomaly.incorrect("lion/syntax", "clauses nested deeper than %d", DEPTH_MAX) end
+  if self.nesting > DEPTH_MAX then
+    anomaly.incorrect("lion/syntax", "clauses nested deeper than %d", DEPTH_MAX)
+  end
   local visible = binder_names_of_all(self, list, 1, {})
-  for _, name in ipairs(outside) do add(visible, name) end
+  for _, name in ipairs(outside) do
+    add(visible, name)
+  end
   local result = {}
-  for i, clause in ipairs(list) do result[i] = clause_ir(self, env, clause, visible) end
+  for i, clause in ipairs(list) do
+    result[i] = clause_ir(self, env, clause, visible)
+  end
   self.nesting = self.nesting - 1
   return result
 end
@@ -456,7 +614,14 @@ end
 
 local function known_var(env, name, where)
   local number = env.numbers[name]
-  if not number then anomaly.incorrect("lion/syntax", "%s is not bound: %s names it, and neither :where nor :in does", name, where) end
+  if not number then
+    anomaly.incorrect(
+      "lion/syntax",
+      "%s is not bound: %s names it, and neither :where nor :in does",
+      name,
+      where
+    )
+  end
   return number
 end
 
@@ -465,9 +630,18 @@ local function element_ir(self, env, element, pattern_inputs)
   if element.kind == "var" then return { "var", var } end
   if element.kind == "aggregate" then
     local name = bare_name(element.aggregate)
-    if not AGGREGATES[name] and not name:find("/", 1, true) and not analyse.user_aggregates[name] then
+    if
+      not AGGREGATES[name]
+      and not name:find("/", 1, true)
+      and not analyse.user_aggregates[name]
+    then
       local near = nearest(name, AGGREGATES)
-      anomaly.incorrect("lion/syntax", "there is no aggregate %s%s", name, near and " (did you mean " .. near .. "?)" or "")
+      anomaly.incorrect(
+        "lion/syntax",
+        "there is no aggregate %s%s",
+        name,
+        near and " (did you mean " .. near .. "?)" or ""
+      )
     end
     for i = 2, #element.arguments do
       local node = element.arguments[i]
@@ -478,18 +652,29 @@ local function element_ir(self, env, element, pattern_inputs)
   local pattern = element.pattern
   if is_symbol(pattern) and pattern.value ~= "*" then
     local input = pattern_inputs[pattern.value]
-    if not input then anomaly.incorrect("lion/syntax", "the pattern %s is not among the inputs (:in)", pattern.value) end
+    if not input then
+      anomaly.incorrect(
+        "lion/syntax",
+        "the pattern %s is not among the inputs (:in)",
+        pattern.value
+      )
+    end
     return { "pull", source_of(self, element.source, element.node), var, { "input", input } }
   end
-  local form = require("lion.pull").normalise(pattern.kind == "pattern" and pattern.value or pattern)
+  local form =
+    require("lion.pull").normalise(pattern.kind == "pattern" and pattern.value or pattern)
   return { "pull", source_of(self, element.source, element.node), var, form }
 end
 
 local function keys_of(parts, kind, count)
   local list = parts.keys or parts.strs or parts.syms
   if not list then return nil end
-  if kind ~= "relation" and kind ~= "tuple" then anomaly.incorrect("lion/syntax", ":keys goes with a relation or a tuple find") end
-  if #list ~= count then anomaly.incorrect("lion/syntax", ":keys names %d of %d find elements", #list, count) end
+  if kind ~= "relation" and kind ~= "tuple" then
+    anomaly.incorrect("lion/syntax", ":keys goes with a relation or a tuple find")
+  end
+  if #list ~= count then
+    anomaly.incorrect("lion/syntax", ":keys names %d of %d find elements", #list, count)
+  end
   local keys = {}
   for i, node in ipairs(list) do
     if node.kind ~= "symbol" and node.kind ~= "keyword" then fail(node, ":keys takes names") end
@@ -507,17 +692,21 @@ local function inputs_ir(self, env, inputs)
       self.source_count = self.source_count + 1
       self.sources[input.name] = self.source_count - 1
       result[i] = { "source", self.source_count - 1 }
-    elseif input.kind == "rules" then result[i] = { "rules" }
+    elseif input.kind == "rules" then
+      result[i] = { "rules" }
     elseif input.kind == "pattern" then
       pattern_inputs[input.name] = i - 1
       result[i] = { "pattern" }
-    else result[i] = binding_ir(env, input.binding) end
+    else
+      result[i] = binding_ir(env, input.binding)
+    end
   end
   return result, pattern_inputs
 end
 
 --- Compile a query (text, table or node) with the rules that go with it.
--- @treturn table ir; text; is_source_unused (no :in, and nothing reads $); takes_rules, the number of the % input
+-- @treturn table ir; text; is_source_unused (no :in, and nothing reads $); takes_rules, the number
+-- of the % input
 function analyse.query(query, rules, depth, outer_text)
   if (depth or 0) > 20 then anomaly.incorrect("lion/syntax", "queries nested deeper than 20") end
   local parts, own_rules, text = parse.sections(query)
@@ -528,8 +717,20 @@ function analyse.query(query, rules, depth, outer_text)
     if input.kind == "rules" then rules_input = i end
   end
   rules = rules or own_rules
-  local self = { text = text, rules_text = type(rules) == "string" and rules or nil, sources = {}, source_count = 0, used_sources = {},
-    rules_given = rules, rules = rules and parse.rules(rules), rule_numbers = {}, rule_irs = {}, pending = {}, nesting = 0, depth = depth or 0 }
+  local self = {
+    text = text,
+    rules_text = type(rules) == "string" and rules or nil,
+    sources = {},
+    source_count = 0,
+    used_sources = {},
+    rules_given = rules,
+    rules = rules and parse.rules(rules),
+    rule_numbers = {},
+    rule_irs = {},
+    pending = {},
+    nesting = 0,
+    depth = depth or 0,
+  }
   local env, outside = { frame = new_frame(), numbers = {} }, {}
   local inputs_result, pattern_inputs = inputs_ir(self, env, inputs)
   for _, input in ipairs(inputs) do
@@ -544,18 +745,36 @@ function analyse.query(query, rules, depth, outer_text)
   end
   local kind, elements = parse.find(parts.find)
   local element_irs, with, order = {}, {}, {}
-  for i, element in ipairs(elements) do element_irs[i] = element_ir(self, env, element, pattern_inputs) end
+  for i, element in ipairs(elements) do
+    element_irs[i] = element_ir(self, env, element, pattern_inputs)
+  end
   for i, node in ipairs(parts.with or {}) do
     if not is_var(node) then fail(node, ":with takes variables") end
     with[i] = known_var(env, node.value, ":with")
   end
-  for i, by in ipairs(parse.order(parts["order-by"])) do order[i] = { known_var(env, by[1], ":order-by"), by[2] } end
-  local ir = { vars = env.frame.names, sources = self.source_count,
+  for i, by in ipairs(parse.order(parts["order-by"])) do
+    order[i] = { known_var(env, by[1], ":order-by"), by[2] }
+  end
+  local ir = {
+    vars = env.frame.names,
+    sources = self.source_count,
     find = { kind = kind, elements = element_irs, keys = keys_of(parts, kind, #elements) },
-    with = with, inputs = inputs_result, where = where, rules = self.rule_irs, order = order,
-    limit = parse.count(parts.limit, "limit") or -1, offset = parse.count(parts.offset, "offset") or 0 }
-  return { ir = ir, text = text, takes_rules = rules_input, inputs = inputs,
-    is_source_unused = parts["in"] == nil and next(self.used_sources) == nil, kind = kind }
+    with = with,
+    inputs = inputs_result,
+    where = where,
+    rules = self.rule_irs,
+    order = order,
+    limit = parse.count(parts.limit, "limit") or -1,
+    offset = parse.count(parts.offset, "offset") or 0,
+  }
+  return {
+    ir = ir,
+    text = text,
+    takes_rules = rules_input,
+    inputs = inputs,
+    is_source_unused = parts["in"] == nil and next(self.used_sources) == nil,
+    kind = kind,
+  }
 end
 
 --- The number of the input that rules come in, if the query has one; before the rules are known.

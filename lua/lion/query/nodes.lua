@@ -1,4 +1,5 @@
---- Queries written as Lua tables, turned into the nodes that the EDN reader makes of text, so that there is one parser.
+--- Queries written as Lua tables, turned into the nodes that the EDN reader makes of text, so that
+-- there is one parser.
 -- @module lion.query.nodes
 local anomaly = require "lion.anomaly"
 local values = require "lion.values"
@@ -20,16 +21,29 @@ local function vector(items)
   return items
 end
 
-local KINDS = { symbol = true, keyword = true, string = true, regex = true, number = true, boolean = true, ["nil"] = true, inst = true,
-  uuid = true, vector = true, list = true, map = true, set = true, query = true, pattern = true }
+local KINDS = {
+  symbol = true,
+  keyword = true,
+  string = true,
+  regex = true,
+  number = true,
+  boolean = true,
+  ["nil"] = true,
+  inst = true,
+  uuid = true,
+  vector = true,
+  list = true,
+  map = true,
+  set = true,
+  query = true,
+  pattern = true,
+}
 
 --- Is it a node, and not a table of the user's?
 function nodes.is_node(x) return type(x) == "table" and KINDS[x.kind] == true end
 
 --- Is a string of a table a variable, source, rule set or blank?
-function nodes.is_name(text)
-  return text == "_" or text:match("^[?$%%]") ~= nil
-end
+function nodes.is_name(text) return text == "_" or text:match("^[?$%%]") ~= nil end
 
 local is_name = nodes.is_name
 
@@ -39,7 +53,9 @@ local function is_sign(text) return text == "." or text == "..." end
 --- A value in the place of a term.
 function nodes.term(x, depth, has_signs)
   depth = depth or 1
-  if depth > DEPTH_MAX then anomaly.incorrect("lion/syntax", "a query nested deeper than %d", DEPTH_MAX) end
+  if depth > DEPTH_MAX then
+    anomaly.incorrect("lion/syntax", "a query nested deeper than %d", DEPTH_MAX)
+  end
   local kind = type(x)
   if x == values.null then return { kind = "nil" } end
   if kind == "string" then
@@ -56,7 +72,9 @@ function nodes.term(x, depth, has_signs)
   if values.is_symbol(x) then return symbol(x.name) end
   if values.is_decimal(x) then return { kind = "number", value = x } end
   local items = { kind = values.is_set(x) and "set" or "vector" }
-  for i = 1, #x do items[i] = nodes.term(x[i], depth + 1, has_signs) end
+  for i = 1, #x do
+    items[i] = nodes.term(x[i], depth + 1, has_signs)
+  end
   if #x == 0 and next(x) ~= nil and items.kind == "vector" then return nodes.map(x, depth) end
   return items
 end
@@ -65,7 +83,9 @@ end
 function nodes.map(x, depth)
   local keys, items = {}, { kind = "map" }
   for key in pairs(x) do
-    if type(key) ~= "string" then anomaly.incorrect("lion/syntax", "a %s cannot be a key in a query", type(key)) end
+    if type(key) ~= "string" then
+      anomaly.incorrect("lion/syntax", "a %s cannot be a key in a query", type(key))
+    end
     keys[#keys + 1] = key
   end
   table.sort(keys)
@@ -79,9 +99,7 @@ end
 --- A binding form.
 function nodes.binding(x) return nodes.term(x, 1, true) end
 
-local function is_plain_table(x)
-  return type(x) == "table" and getmetatable(x) == nil
-end
+local function is_plain_table(x) return type(x) == "table" and getmetatable(x) == nil end
 
 -- Functions whose arguments from the third on, or the third alone, are attributes.
 local TAKES_ATTRIBUTE = { ["get-else"] = 3, ["missing?"] = 3, ["get-some"] = math.huge }
@@ -89,35 +107,48 @@ local TAKES_ATTRIBUTE = { ["get-else"] = 3, ["missing?"] = 3, ["get-some"] = mat
 local function argument(x, name, number)
   local node = nodes.term(x)
   local last = TAKES_ATTRIBUTE[name]
-  if last and number >= 3 and number <= last and type(x) == "string" and node.kind == "string" then node.kind = "keyword" end
+  if last and number >= 3 and number <= last and type(x) == "string" and node.kind == "string" then
+    node.kind = "keyword"
+  end
   return node
 end
 
 -- ( name arg… ): the head is a name, whatever it looks like.
 local function call(x, first)
   local items = { kind = "list" }
-  if type(x[first]) ~= "string" then anomaly.incorrect("lion/syntax", "a call begins with the name of a function") end
+  if type(x[first]) ~= "string" then
+    anomaly.incorrect("lion/syntax", "a call begins with the name of a function")
+  end
   items[1] = symbol(x[first])
   for i = first + 1, #x do
     -- a nested query of `q` is a query
-    if x[first] == "q" and i == first + 1 then items[i - first + 1] = { kind = "query", value = x[i] }
-    else items[i - first + 1] = argument(x[i], x[first], i - first) end
+    if x[first] == "q" and i == first + 1 then
+      items[i - first + 1] = { kind = "query", value = x[i] }
+    else
+      items[i - first + 1] = argument(x[i], x[first], i - first)
+    end
   end
   return items
 end
 
 local function pattern(x, first)
   local items = { kind = "vector" }
-  for i = 1, #x do items[i] = nodes.term(x[i]) end
+  for i = 1, #x do
+    items[i] = nodes.term(x[i])
+  end
   local attribute = items[first + 1]
-  if attribute and attribute.kind == "string" and type(x[first + 1]) == "string" then attribute.kind = "keyword" end
+  if attribute and attribute.kind == "string" and type(x[first + 1]) == "string" then
+    attribute.kind = "keyword"
+  end
   return items
 end
 
 local clauses
 
 local function names(x)
-  if type(x) ~= "table" then anomaly.incorrect("lion/syntax", "not-join and or-join name their variables in an array") end
+  if type(x) ~= "table" then
+    anomaly.incorrect("lion/syntax", "not-join and or-join name their variables in an array")
+  end
   return nodes.term(x)
 end
 
@@ -128,12 +159,18 @@ local function list_clause(x, first, depth)
   if first == 2 then items[1] = symbol(x[1]) end
   items[#items + 1] = symbol(head)
   if head == "not" or head == "or" or head == "and" then
-    for _, clause in ipairs(clauses(x, first + 1, depth)) do items[#items + 1] = clause end
+    for _, clause in ipairs(clauses(x, first + 1, depth)) do
+      items[#items + 1] = clause
+    end
   elseif head == "not-join" or head == "or-join" then
     items[#items + 1] = names(x[first + 1])
-    for _, clause in ipairs(clauses(x, first + 2, depth)) do items[#items + 1] = clause end
+    for _, clause in ipairs(clauses(x, first + 2, depth)) do
+      items[#items + 1] = clause
+    end
   else
-    for i = first + 1, #x do items[#items + 1] = nodes.term(x[i]) end
+    for i = first + 1, #x do
+      items[#items + 1] = nodes.term(x[i])
+    end
   end
   return items
 end
@@ -141,27 +178,43 @@ end
 --- One clause of `where`.
 function nodes.clause(x, depth)
   depth = depth or 1
-  if depth > DEPTH_MAX then anomaly.incorrect("lion/syntax", "clauses nested deeper than %d", DEPTH_MAX) end
-  if type(x) ~= "table" or #x == 0 then anomaly.incorrect("lion/syntax", "a clause is an array, not %s", tostring(x)) end
+  if depth > DEPTH_MAX then
+    anomaly.incorrect("lion/syntax", "clauses nested deeper than %d", DEPTH_MAX)
+  end
+  if type(x) ~= "table" or #x == 0 then
+    anomaly.incorrect("lion/syntax", "a clause is an array, not %s", tostring(x))
+  end
   local head = x[1]
-  if is_plain_table(head) and type(head[1]) == "string" and not is_name(head[1]) and x[3] == nil then
+  if
+    is_plain_table(head)
+    and type(head[1]) == "string"
+    and not is_name(head[1])
+    and x[3] == nil
+  then
     local items = vector { call(head, 1) }
     if x[2] ~= nil then items[2] = nodes.binding(x[2]) end
     return items
   end
   if type(head) == "string" and head:byte(1) == 36 then
-    if type(x[2]) == "string" and not is_name(x[2]) and x[2]:byte(1) ~= 58 and type(x[3]) ~= "nil" or x[2] == "not" then
+    if
+      type(x[2]) == "string" and not is_name(x[2]) and x[2]:byte(1) ~= 58 and type(x[3]) ~= "nil"
+      or x[2] == "not"
+    then
       return list_clause(x, 2, depth)
     end
     return pattern(x, 2)
   end
-  if type(head) == "string" and not is_name(head) and head:byte(1) ~= 58 then return list_clause(x, 1, depth) end
+  if type(head) == "string" and not is_name(head) and head:byte(1) ~= 58 then
+    return list_clause(x, 1, depth)
+  end
   return pattern(x, 1)
 end
 
 function clauses(x, first, depth)
   local result = {}
-  for i = first, #x do result[#result + 1] = nodes.clause(x[i], depth + 1) end
+  for i = first, #x do
+    result[#result + 1] = nodes.clause(x[i], depth + 1)
+  end
   return result
 end
 
@@ -174,14 +227,20 @@ local function find_element(x)
   if type(x[1]) == "string" and not is_name(x[1]) then
     local items = list { symbol(x[1]) }
     for i = 2, #x do
-      if x[1] == "pull" and i == #x and is_pattern_name(x[i]) then items[i] = symbol(x[i])
-      elseif x[1] == "pull" and i == #x and not values.is_symbol(x[i]) then items[i] = { kind = "pattern", value = x[i] }
-      else items[i] = nodes.term(x[i]) end
+      if x[1] == "pull" and i == #x and is_pattern_name(x[i]) then
+        items[i] = symbol(x[i])
+      elseif x[1] == "pull" and i == #x and not values.is_symbol(x[i]) then
+        items[i] = { kind = "pattern", value = x[i] }
+      else
+        items[i] = nodes.term(x[i])
+      end
     end
     return items
   end
   local items = vector {}
-  for i = 1, #x do items[i] = find_element(x[i]) end
+  for i = 1, #x do
+    items[i] = find_element(x[i])
+  end
   return items
 end
 
@@ -197,21 +256,40 @@ local function array(x, key)
   return x
 end
 
-local KEYS = { find = true, ["in"] = true, with = true, where = true, keys = true, strs = true, syms = true, rules = true,
-  ["order-by"] = true, order_by = true, limit = true, offset = true }
+local KEYS = {
+  find = true,
+  ["in"] = true,
+  with = true,
+  where = true,
+  keys = true,
+  strs = true,
+  syms = true,
+  rules = true,
+  ["order-by"] = true,
+  order_by = true,
+  limit = true,
+  offset = true,
+}
 
---- A query table → { find = [nodes], with =, in =, where =, keys =, order =, limit =, offset = }, rules.
+--- A query table → { find = [nodes], with =, in =, where =, keys =, order =, limit =, offset = },
+-- rules.
 function nodes.query(x)
   local parts = {}
   for key in pairs(x) do
     if not KEYS[key] then
-      anomaly.incorrect("lion/syntax", "%s is no part of a query (find, with, in, where, keys, rules, order_by, limit, offset)", tostring(key))
+      anomaly.incorrect(
+        "lion/syntax",
+        "%s is no part of a query (find, with, in, where, keys, rules, order_by, limit, offset)",
+        tostring(key)
+      )
     end
   end
   local function each(key, convert)
     if x[key] == nil then return nil end
     local items = {}
-    for i, item in ipairs(array(x[key], key)) do items[i] = convert(item) end
+    for i, item in ipairs(array(x[key], key)) do
+      items[i] = convert(item)
+    end
     return items
   end
   parts.find = each("find", find_element)
@@ -232,20 +310,25 @@ function nodes.rules(x)
   local rules = vector {}
   for i, rule in ipairs(x) do
     if type(rule) ~= "table" or type(rule[1]) ~= "table" or type(rule[1][1]) ~= "string" then
-      anomaly.incorrect("lion/syntax", "a rule is { { \"name\", \"?a\", … }, clause, … }")
+      anomaly.incorrect("lion/syntax", 'a rule is { { "name", "?a", … }, clause, … }')
     end
     local items = vector { call(rule[1], 1) }
-    for _, clause in ipairs(clauses(rule, 2, 1)) do items[#items + 1] = clause end
+    for _, clause in ipairs(clauses(rule, 2, 1)) do
+      items[#items + 1] = clause
+    end
     rules[i] = items
   end
   return rules
 end
 
---- A node as the Lua value that the binding makes a form of: wrapped (lion.values) where plain Lua has no type for it.
+--- A node as the Lua value that the binding makes a form of: wrapped (lion.values) where plain Lua
+-- has no type for it.
 function nodes.constant(node)
   local kind = node.kind
   if kind == "keyword" then return ":" .. node.value end
-  if kind == "string" then return node.value:byte(1) == 58 and values.str(node.value) or node.value end
+  if kind == "string" then
+    return node.value:byte(1) == 58 and values.str(node.value) or node.value
+  end
   if kind == "number" or kind == "boolean" or kind == "regex" then return node.value end
   if kind == "nil" then return values.null end
   if kind == "inst" then return values.inst(node.value) end
@@ -261,7 +344,9 @@ function nodes.constant(node)
     end
     return items
   end
-  for i, item in ipairs(node) do items[i] = nodes.constant(item) end
+  for i, item in ipairs(node) do
+    items[i] = nodes.constant(item)
+  end
   return kind == "set" and values.set(items) or items
 end
 
@@ -277,9 +362,17 @@ function nodes.text(node)
   if kind == "query" or kind == "pattern" then return "…" end
   if node.value ~= nil then return tostring(node.value) end
   local parts = {}
-  for i, item in ipairs(node) do parts[i] = nodes.text(item) end
+  for i, item in ipairs(node) do
+    parts[i] = nodes.text(item)
+  end
   local open, close = "[", "]"
-  if kind == "list" then open, close = "(", ")" elseif kind == "set" then open, close = "#{", "}" elseif kind == "map" then open, close = "{", "}" end
+  if kind == "list" then
+    open, close = "(", ")"
+  elseif kind == "set" then
+    open, close = "#{", "}"
+  elseif kind == "map" then
+    open, close = "{", "}"
+  end
   return open .. table.concat(parts, " ") .. close
 end
 

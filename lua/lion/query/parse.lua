@@ -1,4 +1,5 @@
---- The parts of a query out of its nodes: find, with, in, where as the grammar has them, no names resolved.
+--- The parts of a query out of its nodes: find, with, in, where as the grammar has them, no names
+-- resolved.
 -- @module lion.query.parse
 local anomaly = require "lion.anomaly"
 local edn = require "lion.edn"
@@ -6,8 +7,18 @@ local nodes = require "lion.query.nodes"
 
 local parse = {}
 
-local SECTIONS = { find = true, with = true, ["in"] = true, where = true, keys = true, strs = true, syms = true,
-  ["order-by"] = true, limit = true, offset = true }
+local SECTIONS = {
+  find = true,
+  with = true,
+  ["in"] = true,
+  where = true,
+  keys = true,
+  strs = true,
+  syms = true,
+  ["order-by"] = true,
+  limit = true,
+  offset = true,
+}
 
 local function fail(node, message, ...)
   if select("#", ...) > 0 then message = message:format(...) end
@@ -29,9 +40,18 @@ function parse.is_blank(node) return is_symbol(node) and node.value == "_" end
 local function sections_of_vector(vector)
   local parts, section = {}, nil
   for _, node in ipairs(vector) do
-    if node.kind == "keyword" and not (section == "order-by" and (node.value == "desc" or node.value == "asc")) then
+    if
+      node.kind == "keyword"
+      and not (section == "order-by" and (node.value == "desc" or node.value == "asc"))
+    then
       section = node.value
-      if not SECTIONS[section] then fail(nil, ":%s is no part of a query (:find, :with, :in, :where, :keys, :order-by, :limit, :offset)", section) end
+      if not SECTIONS[section] then
+        fail(
+          nil,
+          ":%s is no part of a query (:find, :with, :in, :where, :keys, :order-by, :limit, :offset)",
+          section
+        )
+      end
       if parts[section] then fail(nil, ":%s stands twice in the query", section) end
       parts[section] = {}
     elseif not section then
@@ -47,15 +67,22 @@ local function sections_of_map(map)
   local parts = {}
   for i = 1, #map, 2 do
     local key, value = map[i], map[i + 1]
-    if key.kind ~= "keyword" or not SECTIONS[key.value] then fail(key, "this is no part of a query") end
-    if key.value == "limit" or key.value == "offset" then parts[key.value] = { value }
-    elseif value.kind ~= "vector" and value.kind ~= "list" then fail(value, ":%s of a query is a vector", key.value)
-    else parts[key.value] = value end
+    if key.kind ~= "keyword" or not SECTIONS[key.value] then
+      fail(key, "this is no part of a query")
+    end
+    if key.value == "limit" or key.value == "offset" then
+      parts[key.value] = { value }
+    elseif value.kind ~= "vector" and value.kind ~= "list" then
+      fail(value, ":%s of a query is a vector", key.value)
+    else
+      parts[key.value] = value
+    end
   end
   return parts
 end
 
---- Sections of a query given as text, as a table, or as a node. Returns them, the rules that a table brought, and the text.
+--- Sections of a query given as text, as a table, or as a node. Returns them, the rules that a table
+-- brought, and the text.
 function parse.sections(query)
   if type(query) == "string" then
     local node = edn.read_ast(query)
@@ -79,23 +106,35 @@ end
 
 local function element(node)
   if parse.is_var(node) then return { kind = "var", name = node.value, node = node } end
-  if node.kind ~= "list" or not is_symbol(node[1]) then fail(node, "a find element is a variable, an aggregate or a pull") end
+  if node.kind ~= "list" or not is_symbol(node[1]) then
+    fail(node, "a find element is a variable, an aggregate or a pull")
+  end
   local head = node[1].value
   if head == "pull" then
     local at = parse.is_source(node[2]) and 3 or 2
     if not parse.is_var(node[at]) or node[at + 1] == nil or node[at + 2] ~= nil then
       fail(node, "pull takes a variable and a pattern, (pull ?e [:a/b])")
     end
-    return { kind = "pull", source = at == 3 and node[2].value or "$", name = node[at].value, pattern = node[at + 1], node = node }
+    return {
+      kind = "pull",
+      source = at == 3 and node[2].value or "$",
+      name = node[at].value,
+      pattern = node[at + 1],
+      node = node,
+    }
   end
   local last = node[#node]
-  if #node < 2 or not parse.is_var(last) then fail(node, "an aggregate ends with its variable, (count ?x)") end
+  if #node < 2 or not parse.is_var(last) then
+    fail(node, "an aggregate ends with its variable, (count ?x)")
+  end
   return { kind = "aggregate", aggregate = head, arguments = node, name = last.value, node = node }
 end
 
 local function elements(list)
   local result = {}
-  for i, node in ipairs(list) do result[i] = element(node) end
+  for i, node in ipairs(list) do
+    result[i] = element(node)
+  end
   return result
 end
 
@@ -104,12 +143,16 @@ function parse.find(list)
   if not list or #list == 0 then fail(nil, "a query finds something: [:find ?x :where …]") end
   local first, last = list[1], list[#list]
   if is_symbol(last) and last.value == "." then
-    if #list ~= 2 then fail(nil, "one element stands before the dot of a scalar find, [:find ?x .]") end
+    if #list ~= 2 then
+      fail(nil, "one element stands before the dot of a scalar find, [:find ?x .]")
+    end
     return "scalar", elements { first }
   end
   if first.kind == "vector" then
     if #list > 1 then fail(first, "a collection or tuple find stands alone") end
-    if #first == 2 and is_symbol(first[2]) and first[2].value == "..." then return "collection", elements { first[1] } end
+    if #first == 2 and is_symbol(first[2]) and first[2].value == "..." then
+      return "collection", elements { first[1] }
+    end
     if #first == 0 then fail(first, "a tuple find has elements") end
     return "tuple", elements(first)
   end
@@ -122,19 +165,25 @@ end
 function parse.binding(node)
   if parse.is_blank(node) then return { kind = "blank" } end
   if parse.is_var(node) then return { kind = "scalar", name = node.value } end
-  if node.kind ~= "vector" or #node == 0 then fail(node, "this is no binding: ?x, [?x ?y], [?x ...] or [[?x ?y]]") end
+  if node.kind ~= "vector" or #node == 0 then
+    fail(node, "this is no binding: ?x, [?x ?y], [?x ...] or [[?x ?y]]")
+  end
   if #node == 2 and is_symbol(node[2]) and node[2].value == "..." then
     return { kind = "collection", parts = { parse.binding(node[1]) } }
   end
   if #node == 1 and node[1].kind == "vector" then
     local parts = {}
-    for i, part in ipairs(node[1]) do parts[i] = parse.binding(part) end
+    for i, part in ipairs(node[1]) do
+      parts[i] = parse.binding(part)
+    end
     if #parts == 0 then fail(node, "a relation binding has columns") end
     return { kind = "relation", parts = parts }
   end
   local parts = {}
   for i, part in ipairs(node) do
-    if is_symbol(part) and part.value == "..." then fail(node, "... ends a collection binding of one part, [?x ...]") end
+    if is_symbol(part) and part.value == "..." then
+      fail(node, "... ends a collection binding of one part, [?x ...]")
+    end
     parts[i] = parse.binding(part)
   end
   return { kind = "tuple", parts = parts }
@@ -146,7 +195,9 @@ local function check_twice(binding, node, seen)
     if seen[binding.name] then fail(node, "%s is given twice by the inputs", binding.name) end
     seen[binding.name] = true
   end
-  for _, part in ipairs(binding.parts or {}) do check_twice(part, node, seen) end
+  for _, part in ipairs(binding.parts or {}) do
+    check_twice(part, node, seen)
+  end
 end
 
 --- The inputs: { kind = source | rules | pattern | binding, name =, binding = }.
@@ -154,10 +205,15 @@ function parse.inputs(list)
   local inputs, seen = {}, {}
   for i, node in ipairs(list) do
     local input
-    if parse.is_source(node) then input = { kind = "source", name = node.value }
-    elseif is_symbol(node) and node.value == "%" then input = { kind = "rules", name = "%" }
-    elseif is_symbol(node) and node.value ~= "_" and not parse.is_var(node) then input = { kind = "pattern", name = node.value }
-    else input = { kind = "binding", binding = parse.binding(node) } end
+    if parse.is_source(node) then
+      input = { kind = "source", name = node.value }
+    elseif is_symbol(node) and node.value == "%" then
+      input = { kind = "rules", name = "%" }
+    elseif is_symbol(node) and node.value ~= "_" and not parse.is_var(node) then
+      input = { kind = "pattern", name = node.value }
+    else
+      input = { kind = "binding", binding = parse.binding(node) }
+    end
     if input.name then
       if seen[input.name] then fail(node, "an input is named twice") end
       seen[input.name] = true
@@ -173,9 +229,17 @@ end
 function parse.order(list)
   local order = {}
   for _, node in ipairs(list or {}) do
-    if parse.is_var(node) then order[#order + 1] = { node.value, "asc" }
-    elseif node.kind == "keyword" and (node.value == "asc" or node.value == "desc") and #order > 0 then order[#order][2] = node.value
-    else fail(node, ":order-by takes variables, each followed by :asc or :desc if need be") end
+    if parse.is_var(node) then
+      order[#order + 1] = { node.value, "asc" }
+    elseif
+      node.kind == "keyword"
+      and (node.value == "asc" or node.value == "desc")
+      and #order > 0
+    then
+      order[#order][2] = node.value
+    else
+      fail(node, ":order-by takes variables, each followed by :asc or :desc if need be")
+    end
   end
   return order
 end
@@ -183,7 +247,13 @@ end
 function parse.count(list, name)
   if not list then return nil end
   local node = list[1]
-  if #list ~= 1 or node.kind ~= "number" or type(node.value) ~= "number" or node.value % 1 ~= 0 or node.value < -1 then
+  if
+    #list ~= 1
+    or node.kind ~= "number"
+    or type(node.value) ~= "number"
+    or node.value % 1 ~= 0
+    or node.value < -1
+  then
     fail(node, ":%s takes a whole number", name)
   end
   return node.value
@@ -192,7 +262,9 @@ end
 -- ---- rules ------------------------------------------------------------------------------------------------------
 
 local function rule_head(node)
-  if (node.kind ~= "list" and node.kind ~= "vector") or not is_symbol(node[1]) then fail(node, "a rule's head is (name ?a ?b)") end
+  if (node.kind ~= "list" and node.kind ~= "vector") or not is_symbol(node[1]) then
+    fail(node, "a rule's head is (name ?a ?b)")
+  end
   local head = { name = node[1].value, vars = {}, required = {}, node = node }
   local function add(var, is_required)
     if not parse.is_var(var) then fail(node, "the head of a rule takes variables") end
@@ -204,7 +276,9 @@ local function rule_head(node)
   end
   for i = 2, #node do
     if i == 2 and node[i].kind == "vector" then
-      for _, var in ipairs(node[i]) do add(var, true) end
+      for _, var in ipairs(node[i]) do
+        add(var, true)
+      end
     else
       add(node[i], false)
     end
@@ -213,26 +287,46 @@ local function rule_head(node)
   return head
 end
 
---- Rules of EDN text or a table → name → { name, arity, required, branches = { { vars, clauses } } }, and the names in order.
+--- Rules of EDN text or a table → name → { name, arity, required, branches = { { vars, clauses } }
+-- }, and the names in order.
 function parse.rules(rules)
   local node
-  if type(rules) == "string" then node = edn.read_ast(rules)
-  elseif nodes.is_node(rules) then node = rules
-  elseif type(rules) == "table" then node = nodes.rules(rules)
-  else anomaly.incorrect("lion/syntax", "rules are EDN text or a table, not a %s", type(rules)) end
-  if node.kind ~= "vector" and node.kind ~= "list" then fail(node, "rules are a vector of rules [[(name ?a) clause…]…]") end
+  if type(rules) == "string" then
+    node = edn.read_ast(rules)
+  elseif nodes.is_node(rules) then
+    node = rules
+  elseif type(rules) == "table" then
+    node = nodes.rules(rules)
+  else
+    anomaly.incorrect("lion/syntax", "rules are EDN text or a table, not a %s", type(rules))
+  end
+  if node.kind ~= "vector" and node.kind ~= "list" then
+    fail(node, "rules are a vector of rules [[(name ?a) clause…]…]")
+  end
   local by_name = {}
   for _, rule in ipairs(node) do
-    if (rule.kind ~= "vector" and rule.kind ~= "list") or #rule < 2 then fail(rule, "a rule is [(name ?a ?b) clause…]") end
+    if (rule.kind ~= "vector" and rule.kind ~= "list") or #rule < 2 then
+      fail(rule, "a rule is [(name ?a ?b) clause…]")
+    end
     local head = rule_head(rule[1])
     local known = by_name[head.name]
     if not known then
       known = { name = head.name, arity = #head.vars, required = head.required, branches = {} }
       by_name[head.name] = known
     end
-    if known.arity ~= #head.vars then fail(rule[1], "the rule %s is defined with %d and with %d variables", head.name, known.arity, #head.vars) end
+    if known.arity ~= #head.vars then
+      fail(
+        rule[1],
+        "the rule %s is defined with %d and with %d variables",
+        head.name,
+        known.arity,
+        #head.vars
+      )
+    end
     local clauses = {}
-    for i = 2, #rule do clauses[#clauses + 1] = rule[i] end
+    for i = 2, #rule do
+      clauses[#clauses + 1] = rule[i]
+    end
     table.insert(known.branches, { vars = head.vars, clauses = clauses })
     for i, required in ipairs(head.required) do
       if required == 1 then known.required[i] = 1 end
