@@ -1,7 +1,9 @@
 --- EDN: reading and writing.
 --
--- Tokens are found by LPeg; nesting is kept on a stack of our own, so no text can exhaust anyone else's. What a form becomes
--- is a builder's affair: `edn.read` makes plain Lua values, `edn.read_tx` the tables of API.md's transactions, `edn.read_ast` nodes
+-- Tokens are found by LPeg; nesting is kept on a stack of our own, so no text can exhaust anyone
+-- else's. What a form becomes
+-- is a builder's affair: `edn.read` makes plain Lua values, `edn.read_tx` the tables of API.md's
+-- transactions, `edn.read_ast` nodes
 -- that keep what they were and where they stood.
 -- @module lion.edn
 local anomaly = require "lion.anomaly"
@@ -25,8 +27,10 @@ local digit = R "09"
 local integer = C(S "+-" ^ -1 * digit ^ 1) * P "N" ^ -1 * #delimiter
 local float = C(S "+-" ^ -1 * digit ^ 1 * (P "." * digit ^ 0) ^ -1 * (S "eE" * S "+-" ^ -1 * digit ^ 1) ^ -1)
 
--- kind, text, position behind
-local token = blank ^ 0 * (
+local to_token = blank ^ 0 * Cp()
+
+-- position, kind, text, position behind
+local token = to_token * (
     P ":" * Cc "keyword" * C(word)
   + P '"' * Cc "string" * C((1 - S '"\\') ^ 0) * P '"'
   + P '"' * Cc "escaped" * C((1 - S '"\\' + P "\\" * 1) ^ 0) * P '"'
@@ -39,7 +43,6 @@ local token = blank ^ 0 * (
         P "{" * Cc "open" * Cc "#{"
       + P "_" * Cc "prefix" * Cc "discard"
       + P '"' * Cc "regex" * C((1 - S '"\\' + P "\\" * 1) ^ 0) * P '"'
-      + P "##" * Cc "special" * C(word)
       + P "#" * Cc "special" * C(word)
       + P ":" * Cc "namespace" * C(word)
       + Cc "tag" * C(R("az", "AZ") * word ^ -1))
@@ -83,20 +86,32 @@ local function utf8_char(code)
     0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
 end
 
+local function hex_escape(text, raw, at, position)
+  local hex = raw:match("^u(%x%x%x%x)", at)
+  if not hex then fail(text, position, "\\u takes four hexadecimal digits") end
+  local code = tonumber(hex, 16)
+  if code < 0xD800 or code > 0xDFFF then return utf8_char(code), at + 5 end
+  local low = code < 0xDC00 and raw:match("^\\u([dD][c-fC-F]%x%x)", at + 5)
+  if not low then fail(text, position, "\\u%s is half of a pair", hex) end
+  return utf8_char(0x10000 + (code - 0xD800) * 1024 + tonumber(low, 16) - 0xDC00), at + 11
+end
+
 local function unescape(text, raw, position)
-  raw = raw:gsub("\\u([dD][89abAB]%x%x)\\u([dD][c-fC-F]%x%x)", function(high, low)
-    return utf8_char(0x10000 + (tonumber(high, 16) - 0xD800) * 1024 + tonumber(low, 16) - 0xDC00)
-  end)
-  local result = raw:gsub("\\(.)(%x?%x?%x?%x?)", function(char, hex)
+  local parts, from = {}, 1
+  while true do
+    local at = raw:find("\\", from, true)
+    if not at then break end
+    parts[#parts + 1] = raw:sub(from, at - 1)
+    local char = raw:sub(at + 1, at + 1)
     if char == "u" then
-      if #hex < 4 then fail(text, position, "\\u takes four hexadecimal digits") end
-      return utf8_char(tonumber(hex, 16))
+      parts[#parts + 1], from = hex_escape(text, raw, at + 1, position)
+    else
+      if not ESCAPES[char] then fail(text, position, "\\%s is no escape of a string", char) end
+      parts[#parts + 1], from = ESCAPES[char], at + 2
     end
-    local plain = ESCAPES[char]
-    if not plain then fail(text, position, "\\%s is no escape of a string", char) end
-    return plain .. hex
-  end)
-  return result
+  end
+  parts[#parts + 1] = raw:sub(from)
+  return table.concat(parts)
 end
 
 local function read_integer(text, digits, position)
@@ -148,6 +163,7 @@ local function value_builder(wraps)
     for i = 1, #items, 2 do
       local key = items[i]
       if type(key) == "string" and key:byte(1) == 58 then key = key:sub(2) end
+      if key ~= key then anomaly.incorrect("lion/syntax", "##NaN is no key of a map") end
       map[key] = items[i + 1]
     end
     return map
@@ -174,18 +190,20 @@ end
 
 local fresh = 0
 
---- The tempid of `#db/id[:db.part/user -1]`: the same number is the same tempid; without one it is a fresh one.
+--- The tempid of `#db/id[:db.part/user -1]`: the same number is the same tempid; without one it is a
+-- fresh one.
 function edn.tempid(form, text, position)
   if type(form) ~= "table" or #form < 1 or #form > 2 then fail(text, position, "#db/id takes [partition] or [partition number]") end
+  if form[1] == ":db.part/tx" then return "lion.tx" end
   if form[2] == nil then
     fresh = fresh + 1
     return "#db/id" .. tostring(form[1]) .. " fresh " .. fresh
   end
-  if tostring(form[1]) == ":db.part/tx" then return "lion.tx" end
   return "#db/id" .. tostring(form[1]) .. " " .. tostring(form[2])
 end
 
--- Nodes: { kind =, value = | items in the array part, first =, last = }; positions are bytes of the text.
+-- Nodes: { kind =, value = | items in the array part, first =, last = }; positions are bytes of the
+-- text.
 local function ast_builder()
   local builder = {}
   local function node(kind) return function(value) return { kind = kind, value = value } end end
@@ -259,11 +277,13 @@ local function scalar_of(self, kind, word_, at)
   if word_ == "true" then return builder.scalar(true) end
   if word_ == "false" then return builder.scalar(false) end
   if word_ == "nil" then return builder.null() end
+  if word_:byte(1) == 58 or word_:byte(1) == 35 then fail(text, at, "%s is nothing that EDN knows", word_) end
   if word_:match("^[+-]?%d") then fail(text, at, "%s is no number", word_) end
   return builder.symbol(word_)
 end
 
--- Hand a finished form to the frames that wait for one. Returns true, form when it is the outermost.
+-- Hand a finished form to the frames that wait for one. Returns true, form when it is the
+-- outermost.
 local function deliver(self, stack, depth, form)
   while true do
     local frame = stack[depth]
@@ -313,10 +333,9 @@ function Reader:next()
   local text, match = self.text, lpeg.match
   local stack, depth = {}, 0
   while true do
-    local kind, word_, behind = match(token, text, self.position)
-    local at = self.position
-    if not kind then
-      at = match(blank ^ 0 * Cp(), text, at)
+    local at, kind, word_, behind = match(token, text, self.position)
+    if not at then
+      at = match(to_token, text, self.position)
       if text:sub(at, at) == '"' or text:sub(at, at + 1) == '#"' then fail(text, at, "a string that is not closed") end
       fail(text, at, "%q is nothing that EDN knows", text:sub(at, at + 10))
     end
@@ -337,8 +356,7 @@ function Reader:next()
       else
         form = scalar_of(self, kind, word_, at)
         if self.builder.is_ast then
-          form.last = behind - 1
-          form.first = match(blank ^ 0 * Cp(), text, at)
+          form.first, form.last = at, behind - 1
         end
       end
       depth, is_whole, form = deliver(self, stack, depth, form)
@@ -360,9 +378,11 @@ end
 local plain, wrapping, ast = value_builder(false), value_builder(true), ast_builder()
 
 --- The value of a text that holds one form.
--- Keyword keys of maps become bare strings, other keywords strings with a colon; vectors and lists arrays, sets lion.set, nil lion.null.
+-- Keyword keys of maps become bare strings, other keywords strings with a colon; vectors and lists
+-- arrays, sets lion.set, nil lion.null.
 function edn.read(text) return read_one(text, plain) end
---- The same as the tables that conn:transact takes: strings that begin with a colon are wrapped by lion.str.
+--- The same as the tables that conn:transact takes: strings that begin with a colon are wrapped by
+-- lion.str.
 function edn.read_tx(text) return read_one(text, wrapping) end
 --- The same as nodes that keep what they were.
 function edn.read_ast(text) return read_one(text, ast) end
@@ -374,7 +394,7 @@ function edn.forms(text, position)
   local reader = new_reader(text, wrapping, position)
   local line, counted = 1, 1
   return function()
-    local at = lpeg.match(blank ^ 0 * Cp(), text, reader.position)
+    local at = lpeg.match(to_token, text, reader.position)
     for _ in text:sub(counted, at - 1):gmatch "\n" do line = line + 1 end
     counted = at
     local is_there, form = reader:next()

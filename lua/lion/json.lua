@@ -1,5 +1,7 @@
---- JSON, the pair of `read` and `write`. null is lion.null. Reading is cjson's; writing is here, since cjson prints at
--- most 14 digits and a long has 19: whole numbers are written whole, doubles in the shortest form that reads back.
+--- JSON, the pair of `read` and `write`. null is lion.null. Reading is cjson's; writing is here,
+-- since cjson prints at
+-- most 14 digits and a long has 19: whole numbers are written whole, doubles in the shortest form
+-- that reads back.
 -- @module lion.json
 local anomaly = require "lion.anomaly"
 local cjson = require "cjson"
@@ -8,6 +10,7 @@ local DEPTH_MAX = 200
 
 local codec = cjson.new()
 codec.decode_max_depth(DEPTH_MAX)
+codec.decode_invalid_numbers(false)
 
 local json = {}
 
@@ -84,7 +87,8 @@ function write_value(out, x, depth)
   else anomaly.incorrect("lion/syntax", "a %s has no form in JSON", kind) end
 end
 
---- A value's text, keys in order. Empty tables are objects (an empty lion.set is an array); functions are refused.
+--- A value's text, keys in order. Empty tables are objects (an empty lion.set is an array);
+-- functions are refused.
 function json.write(value)
   local out = {}
   write_value(out, value, 0)

@@ -1,9 +1,11 @@
---- Pull patterns: EDN text, nodes of a query's text, or Lua tables → the one normalised form that core/pull/pull.h describes.
+--- Pull patterns: EDN text, nodes of a query's text, or Lua tables → the one normalised form that
+-- core/pull/pull.h describes.
 --
 --     "[:person/name {:person/boss 3} (:person/friend :limit 5 :as \"pals\")]"
 --     { "person/name", { ["person/boss"] = 3 }, { "person/friend", limit = 5, as = "pals" } }
 --
--- Both become a list of { attr =, reverse = 0|1, as =, limit =, default =, xform =, pattern =, recursion = }.
+-- Both become a list of { attr =, reverse = 0|1, as =, limit =, default =, xform =, pattern =,
+-- recursion = }.
 -- @module lion.pull
 local anomaly = require "lion.anomaly"
 local edn = require "lion.edn"
@@ -39,7 +41,8 @@ local function option_value(name, value)
   return nodes.term(value)
 end
 
--- { "a/b", as =, limit = … } as well as the text's own order { "a/b", ":as", "x" } and { "limit", "a/b", 3 }.
+-- { "a/b", as =, limit = … } as well as the text's own order { "a/b", ":as", "x" } and { "limit",
+-- "a/b", 3 }.
 local function expression_node(x, depth)
   local items, first = { kind = "list" }, 1
   if x[1] == "limit" or x[1] == "default" then items[1], first = nodes.symbol(x[1]), 2 end
@@ -138,7 +141,8 @@ local function set_option(spec, name, value, node)
   end
 end
 
--- An attribute, [attribute option…], (attribute option…), or the older (limit attribute n), (default attribute v).
+-- An attribute, [attribute option…], (attribute option…), or the older (limit attribute n),
+-- (default attribute v).
 local function expression_spec(node, depth)
   if node.kind ~= "vector" and node.kind ~= "list" then return attribute_spec(node) end
   check_depth(depth)

@@ -1,6 +1,7 @@
 --- A short hand for schema: `lion.schema` makes the transaction data that define attributes.
 --
---     conn:transact(lion.schema { person = { email = { "string", unique = "identity", doc = "login" }, friend = { "ref", many = true } } })
+--     conn:transact(lion.schema { person = { email = { "string", unique = "identity", doc = "login"
+-- }, friend = { "ref", many = true } } })
 -- @module lion.schema
 local anomaly = require "lion.anomaly"
 
@@ -105,7 +106,8 @@ local function define(attribute, spec)
 end
 
 --- Transaction data for the attributes of a specification, in order of their names.
--- @tparam table spec { namespace = { attribute = "type" | { "type", many =, unique =, component =, index =, no_history =, doc =,
+-- @tparam table spec { namespace = { attribute = "type" | { "type", many =, unique =, component =,
+-- index =, no_history =, doc =,
 --   tuple_attrs =, tuple_types =, tuple_type =, preds = } } }
 -- @treturn table
 function schema.define(spec)

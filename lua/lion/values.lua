@@ -1,4 +1,5 @@
---- The values that Lua has no type for: null, symbols, decimals, sets, and the wrappers that say how a string or an
+--- The values that Lua has no type for: null, symbols, decimals, sets, and the wrappers that say how
+-- a string or an
 -- array is meant. The binding knows them by the field `__lion` of their metatable.
 -- @module lion.values
 local anomaly = require "lion.anomaly"
@@ -232,18 +233,30 @@ end
 local function parse_decimal(text)
   local sign, whole, fraction, exponent = text:match("^([+-]?)(%d*)%.?(%d*)[eE]?([+-]?%d*)$")
   if not sign or #whole + #fraction == 0 then return nil end
-  local scale = #fraction - (tonumber(exponent) or 0)
+  local shift = tonumber(exponent) or 0
+  if math.abs(shift) > 1024 or text:find("[eE][+-]?$") then return nil end
+  local scale = #fraction - shift
   local digits = whole .. fraction
   if scale < 0 then digits, scale = digits .. ("0"):rep(-scale), 0 end
   if #digits > 1024 or scale > 1024 then return nil end
   return make(sign == "-" and -1 or 1, from_digits((digits:gsub("^0+", ""))), scale)
 end
 
+-- The shortest text that reads back as the number.
+local function number_text(x)
+  if x % 1 == 0 and x > -1e17 and x < 1e17 then return ("%.0f"):format(x) end
+  for digits = 15, 16 do
+    local text = ("%." .. digits .. "g"):format(x)
+    if tonumber(text) == x then return text end
+  end
+  return ("%.17g"):format(x)
+end
+
 --- An exact decimal number, of a text or a whole number.
 function values.decimal(x)
   if getmetatable(x) == Decimal then return x end
   local text = x
-  if type(x) == "number" then text = x % 1 == 0 and ("%.0f"):format(x) or ("%.17g"):format(x) end
+  if type(x) == "number" then text = number_text(x) end
   if type(x) == "cdata" then text = tostring(x):gsub("U?LL$", "") end
   local decimal = type(text) == "string" and parse_decimal(text)
   if not decimal then anomaly.incorrect("lion/syntax", "%s is no decimal number of at most 1024 digits", tostring(x)) end
