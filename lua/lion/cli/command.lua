@@ -9,7 +9,9 @@ command.DONE, command.FAILED, command.MISUSED = 0, 1, 2
 command.NOT_FOUND, command.CONFLICT, command.UNAVAILABLE = 3, 4, 5
 
 local CODES = {
-  ["not-found"] = command.NOT_FOUND, conflict = command.CONFLICT, unavailable = command.UNAVAILABLE,
+  ["not-found"] = command.NOT_FOUND,
+  conflict = command.CONFLICT,
+  unavailable = command.UNAVAILABLE,
   busy = command.UNAVAILABLE,
 }
 
@@ -18,7 +20,8 @@ function command.exit_code(failure) return failure.exit or CODES[failure.categor
 
 --- Raise: the command was not used as it is meant.
 function command.misuse(message, ...)
-  local failure = anomaly.new("incorrect", "lion/usage", select("#", ...) > 0 and message:format(...) or message)
+  local failure =
+    anomaly.new("incorrect", "lion/usage", select("#", ...) > 0 and message:format(...) or message)
   failure.exit = command.MISUSED
   error(failure, 0)
 end
@@ -27,7 +30,9 @@ local function take_option(options, spec, name, value, arguments, i)
   local kind = spec[name]
   if kind == nil then
     local known = {}
-    for key in pairs(spec) do known[#known + 1] = "--" .. key end
+    for key in pairs(spec) do
+      known[#known + 1] = "--" .. key
+    end
     table.sort(known)
     command.misuse("--%s is no option here; there are: %s", name, table.concat(known, ", "))
   end
@@ -61,7 +66,9 @@ function command.parse(arguments, spec)
     local name, value = argument:match("^%-%-([%w-]+)=(.*)$")
     name = name or argument:match("^%-%-([%w-]+)$")
     if argument == "--" then
-      for k = i + 1, #arguments do rest[#rest + 1] = arguments[k] end
+      for k = i + 1, #arguments do
+        rest[#rest + 1] = arguments[k]
+      end
       break
     elseif name then
       i = take_option(options, spec, name, value, arguments, i)
@@ -108,7 +115,9 @@ end
 function command.read_file(path)
   if path == "-" then return io.read("*a") end
   local file, reason = io.open(path, "rb")
-  if not file then error(anomaly.new("not-found", "lion/not-found", "cannot read " .. reason), 0) end
+  if not file then
+    error(anomaly.new("not-found", "lion/not-found", "cannot read " .. reason), 0)
+  end
   local text = file:read("*a")
   file:close()
   return text
@@ -130,7 +139,9 @@ end
 --- Print JSON or, for people, lines.
 function command.report(is_json, value, lines)
   if is_json then return command.print("%s", require("lion.json").write(value)) end
-  for _, line in ipairs(lines) do command.print("%s", line) end
+  for _, line in ipairs(lines) do
+    command.print("%s", line)
+  end
 end
 
 return command

@@ -25,14 +25,16 @@ function format.base64(bytes)
   return table.concat(out)
 end
 
--- ---- Values as programs read them ----------------------------------------------------------------------------
+-- ---- Values as programs read them --------------------------------------------------------------
 
 local plain
 
 -- An empty table is an array here only if it is said to be one.
 local function plain_array(items, kind, db)
   local out = {}
-  for i = 1, #items do out[i] = plain(items[i], kind, db) end
+  for i = 1, #items do
+    out[i] = plain(items[i], kind, db)
+  end
   return #out == 0 and values.set(out) or out
 end
 
@@ -50,7 +52,9 @@ function plain(value, kind, db)
   if type(value) == "table" then
     local mt = getmetatable(value)
     if mt and mt.__tostring then return tostring(value) end
-    if #value > 0 or next(value) == nil and kind ~= "map" then return plain_array(value, kind, db) end
+    if #value > 0 or next(value) == nil and kind ~= "map" then
+      return plain_array(value, kind, db)
+    end
     return plain_map(value, db)
   end
   if kind == "instant" and type(value) == "number" then return values.format_instant(value) end
@@ -69,11 +73,15 @@ format.plain = plain
 local function rows_of(result, described, db)
   local columns, rows = described.columns, {}
   local list = result
-  if described.shape == "scalar" then list = result == nil and {} or { { result } }
-  elseif described.shape == "tuple" then list = result == nil and {} or { result }
+  if described.shape == "scalar" then
+    list = result == nil and {} or { { result } }
+  elseif described.shape == "tuple" then
+    list = result == nil and {} or { result }
   elseif described.shape == "collection" then
     list = {}
-    for i, value in ipairs(result) do list[i] = { value } end
+    for i, value in ipairs(result) do
+      list[i] = { value }
+    end
   end
   for i, row in ipairs(list) do
     rows[i] = {}
@@ -88,7 +96,9 @@ end
 
 local function typed_row(row, columns, db)
   local out = {}
-  for k, column in ipairs(columns) do out[k] = plain(row[k], column.type, db) end
+  for k, column in ipairs(columns) do
+    out[k] = plain(row[k], column.type, db)
+  end
   return out
 end
 
@@ -107,7 +117,7 @@ local function typed_result(result, described, db)
   return #out == 0 and values.set(out) or out
 end
 
--- ---- Tables --------------------------------------------------------------------------------------------------
+-- ---- Tables ------------------------------------------------------------------------------------
 
 local function length(text)
   local _, continuation = text:gsub("[\128-\191]", "")
@@ -136,17 +146,23 @@ function format.cell(value)
     return ok and text or tostring(value)
   end
   if type(value) == "cdata" then return (tostring(value):gsub("U?LL$", "")) end
-  if type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 53 then return ("%.0f"):format(value) end
+  if type(value) == "number" and value % 1 == 0 and math.abs(value) < 2 ^ 53 then
+    return ("%.0f"):format(value)
+  end
   return (tostring(value):gsub("[%c]", " "))
 end
 
 -- Columns share the window: the widest give way first.
 local function fit(widths, window)
   local total = 0
-  for _, width in ipairs(widths) do total = total + width + 2 end
+  for _, width in ipairs(widths) do
+    total = total + width + 2
+  end
   while total - 2 > window do
     local widest = 1
-    for i, width in ipairs(widths) do if width > widths[widest] then widest = i end end
+    for i, width in ipairs(widths) do
+      if width > widths[widest] then widest = i end
+    end
     if widths[widest] <= 4 then break end
     widths[widest] = widths[widest] - 1
     total = total - 1
@@ -156,7 +172,9 @@ end
 --- Rows under names, cut to the window. `rows` are arrays of values.
 function format.table(names, rows, window)
   local cells, widths, is_number = {}, {}, {}
-  for k, name in ipairs(names) do widths[k], is_number[k] = length(name), #rows > 0 end
+  for k, name in ipairs(names) do
+    widths[k], is_number[k] = length(name), #rows > 0
+  end
   for i, row in ipairs(rows) do
     cells[i] = {}
     for k = 1, #names do
@@ -179,23 +197,31 @@ function format.table(names, rows, window)
   end
   add(names, true)
   local rule = {}
-  for k, width in ipairs(widths) do rule[k] = ("─"):rep(width) end
+  for k, width in ipairs(widths) do
+    rule[k] = ("─"):rep(width)
+  end
   lines[#lines + 1] = terminal.color("dim", table.concat(rule, "  "))
-  for _, row in ipairs(cells) do add(row) end
+  for _, row in ipairs(cells) do
+    add(row)
+  end
   return table.concat(lines, "\n")
 end
 
 local function column_names(described)
   local names = {}
-  for k, column in ipairs(described.columns) do names[k] = column.name end
+  for k, column in ipairs(described.columns) do
+    names[k] = column.name
+  end
   return names
 end
 
--- ---- Trees ---------------------------------------------------------------------------------------------------
+-- ---- Trees -------------------------------------------------------------------------------------
 
 local function sorted_keys(map)
   local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
+  for key in pairs(map) do
+    keys[#keys + 1] = key
+  end
   table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
   return keys
 end
@@ -203,7 +229,8 @@ end
 local function add_tree(lines, value, indent, window)
   for _, key in ipairs(sorted_keys(value)) do
     local item = value[key]
-    local is_branch = type(item) == "table" and not (getmetatable(item) and getmetatable(item).__tostring)
+    local is_branch = type(item) == "table"
+      and not (getmetatable(item) and getmetatable(item).__tostring)
       and next(item) ~= nil
     local label = type(key) == "number" and "·" or tostring(key)
     local line = indent .. terminal.color("cyan", label)
@@ -212,7 +239,9 @@ local function add_tree(lines, value, indent, window)
       lines[#lines + 1] = line
       add_tree(lines, item, indent .. "  ", window)
     else
-      lines[#lines + 1] = line .. " " .. cut(flat, math.max(8, window - length(indent) - length(label) - 1))
+      lines[#lines + 1] = line
+        .. " "
+        .. cut(flat, math.max(8, window - length(indent) - length(label) - 1))
     end
   end
 end
@@ -224,7 +253,7 @@ function format.tree(value, window)
   return table.concat(lines, "\n")
 end
 
--- ---- CSV -----------------------------------------------------------------------------------------------------
+-- ---- CSV ---------------------------------------------------------------------------------------
 
 local function csv_field(value)
   local text = format.cell(value)
@@ -234,18 +263,22 @@ end
 
 local function csv_line(row, count)
   local out = {}
-  for k = 1, count do out[k] = csv_field(row[k]) end
+  for k = 1, count do
+    out[k] = csv_field(row[k])
+  end
   return table.concat(out, ",")
 end
 
 --- Rows as CSV (RFC 4180) with a line of names.
 function format.csv(names, rows)
   local lines = { csv_line(names, #names) }
-  for _, row in ipairs(rows) do lines[#lines + 1] = csv_line(row, #names) end
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = csv_line(row, #names)
+  end
   return table.concat(lines, "\n")
 end
 
--- ---- One result ----------------------------------------------------------------------------------------------
+-- ---- One result --------------------------------------------------------------------------------
 
 local outputs = {}
 
@@ -254,7 +287,9 @@ function outputs.edn(result)
   if result == nil then return "nil" end
   return edn.write(result)
 end
-function outputs.csv(result, described, db) return format.csv(column_names(described), rows_of(result, described, db)) end
+function outputs.csv(result, described, db)
+  return format.csv(column_names(described), rows_of(result, described, db))
+end
 function outputs.table(result, described, db)
   return format.table(column_names(described), rows_of(result, described, db))
 end
@@ -272,7 +307,9 @@ function format.result(output, result, described, db)
     described.keys = sorted_keys(result[1])
     if #described.keys == #described.columns then
       described = { shape = "relation", columns = {}, keys = described.keys }
-      for k, key in ipairs(described.keys) do described.columns[k] = { name = key } end
+      for k, key in ipairs(described.keys) do
+        described.columns[k] = { name = key }
+      end
     end
   end
   return outputs[output](result, described, db)

@@ -11,8 +11,10 @@ local import = {
   summary = "Load a file into a database: EDN, JSON lines or CSV, by its ending or --format.",
   usage = [[URI FILE [--format edn|jsonl|csv] [--map COLUMN=ATTRIBUTE,…] [--batch N]
 
-EDN: each form is one transaction, a vector of transaction data or a map with :data (and a :batch-ident entity map).
-JSON lines: an entity map or an array of operations a line. CSV: a heading, and a mapping of columns to attributes;
+EDN: each form is one transaction, a vector of transaction data or a map with :data (and a
+:batch-ident entity map).
+JSON lines: an entity map or an array of operations a line. CSV: a heading, and a mapping of
+columns to attributes;
 without --map the headings are attributes. Lines of JSON and CSV go N (1000) to a transaction.
 An import that was interrupted goes on where it was.
 
@@ -65,7 +67,7 @@ function import.tx_of(form)
   return tx
 end
 
--- ---- records: iterators of tx data, line, position behind (bytes) ------------------------------------------------------
+-- ---- records: iterators of tx data, line, position behind (bytes) ------------------------------
 
 local readers = {}
 
@@ -79,12 +81,12 @@ end
 
 -- Lines from a position on, with their numbers.
 local function lines_of(text, position)
-  local line, at = 0, 1
+  local line = 0
   for start in text:gmatch "()[^\n]*\n?" do
     if start >= position then break end
-    line, at = line + 1, start
+    line = line + 1
   end
-  at = position
+  local at = position
   return function()
     if at > #text then return nil end
     local finish = text:find("\n", at, true) or #text + 1
@@ -184,7 +186,7 @@ function readers.csv(text, position, settings)
   end, settings.path)
 end
 
--- ---- the import -------------------------------------------------------------------------------------------------
+-- ---- the import --------------------------------------------------------------------------------
 
 local function install(conn)
   if conn:db():entid ":lion.import/digest" then return end

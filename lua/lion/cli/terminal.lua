@@ -9,9 +9,7 @@ local terminal = {}
 local STREAMS = { input = 0, output = 1, errors = 2 }
 
 --- Is the stream ("input", "output", "errors") a terminal?
-function terminal.is_terminal(stream)
-  return host ~= nil and host.is_terminal(STREAMS[stream])
-end
+function terminal.is_terminal(stream) return host ~= nil and host.is_terminal(STREAMS[stream]) end
 
 --- Columns of the window: of the terminal, of COLUMNS, or 100.
 function terminal.width()
@@ -22,7 +20,9 @@ end
 --- May output be coloured?
 function terminal.has_color()
   local no_color = os.getenv("NO_COLOR")
-  return (no_color == nil or no_color == "") and os.getenv("TERM") ~= "dumb" and terminal.is_terminal("output")
+  return (no_color == nil or no_color == "")
+    and os.getenv("TERM") ~= "dumb"
+    and terminal.is_terminal("output")
 end
 
 local COLORS = { bold = "1", dim = "2", red = "31", green = "32", blue = "34", cyan = "36" }

@@ -6,7 +6,8 @@ local edn = require "lion.edn"
 local types = {}
 
 local TYPES = { [":db.type/instant"] = "instant", [":db.type/bytes"] = "bytes" }
-local KEEPS_TYPE = { min = true, max = true, distinct = true, rand = true, sample = true, median = true }
+local KEEPS_TYPE =
+  { min = true, max = true, distinct = true, rand = true, sample = true, median = true }
 
 --- The type of an attribute that needs a form of its own, or nil.
 function types.of_attribute(db, name)
@@ -15,9 +16,13 @@ function types.of_attribute(db, name)
   return ok and attribute and TYPES[attribute.value_type] or nil
 end
 
-local function is_variable(node) return type(node) == "table" and node.kind == "symbol" and node.value:sub(1, 1) == "?" end
+local function is_variable(node)
+  return type(node) == "table" and node.kind == "symbol" and node.value:sub(1, 1) == "?"
+end
 local function is_keyword(node) return type(node) == "table" and node.kind == "keyword" end
-local function is_symbol(node, name) return type(node) == "table" and node.kind == "symbol" and node.value == name end
+local function is_symbol(node, name)
+  return type(node) == "table" and node.kind == "symbol" and node.value == name
+end
 
 -- [?e :a/b ?v …], after a source perhaps; [(get-else $ ?e :a/b x) ?v].
 local function learn(node, db, found)
@@ -27,8 +32,13 @@ local function learn(node, db, found)
     end
   end
   local call = node[1]
-  if type(call) == "table" and call.kind == "list" and is_symbol(call[1], "get-else") and is_keyword(call[4])
-    and is_variable(node[2]) then
+  if
+    type(call) == "table"
+    and call.kind == "list"
+    and is_symbol(call[1], "get-else")
+    and is_keyword(call[4])
+    and is_variable(node[2])
+  then
     found[node[2].value] = found[node[2].value] or types.of_attribute(db, call[4].value)
   end
 end
@@ -36,7 +46,9 @@ end
 local function visit(node, db, found)
   if type(node) ~= "table" then return end
   if node.kind == "vector" then learn(node, db, found) end
-  for i = 1, #node do visit(node[i], db, found) end
+  for i = 1, #node do
+    visit(node[i], db, found)
+  end
 end
 
 -- The elements behind :find, in a vector or a map query.
@@ -60,7 +72,8 @@ local function column_of(element, found)
   local head = element[1] and element[1].value
   if head == "pull" then return { name = "pull", type = "pull" } end
   local last = element[#element]
-  local name = is_variable(last) and ("(%s %s)"):format(head, last.value) or "(" .. tostring(head) .. ")"
+  local name = is_variable(last) and ("(%s %s)"):format(head, last.value)
+    or "(" .. tostring(head) .. ")"
   return { name = name, type = KEEPS_TYPE[head] and is_variable(last) and found[last.value] or nil }
 end
 
@@ -81,7 +94,9 @@ function types.of_query(text, db)
   local columns = {}
   for i = 1, #elements do
     local element = elements[i]
-    if not (is_symbol(element, "...") or is_symbol(element, ".")) then columns[#columns + 1] = column_of(element, found) end
+    if not (is_symbol(element, "...") or is_symbol(element, ".")) then
+      columns[#columns + 1] = column_of(element, found)
+    end
   end
   return { shape = shape, columns = columns }
 end
