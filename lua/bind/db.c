@@ -1,0 +1,406 @@
+/* db.c - values of the database: their place in time, names, attributes, counts. */
+#include "bind.h"
+
+#include <string.h>
+
+#define DB_TYPE "lion.db"
+
+static void release_db(void *owner)
+{
+    lion_bind_db *self = owner;
+    lion_bind_link_remove(&self->link);
+    lion_db_drop(self->db);
+    self->db = NULL;
+}
+
+static int db_gc(lua_State *L)
+{
+    release_db(lua_touserdata(L, 1));
+    return 0;
+}
+
+lion_bind_db *lion_bind_db_push(lua_State *L)
+{
+    lion_bind_db *self = lua_newuserdata(L, sizeof *self);
+    memset(self, 0, sizeof *self);
+    luaL_getmetatable(L, DB_TYPE);
+    lua_setmetatable(L, -2);
+    return self;
+}
+
+void lion_bind_db_take(lua_State *L, lion_bind_db *self, lion_db *db, lion_bind_conn *conn)
+{
+    self->db = db;
+    if (conn == NULL) conn = lion_bind_conn_find(L, db->database);
+    if (conn != NULL) lion_bind_link_add(&self->link, conn, release_db, self);
+}
+
+void lion_bind_push_db(lua_State *L, lion_db *db)
+{
+    lion_bind_push_slot(L, LION_BIND_DB);
+    lion_bind_db *self = lion_bind_db_push(L);
+    lion_bind_db_take(L, self, lion_db_keep(db), NULL);
+    lua_call(L, 1, 1);
+}
+
+static lion_bind_db *test_userdata(lua_State *L, int index)
+{
+    void *self = lua_touserdata(L, index);
+    if (self == NULL || lua_getmetatable(L, index) == 0) return NULL;
+    luaL_getmetatable(L, DB_TYPE);
+    bool is_db = lua_rawequal(L, -1, -2) != 0;
+    lua_pop(L, 2);
+    return is_db ? self : NULL;
+}
+
+lion_bind_db *lion_bind_db_test(lua_State *L, int index)
+{
+    if (lua_type(L, index) != LUA_TTABLE) return test_userdata(L, index);
+    lua_pushliteral(L, "handle");
+    lua_rawget(L, index < 0 ? index - 1 : index);
+    lion_bind_db *self = test_userdata(L, -1);
+    lua_pop(L, 1); /* the wrapper keeps it */
+    return self;
+}
+
+lion_bind_db *lion_bind_db_check(lua_State *L, int index)
+{
+    lion_bind_db *self = lion_bind_db_test(L, index);
+    if (self == NULL) lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a database value is expected here");
+    if (self->db == NULL)
+        lion_bind_fail(L, LION_INCORRECT, "lion/closed", "the connection of this database value is closed");
+    return self;
+}
+
+/* ---- time ---- */
+
+/* info(db) → basis_t, as_of_t, since_t (-1: none), is_history, next_counter, instant_ms, is_filtered */
+static int info(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    lua_pushnumber(L, (lua_Number)db->basis_t);
+    lua_pushnumber(L, (lua_Number)db->as_of_t);
+    lua_pushnumber(L, (lua_Number)db->since_t);
+    lua_pushboolean(L, db->is_history);
+    lua_pushnumber(L, (lua_Number)db->next_counter);
+    lua_pushnumber(L, (lua_Number)db->last_instant_ms);
+    lua_pushboolean(L, db->view.filter_count > 0);
+    return 7;
+}
+
+/* point(db, number or instant) → t */
+static int point(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    lion_value value;
+    if (lua_type(L, 3) == LUA_TNONE) {
+        value = lion_value_long(lion_bind_check_integer(L, 2, "a point in time"));
+    } else {
+        value = lion_value_scalar(LION_TYPE_INSTANT, lion_bind_check_integer(L, 2, "an instant"));
+    }
+    lion_arena arena; /* nothing below raises before it is freed */
+    lion_arena_init(&arena, 0);
+    int64_t t = 0;
+    lion_error error;
+    lion_status status = lion_db_point(&t, db, value, &arena, &error);
+    lion_arena_deinit(&arena);
+    if (status < 0) return lion_bind_raise(L, &error);
+    lua_pushnumber(L, (lua_Number)t);
+    return 1;
+}
+
+/* Push a value made from another by `make`. */
+static int derived(lua_State *L, lion_bind_db *from, lion_bind_db *out, lion_status status, lion_db *db,
+                   const lion_error *error)
+{
+    if (status < 0) return lion_bind_raise(L, error);
+    lion_bind_db_take(L, out, db, from->link.conn);
+    return 1;
+}
+
+static int as_of(lua_State *L)
+{
+    lion_bind_db *from = lion_bind_db_check(L, 1), *out = lion_bind_db_push(L);
+    lion_db *db = NULL;
+    lion_error error;
+    return derived(L, from, out, lion_db_as_of(&db, from->db, (int64_t)luaL_checknumber(L, 2), &error), db, &error);
+}
+
+static int since(lua_State *L)
+{
+    lion_bind_db *from = lion_bind_db_check(L, 1), *out = lion_bind_db_push(L);
+    lion_db *db = NULL;
+    lion_error error;
+    return derived(L, from, out, lion_db_since(&db, from->db, (int64_t)luaL_checknumber(L, 2), &error), db, &error);
+}
+
+static int history(lua_State *L)
+{
+    lion_bind_db *from = lion_bind_db_check(L, 1), *out = lion_bind_db_push(L);
+    lion_db *db = NULL;
+    lion_error error;
+    return derived(L, from, out, lion_db_history(&db, from->db, &error), db, &error);
+}
+
+static int filter(lua_State *L)
+{
+    lion_bind_db *from = lion_bind_db_check(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    int64_t handle = lion_bind_handle(L, 2);
+    lion_bind_db *out = lion_bind_db_push(L);
+    lion_db *db = NULL;
+    lion_error error;
+    return derived(L, from, out, lion_db_filter(&db, from->db, handle, &error), db, &error);
+}
+
+/* at_basis(db, t, next_counter, instant_ms) → db */
+static int at_basis(lua_State *L)
+{
+    lion_bind_db *from = lion_bind_db_check(L, 1), *out = lion_bind_db_push(L);
+    lion_db *db = NULL;
+    lion_error error;
+    lion_status status = lion_db_at_basis(&db, from->db, (int64_t)luaL_checknumber(L, 2), (int64_t)luaL_checknumber(L, 3),
+                                          (int64_t)luaL_checknumber(L, 4), &error);
+    return derived(L, from, out, status, db, &error);
+}
+
+static int equal(lua_State *L)
+{
+    lion_bind_db *a = lion_bind_db_test(L, 1), *b = lion_bind_db_test(L, 2);
+    bool is_equal = a != NULL && b != NULL && a->db != NULL && b->db != NULL && lion_db_equal(a->db, b->db);
+    lua_pushboolean(L, is_equal);
+    return 1;
+}
+
+static int drop(lua_State *L)
+{
+    lion_bind_db *self = lion_bind_db_test(L, 1);
+    if (self != NULL) release_db(self);
+    return 0;
+}
+
+/* ---- names ---- */
+
+/* An arena that a raised error cannot leak, pushed. */
+static int arena_gc(lua_State *L)
+{
+    lion_arena_deinit(lua_touserdata(L, 1));
+    return 0;
+}
+
+static lion_arena *push_arena(lua_State *L)
+{
+    lion_arena *arena = lua_newuserdata(L, sizeof *arena);
+    lion_arena_init(arena, 0);
+    luaL_getmetatable(L, "lion.arena");
+    lua_setmetatable(L, -2);
+    return arena;
+}
+
+/* entid(db, x) → id, or nil */
+static int entid(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    lion_arena *arena = push_arena(L);
+    lion_form form;
+    lion_bind_read(L, 2, arena, &form);
+    int64_t id = 0;
+    lion_error error;
+    lion_status status = lion_db_entid(&id, db, &form, arena, &error);
+    lion_arena_deinit(arena);
+    lion_arena_init(arena, 0);
+    if (status < 0) return lion_bind_raise(L, &error);
+    if (status == LION_ABSENT) return 0;
+    lua_pushnumber(L, (lua_Number)id);
+    return 1;
+}
+
+/* ident(db, id) → name without colon, or nil */
+static int ident(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    lion_slice name;
+    if (lion_schema_ident(&name, db->schema, lion_bind_check_integer(L, 2, "an entity id")) != LION_OK) return 0;
+    lion_bind_push_text(L, name);
+    return 1;
+}
+
+/* ---- attributes ---- */
+
+static void set_keyword(lua_State *L, const char *key, const char *prefix, const char *name)
+{
+    lua_pushfstring(L, "%s%s", prefix, name);
+    lua_setfield(L, -2, key);
+}
+
+static void set_boolean(lua_State *L, const char *key, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, key);
+}
+
+static void push_tuple_parts(lua_State *L, const lion_attribute *attribute, const lion_schema *schema)
+{
+    if (attribute->tuple_kind == 0) return;
+    if (attribute->tuple_kind == 3) {
+        set_keyword(L, "tuple_type", ":", lion_type_name(attribute->tuple_types[0]));
+        return;
+    }
+    lua_createtable(L, attribute->tuple_count, 0);
+    for (int i = 0; i < attribute->tuple_count; i++) {
+        lion_slice name = { 0 };
+        if (attribute->tuple_kind == 1) {
+            if (lion_schema_ident(&name, schema, attribute->tuple_attributes[i]) != LION_OK) name.size = 0;
+            lua_pushliteral(L, ":");
+            lion_bind_push_text(L, name);
+            lua_concat(L, 2);
+        } else {
+            lua_pushfstring(L, ":%s", lion_type_name(attribute->tuple_types[i]));
+        }
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, attribute->tuple_kind == 1 ? "tuple_attrs" : "tuple_types");
+}
+
+static void push_attribute(lua_State *L, const lion_attribute *attribute, const lion_schema *schema)
+{
+    lua_createtable(L, 0, 12);
+    lua_pushnumber(L, attribute->id);
+    lua_setfield(L, -2, "id");
+    lua_pushliteral(L, ":");
+    lion_bind_push_text(L, attribute->ident);
+    lua_concat(L, 2);
+    lua_setfield(L, -2, "ident");
+    set_keyword(L, "value_type", ":", lion_type_name(attribute->type));
+    set_keyword(L, "cardinality", ":db.cardinality/", attribute->is_many ? "many" : "one");
+    if (attribute->unique != LION_UNIQUE_NONE)
+        set_keyword(L, "unique", ":db.unique/", attribute->unique == LION_UNIQUE_VALUE ? "value" : "identity");
+    set_boolean(L, "is_component", attribute->is_component);
+    set_boolean(L, "indexed", attribute->is_indexed);
+    set_boolean(L, "has_avet", attribute->is_in_avet);
+    set_boolean(L, "no_history", attribute->no_history);
+    set_boolean(L, "fulltext", false);
+    push_tuple_parts(L, attribute, schema);
+    if (attribute->predicate_count > 0) {
+        lua_createtable(L, (int)attribute->predicate_count, 0);
+        for (uint32_t i = 0; i < attribute->predicate_count; i++) {
+            lion_bind_push_text(L, attribute->predicates[i]);
+            lua_rawseti(L, -2, (int)i + 1);
+        }
+        lua_setfield(L, -2, "preds");
+    }
+}
+
+/* attribute(db, a) → table; lion/unknown-attribute */
+static int attribute(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    lion_arena *arena = push_arena(L);
+    lion_form form;
+    lion_bind_read(L, 2, arena, &form);
+    const lion_attribute *found = NULL;
+    lion_error error;
+    if (lion_db_attribute(&found, db, &form, &error) != LION_OK) return lion_bind_raise(L, &error);
+    push_attribute(L, found, db->schema);
+    return 1;
+}
+
+/* attributes(db) → array of tables, ascending by id */
+static int attributes(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    uint32_t count;
+    const lion_attribute *const *all = lion_schema_attributes(db->schema, &count);
+    lua_createtable(L, (int)count, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        push_attribute(L, all[i], db->schema);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+/* is_attribute(db, name) → the attribute's is_many, is_component, is_ref; nil if there is none */
+static int attribute_kind(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    size_t size;
+    const char *name = luaL_checklstring(L, 2, &size);
+    const lion_attribute *found = lion_schema_attribute_named(db->schema, lion_slice_of(name, size));
+    if (found == NULL) return 0;
+    lua_pushboolean(L, found->is_many);
+    lua_pushboolean(L, found->is_component);
+    lua_pushboolean(L, found->type == LION_TYPE_REF);
+    lua_pushnumber(L, found->id);
+    return 4;
+}
+
+/* ---- counts ---- */
+
+static const char *const index_names[] = { "eavt", "aevt", "avet", "vaet", NULL };
+
+/* count(db, index, components) → number; nil: the value is filtered, so its datoms must be looked at */
+static int count(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    int index = luaL_checkoption(L, 2, NULL, index_names);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lion_arena *arena = push_arena(L);
+    lion_form forms;
+    lion_bind_read(L, 3, arena, &forms);
+    lion_key key;
+    uint64_t result = 0;
+    lion_error error;
+    lion_status status = lion_db_key(&key, db, (lion_index)index, forms.items, forms.count, arena, &error);
+    if (status == LION_OK) {
+        status = lion_view_count(&result, &db->view, (lion_index)index, &key, arena, &error);
+        if (status == LION_ABSENT) return 0;
+    }
+    if (status < 0) return lion_bind_raise(L, &error);
+    lua_pushnumber(L, (lua_Number)result);
+    return 1;
+}
+
+/* indexed_distinct(db, attribute id) → distinct values as the indexer counted them; nil when novelty or time
+ * make them another number */
+static int indexed_distinct(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    const lion_view *view = &db->view;
+    bool is_exact = view->filter_count == 0 && !view->is_history && view->since_t < 0 && view->upper_t >= db->basis_t
+                    && view->root->t == db->basis_t && db->branch == 0;
+    if (!is_exact) return 0;
+    const lion_root_attribute *trees = lion_root_attribute_lookup(view->root, (uint32_t)luaL_checknumber(L, 2));
+    lua_pushnumber(L, trees == NULL ? 0 : (lua_Number)trees->distinct_v);
+    return 1;
+}
+
+const luaL_Reg lion_bind_db_functions[] = {
+    { "info", info },
+    { "point", point },
+    { "as_of", as_of },
+    { "since", since },
+    { "history", history },
+    { "filter", filter },
+    { "at_basis", at_basis },
+    { "equal", equal },
+    { "drop", drop },
+    { "entid", entid },
+    { "ident", ident },
+    { "attribute", attribute },
+    { "attributes", attributes },
+    { "attribute_kind", attribute_kind },
+    { "count", count },
+    { "indexed_distinct", indexed_distinct },
+    { NULL, NULL },
+};
+
+void lion_bind_db_types(lua_State *L)
+{
+    luaL_newmetatable(L, DB_TYPE);
+    lua_pushcfunction(L, db_gc);
+    lua_setfield(L, -2, "__gc");
+    luaL_newmetatable(L, "lion.arena");
+    lua_pushcfunction(L, arena_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 2);
+}
