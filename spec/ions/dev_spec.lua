@@ -15,16 +15,28 @@ local function shell(command)
   return text
 end
 
-local MANIFEST = [[return { app = "tiny", params = { currency = "EUR" }, allow = { "tiny/double" }, http = {
-  { "GET", "/", "tiny/home" }, { "GET", "/json", "tiny/data" }, { "POST", "/echo", "tiny/echo" }, { "GET", "/boom", "tiny/boom" },
-  { "GET", "/nonsense", "tiny/nonsense" }, { "GET", "/stream", "tiny/stream" }, { "GET", "/loop", "tiny/loop" }, { "GET", "/count", "tiny/count" } } }]]
+local MANIFEST = [==[
+return {
+  app = "tiny",
+  params = { currency = "EUR" },
+  allow = { "tiny/double" },
+  http = {
+    { "GET", "/", "tiny/home" }, { "GET", "/json", "tiny/data" }, { "POST", "/echo", "tiny/echo" },
+    { "GET", "/boom", "tiny/boom" }, { "GET", "/nonsense", "tiny/nonsense" },
+    { "GET", "/stream", "tiny/stream" }, { "GET", "/loop", "tiny/loop" },
+    { "GET", "/count", "tiny/count" },
+  },
+}
+]==]
 
-local MODULE = [[
+local MODULE = [==[
 local ion = require "ion"
 local tiny = {}
 function tiny.home() return "hello VERSION " .. ion.param "currency" end
 function tiny.data(request) return { body = { q = request.query.q, method = request.method } } end
-function tiny.echo(request) return { status = 201, headers = { ["x-size"] = #request.body }, body = request.body } end
+function tiny.echo(request)
+  return { status = 201, headers = { ["x-size"] = #request.body }, body = request.body }
+end
 function tiny.boom() error "the handler's own words" end
 function tiny.nonsense() return 42 end
 function tiny.loop() while true do end end
@@ -34,10 +46,12 @@ function tiny.stream()
 end
 function tiny.count()
   ion.connect():transact { { ["db/doc"] = "visit" } }
-  return tostring(ion.db():count("aevt", "db/doc") > 0) .. ion.db():q("[:find ?y . :in $ ?x :where [(tiny/double ?x) ?y]]", 21)
+  local db = ion.db()
+  return tostring(db:count("aevt", "db/doc") > 0)
+    .. db:q("[:find ?y . :in $ ?x :where [(tiny/double ?x) ?y]]", 21)
 end
 return tiny
-]]
+]==]
 
 describe("lion dev", function()
   local folder, pid, url
@@ -61,7 +75,14 @@ describe("lion dev", function()
     os.execute("mkdir -p " .. folder)
     write(folder .. "/ion.lua", MANIFEST)
     write(folder .. "/tiny.lua", (MODULE:gsub("VERSION", "one")))
-    pid = shell(("%s dev %s --listen 127.0.0.1:0 >%s/out 2>%s/err & echo $!"):format(PROGRAM, folder, folder, folder)):match "%d+"
+    pid = shell(
+      ("%s dev %s --listen 127.0.0.1:0 >%s/out 2>%s/err & echo $!"):format(
+        PROGRAM,
+        folder,
+        folder,
+        folder
+      )
+    ):match "%d+"
     for _ = 1, 100 do
       local file = io.open(folder .. "/out")
       url = file and file:read("*a"):match "ready (http://%S+)/"
@@ -71,19 +92,26 @@ describe("lion dev", function()
     end
   end)
 
-  teardown(function()
-    os.execute("kill " .. pid .. "; rm -rf " .. folder)
-  end)
+  teardown(function() os.execute("kill " .. pid .. "; rm -rf " .. folder) end)
 
   it("says where it is ready", function() assert.truthy(url) end)
   it("answers with a string", function() assert.equal("hello one EUR|200", get "/") end)
-  it("answers with JSON", function() assert.equal('{"method":"GET","q":"a b"}|200', get "/json?q=a+b") end)
+  it(
+    "answers with JSON",
+    function() assert.equal('{"method":"GET","q":"a b"}|200', get "/json?q=a+b") end
+  )
   it("reads bodies, chunked ones too", function()
     assert.equal("some text|201", get("/echo", "-d 'some text'"))
     assert.equal("some text|201", get("/echo", "-H 'transfer-encoding: chunked' -d 'some text'"))
   end)
-  it("streams what a function yields", function() assert.equal("piece 1\npiece 2\npiece 3\n|200", get "/stream") end)
-  it("runs what the manifest allows in queries", function() assert.equal("true42|200", get "/count") end)
+  it(
+    "streams what a function yields",
+    function() assert.equal("piece 1\npiece 2\npiece 3\n|200", get "/stream") end
+  )
+  it(
+    "runs what the manifest allows in queries",
+    function() assert.equal("true42|200", get "/count") end
+  )
   it("answers 404 and 405", function()
     assert.equal("not found\n|404", get "/nowhere")
     assert.equal("method not allowed\n|405", get("/", "-X DELETE"))
@@ -100,7 +128,8 @@ describe("lion dev", function()
   end)
   it("refuses malformed HTTP and oversized headers", function()
     local port = url:match ":(%d+)$"
-    local talk = [[bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; printf "NONSENSE\r\n\r\n" >&3; timeout 5 cat <&3']]
+    local talk =
+      [[bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; printf "NONSENSE\r\n\r\n" >&3; timeout 5 cat <&3']]
     assert.truthy(shell(talk:format(port)):find "400")
     assert.truthy(get("/", "-H 'x: " .. ("a"):rep(70000) .. "'"):find "|431$")
   end)

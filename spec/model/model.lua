@@ -10,7 +10,7 @@ Model.__index = Model
 --- An empty database.
 function model.new(schema) return setmetatable({ schema = schema, datoms = {}, now = 0 }, Model) end
 
--- ---- time -------------------------------------------------------------------------------------------------------
+-- ---- time --------------------------------------------------------------------------------------
 
 local function fact_key(d) return d[1] .. "\0" .. d[2] .. "\0" .. type(d[3]) .. tostring(d[3]) end
 
@@ -33,7 +33,7 @@ function Model:view(view)
   return facts
 end
 
--- ---- transactions -----------------------------------------------------------------------------------------------
+-- ---- transactions ------------------------------------------------------------------------------
 
 local function has(facts, e, a, v)
   for _, d in ipairs(facts) do
@@ -75,7 +75,7 @@ function Model:transact(t, ops)
   self.now = t
 end
 
--- ---- queries ----------------------------------------------------------------------------------------------------
+-- ---- queries -----------------------------------------------------------------------------------
 
 local function is_var(x) return type(x) == "string" and x:sub(1, 1) == "?" end
 

@@ -8,7 +8,8 @@ function html.escape(text) return (tostring(text):gsub('[&<>"]', ENTITIES)) end
 local escape = html.escape
 
 local STYLE = "body{font:16px/1.5 sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#222}"
-  .. "dt{font-weight:bold}dd{margin:0 0 .5rem}li{margin:.1rem 0}input{font:inherit;padding:.2rem .4rem}a{color:#05a}"
+  .. "dt{font-weight:bold}dd{margin:0 0 .5rem}li{margin:.1rem 0}"
+  .. "input{font:inherit;padding:.2rem .4rem}a{color:#05a}"
 
 function html.page(title, body)
   return {
@@ -33,7 +34,7 @@ function html.list(names)
   return "<ul>" .. table.concat(items) .. "</ul>"
 end
 
-html.search_form =
-  '<form action="/search"><input name=q placeholder="name begins with…" autofocus> <button>Search</button></form>'
+html.search_form = '<form action="/search"><input name=q placeholder="name begins with…" autofocus> '
+  .. "<button>Search</button></form>"
 
 return html

@@ -48,8 +48,9 @@ function index.entity(stanza)
   local entity = {}
   for line in stanza:gmatch("[^\n]+") do
     local field, value = line:match("^([%w%-]+):%s*(.*)$")
-    if not field or value == "" then -- a continuation: the long description stays out
-    elseif field == "Package" then
+    -- a continuation has no field: the long description stays out
+    if not field or value == "" then field = nil end
+    if field == "Package" then
       entity["package/name"] = value
     elseif field == "Description" or field == "Description-en" then
       entity["package/summary"] = value

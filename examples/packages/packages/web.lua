@@ -44,7 +44,8 @@ end
 local PATTERN =
   [[[:package/name :package/version :package/section :package/maintainer :package/homepage :package/summary
   :package/size :package/installed_size
-  {:package/depends [:dependency/kind :dependency/group :dependency/relation :dependency/version {:dependency/on [:package/name]}]}]
+  {:package/depends [:dependency/kind :dependency/group :dependency/relation :dependency/version
+                      {:dependency/on [:package/name]}]}]
 ]]
 
 local function dependency_text(d)
@@ -92,10 +93,10 @@ local function package_page(package)
       .. "</dl><h2>Needs</h2><ul>"
       .. table.concat(items)
       .. "</ul>"
-      .. ('<p><a href="/packages/%s/needs">all that it needs</a> · <a href="/packages/%s/breaks">what breaks without it</a></p>'):format(
-        name,
-        name
-      )
+      .. (
+        '<p><a href="/packages/%s/needs">all that it needs</a> · '
+        .. '<a href="/packages/%s/breaks">what breaks without it</a></p>'
+      ):format(name, name)
   )
 end
 

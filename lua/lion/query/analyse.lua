@@ -35,7 +35,7 @@ local AGGREGATES = {
 --- Aggregates of the user's, by name (lion.aggregate adds them).
 analyse.user_aggregates = {}
 
--- ---- texts ------------------------------------------------------------------------------------------------------
+-- ---- texts -------------------------------------------------------------------------------------
 
 local function text_of(self, node)
   if self.text and node.first then return self.text:sub(node.first, node.last) end
@@ -66,7 +66,7 @@ local function fail_unbound(self, node, name, hint)
   fail_with(self, "db.error/insufficient-binding", node, "%s is not bound%s", name, hint or "")
 end
 
--- ---- scopes -----------------------------------------------------------------------------------------------------
+-- ---- scopes ------------------------------------------------------------------------------------
 
 -- A frame numbers variables (of the query, or of one rule); an environment maps the names of a
 -- scope to numbers.
@@ -95,7 +95,7 @@ local function private_env(env, shared)
   return inner
 end
 
--- ---- which names a clause has, seen from outside ------------------------------------------------------------------
+-- ---- which names a clause has, seen from outside -----------------------------------------------
 
 local clause_names
 
@@ -191,7 +191,7 @@ function binder_names(self, clause, set)
   end
 end
 
--- ---- terms ------------------------------------------------------------------------------------------------------
+-- ---- terms -------------------------------------------------------------------------------------
 
 local function source_of(self, name, clause)
   if name == "$" and self.alias then return self.alias end
@@ -230,7 +230,7 @@ local function binding_ir(env, binding)
   return { kind, kind == "collection" and parts[1] or parts }
 end
 
--- ---- clauses ----------------------------------------------------------------------------------------------------
+-- ---- clauses -----------------------------------------------------------------------------------
 
 local clauses_ir
 
@@ -481,7 +481,7 @@ local function or_join_ir(self, env, clause, at)
   return { "or", branches, numbers(env, names), numbers(env, required), text_of(self, clause) }
 end
 
--- ---- rules ------------------------------------------------------------------------------------------------------
+-- ---- rules -------------------------------------------------------------------------------------
 
 -- The number of a rule for one source; made on first use, so recursion finds itself.
 local function rule_number(self, name, source, clause)
@@ -560,7 +560,7 @@ local function fill_rule(self, work)
   ir.vars = frame.names
 end
 
--- ---- all clauses ------------------------------------------------------------------------------------------------
+-- ---- all clauses -------------------------------------------------------------------------------
 
 local function clause_ir(self, env, clause, outside)
   if clause.kind == "vector" then
@@ -610,7 +610,7 @@ function clauses_ir(self, env, list, outside)
   return result
 end
 
--- ---- find -------------------------------------------------------------------------------------------------------
+-- ---- find --------------------------------------------------------------------------------------
 
 local function known_var(env, name, where)
   local number = env.numbers[name]
@@ -683,7 +683,7 @@ local function keys_of(parts, kind, count)
   return keys
 end
 
--- ---- the query --------------------------------------------------------------------------------------------------
+-- ---- the query ---------------------------------------------------------------------------------
 
 local function inputs_ir(self, env, inputs)
   local result, pattern_inputs = {}, {}

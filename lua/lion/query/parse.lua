@@ -35,7 +35,7 @@ function parse.is_var(node) return is_symbol(node, "?") end
 function parse.is_source(node) return is_symbol(node, "$") end
 function parse.is_blank(node) return is_symbol(node) and node.value == "_" end
 
--- ---- sections ---------------------------------------------------------------------------------------------------
+-- ---- sections ----------------------------------------------------------------------------------
 
 local function sections_of_vector(vector)
   local parts, section = {}, nil
@@ -102,7 +102,7 @@ function parse.sections_of_node(node)
   fail(node, "a query is a vector [:find … :where …] or a map {:find … :where …}")
 end
 
--- ---- find -------------------------------------------------------------------------------------------------------
+-- ---- find --------------------------------------------------------------------------------------
 
 local function element(node)
   if parse.is_var(node) then return { kind = "var", name = node.value, node = node } end
@@ -159,7 +159,7 @@ function parse.find(list)
   return "relation", elements(list)
 end
 
--- ---- bindings ---------------------------------------------------------------------------------------------------
+-- ---- bindings ----------------------------------------------------------------------------------
 
 --- A binding form → { kind = scalar | blank | tuple | collection | relation, name =, parts = }.
 function parse.binding(node)
@@ -224,7 +224,7 @@ function parse.inputs(list)
   return inputs
 end
 
--- ---- order, limit -----------------------------------------------------------------------------------------------
+-- ---- order, limit ------------------------------------------------------------------------------
 
 function parse.order(list)
   local order = {}
@@ -259,7 +259,7 @@ function parse.count(list, name)
   return node.value
 end
 
--- ---- rules ------------------------------------------------------------------------------------------------------
+-- ---- rules -------------------------------------------------------------------------------------
 
 local function rule_head(node)
   if (node.kind ~= "list" and node.kind ~= "vector") or not is_symbol(node[1]) then
