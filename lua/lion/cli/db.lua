@@ -1,105 +1,92 @@
---- lion db create|list|stats|verify|backup|restore|excise|delete
--- @module lion.cli.db
-local anomaly = require "lion.anomaly"
-local command = require "lion.cli.command"
-local edn = require "lion.edn"
-local format = require "lion.cli.format"
+--- lion db
+local json = require "lion.json"
+local options = require "lion.cli.options"
+local output = require "lion.cli.output"
 
-local db = {}
+local db = {
+  summary = "Make, look at, and take care of database files.",
+  usage = [[create URI | list [DIR] | stats URI | verify URI | backup URI PATH | restore PATH URI | delete URI   [--json]
+
+  lion db stats shop.lion
+  lion db backup shop.lion shop.backup]],
+}
+
 local actions = {}
 
-local function uri_of(rest) return command.need(rest, 1, "the URI of a database") end
-
-local function file_exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
+local function needs(words, count, text)
+  if #words ~= count + 1 then options.misuse("lion db %s", text) end
 end
 
-function actions.create(options, rest)
-  local lion, uri = require "lion", uri_of(rest)
-  if file_exists(uri) then
-    error(anomaly.new("conflict", "lion/exists", uri .. " is there already"), 0)
+function actions.create(words)
+  needs(words, 1, "create URI")
+  require("lion").connect(words[2]):close()
+end
+
+function actions.list(words, found)
+  local list = require("lion").list(words[2] or ".")
+  if found.json then
+    print(json.write(list))
+    return
   end
-  local conn = lion.connect(uri, { create = true })
-  local name = conn.name
+  for _, path in ipairs(list) do
+    print(path)
+  end
+end
+
+function actions.stats(words, found)
+  needs(words, 1, "stats URI")
+  local conn = require("lion.cli.q").open(words[2])
+  local about, stats = conn:stats(), conn:db():stats()
   conn:close()
-  command.report(options.json, { uri = uri, name = name }, { "created " .. uri })
-end
-
-function actions.list(options, rest)
-  local names = require("lion").list(rest[1] or ".")
-  local lines = {}
-  for i, name in ipairs(names) do lines[i] = tostring(type(name) == "table" and (name.uri or name.name) or name) end
-  command.report(options.json, #names == 0 and require("lion.values").set {} or names, lines)
-end
-
-local function attribute_rows(attributes)
-  local rows = {}
-  for name, numbers in pairs(attributes) do rows[#rows + 1] = { name, numbers.count, numbers.distinct } end
-  table.sort(rows, function(a, b) return a[1] < b[1] end)
-  return rows
-end
-
-function actions.stats(options, rest)
-  command.with_connection(uri_of(rest), { reads = true }, function(conn)
-    local value = conn:db()
-    local stats = value:stats()
-    command.report(options.json, { datoms = stats.datoms, attrs = stats.attrs, basis_t = value.basis_t }, {
-      ("%.0f datoms, t %s"):format(stats.datoms, tostring(value.basis_t)),
-      format.table({ "attribute", "count", "distinct" }, attribute_rows(stats.attrs)) })
-  end)
-end
-
-function actions.verify(options, rest)
-  command.with_connection(uri_of(rest), { reads = true }, function(conn)
-    if not conn.verify then
-      anomaly.unsupported("this kind of connection cannot be verified: verify the file where it lies")
-    end
-    local sound = conn:verify()
-    local report = type(sound) == "table" and sound or { rows = sound }
-    command.report(options.json, report, { "sound" .. (report.rows and (": %s rows"):format(tostring(report.rows)) or "") })
-  end)
-end
-
-function actions.backup(options, rest)
-  local path = command.need(rest, 2, "the path of the backup")
-  command.with_connection(uri_of(rest), { reads = true }, function(conn)
-    conn:backup(path)
-    command.report(options.json, { path = path, basis_t = conn:db().basis_t }, { "backed up to " .. path })
-  end)
-end
-
-function actions.restore(options, rest)
-  local path, uri = command.need(rest, 1, "the path of a backup"), command.need(rest, 2, "the URI of the new database")
-  local restored = require("lion").restore(path, uri)
-  if type(restored) == "table" and restored.close then restored:close() end
-  command.report(options.json, { uri = uri }, { "restored " .. uri })
-end
-
-function actions.excise(options, rest)
-  local uri, spec = uri_of(rest), edn.read(command.need(rest, 2, "what to excise, as EDN"))
-  command.with_connection(uri, {}, function(conn)
-    conn:excise(spec)
-    command.report(options.json, { uri = uri }, { "excised" })
-  end)
-end
-
-function actions.delete(options, rest)
-  local uri = uri_of(rest)
-  if not options.yes then command.misuse("lion db delete removes %s for good: say --yes", uri) end
-  require("lion").delete(uri)
-  command.report(options.json, { uri = uri }, { "deleted " .. uri })
-end
-
-function db.run(arguments)
-  local options, rest = command.parse(arguments, { json = "flag", yes = "flag" })
-  local name = table.remove(rest, 1)
-  if not name or not actions[name] then
-    command.misuse("lion db takes create, list, stats, verify, backup, restore, excise or delete")
+  if found.json then
+    about.attrs, about.datoms = stats.attrs, stats.datoms
+    print(json.write(about))
+    return
   end
-  actions[name](options, rest)
-  return command.DONE
+  local rows = {}
+  for name, value in pairs(about) do
+    rows[#rows + 1] = { name, value }
+  end
+  table.sort(rows, function(a, b) return a[1] < b[1] end)
+  io.stdout:write(output.grid({ "what", "value" }, rows), "\n")
+  local attributes = {}
+  for name, counts in pairs(stats.attrs) do
+    if not name:match "^db[./]" then
+      attributes[#attributes + 1] = { name, counts.count, counts.distinct }
+    end
+  end
+  table.sort(attributes, function(a, b) return a[1] < b[1] end)
+  io.stdout:write(output.grid({ "attribute", "datoms", "distinct" }, attributes))
+end
+
+function actions.verify(words)
+  needs(words, 1, "verify URI")
+  local result = require("lion").verify(words[2])
+  print(("sound: %d segments, %d rows"):format(result.segments, result.rows))
+end
+
+function actions.backup(words)
+  needs(words, 2, "backup URI PATH")
+  local conn = require("lion").connect(words[2], { create = false })
+  conn:backup(words[3])
+  conn:close()
+end
+
+function actions.restore(words)
+  needs(words, 2, "restore PATH URI")
+  require("lion").restore(words[2], words[3])
+end
+
+function actions.delete(words)
+  needs(words, 1, "delete URI")
+  require("lion").delete(words[2])
+end
+
+function db.run(args)
+  local found, words = options.parse(args, { json = "flag" })
+  local action = actions[words[1]]
+  if not action then options.misuse("lion db %s", db.usage:match "^[^\n]+") end
+  return action(words, found)
 end
 
 return db

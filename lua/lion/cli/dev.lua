@@ -1,31 +1,35 @@
---- lion dev [DIR]: an application, run from its folder and reloaded on save.
--- @module lion.cli.dev
-local command = require "lion.cli.command"
-local terminal = require "lion.cli.terminal"
+--- lion dev
+local options = require "lion.cli.options"
 
-local dev = {}
+local dev = {
+  summary = "Run an application from its folder; its code is taken anew when it is saved.",
+  usage = [[[DIR (.)] [--listen 127.0.0.1:8080] [--db URI (DIR/.lion/dev.lion)]
 
-local OPTIONS = { listen = "text", db = "text" }
+  lion dev examples/packages]],
+}
 
-local function address_of(listen)
-  local host, port = listen:match("^%[?([^%]]*)%]?:(%d+)$")
-  if not host then command.misuse("--listen is HOST:PORT, such as 127.0.0.1:8080, not %s", listen) end
-  return host, tonumber(port)
-end
-
-function dev.run(arguments)
-  local options, rest = command.parse(arguments, OPTIONS)
-  local dir = (rest[1] or "."):gsub("(.)/+$", "%1")
-  local host, port = address_of(options.listen or "127.0.0.1:8080")
+function dev.run(args)
+  local found, words = options.parse(args, { listen = "value", db = "value" })
+  if #words > 1 then options.misuse("one folder is needed: lion dev [DIR]") end
+  local dir = words[1] or "."
+  local host, port = (found.listen or "127.0.0.1:8080"):match "^%[?(.-)%]?:(%d+)$"
+  if not host then options.misuse("--listen is HOST:PORT") end
   local folder = dir .. "/.lion"
-  local uri = options.db or folder .. "/dev.lion"
-  terminal.make_directory(folder)
-  local conn = require("lion").connect(uri) -- held, so that revisions come and go on an open database
-  local ok, result = pcall(require("ions.dev").run,
-    { dir = dir, uri = uri, folder = folder, env = "dev", host = host, port = port })
+  if not found.db and os.execute("mkdir -p '" .. folder:gsub("'", "'\\''") .. "'") ~= 0 then
+    options.misuse("cannot make %s", folder)
+  end
+  local uri = found.db or folder .. "/dev.lion"
+  local conn = require("lion").connect(uri)
+  local code = require("ions.dev").run {
+    dir = dir,
+    uri = uri,
+    folder = folder,
+    env = "dev",
+    host = host,
+    port = tonumber(port),
+  }
   conn:close()
-  if not ok then error(result, 0) end
-  return type(result) == "number" and result or command.DONE
+  return code
 end
 
 return dev

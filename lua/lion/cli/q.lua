@@ -1,48 +1,51 @@
---- lion q URI QUERY [ARGS…]
--- @module lion.cli.q
-local command = require "lion.cli.command"
+--- lion q
 local edn = require "lion.edn"
-local format = require "lion.cli.format"
-local terminal = require "lion.cli.terminal"
-local types = require "lion.cli.types"
+local options = require "lion.cli.options"
+local output = require "lion.cli.output"
 
-local q = {}
+local q = {
+  summary = "Ask a query of a database and print the answer.",
+  usage = [==[URI QUERY [ARGS…] [--output table|json|edn|csv] [--explain]
 
-local OPTIONS = { output = "text", json = "flag", ["as-of"] = "text", limit = "number", offset = "number",
-  timeout = "number" }
+Each ARG is one EDN form, an input of the query after $. Standard output holds the result and nothing else.
 
---- A point in time as people write it: a number, or RFC 3339.
-function q.point(text)
-  local number = tonumber(text)
-  if number then return number end
-  return require("lion.values").parse_instant(text)
-    or command.misuse("%s is no point in time: give a t, a transaction id or an instant such as 2026-01-31", text)
+  lion q shop.lion '[:find ?n :in $ ?c :where [?p :person/city ?c] [?p :person/name ?n]]' '"Oslo"' --output json]==],
+}
+
+--- Open for reading; where another process owns the file, beside it.
+function q.open(uri)
+  local lion = require "lion"
+  local ok, conn = pcall(lion.connect, uri, { create = false })
+  if ok then return conn end
+  if conn.code ~= "lion/locked" then error(conn, 0) end
+  return lion.connect(uri, { create = false, read_only = true })
 end
 
-local function output_of(options)
-  local output = options.output or options.json and "json" or terminal.is_terminal("output") and "table" or "edn"
-  if not format.is_output(output) then command.misuse("--output is table, json, edn or csv, not %s", output) end
-  return output
-end
-
-local function query_of(text)
-  local path = text:match("^@(.+)$")
-  return path and command.read_file(path) or text
-end
-
-function q.run(arguments)
-  local options, rest = command.parse(arguments, OPTIONS)
-  local uri, text = command.need(rest, 1, "the URI of a database"), query_of(command.need(rest, 2, "a query"))
-  local output, inputs = output_of(options), {}
-  for i = 3, #rest do inputs[i - 2] = edn.read(rest[i]) end
-  return command.with_connection(uri, { reads = true }, function(conn)
-    local lion, db = require "lion", conn:db()
-    if options["as-of"] then db = db:as_of(q.point(options["as-of"])) end
-    local result = lion.q({ query = text, args = { db, unpack(inputs, 1, #rest - 2) }, limit = options.limit,
-      offset = options.offset, timeout = options.timeout })
-    command.print("%s", format.result(output, result, types.of_query(text, db), db))
-    return command.DONE
-  end)
+function q.run(args)
+  local found, words = options.parse(args, { output = "value", explain = "flag", json = "flag" })
+  local format = found.json and "json" or found.output or "table"
+  if not output.formats[format] then options.misuse("--output is table, json, edn or csv") end
+  if #words < 2 then
+    options.misuse("a database and a query are needed: lion q URI QUERY [ARGS…]")
+  end
+  local compile = require("lion.query")
+  local inputs = {}
+  for i = 3, #words do
+    inputs[i - 2] = edn.read(words[i])
+  end
+  local conn = q.open(words[1])
+  local db = conn:db()
+  if found.explain then
+    io.stdout:write(db:explain(words[2], unpack(inputs, 1, #words - 2)).text, "\n")
+  else
+    local rules_at = compile.rules_input(words[2])
+    local compiled = compile.compile(words[2], rules_at and words[rules_at + 1] or nil)
+    if rules_at then inputs[rules_at - 1] = words[rules_at + 1] end
+    local result = db:q(words[2], unpack(inputs, 1, #words - 2))
+    io.stdout:write(output.write(format, output.shape(compiled), result))
+  end
+  conn:close()
+  return 0
 end
 
 return q
