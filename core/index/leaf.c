@@ -166,55 +166,7 @@ static lion_status run_start(uint32_t *row_out, lion_leaf *leaf, size_t run, lio
     return LION_OK;
 }
 
-/* ---- cells ---- */
-
-/* The column of an attribute of an EAVT leaf. */
-static lion_column *attribute_column(lion_leaf *leaf, uint32_t code)
-{
-    lion_column *column = leaf->columns != NULL ? &leaf->columns[code] : &leaf->column;
-    bool is_open =
-        leaf->columns != NULL ? column->type != LION_TYPE_NIL : leaf->column_code == code;
-    if (is_open) return column;
-
-    uint32_t place = load_u32(leaf->directory + (size_t)code * 8 + 4);
-    lion_reader reader;
-    bool is_inside = place >= LION_LEAF_HEADER_SIZE && place < leaf->size;
-    leaf->column_code = UINT32_MAX;
-    if (is_inside) {
-        lion_reader_init(&reader, lion_slice_of(leaf->bytes + place, leaf->size - place));
-        if (lion_column_open(column, &reader)) {
-            leaf->column_code = code;
-            return column;
-        }
-    }
-    column->type = LION_TYPE_NIL;
-    return NULL;
-}
-
-lion_status lion_leaf_read_run(lion_leaf *leaf, uint32_t run, uint32_t offset, uint32_t count,
-                               uint32_t *a, lion_value *values, lion_error *error)
-{
-    LION_ASSERT(run < leaf->leads && leaf->order == LION_EAVT);
-    if (lion_leaf_need(leaf, LION_LEAF_SHAPES | LION_LEAF_V, error) != LION_OK) return LION_FAILED;
-    uint64_t shape = (uint64_t)lion_ints_get(&leaf->shape, run);
-    if (shape >= leaf->shapes) return lion_leaf_corrupt(error, "its shapes");
-    uint64_t position = (uint64_t)lion_ints_get(&leaf->shape_starts, shape) + offset;
-    if (position > leaf->positions || count > leaf->positions - position)
-        return lion_leaf_corrupt(error, "its shapes");
-    uint64_t ordinal = values != NULL ? (uint64_t)lion_ints_get(&leaf->ordinal, run) : 0;
-
-    for (uint32_t i = 0; i < count; i++, position++) {
-        uint64_t code = (uint64_t)lion_ints_get(&leaf->codes, position);
-        if (code >= leaf->attributes) return lion_leaf_corrupt(error, "its shapes");
-        if (a != NULL) a[i] = load_u32(leaf->directory + code * 8);
-        if (values == NULL) continue;
-        uint64_t slot = (uint64_t)lion_ints_get(&leaf->slots, position) + ordinal;
-        lion_column *column = attribute_column(leaf, (uint32_t)code);
-        if (column == NULL || slot >= column->count || !lion_column_get(column, slot, &values[i]))
-            return lion_leaf_corrupt(error, "a column of an attribute");
-    }
-    return LION_OK;
-}
+/* ---- rows ---- */
 
 lion_status lion_leaf_row(lion_datom *datom_out, lion_leaf *leaf, uint32_t row, lion_error *error)
 {

@@ -76,10 +76,12 @@ lion_status lion_leaf_run_of(uint32_t *run_out, lion_leaf *leaf, uint32_t row, l
 lion_status lion_leaf_run_rows(uint32_t *from_out, uint32_t *to_out, lion_leaf *leaf, uint32_t run,
                                lion_error *error);
 
-/* EAVT: a and values (either may be NULL) of `count` rows from the offset-th of a run; large values
- * stay stubs. */
+/* EAVT: a and values (either may be NULL) of `count` rows from the offset-th of a run, or of rows
+ * across runs; large values stay stubs. */
 lion_status lion_leaf_read_run(lion_leaf *leaf, uint32_t run, uint32_t offset, uint32_t count,
                                uint32_t *a, lion_value *values, lion_error *error);
+lion_status lion_leaf_read_entities(lion_leaf *leaf, uint32_t from, uint32_t count, uint32_t *a,
+                                    lion_value *values, lion_error *error);
 
 /* Where a range of rows goes; what is NULL is not read. v.type says which of bits or values. */
 typedef struct lion_leaf_target {

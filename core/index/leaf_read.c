@@ -109,27 +109,6 @@ static lion_status read_v(lion_leaf *leaf, uint32_t from, uint32_t count, const 
                : lion_leaf_corrupt(error, "column v");
 }
 
-/* EAVT: a and v, entity by entity. */
-static lion_status read_shapes(lion_leaf *leaf, uint32_t from, uint32_t count, uint32_t *a,
-                               lion_value *values, lion_error *error)
-{
-    uint32_t run, row = from, end = from + count;
-    if (lion_leaf_run_of(&run, leaf, from, error) != LION_OK) return LION_FAILED;
-    for (; row < end; run++) {
-        uint32_t start, stop;
-        if (run >= leaf->leads) return lion_leaf_corrupt(error, "its runs");
-        if (lion_leaf_run_rows(&start, &stop, leaf, run, error) != LION_OK) return LION_FAILED;
-        if (row < start || row >= stop) return lion_leaf_corrupt(error, "its runs");
-        if (stop > end) stop = end;
-        lion_status status = lion_leaf_read_run(
-            leaf, run, row - start, stop - row, a != NULL ? a + (row - from) : NULL,
-            values != NULL ? values + (row - from) : NULL, error);
-        if (status != LION_OK) return status;
-        row = stop;
-    }
-    return LION_OK;
-}
-
 static lion_status resolve(lion_value *values, uint32_t count, lion_snapshot *snapshot,
                            lion_error *error)
 {
@@ -144,7 +123,7 @@ static lion_status read_eavt(lion_leaf *leaf, uint32_t from, uint32_t count,
 {
     lion_value *values = target->v.values;
     if (target->a == NULL && values == NULL) return LION_OK;
-    lion_status status = read_shapes(leaf, from, count, target->a, values, error);
+    lion_status status = lion_leaf_read_entities(leaf, from, count, target->a, values, error);
     if (status != LION_OK || values == NULL || snapshot == NULL) return status;
     return resolve(values, count, snapshot, error);
 }

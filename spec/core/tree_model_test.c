@@ -2,6 +2,7 @@
  * of the present and of the past, through chains of updates, with tiny segments (every split and
  * merge path) and normal ones. */
 #include <math.h>
+#include <unistd.h>
 
 #include "tree_support.h"
 
@@ -18,11 +19,23 @@ typedef struct fixture {
     int64_t t;
 } fixture;
 
+/* Stores are in memory, unless this names a file. */
+static const char *file_path;
+
+static void open_store(fixture *f)
+{
+    lion_store_options options = { .create = true };
+    if (file_path != NULL)
+        assert_ok(lion_store_open_file(&f->store, file_path, &options, &failure));
+    else
+        assert_ok(lion_store_open_memory(&f->store, &failure));
+    assert_ok(lion_snapshot_open(&f->snapshot, f->store, &failure));
+}
+
 static void open_fixture(fixture *f, uint8_t order, bool is_history, uint32_t segment_size)
 {
     memset(f, 0, sizeof *f);
-    assert_ok(lion_store_open_memory(&f->store, &failure));
-    assert_ok(lion_snapshot_open(&f->snapshot, f->store, &failure));
+    open_store(f);
     lion_arena_init(&f->arena, 0);
     f->tree.order = order;
     f->tree.is_history = is_history;
@@ -374,6 +387,37 @@ static void normal_trees_of_entities(void **state)
         run_entities(i % 2 == 1, i < 2 ? 0 : 4096, 3, 9000, i == 3 ? 10 : 3000);
 }
 
+/* The same in a file, closed and opened again. */
+static void trees_in_a_file(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/lion-tree-XXXXXX", path[64], lock[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/t.lion", folder);
+    snprintf(lock, sizeof lock, "%s/t.lion-lock", folder);
+    file_path = path;
+    for (uint8_t order = LION_AEVT; order <= LION_AVET; order++) {
+        fixture f;
+        open_fixture(&f, order, false, 700);
+        f.kinds[0] = (value_kind){ LION_TYPE_STRING, 300, true };
+        f.tree.type = LION_TYPE_STRING;
+        f.kind_count = 1;
+        f.entities = 500;
+        run_updates(&f, 8, 300);
+        lion_change changes[400];
+        update(&f, changes, make_changes(&f, changes, 400, 0, false));
+        lion_snapshot_drop(f.snapshot);
+        lion_store_close(f.store);
+        open_store(&f);
+        check_all(&f);
+        close_fixture(&f);
+        unlink(path);
+        unlink(lock);
+    }
+    file_path = NULL;
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +425,7 @@ int main(void)
         cmocka_unit_test(tiny_trees_of_entities),
         cmocka_unit_test(normal_trees_of_one_attribute),
         cmocka_unit_test(normal_trees_of_entities),
+        cmocka_unit_test(trees_in_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
