@@ -81,21 +81,33 @@ static lion_status find_current(lion_datom *row_out, lion_tree_iterator *tree, c
                              (long long)retraction->e, retraction->a);
 }
 
-static lion_status split_fact(indexing *job, const fact_datoms *of, lion_tree_iterator *tree, bool keeps_history,
-                              lion_error *error)
+/* Must a datom that was superseded in transaction tx go to history? */
+static bool is_kept(const indexing *run, bool keeps_history, int64_t tx)
+{
+    return keeps_history || lion_tx_to_t(tx) > run->job->keep_t;
+}
+
+/* A retraction supersedes the assertion before it: both are past, or both are forgotten. */
+static lion_status split_fact(indexing *run, const fact_datoms *of, lion_tree_iterator *tree,
+                              bool keeps_history, lion_error *error)
 {
     const lion_datom *newest = &of->datoms[0], *oldest = &of->datoms[of->count - 1];
     lion_status status = LION_OK;
-    if (newest->added) status = push(&job->current, newest, false, error);
-    for (size_t i = newest->added ? 1 : 0; status == LION_OK && keeps_history && i < of->count; i++)
-        status = push(&job->history, &of->datoms[i], false, error);
+    if (newest->added) status = push(&run->current, newest, false, error);
+    for (size_t i = newest->added ? 1 : 0; status == LION_OK && i < of->count; i++) {
+        const lion_datom *retraction = &of->datoms[of->datoms[i].added ? i - 1 : i];
+        if (is_kept(run, keeps_history, retraction->tx))
+            status = push(&run->history, &of->datoms[i], false, error);
+    }
     if (status < 0 || oldest->added) return status;
     lion_datom row;
     if (tree == NULL)
-        return lion_fail_corrupt(error, "novelty retracts a fact of an empty tree (attribute %u)", oldest->a);
+        return lion_fail_corrupt(error, "novelty retracts a fact of an empty tree (attribute %u)",
+                                 oldest->a);
     status = find_current(&row, tree, oldest, error);
-    if (status == LION_OK) status = push(&job->current, &row, true, error);
-    if (status == LION_OK && keeps_history) status = push(&job->history, &row, false, error);
+    if (status == LION_OK) status = push(&run->current, &row, true, error);
+    if (status == LION_OK && is_kept(run, keeps_history, oldest->tx))
+        status = push(&run->history, &row, false, error);
     return status;
 }
 
@@ -118,6 +130,16 @@ static bool keeps_history(const indexing *run, uint32_t a)
     return attribute == NULL || !attribute->no_history;
 }
 
+/* The next datom that the trees do not cover yet. */
+static bool next_datom(const indexing *run, lion_novelty_iterator *novelty, lion_datom *datom_out)
+{
+    int64_t covered = lion_t_to_tx(run->job->root->t);
+    do {
+        if (!lion_novelty_iterator_next(novelty, datom_out)) return false;
+    } while (datom_out->tx <= covered);
+    return true;
+}
+
 /* Novelty's datoms of one order as changes of its current and history trees. */
 static lion_status split(indexing *run, const lion_tree *current, lion_index order, uint32_t a, lion_error *error)
 {
@@ -137,12 +159,12 @@ static lion_status split(indexing *run, const lion_tree *current, lion_index ord
     fact_datoms fact = { 0 };
     lion_datom datom;
     lion_status status = LION_OK;
-    bool is_there = lion_novelty_iterator_next(&novelty, &datom);
+    bool is_there = next_datom(run, &novelty, &datom);
     while (status == LION_OK && is_there) {
         fact.count = 0;
         do {
             status = push_fact(&fact, &datom, error);
-            is_there = lion_novelty_iterator_next(&novelty, &datom);
+            is_there = next_datom(run, &novelty, &datom);
         } while (status == LION_OK && is_there &&
                  lion_datom_compare_fact(order, &datom, &fact.datoms[0]) == 0);
         if (status == LION_OK)
@@ -178,27 +200,87 @@ static lion_status index_family(indexing *run, lion_tree *current, lion_tree *hi
     return status;
 }
 
-/* An attribute that left AVET: its tree goes. */
-static lion_status drop_tree(indexing *run, lion_tree *tree, lion_error *error)
+/* ---- trees that come and go ---- */
+
+/* All rows of a tree, as changes. Their bytes live as long as the snapshot. */
+static lion_status read_tree(indexing *run, changes *list, const lion_tree *tree, bool is_removal,
+                             lion_error *error)
 {
-    if (tree->count == 0) return LION_OK;
-    run->current.count = 0;
+    list->count = 0;
     lion_arena_reset(&run->arena);
     lion_tree_iterator iterator;
     lion_status status = lion_tree_iterator_init(&iterator, tree, run->snapshot, LION_COLUMN_ALL, false,
                                                  &run->arena, error);
-    lion_key all = { .parts = 0 };
-    if (status == LION_OK) status = lion_tree_iterator_seek(&iterator, &all, false, error);
     while (status == LION_OK) {
         lion_datom_batch batch;
         status = lion_tree_iterator_next(&iterator, &batch, LION_BATCH_ROWS, error);
         for (uint32_t row = 0; status == LION_OK && row < batch.count; row++) {
             lion_datom datom = lion_datom_batch_get(&batch, row);
-            datom.v = lion_value_copy(&run->arena, datom.v);
-            status = push(&run->current, &datom, true, error);
+            status = push(list, &datom, is_removal, error);
         }
     }
-    return status < 0 ? status : update(run, tree, &run->current, NULL, error);
+    return status == LION_END ? LION_OK : status;
+}
+
+/* An attribute that left AVET: its tree goes. */
+static lion_status drop_tree(indexing *run, lion_tree *tree, uint64_t *distinct_out, lion_error *error)
+{
+    if (tree->height == 0) return LION_OK;
+    lion_status status = read_tree(run, &run->current, tree, true, error);
+    return status == LION_OK ? update(run, tree, &run->current, distinct_out, error) : status;
+}
+
+/* Rows of the AEVT tree as it was and what it gained and lost (both in its order), in AVET's order. */
+static lion_status turn(changes *rows, const changes *gained, lion_error *error)
+{
+    size_t count = 0, next = 0, all = rows->count + gained->count;
+    lion_datom *datoms = lion_alloc((all + 1) * sizeof *datoms);
+    if (datoms == NULL) return lion_fail_memory(error);
+    for (size_t i = 0; i < rows->count || next < gained->count;) {
+        const lion_change *row = i < rows->count ? &rows->items[i] : NULL;
+        const lion_change *change = next < gained->count ? &gained->items[next] : NULL;
+        int order = row == NULL ? 1 : change == NULL ? -1
+                                 : lion_datom_compare(LION_AEVT, &row->datom, &change->datom);
+        if (order == 0) { /* lost */
+            i++;
+            next++;
+        } else if (order < 0) {
+            datoms[count++] = rows->items[i++].datom;
+        } else {
+            datoms[count++] = gained->items[next++].datom;
+        }
+    }
+    lion_datoms_sort(LION_AVET, datoms, count);
+    rows->count = 0;
+    lion_status status = LION_OK;
+    for (size_t i = 0; status == LION_OK && i < count; i++)
+        status = push(rows, &datoms[i], false, error);
+    lion_free(datoms);
+    return status;
+}
+
+/* An attribute that came into AVET: its tree is made of what AEVT had and of the changes just made there. */
+static lion_status build_avet(indexing *run, lion_root_attribute *attribute, const lion_root_attribute *old,
+                              lion_error *error)
+{
+    changes rows = { 0 }, gained_current = run->current, gained_history = run->history;
+    run->current = run->history = (changes){ 0 };
+    lion_status status = read_tree(run, &rows, &old->aevt, false, error);
+    if (status == LION_OK) status = turn(&rows, &gained_current, error);
+    if (status == LION_OK) status = update(run, &attribute->avet, &rows, &attribute->distinct_v, error);
+    if (status == LION_OK) status = read_tree(run, &rows, &old->history_aevt, false, error);
+    if (status == LION_OK) status = turn(&rows, &gained_history, error);
+    if (status == LION_OK) status = update(run, &attribute->history_avet, &rows, NULL, error);
+    lion_free(rows.items);
+    lion_free(gained_current.items);
+    lion_free(gained_history.items);
+    return status;
+}
+
+static bool lacks_avet(const lion_root_attribute *old)
+{
+    return (old->avet.height == 0 && old->aevt.height > 0) ||
+           (old->history_avet.height == 0 && old->history_aevt.height > 0);
 }
 
 /* ---- all attributes ---- */
@@ -250,14 +332,17 @@ static lion_status join_attributes(indexing *run, lion_error *error)
 static lion_status index_attribute(indexing *run, lion_root_attribute *attribute, lion_error *error)
 {
     const lion_indexed_attribute *described = describe(run->job, attribute->a);
+    lion_root_attribute old = *attribute;
     lion_status status = index_family(run, &attribute->aevt, &attribute->history_aevt, LION_AEVT,
                                       attribute->a, &attribute->distinct_e, error);
     if (status < 0) return status;
-    if (described == NULL || described->is_in_avet)
-        return index_family(run, &attribute->avet, &attribute->history_avet, LION_AVET, attribute->a,
-                            &attribute->distinct_v, error);
-    status = drop_tree(run, &attribute->avet, error);
-    return status < 0 ? status : drop_tree(run, &attribute->history_avet, error);
+    if (described != NULL && !described->is_in_avet) {
+        status = drop_tree(run, &attribute->avet, &attribute->distinct_v, error);
+        return status == LION_OK ? drop_tree(run, &attribute->history_avet, NULL, error) : status;
+    }
+    if (described != NULL && lacks_avet(&old)) return build_avet(run, attribute, &old, error);
+    return index_family(run, &attribute->avet, &attribute->history_avet, LION_AVET, attribute->a,
+                        &attribute->distinct_v, error);
 }
 
 static lion_status index_trees(indexing *run, lion_error *error)
