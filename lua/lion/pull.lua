@@ -27,7 +27,7 @@ local function check_depth(depth)
   if depth > DEPTH_MAX then fail(nil, "nested deeper than %d: a recursion goes further, {:a/b ...}", DEPTH_MAX) end
 end
 
--- ---- Lua tables become nodes --------------------------------------------------------------------------------------
+-- ---- Lua tables become nodes -------------------------------------------------------------------
 
 local pattern_node
 
@@ -101,7 +101,7 @@ function pattern_node(x, depth)
   return items
 end
 
--- ---- nodes become specifications ----------------------------------------------------------------------------------
+-- ---- nodes become specifications ---------------------------------------------------------------
 
 local specs_of
 
@@ -192,7 +192,7 @@ function specs_of(node, depth)
   return result
 end
 
--- ---- public -------------------------------------------------------------------------------------------------------
+-- ---- public ------------------------------------------------------------------------------------
 
 local CACHE_MAX = 1024
 

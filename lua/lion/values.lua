@@ -10,7 +10,7 @@ local values = {}
 --- Absent inside a fixed shape; JSON's null too.
 values.null = cjson.null
 
--- ---- symbols ----------------------------------------------------------------------------------------------------
+-- ---- symbols -----------------------------------------------------------------------------------
 
 local Symbol = { __lion = "symbol" }
 Symbol.__index = Symbol
@@ -32,7 +32,7 @@ end
 
 function values.is_symbol(x) return getmetatable(x) == Symbol end
 
--- ---- wrappers ---------------------------------------------------------------------------------------------------
+-- ---- wrappers ----------------------------------------------------------------------------------
 
 local Str = { __lion = "str", __tostring = function(self) return self.text end }
 local Set = { __lion = "set" }
@@ -65,7 +65,7 @@ function values.is_lookup(x) return getmetatable(x) == Lookup end
 function values.is_inst(x) return getmetatable(x) == Instant end
 function values.is_uuid(x) return getmetatable(x) == Uuid end
 
--- ---- instants (proleptic Gregorian calendar, UTC) ------------------------------------------------------------------
+-- ---- instants (proleptic Gregorian calendar, UTC) ----------------------------------------------
 
 local floor = math.floor
 
@@ -156,7 +156,7 @@ function values.instant(text)
   return ms
 end
 
--- ---- decimals: exact, an integer (as digits) and a scale --------------------------------------------------------------
+-- ---- decimals: exact, an integer (as digits) and a scale ---------------------------------------
 
 local Decimal = { __lion = "decimal" }
 Decimal.__index = Decimal

@@ -38,6 +38,7 @@ analyse.user_aggregates = {}
 -- ---- texts -------------------------------------------------------------------------------------
 
 local function text_of(self, node)
+  node = node.whole or node
   if self.text and node.first then return self.text:sub(node.first, node.last) end
   return nodes.text(node)
 end
@@ -45,6 +46,7 @@ end
 -- Where a clause stands in its text, and the message that points at it.
 local function point_at(self, node, message)
   local data = { clause = text_of(self, node) }
+  node = node.whole or node
   if self.text and node.first then
     data.line, data.column = edn.line_and_column(self.text, node.first)
     message = ("line %d, column %d: %s"):format(data.line, data.column, message)
@@ -577,7 +579,7 @@ local function clause_ir(self, env, clause, outside)
   if at == 2 and (head == "not" or head == "not-join" or head == "or" or head == "or-join") then
     local alias = self.alias
     self.alias = source_of(self, clause[1].value, clause)
-    local inner = { kind = "list", first = clause.first, last = clause.last }
+    local inner = { kind = "list", whole = clause }
     for i = 2, #clause do
       inner[i - 1] = clause[i]
     end

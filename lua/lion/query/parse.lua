@@ -226,8 +226,10 @@ end
 
 -- ---- order, limit ------------------------------------------------------------------------------
 
+-- [?x :desc ?y], or the same without the vector.
 function parse.order(list)
   local order = {}
+  if list and #list == 1 and (list[1].kind == "vector" or list[1].kind == "list") then list = list[1] end
   for _, node in ipairs(list or {}) do
     if parse.is_var(node) then
       order[#order + 1] = { node.value, "asc" }
