@@ -1,0 +1,219 @@
+/* connection_test.c - open databases: what was acknowledged is there, in memory, on files, after an index job,
+ * after reopening, from many threads. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "connection/connection.h"
+#include "edn.h"
+
+static const char schema[] =
+    "[{:db/ident :v/k :db/valueType :db.type/long :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}"
+    " {:db/ident :v/x :db/valueType :db.type/string :db/cardinality :db.cardinality/one}"
+    " {:db/ident :v/set :db/valueType :db.type/long :db/cardinality :db.cardinality/many}]";
+
+static lion_connection *open_database(const char *uri)
+{
+    lion_connection *connection = NULL;
+    lion_error error = { 0 };
+    lion_connection_options options = { .segment_size = 512, .node_entries = 4 };
+    if (lion_connection_open(&connection, uri, &options, &error) != LION_OK) fail_msg("%s", error.message);
+    return connection;
+}
+
+static void close_database(lion_connection *connection)
+{
+    lion_error error = { 0 };
+    if (lion_connection_close(connection, &error) != LION_OK) fail_msg("%s", error.message);
+}
+
+/* Transact EDN; the report's t. */
+static int64_t transact_with(lion_connection *connection, const char *text, const lion_tx_options *options)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_error error = { 0 };
+    lion_form form = edn(&arena, text);
+    lion_transacting *transacting = NULL;
+    if (lion_transacting_open(&transacting, connection, &form, options, &error) != LION_OK)
+        fail_msg("%s", error.message);
+    if (lion_transacting_step(transacting, &error) != LION_OK) fail_msg("%s", error.message);
+    int64_t t = lion_transacting_report(transacting)->transaction.t;
+    assert_int_equal(lion_transacting_report(transacting)->db_after->basis_t >= t, 1);
+    lion_transacting_close(transacting);
+    lion_arena_deinit(&arena);
+    return t;
+}
+
+static int64_t transact(lion_connection *connection, const char *text)
+{
+    return transact_with(connection, text, NULL);
+}
+
+static uint64_t count_of(lion_connection *connection, const char *attribute)
+{
+    lion_db *db = NULL;
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    assert_int_equal(lion_connection_db(&db, connection, NULL), LION_OK);
+    const lion_attribute *found = lion_schema_attribute_named(db->schema, lion_slice_text(attribute));
+    assert_non_null(found);
+    lion_key key = { .datom = { .a = found->id }, .parts = 1 };
+    uint64_t count = 0, scanned = 0;
+    assert_int_equal(lion_view_count(&count, &db->view, LION_AEVT, &key, &arena, NULL), LION_OK);
+    lion_cursor_options options = { .columns = LION_COLUMN_ALL };
+    lion_cursor *cursor = NULL;
+    lion_datom_batch batch;
+    assert_int_equal(lion_cursor_open(&cursor, &db->view, LION_AEVT, &key, &options, &arena, NULL), LION_OK);
+    while (lion_cursor_next(cursor, &batch, NULL) == LION_OK) scanned += batch.count;
+    assert_int_equal(count, scanned);
+    lion_db_drop(db);
+    lion_arena_deinit(&arena);
+    return count;
+}
+
+static uint32_t count_transactions(lion_connection *connection, int64_t from)
+{
+    lion_tx_range *range = NULL;
+    lion_transaction transaction;
+    uint32_t count = 0;
+    int64_t last = 0;
+    assert_int_equal(lion_tx_range_open(&range, connection, from, 0, NULL), LION_OK);
+    while (lion_tx_range_next(range, &transaction, NULL) == LION_OK) {
+        assert_true(transaction.t > last);
+        last = transaction.t;
+        count++;
+    }
+    lion_tx_range_close(range);
+    return count;
+}
+
+static void fill(lion_connection *connection, int from, int to)
+{
+    for (int i = from; i <= to; i++) {
+        char text[160];
+        snprintf(text, sizeof text, "[{:v/k %d :v/x \"value %d\" :v/set [%d %d]}]", i % 50, i, i % 7, i % 11);
+        transact(connection, text);
+    }
+}
+
+static void index_now(lion_connection *connection)
+{
+    int64_t t = 0;
+    lion_error error = { 0 };
+    if (lion_connection_index(&t, connection, &error) != LION_OK) fail_msg("%s", error.message);
+}
+
+static void in_memory(void **state)
+{
+    (void)state;
+    lion_connection *connection = open_database("mem:");
+    int64_t t = transact(connection, schema);
+    fill(connection, 1, 80);
+    assert_int_equal(count_of(connection, "v/x"), 50);
+    uint64_t sets = count_of(connection, "v/set");
+    for (int round = 0; round < 2; round++) {
+        index_now(connection);
+        assert_int_equal(count_of(connection, "v/x"), 50);
+        assert_int_equal(count_of(connection, "v/set"), sets);
+        assert_int_equal(count_transactions(connection, t + 1), 80);
+    }
+    fill(connection, 81, 120);
+    assert_int_equal(count_transactions(connection, t + 1), 120);
+    close_database(connection);
+}
+
+static void on_a_file(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/lion-connection-XXXXXX", path[64], log[80];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.lion", folder);
+    snprintf(log, sizeof log, "%s-log", path);
+    lion_connection *connection = open_database(path);
+    int64_t t = transact(connection, schema);
+    fill(connection, 1, 60);
+    uint64_t sets = count_of(connection, "v/set");
+    for (int round = 0; round < 3; round++) {
+        close_database(connection);
+        connection = open_database(path);
+        assert_int_equal(count_of(connection, "v/x"), 50);
+        assert_int_equal(count_of(connection, "v/set"), sets);
+        assert_int_equal(count_transactions(connection, t + 1), 60);
+        if (round == 1) index_now(connection);
+    }
+    fill(connection, 1, 10);
+    assert_int_equal(count_transactions(connection, t + 1), 70);
+    close_database(connection);
+    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
+    unlink(log);
+    rmdir(folder);
+}
+
+static void an_id_makes_a_retry_safe(void **state)
+{
+    (void)state;
+    lion_connection *connection = open_database("mem:");
+    transact(connection, schema);
+    lion_tx_options options = { .has_id = true, .id = { 1, 2, 3 } };
+    int64_t t = transact_with(connection, "[{:v/k 1}]", &options);
+    assert_int_equal(transact_with(connection, "[{:v/k 1}]", &options), t);
+    index_now(connection);
+    assert_int_equal(transact_with(connection, "[{:v/k 1}]", &options), t);
+    close_database(connection);
+}
+
+static void named_memory_is_shared(void **state)
+{
+    (void)state;
+    lion_connection *one = open_database("mem:shared"), *other = open_database("mem:shared");
+    transact(one, schema);
+    transact(one, "[{:v/k 1}]");
+    assert_int_equal(count_of(other, "v/k"), 1);
+    close_database(one);
+    assert_int_equal(count_of(other, "v/k"), 1);
+    close_database(other);
+}
+
+#define THREADS 6
+#define EACH 50
+
+static void *write_some(void *argument)
+{
+    lion_connection *connection = argument;
+    static int next;
+    for (int i = 0; i < EACH; i++) {
+        char text[96];
+        snprintf(text, sizeof text, "[{:v/k %d :v/x \"x\"}]", __atomic_add_fetch(&next, 1, __ATOMIC_RELAXED));
+        transact(connection, text);
+    }
+    return NULL;
+}
+
+static void from_many_threads(void **state)
+{
+    (void)state;
+    lion_connection *connection = open_database("mem:");
+    transact(connection, schema);
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_some, connection), 0);
+    index_now(connection);
+    count_of(connection, "v/k");
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(count_of(connection, "v/k"), THREADS * EACH);
+    index_now(connection);
+    assert_int_equal(count_of(connection, "v/k"), THREADS * EACH);
+    close_database(connection);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_memory),           cmocka_unit_test(on_a_file),
+        cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
+        cmocka_unit_test(from_many_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
