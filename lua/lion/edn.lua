@@ -66,21 +66,25 @@ edn.line_and_column = line_and_column
 local function fail(text, position, message, ...)
   local line, column = line_and_column(text, math.min(position, #text + 1))
   if select("#", ...) > 0 then message = message:format(...) end
-  error(anomaly.new("incorrect", "lion/syntax", ("line %d, column %d: %s"):format(line, column, message),
+  error(anomaly.new("incorrect", "lion/syntax",
+    ("line %d, column %d: %s"):format(line, column, message),
     { line = line, column = column }), 0)
 end
 edn.fail = fail
 
 -- ---- scalars -----------------------------------------------------------------------------------
 
-local ESCAPES = { n = "\n", t = "\t", r = "\r", b = "\b", f = "\f", ['"'] = '"', ["\\"] = "\\", ["/"] = "/" }
-local CHARACTERS = { newline = "\n", space = " ", tab = "\t", ["return"] = "\r", backspace = "\b", formfeed = "\f" }
+local ESCAPES = { n = "\n", t = "\t", r = "\r", b = "\b", f = "\f", ['"'] = '"', ["\\"] = "\\",
+  ["/"] = "/" }
+local CHARACTERS = { newline = "\n", space = " ", tab = "\t", ["return"] = "\r", backspace = "\b",
+  formfeed = "\f" }
 
 local function utf8_char(code)
   if code < 0x80 then return string.char(code) end
   if code < 0x800 then return string.char(0xC0 + math.floor(code / 64), 0x80 + code % 64) end
   if code < 0x10000 then
-    return string.char(0xE0 + math.floor(code / 4096), 0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
+    return string.char(0xE0 + math.floor(code / 4096), 0x80 + math.floor(code / 64) % 64,
+      0x80 + code % 64)
   end
   return string.char(0xF0 + math.floor(code / 262144), 0x80 + math.floor(code / 4096) % 64,
     0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
@@ -119,13 +123,15 @@ local function read_integer(text, digits, position)
   local sign, magnitude = digits:match("^([+-]?)0*(%d+)$")
   local limit = sign == "-" and "9223372036854775808" or "9223372036854775807"
   if #magnitude > 19 or (#magnitude == 19 and magnitude > limit) then
-    fail(text, position, "%s is beyond 64 bits", #digits > 40 and digits:sub(1, 40) .. "…" or digits)
+    fail(text, position, "%s is beyond 64 bits", #digits > 40 and digits:sub(1, 40) .. "…"
+      or digits)
   end
   local value = ffi.new("int64_t", 0)
   for i = 1, #magnitude do value = value * 10 - (magnitude:byte(i) - 48) end
   if sign ~= "-" then value = -value end
   local number = tonumber(value)
-  return number >= -9007199254740992 and number <= 9007199254740992 and ffi.cast("int64_t", number) == value and number or value
+  return number >= -9007199254740992 and number <= 9007199254740992 and ffi.cast("int64_t",
+    number) == value and number or value
 end
 
 local function read_character(text, name, position)
@@ -174,7 +180,8 @@ local function value_builder(wraps)
       if not ms then fail(text, position, "#inst takes a text such as \"2026-01-31T12:00:00Z\"") end
       return ms
     elseif tag == "uuid" then
-      if type(form) ~= "string" or not form:match("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$") then
+      if type(form) ~= "string"
+        or not form:match("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$") then
         fail(text, position, "#uuid takes a text of the canonical form")
       end
       return form:lower()
@@ -190,10 +197,12 @@ end
 
 local fresh = 0
 
---- The tempid of `#db/id[:db.part/user -1]`: the same number is the same tempid; without one it is a
--- fresh one.
+--- The tempid of `#db/id[:db.part/user -1]`: the same number is the same tempid; without one it is
+-- a fresh one.
 function edn.tempid(form, text, position)
-  if type(form) ~= "table" or #form < 1 or #form > 2 then fail(text, position, "#db/id takes [partition] or [partition number]") end
+  if type(form) ~= "table" or #form < 1 or #form > 2 then
+    fail(text, position, "#db/id takes [partition] or [partition number]")
+  end
   if form[1] == ":db.part/tx" then return "lion.tx" end
   if form[2] == nil then
     fresh = fresh + 1
@@ -207,11 +216,15 @@ end
 local function ast_builder()
   local builder = {}
   local function node(kind) return function(value) return { kind = kind, value = value } end end
-  builder.keyword, builder.symbol, builder.string, builder.regex = node "keyword", node "symbol", node "string", node "regex"
-  function builder.scalar(value) return { kind = type(value) == "boolean" and "boolean" or "number", value = value } end
+  builder.keyword, builder.symbol = node "keyword", node "symbol"
+  builder.string, builder.regex = node "string", node "regex"
+  function builder.scalar(value)
+    return { kind = type(value) == "boolean" and "boolean" or "number", value = value }
+  end
   function builder.null() return { kind = "nil" } end
   local function container(kind) return function(items) items.kind = kind return items end end
-  builder.vector, builder.list, builder.set, builder.map = container "vector", container "list", container "set", container "map"
+  builder.vector, builder.list = container "vector", container "list"
+  builder.set, builder.map = container "set", container "map"
   function builder.quote(form) return form end
   function builder.tagged(tag, form, text, position)
     if tag == "inst" then
@@ -261,7 +274,9 @@ local function scalar_of(self, kind, word_, at)
   local builder, text = self.builder, self.text
   if kind == "string" then return builder.string(word_)
   elseif kind == "keyword" then
-    if word_ == "/" or word_:sub(1, 1) == ":" or word_:sub(-1) == "/" then fail(text, at, ":%s is no keyword", word_) end
+    if word_ == "/" or word_:sub(1, 1) == ":" or word_:sub(-1) == "/" then
+      fail(text, at, ":%s is no keyword", word_)
+    end
     return builder.keyword(word_)
   elseif kind == "integer" then return builder.scalar(read_integer(text, word_, at))
   elseif kind == "float" then return builder.scalar(tonumber(word_))
@@ -277,7 +292,9 @@ local function scalar_of(self, kind, word_, at)
   if word_ == "true" then return builder.scalar(true) end
   if word_ == "false" then return builder.scalar(false) end
   if word_ == "nil" then return builder.null() end
-  if word_:byte(1) == 58 or word_:byte(1) == 35 then fail(text, at, "%s is nothing that EDN knows", word_) end
+  if word_:byte(1) == 58 or word_:byte(1) == 35 then
+    fail(text, at, "%s is nothing that EDN knows", word_)
+  end
   if word_:match("^[+-]?%d") then fail(text, at, "%s is no number", word_) end
   return builder.symbol(word_)
 end
@@ -336,7 +353,9 @@ function Reader:next()
     local at, kind, word_, behind = match(token, text, self.position)
     if not at then
       at = match(to_token, text, self.position)
-      if text:sub(at, at) == '"' or text:sub(at, at + 1) == '#"' then fail(text, at, "a string that is not closed") end
+      if text:sub(at, at) == '"' or text:sub(at, at + 1) == '#"' then
+        fail(text, at, "a string that is not closed")
+      end
       fail(text, at, "%q is nothing that EDN knows", text:sub(at, at + 10))
     end
     self.position = behind
@@ -350,9 +369,11 @@ function Reader:next()
     elseif kind == "end" then
       if depth == 0 then return false end
       local frame = stack[depth]
-      fail(text, frame.at, "%s is not closed", frame.items and frame.kind or frame.kind == "tag" and "#" .. frame.tag or frame.kind)
+      local name = frame.kind == "tag" and "#" .. frame.tag or frame.kind
+      fail(text, frame.at, "%s is not closed", name)
     else
-      if kind == "close" then depth, form = close_frame(self, stack, depth, word_, behind - 1, behind)
+      if kind == "close" then
+        depth, form = close_frame(self, stack, depth, word_, behind - 1, behind)
       else
         form = scalar_of(self, kind, word_, at)
         if self.builder.is_ast then
@@ -366,7 +387,9 @@ function Reader:next()
 end
 
 local function read_one(text, builder)
-  if type(text) ~= "string" then anomaly.incorrect("lion/syntax", "EDN is read from a string, not from a %s", type(text)) end
+  if type(text) ~= "string" then
+    anomaly.incorrect("lion/syntax", "EDN is read from a string, not from a %s", type(text))
+  end
   local reader = new_reader(text, builder)
   local is_there, form = reader:next()
   if not is_there then fail(text, 1, "there is no form in this text") end
@@ -406,7 +429,8 @@ end
 
 local function write_string(text)
   return '"' .. text:gsub('[%z\1-\31"\\]', function(char)
-    local escape = ({ ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" })[char]
+    local escape = ({ ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"',
+      ["\\"] = "\\\\" })[char]
     return escape or ("\\u%04x"):format(char:byte())
   end) .. '"'
 end
@@ -415,7 +439,9 @@ local function write_number(x)
   if x ~= x then return "##NaN" end
   if x == math.huge then return "##Inf" end
   if x == -math.huge then return "##-Inf" end
-  if x % 1 == 0 and x >= -9007199254740992 and x <= 9007199254740992 then return ("%.0f"):format(x) end
+  if x % 1 == 0 and x >= -9007199254740992 and x <= 9007199254740992 then
+    return ("%.0f"):format(x)
+  end
   local text = ("%.15g"):format(x)
   if tonumber(text) ~= x then text = ("%.17g"):format(x) end
   if not text:find("[%.en]") then text = text .. ".0" end
@@ -440,7 +466,8 @@ local function write_map(out, map, depth)
   out[#out + 1] = "{"
   for i, key in ipairs(keys) do
     if i > 1 then out[#out + 1] = ", " end
-    if type(key) == "string" and key:match("^[%a_*!?%-+<>=&.][^%s,;()%[%]{}\"]*$") then out[#out + 1] = ":" .. key
+    if type(key) == "string" and key:match("^[%a_*!?%-+<>=&.][^%s,;()%[%]{}\"]*$") then
+      out[#out + 1] = ":" .. key
     else write(out, key, depth) end
     out[#out + 1] = " "
     write(out, map[key], depth)
@@ -458,7 +485,9 @@ local WRAPPED = {
 
 function write(out, x, depth)
   local kind = type(x)
-  if depth > DEPTH_MAX then anomaly.incorrect("lion/syntax", "a value nested deeper than %d is not written", DEPTH_MAX) end
+  if depth > DEPTH_MAX then
+    anomaly.incorrect("lion/syntax", "a value nested deeper than %d is not written", DEPTH_MAX)
+  end
   if x == nil or x == values.null then out[#out + 1] = "nil"
   elseif kind == "string" then
     out[#out + 1] = x:match("^:[^%s,;()%[%]{}\":][^%s,;()%[%]{}\"]*$") and x or write_string(x)

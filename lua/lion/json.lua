@@ -39,7 +39,9 @@ end
 
 local function is_array(x)
   local n = #x
-  if n == 0 then return next(x) == nil and getmetatable(x) ~= nil and getmetatable(x).__lion == "set" or false end
+  if n == 0 then
+    return next(x) == nil and getmetatable(x) ~= nil and getmetatable(x).__lion == "set" or false
+  end
   local count = 0
   for _ in pairs(x) do count = count + 1 end
   return count == n
@@ -48,7 +50,9 @@ end
 local write_value
 
 local function write_table(out, x, depth)
-  if depth > DEPTH_MAX then anomaly.incorrect("lion/syntax", "JSON deeper than %d is not written", DEPTH_MAX) end
+  if depth > DEPTH_MAX then
+    anomaly.incorrect("lion/syntax", "JSON deeper than %d is not written", DEPTH_MAX)
+  end
   if is_array(x) then
     out[#out + 1] = "["
     for i = 1, #x do
@@ -82,7 +86,8 @@ function write_value(out, x, depth)
   elseif kind == "number" then out[#out + 1] = number_text(x)
   elseif kind == "boolean" then out[#out + 1] = tostring(x)
   elseif kind == "cdata" then out[#out + 1] = quote((tostring(x):gsub("U?LL$", "")))
-  elseif kind == "table" and getmetatable(x) and getmetatable(x).__tostring then out[#out + 1] = quote(tostring(x))
+  elseif kind == "table" and getmetatable(x) and getmetatable(x).__tostring then
+    out[#out + 1] = quote(tostring(x))
   elseif kind == "table" then write_table(out, x, depth + 1)
   else anomaly.incorrect("lion/syntax", "a %s has no form in JSON", kind) end
 end

@@ -28,7 +28,8 @@ return function(name, known)
   for candidate in pairs(known) do
     if type(candidate) == "string" and #candidate <= LENGTH_MAX then
       local d = distance(name, candidate)
-      if d <= math.max(1, #name / 3) and (not best or d < best_distance or d == best_distance and candidate < best) then
+      local is_nearer = not best or d < best_distance or d == best_distance and candidate < best
+      if is_nearer and d <= math.max(1, #name / 3) then
         best, best_distance = candidate, d
       end
     end

@@ -20,11 +20,14 @@ local OPTIONS = { as = true, limit = true, default = true, xform = true }
 
 local function fail(node, message, ...)
   if select("#", ...) > 0 then message = message:format(...) end
-  anomaly.incorrect("lion/syntax", "pull pattern: %s", message .. (node and ", in " .. nodes.text(node) or ""))
+  if node then message = message .. ", in " .. nodes.text(node) end
+  anomaly.incorrect("lion/syntax", "pull pattern: %s", message)
 end
 
 local function check_depth(depth)
-  if depth > DEPTH_MAX then fail(nil, "nested deeper than %d: a recursion goes further, {:a/b ...}", DEPTH_MAX) end
+  if depth > DEPTH_MAX then
+    fail(nil, "nested deeper than %d: a recursion goes further, {:a/b ...}", DEPTH_MAX)
+  end
 end
 
 -- ---- Lua tables become nodes -------------------------------------------------------------------
@@ -37,7 +40,9 @@ local function attribute_node(name)
 end
 
 local function option_value(name, value)
-  if name == "xform" and type(value) == "string" then return nodes.symbol((value:gsub("^:", ""))) end
+  if name == "xform" and type(value) == "string" then
+    return nodes.symbol((value:gsub("^:", "")))
+  end
   return nodes.term(value)
 end
 
@@ -70,15 +75,19 @@ end
 local function map_node(x, depth)
   local keys, items = {}, { kind = "map" }
   for key in pairs(x) do
-    if type(key) ~= "string" and type(key) ~= "table" then fail(nil, "the key of a map specification is an attribute") end
+    if type(key) ~= "string" and type(key) ~= "table" then
+      fail(nil, "the key of a map specification is an attribute")
+    end
     keys[#keys + 1] = key
   end
   table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
   for _, key in ipairs(keys) do
-    items[#items + 1] = type(key) == "string" and attribute_node(key) or expression_node(key, depth + 1)
+    local is_name = type(key) == "string"
+    items[#items + 1] = is_name and attribute_node(key) or expression_node(key, depth + 1)
     local value = x[key]
     if type(value) == "string" then items[#items + 1] = attribute_node(value)
-    elseif type(value) == "table" and not values.is_symbol(value) then items[#items + 1] = pattern_node(value, depth + 1)
+    elseif type(value) == "table" and not values.is_symbol(value) then
+      items[#items + 1] = pattern_node(value, depth + 1)
     else items[#items + 1] = nodes.term(value) end
   end
   return items
@@ -96,7 +105,9 @@ function pattern_node(x, depth)
   local items = { kind = "vector" }
   for i = 1, #x do items[i] = spec_node(x[i], depth) end
   for key in pairs(x) do
-    if type(key) ~= "number" then fail(nil, "a pattern is an array, and %s = … is no element of it", tostring(key)) end
+    if type(key) ~= "number" then
+      fail(nil, "a pattern is an array, and %s = … is no element of it", tostring(key))
+    end
   end
   return items
 end
@@ -105,22 +116,33 @@ end
 
 local specs_of
 
-local function is_symbol(node, name) return node ~= nil and node.kind == "symbol" and node.value == name end
+local function is_symbol(node, name)
+  return node ~= nil and node.kind == "symbol" and node.value == name
+end
 
-local function is_star(node) return is_symbol(node, "*") or (node.kind == "string" and node.value == "*") end
+local function is_star(node)
+  return node.value == "*" and (node.kind == "symbol" or node.kind == "string")
+end
 
 local function attribute_spec(node)
   if is_star(node) then return { attr = "*", reverse = 0 } end
-  if node.kind ~= "keyword" then fail(node, "an attribute is a keyword such as :person/name, or *") end
+  if node.kind ~= "keyword" then
+    fail(node, "an attribute is a keyword such as :person/name, or *")
+  end
   local namespace, name = node.value:match("^(.*/)_(.+)$")
   if not namespace then namespace, name = "", node.value:match("^_(.+)$") end
   if name then return { attr = namespace .. name, reverse = 1 } end
   return { attr = node.value, reverse = 0 }
 end
 
+local function is_count(node)
+  return node.kind == "number" and type(node.value) == "number" and node.value % 1 == 0
+    and node.value >= 1
+end
+
 local function limit_of(node)
   if node.kind == "nil" then return -1 end
-  if node.kind ~= "number" or type(node.value) ~= "number" or node.value % 1 ~= 0 or node.value < 1 then
+  if not is_count(node) then
     fail(node, "a limit is a whole number above 0, or nil for all")
   end
   return node.value
@@ -134,7 +156,9 @@ local function set_option(spec, name, value, node)
   elseif name == "default" then
     if value.kind ~= "nil" then spec.default = nodes.constant(value) end
   elseif name == "xform" then
-    if value.kind ~= "symbol" and value.kind ~= "keyword" then fail(node, ":xform takes the name of a function") end
+    if value.kind ~= "symbol" and value.kind ~= "keyword" then
+      fail(node, ":xform takes the name of a function")
+    end
     spec.xform = value.value:gsub("^clojure%.core/", "")
   else
     fail(node, ":%s is no option (:as, :limit, :default, :xform)", name)
@@ -157,7 +181,9 @@ local function expression_spec(node, depth)
   local spec = attribute_spec(first)
   if #node % 2 == 0 then fail(node, "each option has a value") end
   for i = 2, #node, 2 do
-    if node[i].kind ~= "keyword" then fail(node, "%s is no option (:as, :limit, :default, :xform)", nodes.text(node[i])) end
+    if node[i].kind ~= "keyword" then
+      fail(node, "%s is no option (:as, :limit, :default, :xform)", nodes.text(node[i]))
+    end
     set_option(spec, node[i].value, node[i + 1], node)
   end
   return spec
@@ -167,14 +193,17 @@ local function add_map(result, node, depth)
   if #node == 0 then fail(node, "a map specification names an attribute") end
   for i = 1, #node, 2 do
     local spec, value = expression_spec(node[i], depth + 1), node[i + 1]
-    if spec.attr == "*" or spec.attr == "db/id" then fail(node, "%s has no pattern of its own", spec.attr) end
+    if spec.attr == "*" or spec.attr == "db/id" then
+      fail(node, "%s has no pattern of its own", spec.attr)
+    end
     if is_symbol(value, "...") then spec.recursion = -1
     elseif value.kind == "number" then
-      if type(value.value) ~= "number" or value.value % 1 ~= 0 or value.value < 1 then
+      if not is_count(value) then
         fail(node, "a recursion is a whole number above 0, or ...")
       end
       spec.recursion = value.value
-    elseif value.kind == "vector" or value.kind == "list" then spec.pattern = specs_of(value, depth + 1)
+    elseif value.kind == "vector" or value.kind == "list" then
+      spec.pattern = specs_of(value, depth + 1)
     else fail(node, "a map specification has a pattern, a number or ... for each attribute") end
     result[#result + 1] = spec
   end
@@ -182,7 +211,9 @@ end
 
 function specs_of(node, depth)
   check_depth(depth)
-  if node.kind ~= "vector" and node.kind ~= "list" then fail(node, "a pattern is a vector, [:person/name :person/age]") end
+  if node.kind ~= "vector" and node.kind ~= "list" then
+    fail(node, "a pattern is a vector, [:person/name :person/age]")
+  end
   if #node == 0 then fail(node, "a pattern has one element at least") end
   local result = {}
   for _, item in ipairs(node) do
@@ -214,7 +245,8 @@ end
 function pull.normalise(pattern)
   if type(pattern) == "string" then return of_text(pattern) end
   if type(pattern) ~= "table" then
-    anomaly.incorrect("lion/syntax", "a pull pattern is EDN text or a table, not a %s", type(pattern))
+    anomaly.incorrect("lion/syntax", "a pull pattern is EDN text or a table, not a %s",
+      type(pattern))
   end
   if nodes.is_node(pattern) then return specs_of(pattern, 1) end
   return specs_of(pattern_node(pattern, 1), 1)

@@ -9,8 +9,9 @@ local schema = {}
 
 -- Bare name → Datomic's.
 local TYPES = {
-  string = "string", long = "long", boolean = "boolean", double = "double", float = "float", instant = "instant", keyword = "keyword",
-  symbol = "symbol", ref = "ref", uuid = "uuid", uri = "uri", bytes = "bytes", tuple = "tuple", bigdec = "bigdec", decimal = "bigdec",
+  string = "string", long = "long", boolean = "boolean", double = "double", float = "float",
+  instant = "instant", keyword = "keyword", symbol = "symbol", ref = "ref", uuid = "uuid",
+  uri = "uri", bytes = "bytes", tuple = "tuple", bigdec = "bigdec", decimal = "bigdec",
   bigint = "bigint", fn = "fn",
 }
 
@@ -39,14 +40,18 @@ local function each(attribute, option, list, convert)
   if type(list) ~= "table" or #list == 0 then fail(attribute, "%s is a list of names", option) end
   local result = {}
   for i, name in ipairs(list) do
-    if type(name) ~= "string" then fail(attribute, "%s is a list of names, and %s is none", option, tostring(name)) end
+    if type(name) ~= "string" then
+      fail(attribute, "%s is a list of names, and %s is none", option, tostring(name))
+    end
     result[i] = convert(name)
   end
   return result
 end
 
 local function truth(attribute, option, value)
-  if type(value) ~= "boolean" then fail(attribute, "%s is true or false, not %s", option, tostring(value)) end
+  if type(value) ~= "boolean" then
+    fail(attribute, "%s is true or false, not %s", option, tostring(value))
+  end
   return value
 end
 
@@ -57,23 +62,35 @@ function OPTIONS.many(map, attribute, value)
   if truth(attribute, "many", value) then map["db/cardinality"] = ":db.cardinality/many" end
 end
 function OPTIONS.unique(map, attribute, value)
-  if value ~= "identity" and value ~= "value" then fail(attribute, "unique is \"identity\" or \"value\", not %s", tostring(value)) end
+  if value ~= "identity" and value ~= "value" then
+    fail(attribute, "unique is \"identity\" or \"value\", not %s", tostring(value))
+  end
   map["db/unique"] = ":db.unique/" .. value
 end
-function OPTIONS.component(map, attribute, value) map["db/isComponent"] = truth(attribute, "component", value) end
+function OPTIONS.component(map, attribute, value)
+  map["db/isComponent"] = truth(attribute, "component", value)
+end
 function OPTIONS.index(map, attribute, value) map["db/index"] = truth(attribute, "index", value) end
-function OPTIONS.no_history(map, attribute, value) map["db/noHistory"] = truth(attribute, "no_history", value) end
+function OPTIONS.no_history(map, attribute, value)
+  map["db/noHistory"] = truth(attribute, "no_history", value)
+end
 function OPTIONS.doc(map, attribute, value)
   if type(value) ~= "string" then fail(attribute, "doc is a string") end
   map["db/doc"] = value
 end
-function OPTIONS.tuple_attrs(map, attribute, value) map["db/tupleAttrs"] = each(attribute, "tuple_attrs", value, keyword) end
-function OPTIONS.tuple_types(map, attribute, value)
-  map["db/tupleTypes"] = each(attribute, "tuple_types", value, function(name) return value_type(attribute, name) end)
+function OPTIONS.tuple_attrs(map, attribute, value)
+  map["db/tupleAttrs"] = each(attribute, "tuple_attrs", value, keyword)
 end
-function OPTIONS.tuple_type(map, attribute, value) map["db/tupleType"] = value_type(attribute, value) end
+function OPTIONS.tuple_types(map, attribute, value)
+  map["db/tupleTypes"] = each(attribute, "tuple_types", value,
+    function(name) return value_type(attribute, name) end)
+end
+function OPTIONS.tuple_type(map, attribute, value)
+  map["db/tupleType"] = value_type(attribute, value)
+end
 function OPTIONS.preds(map, attribute, value)
-  map["db.attr/preds"] = each(attribute, "preds", value, function(name) return (name:gsub("^:", "")) end)
+  map["db.attr/preds"] = each(attribute, "preds", value,
+    function(name) return (name:gsub("^:", "")) end)
 end
 
 local function sorted_keys(map, attribute)
@@ -88,7 +105,9 @@ end
 
 local function define(attribute, spec)
   if type(spec) == "string" then spec = { spec } end
-  if type(spec) ~= "table" or spec[2] ~= nil then fail(attribute, "write \"string\" or { \"string\", many = true }") end
+  if type(spec) ~= "table" or spec[2] ~= nil then
+    fail(attribute, "write \"string\" or { \"string\", many = true }")
+  end
   local is_tuple = spec.tuple_attrs or spec.tuple_types or spec.tuple_type
   local map = {
     ["db/ident"] = ":" .. attribute,
@@ -111,11 +130,15 @@ end
 --   tuple_attrs =, tuple_types =, tuple_type =, preds = } } }
 -- @treturn table
 function schema.define(spec)
-  if type(spec) ~= "table" then anomaly.incorrect("lion/syntax", "lion.schema takes { namespace = { attribute = \"type\" } }") end
+  if type(spec) ~= "table" then
+    anomaly.incorrect("lion/syntax", "lion.schema takes { namespace = { attribute = \"type\" } }")
+  end
   local tx = {}
   for _, namespace in ipairs(sorted_keys(spec, "the specification")) do
     local attributes = spec[namespace]
-    if type(attributes) ~= "table" then fail(namespace, "a namespace holds attributes: { %s = { name = \"string\" } }", namespace) end
+    if type(attributes) ~= "table" then
+      fail(namespace, "a namespace holds attributes: { %s = { name = \"string\" } }", namespace)
+    end
     for _, name in ipairs(sorted_keys(attributes, namespace)) do
       tx[#tx + 1] = define(namespace .. "/" .. name, attributes[name])
     end

@@ -1,6 +1,5 @@
---- The values that Lua has no type for: null, symbols, decimals, sets, and the wrappers that say how
--- a string or an
--- array is meant. The binding knows them by the field `__lion` of their metatable.
+--- The values that Lua has no type for: null, symbols, decimals, sets, and the wrappers that say
+-- how a string or an array is meant. The binding knows them by the field `__lion` of their metatable.
 -- @module lion.values
 local anomaly = require "lion.anomaly"
 local cjson = require "cjson"
@@ -21,7 +20,9 @@ local symbols = setmetatable({}, { __mode = "v" })
 --- The symbol of that name; the same name is the same value.
 -- @tparam string name
 function values.symbol(name)
-  if type(name) ~= "string" or name == "" then anomaly.incorrect("lion/syntax", "a symbol has a name: lion.symbol \"a/b\"") end
+  if type(name) ~= "string" or name == "" then
+    anomaly.incorrect("lion/syntax", "a symbol has a name: lion.symbol \"a/b\"")
+  end
   local symbol = symbols[name]
   if not symbol then
     symbol = setmetatable({ name = name }, Symbol)
@@ -37,7 +38,8 @@ function values.is_symbol(x) return getmetatable(x) == Symbol end
 local Str = { __lion = "str", __tostring = function(self) return self.text end }
 local Set = { __lion = "set" }
 local Lookup = { __lion = "lookup" }
-local Instant = { __lion = "inst", __tostring = function(self) return values.format_instant(self.ms) end }
+local Instant = { __lion = "inst" }
+function Instant:__tostring() return values.format_instant(self.ms) end
 local Uuid = { __lion = "uuid", __tostring = function(self) return self.text end }
 
 --- The string itself, whatever it looks like (":a", "?x").
@@ -83,7 +85,9 @@ local function civil_from_days(days)
   days = days + 719468
   local era = floor(days / 146097)
   local day_of_era = days - era * 146097
-  local year_of_era = floor((day_of_era - floor(day_of_era / 1460) + floor(day_of_era / 36524) - floor(day_of_era / 146096)) / 365)
+  local leap_days = floor(day_of_era / 1460) - floor(day_of_era / 36524)
+    + floor(day_of_era / 146096)
+  local year_of_era = floor((day_of_era - leap_days) / 365)
   local day_of_year = day_of_era - (365 * year_of_era + floor(year_of_era / 4) - floor(year_of_era / 100))
   local month_index = floor((5 * day_of_year + 2) / 153)
   local day = day_of_year - floor((153 * month_index + 2) / 5) + 1
@@ -151,7 +155,8 @@ end
 function values.instant(text)
   local ms = type(text) == "string" and values.parse_instant(text)
   if not ms then
-    anomaly.incorrect("lion/syntax", "%s is no instant: write it as 2026-01-31T12:00:00Z", tostring(text))
+    anomaly.incorrect("lion/syntax", "%s is no instant: write it as 2026-01-31T12:00:00Z",
+      tostring(text))
   end
   return ms
 end
@@ -171,7 +176,9 @@ end
 
 local function from_digits(digits)
   local limbs = {}
-  for last = #digits, 1, -WIDTH do limbs[#limbs + 1] = tonumber(digits:sub(math.max(1, last - WIDTH + 1), last)) end
+  for last = #digits, 1, -WIDTH do
+    limbs[#limbs + 1] = tonumber(digits:sub(math.max(1, last - WIDTH + 1), last))
+  end
   return trim(limbs)
 end
 
@@ -259,7 +266,9 @@ function values.decimal(x)
   if type(x) == "number" then text = number_text(x) end
   if type(x) == "cdata" then text = tostring(x):gsub("U?LL$", "") end
   local decimal = type(text) == "string" and parse_decimal(text)
-  if not decimal then anomaly.incorrect("lion/syntax", "%s is no decimal number of at most 1024 digits", tostring(x)) end
+  if not decimal then
+    anomaly.incorrect("lion/syntax", "%s is no decimal number of at most 1024 digits", tostring(x))
+  end
   return decimal
 end
 

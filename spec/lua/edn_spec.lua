@@ -1,3 +1,4 @@
+-- luacheck: max line length 170 (a query stands on one line)
 local edn = require "lion.edn"
 local values = require "lion.values"
 
@@ -12,19 +13,24 @@ end
 
 describe("EDN text", function()
   for _, case in ipairs {
-    { "42", 42 }, { "-7", -7 }, { "+5", 5 }, { "42N", 42 }, { "1.5e3", 1500 }, { "-0.25", -0.25 }, { "true", true }, { "false", false },
-    { '"a\\n\\"\\\\\\u00e9"', 'a\n"\\é' }, { '"\\\\u0041"', "\\u0041" }, { '"\\ud83d\\ude00"', "😀" }, { '"\\nabc"', "\nabc" },
-    { "\\a", "a" }, { "\\newline", "\n" }, { "\\u0041", "A" }, { "\\é", "é" }, { "\\(", "(" }, { ":a/b", ":a/b" }, { ":a", ":a" },
+    { "42", 42 }, { "-7", -7 }, { "+5", 5 }, { "42N", 42 }, { "1.5e3", 1500 }, { "-0.25", -0.25 },
+      { "true", true }, { "false", false },
+    { '"a\\n\\"\\\\\\u00e9"', 'a\n"\\é' }, { '"\\\\u0041"', "\\u0041" },
+      { '"\\ud83d\\ude00"', "😀" }, { '"\\nabc"', "\nabc" },
+    { "\\a", "a" }, { "\\newline", "\n" }, { "\\u0041", "A" }, { "\\é", "é" }, { "\\(", "(" },
+      { ":a/b", ":a/b" }, { ":a", ":a" },
     { '#inst "1970-01-02"', 86400000 }, { '#inst "1969-12-31T23:59:59.000-00:00"', -1000 },
     { '#uuid "00000000-0000-0000-0000-00000000000F"', "00000000-0000-0000-0000-00000000000f" },
-    { "##Inf", math.huge }, { "##-Inf", -math.huge }, { '#"a\\d+"', "a\\d+" }, { "^:meta 7", 7 }, { "'x7", values.symbol "x7" },
+    { "##Inf", math.huge }, { "##-Inf", -math.huge }, { '#"a\\d+"', "a\\d+" }, { "^:meta 7", 7 },
+      { "'x7", values.symbol "x7" },
     { "; all\n 5 ; of it", 5 }, { "#_ 1 #_ #_ 2 3 4", 4 }, { ",,1,,", 1 },
   } do
     it("reads " .. case[1], function() assert.equal(case[2], edn.read(case[1])) end)
   end
 
   it("nests: vectors and lists are arrays, keyword keys lose their colon", function()
-    assert.same({ 1, { 2, { ["a/b"] = ":c", d = { 3 } } }, {} }, edn.read "[1 (2 {:a/b :c, :d [3]}) ()]")
+    assert.same({ 1, { 2, { ["a/b"] = ":c", d = { 3 } } }, {} },
+      edn.read "[1 (2 {:a/b :c, :d [3]}) ()]")
   end)
 
   it("gives a namespace to the keys of #:ns{…}, but for _/x and those that have one", function()
@@ -36,7 +42,8 @@ describe("EDN text", function()
     local set = edn.read "#{1 2}"
     assert.is_true(values.is_set(set))
     assert.equal(2, #set)
-    for _, name in ipairs { "...", ".", "%", "$", "?x", "_", "a/b", "+", "-", "->x", "clojure.core/=" } do
+    for _, name in ipairs { "...", ".", "%", "$", "?x", "_", "a/b", "+", "-", "->x",
+      "clojure.core/=" } do
       assert.equal(values.symbol(name), edn.read(name))
     end
     assert.equal("1.50", tostring(edn.read "1.50M"))
@@ -55,8 +62,10 @@ describe("EDN text", function()
   end)
 
   for _, text in ipairs {
-    "", "[", "]", "(]", "{:a}", "{:a 1", '"open', '#"open', "1 2", "1/2", "1x", "#unknown x", "\\notachar", '"\\q"', '"\\u12"', '"\\ud800"',
-    "#:a 5", "#", ":", "::a", "#_", "#inst 5", '#inst "never"', '#uuid "x"', "##Neg", "{##NaN 1}", ("["):rep(100000), ("{:a "):rep(50000),
+    "", "[", "]", "(]", "{:a}", "{:a 1", '"open', '#"open', "1 2", "1/2", "1x", "#unknown x",
+      "\\notachar", '"\\q"', '"\\u12"', '"\\ud800"',
+    "#:a 5", "#", ":", "::a", "#_", "#inst 5", '#inst "never"', '#uuid "x"', "##Neg", "{##NaN 1}",
+      ("["):rep(100000), ("{:a "):rep(50000),
     ("["):rep(100000) .. ("]"):rep(100000), ("#_"):rep(100000), ("'"):rep(100000),
   } do
     it("refuses " .. text:sub(1, 30), function() refused(edn.read, text) end)
@@ -112,7 +121,8 @@ end)
 
 describe("Written EDN", function()
   for _, text in ipairs {
-    "nil", "true", "-42", "1.5", "9007199254740993", '"a\\n\\"\\\\"', ":a/b", "[1 [2] []]", "{:a/b :c, :d [3]}", "#{1 2}", "a/b", "1.50M",
+    "nil", "true", "-42", "1.5", "9007199254740993", '"a\\n\\"\\\\"', ":a/b", "[1 [2] []]",
+      "{:a/b :c, :d [3]}", "#{1 2}", "a/b", "1.50M",
     '{"Band Name" 1}', "##Inf", "0.1", "1e+300", '"\\u0000"',
   } do
     it("reads back: " .. text, function() assert.equal(text, edn.write(edn.read(text))) end)
@@ -120,7 +130,8 @@ describe("Written EDN", function()
 
   it("marks instants and uuids that are wrapped", function()
     assert.equal('#inst "1970-01-01T00:00:00.000Z"', edn.write(values.inst(0)))
-    assert.equal('#uuid "00000000-0000-0000-0000-00000000000f"', edn.write(values.uuid_const "00000000-0000-0000-0000-00000000000F"))
+    assert.equal('#uuid "00000000-0000-0000-0000-00000000000f"',
+      edn.write(values.uuid_const "00000000-0000-0000-0000-00000000000F"))
     assert.equal('":a"', edn.write(values.str ":a"))
   end)
 

@@ -1,3 +1,4 @@
+-- luacheck: max line length 170 (a query stands on one line)
 local query = require "lion.query"
 local values = require "lion.values"
 
@@ -28,7 +29,8 @@ describe("The parts of a query", function()
     local ir = ir_of "[:find ?n ?x :in $ $b ?min [?x ...] [[?a _]] :where [?e :person/name ?n] [$b ?a ?e] [(> ?x ?min)]]"
     assert.same({ "?min", "?x", "?a", "?e", "?n" }, ir.vars)
     assert.equal(2, ir.sources)
-    assert.same({ { "source", 0 }, { "source", 1 }, { "scalar", 0 }, { "collection", { "scalar", 1 } },
+    assert.same({ { "source", 0 }, { "source", 1 }, { "scalar", 0 },
+      { "collection", { "scalar", 1 } },
       { "relation", { { "scalar", 2 }, { "blank" } } } }, ir.inputs)
     assert.same({
       { "pattern", 0, { { "var", 3 }, { "const", ":person/name" }, { "var", 4 } } },
@@ -40,19 +42,23 @@ describe("The parts of a query", function()
   end)
 
   for _, case in ipairs {
-    { "relation", "[:find ?x ?y :where [?x :a ?y]]" }, { "collection", "[:find [?x ...] :where [?x :a]]" },
+    { "relation", "[:find ?x ?y :where [?x :a ?y]]" },
+      { "collection", "[:find [?x ...] :where [?x :a]]" },
     { "tuple", "[:find [?x ?y] :where [?x :a ?y]]" }, { "scalar", "[:find ?x . :where [?x :a]]" },
-    { "scalar", "{:find [?x .] :where [[?x :a]]}" }, { "collection", "{:find [[?x ...]] :where [[?x :a]]}" },
+    { "scalar", "{:find [?x .] :where [[?x :a]]}" },
+      { "collection", "{:find [[?x ...]] :where [[?x :a]]}" },
     { "relation", "'[:find ?x :where [?x :a]]" }, { "relation", "[:find ?x :in [?x ...]]" },
   } do
-    it("find a " .. case[1] .. ": " .. case[2], function() assert.equal(case[1], ir_of(case[2]).find.kind) end)
+    it("find a " .. case[1] .. ": " .. case[2], function() assert.equal(case[1],
+      ir_of(case[2]).find.kind) end)
   end
 
   it("hold aggregates, pulls, :with, keys, order and bounds", function()
     local ir = ir_of [[[:find (min 2 ?p) (pull $ ?e [:a/b {:c/_d 2}]) (pull ?e pat) :keys low all some :with ?q :in $ pat
       :where [?e :p ?p] [?e :q ?q] :order-by [?p :desc ?q] :limit 10 :offset 5] ]]
     assert.same({ "aggregate", "min", { { "const", 2 }, { "var", 1 } } }, ir.find.elements[1])
-    assert.same({ "pull", 0, 0, { { attr = "a/b", reverse = 0 }, { attr = "c/d", reverse = 1, recursion = 2 } } }, ir.find.elements[2])
+    assert.same({ "pull", 0, 0, { { attr = "a/b", reverse = 0 }, { attr = "c/d", reverse = 1,
+      recursion = 2 } } }, ir.find.elements[2])
     assert.same({ "pull", 0, 0, { "input", 1 } }, ir.find.elements[3])
     assert.same({ "low", "all", "some" }, ir.find.keys)
     assert.same({ 2 }, ir.with)
@@ -61,7 +67,8 @@ describe("The parts of a query", function()
   end)
 
   it("may put the order in a vector", function()
-    assert.same({ { 0, "desc" }, { 1, "asc" } }, ir_of("[:find ?x ?y :where [?x :a ?y] :order-by [?x :desc ?y]]").order)
+    assert.same({ { 0, "desc" }, { 1, "asc" } },
+      ir_of("[:find ?x ?y :where [?x :a ?y] :order-by [?x :desc ?y]]").order)
   end)
 
   it("keep constants of every type", function()
@@ -98,7 +105,8 @@ describe("The parts of a query", function()
   end)
 
   it("are compiled once", function()
-    assert.equal(query.compile "[:find ?once :where [?once :a]]", query.compile "[:find ?once :where [?once :a]]")
+    assert.equal(query.compile "[:find ?once :where [?once :a]]",
+      query.compile "[:find ?once :where [?once :a]]")
   end)
 end)
 
@@ -109,13 +117,15 @@ describe("Scopes", function()
     local clause = ir.where[3]
     assert.equal("not", clause[1])
     assert.same({ 0 }, clause[3])
-    assert.same({ "pattern", 0, { { "var", 3 }, { "const", ":city" }, { "var", 4 } } }, plain(clause[2])[2])
+    assert.same({ "pattern", 0, { { "var", 3 }, { "const", ":city" }, { "var", 4 } } },
+      plain(clause[2])[2])
   end)
 
   it("not: its variables are the outer ones", function()
     assert.same({ 0 }, ir_of("[:find ?e :where [?e :name] (not [?e :boss _])]").where[2][3])
     refused("db.error/insufficient-binding", "[:find ?n :where [?e :name ?n] (not [?e :boss ?b])]")
-    refused("db.error/insufficient-binding", "[:find ?n :where [?e :name ?n] (not-join [?b] [?e :boss ?b])]")
+    refused("db.error/insufficient-binding",
+      "[:find ?n :where [?e :name ?n] (not-join [?b] [?e :boss ?b])]")
   end)
 
   it("or-join: private variables differ between branches", function()
@@ -146,7 +156,8 @@ describe("Rules", function()
     local ir = ir_of("[:find ?b :in $ % ?a :where (reach ?a ?b)]", reach)
     assert.equal(1, #ir.rules)
     local rule = ir.rules[1]
-    assert.same({ "reach", 0, { 0, 1 }, { 0, 0 } }, { rule.name, rule.source, rule.head, rule.required })
+    assert.same({ "reach", 0, { 0, 1 }, { 0, 0 } }, { rule.name, rule.source, rule.head,
+      rule.required })
     assert.same({ "?x", "?y", "?z" }, rule.vars)
     assert.same({ "rule", 0, { { "var", 2 }, { "var", 1 } } }, plain(rule.branches[2])[2])
     assert.same({ { "rule", 0, { { "var", 0 }, { "var", 1 } } } }, plain(ir.where))
@@ -173,17 +184,20 @@ describe("Rules", function()
   end)
 
   for name, case in pairs {
-    ["that is unknown"] = { "(reech ?a ?b)", "did you mean reach" }, ["of the wrong arity"] = { "(reach ?a)", "takes 2 arguments" },
+    ["that is unknown"] = { "(reech ?a ?b)", "did you mean reach" },
+      ["of the wrong arity"] = { "(reach ?a)", "takes 2 arguments" },
   } do
     it("one " .. name .. " is refused", function()
-      local e = refused("lion/syntax", "[:find ?a :in $ % :where [?a :x ?b] " .. case[1] .. "]", reach)
+      local e = refused("lion/syntax", "[:find ?a :in $ % :where [?a :x ?b] " .. case[1] .. "]",
+        reach)
       assert.is_truthy(e.message:find(case[2], 1, true))
       assert.is_truthy(e.message:find(case[1], 1, true))
     end)
   end
 
   it("malformed ones are refused", function()
-    for _, rules in ipairs { "", "5", "[5]", "[[(r)]]", "[[(r ?x)]]", "[[(r 1) [?x :a]]]", "[[(r ?x ?x) [?x :a]]]", "[[r [?x :a]]]",
+    for _, rules in ipairs { "", "5", "[5]", "[[(r)]]", "[[(r ?x)]]", "[[(r 1) [?x :a]]]",
+      "[[(r ?x ?x) [?x :a]]]", "[[r [?x :a]]]",
       "[[(r ?x) [?x :a]] [(r ?x ?y) [?x :a ?y]]]", 5 } do
       refused("lion/syntax", "[:find ?a :in $ % :where (r ?a)]", rules)
     end
@@ -194,27 +208,40 @@ describe("A query as a Lua table", function()
   for _, case in ipairs {
     { "[:find ?n :in $ ?min :where [?e :person/name ?n] [?e :person/age ?a] [(>= ?a ?min)]]",
       { find = { "?n" }, ["in"] = { "$", "?min" },
-        where = { { "?e", "person/name", "?n" }, { "?e", "person/age", "?a" }, { { ">=", "?a", "?min" } } } } },
-    { "[:find [?n ...] :where [_ :person/name ?n]]", { find = { { "?n", "..." } }, where = { { "_", "person/name", "?n" } } } },
-    { "[:find ?n . :where [_ :person/name ?n]]", { find = { "?n", "." }, where = { { "_", ":person/name", "?n" } } } },
+        where = { { "?e", "person/name", "?n" }, { "?e", "person/age", "?a" },
+          { { ">=", "?a", "?min" } } } } },
+    { "[:find [?n ...] :where [_ :person/name ?n]]", { find = { { "?n", "..." } },
+      where = { { "_", "person/name", "?n" } } } },
+    { "[:find ?n . :where [_ :person/name ?n]]", { find = { "?n", "." },
+      where = { { "_", ":person/name", "?n" } } } },
     { "[:find ?n :where [?e :person/name ?n] (not-join [?e] [?f :person/boss ?e]) (or-join [?e] [?e :person/boss ?b] [?e :person/friend ?e])]",
-      { find = { "?n" }, where = { { "?e", "person/name", "?n" }, { "not-join", { "?e" }, { "?f", "person/boss", "?e" } },
-        { "or-join", { "?e" }, { "?e", "person/boss", "?b" }, { "?e", "person/friend", "?e" } } } } },
+      { find = { "?n" }, where = { { "?e", "person/name", "?n" }, { "not-join", { "?e" },
+        { "?f", "person/boss", "?e" } },
+        { "or-join", { "?e" }, { "?e", "person/boss", "?b" }, { "?e", "person/friend",
+          "?e" } } } } },
     { "[:find (pull ?e [:person/name {:person/boss [:person/name]}]) . :where [?e :person/email \"d@x\"]]",
-      { find = { { "pull", "?e", { "person/name", { ["person/boss"] = { "person/name" } } } }, "." }, where = { { "?e", "person/email", "d@x" } } } },
-    { "[:find (pull ?e p) :in $ p :where [?e :a]]", { find = { { "pull", "?e", "p" } }, ["in"] = { "$", "p" }, where = { { "?e", "a" } } } },
+      { find = { { "pull", "?e", { "person/name", { ["person/boss"] = { "person/name" } } } },
+        "." }, where = { { "?e", "person/email", "d@x" } } } },
+    { "[:find (pull ?e p) :in $ p :where [?e :a]]", { find = { { "pull", "?e", "p" } },
+      ["in"] = { "$", "p" }, where = { { "?e", "a" } } } },
     { "[:find (count ?f) ?n :with ?e :where [?e :n ?n] (or [?e :f ?f] (and [?e :g ?f] [?f :h _]))]",
-      { find = { { "count", "?f" }, "?n" }, with = { "?e" }, where = { { "?e", "n", "?n" }, { "or", { "?e", "f", "?f" },
+      { find = { { "count", "?f" }, "?n" }, with = { "?e" }, where = { { "?e", "n", "?n" },
+        { "or", { "?e", "f", "?f" },
         { "and", { "?e", "g", "?f" }, { "?f", "h", "_" } } } } } },
     { "[:find ?e :in $ $b :where [$b ?e :k 1] ($b not [?e :l :m/n])]",
-      { find = { "?e" }, ["in"] = { "$", "$b" }, where = { { "$b", "?e", "k", 1 }, { "$b", "not", { "?e", "l", ":m/n" } } } } },
+      { find = { "?e" }, ["in"] = { "$", "$b" }, where = { { "$b", "?e", "k", 1 },
+        { "$b", "not", { "?e", "l", ":m/n" } } } } },
     { '[:find ?y :where [?e :n] [(get-else $ ?e :year "N/A") ?y] [(missing? $ ?e :end)]]',
-      { find = { "?y" }, where = { { "?e", "n" }, { { "get-else", "$", "?e", "year", "N/A" }, "?y" }, { { "missing?", "$", "?e", "end" } } } } },
+      { find = { "?y" }, where = { { "?e", "n" }, { { "get-else", "$", "?e", "year", "N/A" },
+        "?y" }, { { "missing?", "$", "?e", "end" } } } } },
     { "[:find ?n :in [[?a ?n]] [?x ...] :where [(= ?a ?x)]]",
-      { find = { "?n" }, ["in"] = { { { "?a", "?n" } }, { "?x", "..." } }, where = { { { "=", "?a", "?x" } } } } },
-    { '[:find ?e :where [?e :s "?x"] [?e :s "..."]]', { find = { "?e" }, where = { { "?e", "s", values.str "?x" }, { "?e", "s", "..." } } } },
+      { find = { "?n" }, ["in"] = { { { "?a", "?n" } }, { "?x", "..." } },
+        where = { { { "=", "?a", "?x" } } } } },
+    { '[:find ?e :where [?e :s "?x"] [?e :s "..."]]',
+      { find = { "?e" }, where = { { "?e", "s", values.str "?x" }, { "?e", "s", "..." } } } },
     { "[:find ?x ?y :keys a b :where [?x :a ?y] :order-by [?x :desc] :limit 3]",
-      { find = { "?x", "?y" }, keys = { "a", "b" }, where = { { "?x", "a", "?y" } }, order_by = { "?x", ":desc" }, limit = 3 } },
+      { find = { "?x", "?y" }, keys = { "a", "b" }, where = { { "?x", "a", "?y" } },
+        order_by = { "?x", ":desc" }, limit = 3 } },
   } do
     it("means the same as " .. case[1], function() assert.same(ir_of(case[1]), ir_of(case[2])) end)
   end
@@ -227,8 +254,11 @@ describe("A query as a Lua table", function()
   end)
 
   for name, form in pairs {
-    ["nothing in it"] = {}, ["an unknown part"] = { find = { "?x" }, where = { { "?x", "a" } }, wher = {} }, ["a function"] = { find = { "?x" }, where = { { "?x", "a", print } } },
-    ["a clause that is none"] = { find = { "?x" }, where = { "?x" } }, ["a find that is no array"] = { find = "?x" }, ["an empty clause"] = { find = { "?x" }, where = { {} } },
+    ["nothing in it"] = {}, ["an unknown part"] = { find = { "?x" }, where = { { "?x", "a" } },
+      wher = {} }, ["a function"] = { find = { "?x" }, where = { { "?x", "a", print } } },
+    ["a clause that is none"] = { find = { "?x" }, where = { "?x" } },
+      ["a find that is no array"] = { find = "?x" }, ["an empty clause"] = { find = { "?x" },
+      where = { {} } },
   } do
     it("is refused with " .. name, function() refused("lion/syntax", form) end)
   end
@@ -245,18 +275,30 @@ end)
 
 describe("A query that makes no sense is refused:", function()
   for _, text in ipairs {
-    "", "[", "[:find", "]", "[:find ?x :where [?x :a]", "[:find ?x] trailing", "{:find [?x] :where}", '[:find ?x :where [_ :a "open]]',
-    "[:where [?x :a]]", "[:find :where [?x :a]]", "[:find ?x :where]", "[:find ?x :where [?x :a] :wheer [?x :b]]", "[:find ?x :where ?x]",
-    "[:find ?x :where []]", "[:find ?x :where (not)]", "[:find ?x :where (or)]", "[:find ?x . ?y :where [?x :a ?y]]",
-    "[:find [?x ... ?y] :where [?x :a ?y]]", "[:find ?x :in $ [?a :where [?x :a]]", "[:find (count) :where [?x :a]]", "42", '"text"', "nil",
-    "[:find ?x :in $ $ :where [?x :a]]", "[:find #unknown ?x :where [?x :a]]", "[:find ?x :where [?x :a \\notachar]]",
-    "[:find ?n ?a :keys name :where [?e :n ?n] [?e :m ?a]]", "[:find (averagge ?a) :where [_ :a ?a]]", "[:find ?nobody :where [?e :n ?n]]",
-    "[:find (min ?n ?x) :where [_ :a ?x]]", "[:find ?x :in ?x ?x]", "[:find ?x :where [?x :a] (and [?x :b])]", "[:find ?x :where [?x :a (f 1)]]",
-    "[:find ?x :where [?x :a] [(f (g ?x)) ?y]]", "[:find ?x :where [?x :a] [(f _)]]", "[:find ?x :where [$b ?x :a]]", "[:find ?x :where [?x :a foo]]",
-    "[:find ?e :where (or [?e :x ?y] [?e :z])]", "[:find ?x :where [?x :a] :limit -2]", "[:find ?x :where [?x :a] :limit ?x]",
-    "[:find ?x :where [?x :a] :order-by [:desc]]", "[:find ?x :find ?y :where [?x :a ?y]]", "[:find (pull ?x) :where [?x :a]]",
-    "[:find (pull ?x [17]) :where [?x :a]]", "[:find (pull ?x p) :where [?x :a]]", "[:find ?x :where (not-join ?x [?x :a])]",
-    "[:find ?n :where [(q [:find ?x :in ?y :where [_ :n ?x]]) [[?n]]]]", "[:find ?e :where [?e :a]" .. ("(not "):rep(700) .. "[?e :b]" .. (")"):rep(701),
+    "", "[", "[:find", "]", "[:find ?x :where [?x :a]", "[:find ?x] trailing",
+      "{:find [?x] :where}", '[:find ?x :where [_ :a "open]]',
+    "[:where [?x :a]]", "[:find :where [?x :a]]", "[:find ?x :where]",
+      "[:find ?x :where [?x :a] :wheer [?x :b]]", "[:find ?x :where ?x]",
+    "[:find ?x :where []]", "[:find ?x :where (not)]", "[:find ?x :where (or)]",
+      "[:find ?x . ?y :where [?x :a ?y]]",
+    "[:find [?x ... ?y] :where [?x :a ?y]]", "[:find ?x :in $ [?a :where [?x :a]]",
+      "[:find (count) :where [?x :a]]", "42", '"text"', "nil",
+    "[:find ?x :in $ $ :where [?x :a]]", "[:find #unknown ?x :where [?x :a]]",
+      "[:find ?x :where [?x :a \\notachar]]",
+    "[:find ?n ?a :keys name :where [?e :n ?n] [?e :m ?a]]",
+      "[:find (averagge ?a) :where [_ :a ?a]]", "[:find ?nobody :where [?e :n ?n]]",
+    "[:find (min ?n ?x) :where [_ :a ?x]]", "[:find ?x :in ?x ?x]",
+      "[:find ?x :where [?x :a] (and [?x :b])]", "[:find ?x :where [?x :a (f 1)]]",
+    "[:find ?x :where [?x :a] [(f (g ?x)) ?y]]", "[:find ?x :where [?x :a] [(f _)]]",
+      "[:find ?x :where [$b ?x :a]]", "[:find ?x :where [?x :a foo]]",
+    "[:find ?e :where (or [?e :x ?y] [?e :z])]", "[:find ?x :where [?x :a] :limit -2]",
+      "[:find ?x :where [?x :a] :limit ?x]",
+    "[:find ?x :where [?x :a] :order-by [:desc]]", "[:find ?x :find ?y :where [?x :a ?y]]",
+      "[:find (pull ?x) :where [?x :a]]",
+    "[:find (pull ?x [17]) :where [?x :a]]", "[:find (pull ?x p) :where [?x :a]]",
+      "[:find ?x :where (not-join ?x [?x :a])]",
+    "[:find ?n :where [(q [:find ?x :in ?y :where [_ :n ?x]]) [[?n]]]]", "[:find ?e :where [?e :a]"
+      .. ("(not "):rep(700) .. "[?e :b]" .. (")"):rep(701),
     "[:find ?e :where [?e :a]" .. ("(not "):rep(20000) .. "[?e :b]" .. (")"):rep(20001),
   } do
     it(text:sub(1, 60), function() refused("lion/syntax", text) end)
@@ -264,7 +306,8 @@ describe("A query that makes no sense is refused:", function()
 
   it("a lookup ref in the place of an entity", function()
     refused("db.error/not-a-binding-form", '[:find ?n :where [[:a/b "x"] :c ?n]]')
-    refused("db.error/not-a-binding-form", { find = { "?n" }, where = { { { "a/b", "x" }, "c", "?n" } } })
+    refused("db.error/not-a-binding-form",
+      { find = { "?n" }, where = { { { "a/b", "x" }, "c", "?n" } } })
   end)
 
   it("full text, which is not built", function()
@@ -274,6 +317,7 @@ describe("A query that makes no sense is refused:", function()
   end)
 
   it("a hundred nots within each other are fine", function()
-    assert.equal(2, #ir_of("[:find ?e :where [?e :a]" .. ("(not "):rep(100) .. "[?e :b]" .. (")"):rep(100) .. "]").where)
+    assert.equal(2, #ir_of("[:find ?e :where [?e :a]" .. ("(not "):rep(100) .. "[?e :b]"
+      .. (")"):rep(100) .. "]").where)
   end)
 end)

@@ -411,7 +411,8 @@ local function not_ir(self, env, clause, at, outside)
       fail_unbound(self, clause, name, " outside (not-join takes variables of its own)")
     end
   end
-  return { "not", clauses_ir(self, env, body, outside), numbers(env, inside), text_of(self, clause) }
+  return { "not", clauses_ir(self, env, body, outside), numbers(env, inside),
+    text_of(self, clause) }
 end
 
 local function not_join_ir(self, env, clause, at, visible)

@@ -81,8 +81,8 @@ local function sections_of_map(map)
   return parts
 end
 
---- Sections of a query given as text, as a table, or as a node. Returns them, the rules that a table
--- brought, and the text.
+--- Sections of a query given as text, as a table, or as a node. Returns them, the rules that a
+-- table brought, and the text.
 function parse.sections(query)
   if type(query) == "string" then
     local node = edn.read_ast(query)
@@ -229,7 +229,9 @@ end
 -- [?x :desc ?y], or the same without the vector.
 function parse.order(list)
   local order = {}
-  if list and #list == 1 and (list[1].kind == "vector" or list[1].kind == "list") then list = list[1] end
+  if list and #list == 1 and (list[1].kind == "vector" or list[1].kind == "list") then
+    list = list[1]
+  end
   for _, node in ipairs(list or {}) do
     if parse.is_var(node) then
       order[#order + 1] = { node.value, "asc" }
