@@ -1,6 +1,8 @@
 /* connection.c - connections, their log and their upkeep. Transacting is a step (step.c). */
 #include "bind.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,6 +10,7 @@
 
 #define CONNECTION_TYPE "lion.connection"
 #define RANGE_TYPE "lion.tx_range"
+#define DIR_TYPE "lion.dir"
 
 /* ---- the userdata ---- */
 
@@ -316,6 +319,41 @@ static int uuid(lua_State *L)
     return 1;
 }
 
+static int dir_gc(lua_State *L)
+{
+    DIR **dir = lua_touserdata(L, 1);
+    if (*dir != NULL) closedir(*dir);
+    *dir = NULL;
+    return 0;
+}
+
+/* list(dir) → array of names */
+static int list(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    DIR **dir = lua_newuserdata(L, sizeof *dir);
+    *dir = NULL;
+    luaL_getmetatable(L, DIR_TYPE);
+    lua_setmetatable(L, -2);
+    *dir = opendir(path);
+    if (*dir == NULL) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return lion_bind_fail(L, LION_NOT_FOUND, "lion/not-found", "there is no folder %s", path);
+        lion_error error;
+        lion_fail_errno(&error, errno, path);
+        return lion_bind_raise(L, &error);
+    }
+    lua_newtable(L);
+    int count = 0;
+    for (struct dirent *entry = readdir(*dir); entry != NULL; entry = readdir(*dir)) {
+        lua_pushstring(L, entry->d_name);
+        lua_rawseti(L, -2, ++count);
+    }
+    closedir(*dir);
+    *dir = NULL;
+    return 1;
+}
+
 const luaL_Reg lion_bind_connection_functions[] = {
     { "connect", connect },
     { "conn_close", conn_close },
@@ -330,6 +368,7 @@ const luaL_Reg lion_bind_connection_functions[] = {
     { "tx_range", tx_range },
     { "tx_range_next", tx_range_next },
     { "uuid", uuid },
+    { "list", list },
     { NULL, NULL },
 };
 
@@ -345,4 +384,5 @@ void lion_bind_connection_types(lua_State *L)
 {
     make_type(L, CONNECTION_TYPE, conn_gc);
     make_type(L, RANGE_TYPE, range_gc);
+    make_type(L, DIR_TYPE, dir_gc);
 }
