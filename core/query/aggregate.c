@@ -1,0 +1,232 @@
+/* aggregate.c - counts, sums and extremes as they stream; the others over the group's values. */
+#include "query/aggregate.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+static const char *const NAMES[] = { "",    "avg",    "count",    "count-distinct", "distinct", "max",  "median",
+                                     "min", "stddev", "variance", "sum",            "rand",     "sample" };
+
+lion_status lion_aggregate_read(lion_aggregate *aggregate_out, int64_t *wanted_out, const lion_element *element, lion_error *error)
+{
+    size_t at = 1, count = sizeof(NAMES) / sizeof(NAMES[0]);
+    while (at < count && !lion_slice_equal(lion_slice_text(NAMES[at]), element->name)) at++;
+    *wanted_out = -1;
+    if (at == count) {
+        *aggregate_out = LION_AGGREGATE_CUSTOM;
+        if (element->name.size > 0 && memchr(element->name.data, '/', element->name.size) != NULL) return LION_OK;
+        size_t nearest = 1, distance = 100;
+        for (size_t i = 1; i < count; i++) {
+            size_t found = lion_edit_distance(lion_slice_text(NAMES[i]), element->name, 99);
+            if (found < distance) {
+                distance = found;
+                nearest = i;
+            }
+        }
+        return lion_fail(error, LION_INCORRECT, "lion/syntax", "there is no aggregate %.*s; did you mean %s? One of yours is called by its full name",
+                         (int)element->name.size, (const char *)element->name.data, NAMES[nearest]);
+    }
+    *aggregate_out = (lion_aggregate)at;
+    bool takes_count = at == LION_AGGREGATE_MIN || at == LION_AGGREGATE_MAX || at == LION_AGGREGATE_RAND || at == LION_AGGREGATE_SAMPLE;
+    bool is_wrong = element->term_count > (takes_count ? 2u : 1u) || (at == LION_AGGREGATE_SAMPLE && element->term_count != 2);
+    if (!is_wrong && element->term_count == 2)
+        is_wrong = element->terms[0].kind != LION_TERM_CONST || !lion_form_as_long(element->terms[0].constant, wanted_out) || *wanted_out < 0;
+    if (is_wrong) return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes %s", NAMES[at],
+                                   takes_count ? "a number and a variable" : "one variable");
+    return LION_OK;
+}
+
+static bool needs_values(lion_aggregate aggregate, int64_t wanted)
+{
+    switch (aggregate) {
+    case LION_AGGREGATE_AVG:
+    case LION_AGGREGATE_COUNT:
+    case LION_AGGREGATE_SUM: return false;
+    case LION_AGGREGATE_MIN:
+    case LION_AGGREGATE_MAX: return wanted >= 0;
+    default: return true;
+    }
+}
+
+static lion_status add_number(lion_accumulator *self, lion_aggregate aggregate, lion_value value, lion_error *error)
+{
+    if (!lion_type_is_number(value.type))
+        return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes numbers only", NAMES[aggregate]);
+    if (value.type == LION_TYPE_DOUBLE) {
+        self->is_double = true;
+        self->double_sum += value.number;
+        return LION_OK;
+    }
+    if (aggregate == LION_AGGREGATE_AVG) self->double_sum += (double)value.bits;
+    else if (__builtin_add_overflow(self->sum, value.bits, &self->sum))
+        return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum does not fit into 64 bits");
+    return LION_OK;
+}
+
+static lion_status keep_value(lion_accumulator *self, lion_value value, lion_arena *arena, lion_error *error)
+{
+    if (self->value_count == self->value_room) {
+        size_t room = self->value_room == 0 ? 8 : self->value_room * 2;
+        lion_value *values = lion_arena_grow(arena, self->values, self->value_room * sizeof(value), room * sizeof(value));
+        if (values == NULL) return lion_fail_memory(error);
+        self->values = values;
+        self->value_room = room;
+    }
+    self->values[self->value_count++] = value;
+    return LION_OK;
+}
+
+lion_status lion_aggregate_add(lion_accumulator *self, lion_aggregate aggregate, int64_t wanted, lion_value value, lion_arena *arena,
+                               lion_error *error)
+{
+    self->count++;
+    if (needs_values(aggregate, wanted)) return keep_value(self, value, arena, error);
+    if (aggregate == LION_AGGREGATE_AVG || aggregate == LION_AGGREGATE_SUM) return add_number(self, aggregate, value, error);
+    if (aggregate != LION_AGGREGATE_MIN && aggregate != LION_AGGREGATE_MAX) return LION_OK;
+    int order = self->count == 1 ? 0 : lion_value_compare(value, self->best);
+    if (self->count == 1 || (aggregate == LION_AGGREGATE_MIN ? order < 0 : order > 0)) self->best = value;
+    return LION_OK;
+}
+
+/* ---- over all values ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    return lion_value_compare(*(const lion_value *)a, *(const lion_value *)b);
+}
+
+static void sort(lion_accumulator *self)
+{
+    if (self->value_count > 1) qsort(self->values, self->value_count, sizeof(lion_value), ascending);
+}
+
+static void make_distinct(lion_accumulator *self)
+{
+    size_t left = 0;
+    sort(self);
+    for (size_t i = 0; i < self->value_count; i++)
+        if (left == 0 || !lion_value_equal(self->values[left - 1], self->values[i])) self->values[left++] = self->values[i];
+    self->value_count = left;
+}
+
+static lion_form collection(lion_arena *arena, const lion_value *values, size_t count)
+{
+    lion_form form = lion_form_vector(arena, count);
+    for (size_t i = 0; i < count; i++) form.items[i] = lion_form_value(values[i]);
+    return form;
+}
+
+static double as_double(lion_value value)
+{
+    return value.type == LION_TYPE_DOUBLE ? value.number : (double)value.bits;
+}
+
+static lion_status need_numbers(const lion_accumulator *self, lion_aggregate aggregate, lion_error *error)
+{
+    for (size_t i = 0; i < self->value_count; i++)
+        if (!lion_type_is_number(self->values[i].type))
+            return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes numbers only", NAMES[aggregate]);
+    return LION_OK;
+}
+
+static lion_value median(lion_accumulator *self)
+{
+    sort(self);
+    lion_value low = self->values[(self->value_count - 1) / 2], high = self->values[self->value_count / 2];
+    if (self->value_count % 2 == 1) return low;
+    int64_t sum = 0;
+    if (low.type != LION_TYPE_DOUBLE && high.type != LION_TYPE_DOUBLE && !__builtin_add_overflow(low.bits, high.bits, &sum) && sum % 2 == 0)
+        return lion_value_scalar((lion_type)low.type, sum / 2);
+    return lion_value_double((as_double(low) + as_double(high)) / 2);
+}
+
+/* Of the population; two passes, so that large means lose nothing. */
+static double variance(const lion_accumulator *self)
+{
+    double mean = 0, sum = 0, count = (double)self->value_count;
+    for (size_t i = 0; i < self->value_count; i++) mean += as_double(self->values[i]) / count;
+    for (size_t i = 0; i < self->value_count; i++) sum += (as_double(self->values[i]) - mean) * (as_double(self->values[i]) - mean);
+    return sum / count;
+}
+
+static size_t random_below(size_t bound)
+{
+    uint64_t bits = 0;
+    lion_random_bytes(&bits, sizeof(bits));
+    return (size_t)(bits % bound);
+}
+
+static lion_form draw(lion_accumulator *self, int64_t wanted, lion_arena *arena)
+{
+    if (wanted < 0) return lion_form_value(self->values[random_below(self->value_count)]);
+    lion_form form = lion_form_vector(arena, (size_t)wanted);
+    for (int64_t i = 0; i < wanted; i++) form.items[i] = lion_form_value(self->values[random_below(self->value_count)]);
+    return form;
+}
+
+static lion_form sample(lion_accumulator *self, int64_t wanted, lion_arena *arena)
+{
+    make_distinct(self);
+    size_t count = (uint64_t)wanted < self->value_count ? (size_t)wanted : self->value_count;
+    for (size_t i = 0; i < count; i++) {
+        size_t other = i + random_below(self->value_count - i);
+        lion_value drawn = self->values[other];
+        self->values[other] = self->values[i];
+        self->values[i] = drawn;
+    }
+    return collection(arena, self->values, count);
+}
+
+static lion_form extremes(lion_accumulator *self, lion_aggregate aggregate, int64_t wanted, lion_arena *arena)
+{
+    sort(self);
+    size_t count = (uint64_t)wanted < self->value_count ? (size_t)wanted : self->value_count;
+    lion_form form = lion_form_vector(arena, count);
+    for (size_t i = 0; i < count; i++)
+        form.items[i] = lion_form_value(self->values[aggregate == LION_AGGREGATE_MIN ? i : self->value_count - 1 - i]);
+    return form;
+}
+
+#define DRAW_MAX 1000000
+
+lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *self, lion_aggregate aggregate, int64_t wanted,
+                                  lion_arena *arena, lion_error *error)
+{
+    lion_value value = lion_value_nil();
+    if (wanted > DRAW_MAX && aggregate == LION_AGGREGATE_RAND)
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit", "rand draws at most %d values", DRAW_MAX);
+    switch (aggregate) {
+    case LION_AGGREGATE_COUNT: value = lion_value_long((int64_t)self->count); break;
+    case LION_AGGREGATE_SUM:
+        value = self->is_double ? lion_value_double(self->double_sum + (double)self->sum) : lion_value_long(self->sum);
+        break;
+    case LION_AGGREGATE_AVG: value = lion_value_double(self->double_sum / (double)self->count); break;
+    case LION_AGGREGATE_MEDIAN:
+    case LION_AGGREGATE_VARIANCE:
+    case LION_AGGREGATE_STDDEV:
+        if (need_numbers(self, aggregate, error) != LION_OK) return LION_FAILED;
+        if (aggregate == LION_AGGREGATE_MEDIAN) value = median(self);
+        else value = lion_value_double(aggregate == LION_AGGREGATE_VARIANCE ? variance(self) : sqrt(variance(self)));
+        break;
+    case LION_AGGREGATE_COUNT_DISTINCT:
+        make_distinct(self);
+        value = lion_value_long((int64_t)self->value_count);
+        break;
+    case LION_AGGREGATE_DISTINCT:
+        make_distinct(self);
+        *form_out = collection(arena, self->values, self->value_count);
+        return LION_OK;
+    case LION_AGGREGATE_MIN:
+    case LION_AGGREGATE_MAX:
+        *form_out = wanted < 0 ? lion_form_value(self->best) : extremes(self, aggregate, wanted, arena);
+        return LION_OK;
+    case LION_AGGREGATE_RAND: *form_out = draw(self, wanted, arena); return LION_OK;
+    case LION_AGGREGATE_SAMPLE: *form_out = sample(self, wanted, arena); return LION_OK;
+    default: break;
+    }
+    *form_out = lion_form_value(value);
+    return LION_OK;
+}

@@ -1,0 +1,32 @@
+/* aggregate.h - aggregates of find elements: one accumulator per group and element. */
+#ifndef LION_QUERY_AGGREGATE_H
+#define LION_QUERY_AGGREGATE_H
+
+#include "query/ir.h"
+
+typedef enum lion_aggregate {
+    LION_AGGREGATE_CUSTOM, LION_AGGREGATE_AVG, LION_AGGREGATE_COUNT, LION_AGGREGATE_COUNT_DISTINCT, LION_AGGREGATE_DISTINCT,
+    LION_AGGREGATE_MAX, LION_AGGREGATE_MEDIAN, LION_AGGREGATE_MIN, LION_AGGREGATE_STDDEV, LION_AGGREGATE_VARIANCE,
+    LION_AGGREGATE_SUM, LION_AGGREGATE_RAND, LION_AGGREGATE_SAMPLE
+} lion_aggregate;
+
+typedef struct lion_accumulator {
+    uint64_t count;
+    int64_t sum;
+    double double_sum;
+    bool is_double;
+    lion_value best;           /* min, max */
+    lion_value *values;        /* of those that need all of them */
+    size_t value_count, value_room;
+} lion_accumulator;
+
+/* Which aggregate the element names and how many values it is to yield (-1: one, not a collection). A name without a
+ * slash that is no built-in is incorrect and named. */
+lion_status lion_aggregate_read(lion_aggregate *aggregate_out, int64_t *wanted_out, const lion_element *element, lion_error *error);
+lion_status lion_aggregate_add(lion_accumulator *accumulator, lion_aggregate aggregate, int64_t wanted, lion_value value, lion_arena *arena,
+                               lion_error *error);
+/* Not for CUSTOM. Collections are vector forms. */
+lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *accumulator, lion_aggregate aggregate, int64_t wanted,
+                                  lion_arena *arena, lion_error *error);
+
+#endif

@@ -1,0 +1,275 @@
+/* query.c - queries and their runs: inputs bound, sources opened, the plan made, the result stepped. */
+#include "query/query.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "query/binding.h"
+#include "query/explain.h"
+#include "query/result.h"
+
+#define QUERY_DEPTH_MAX 32
+
+struct lion_query {
+    uint32_t references; /* atomic */
+    lion_arena arena;
+    lion_query_ir *ir;
+};
+
+struct lion_query_run {
+    lion_run run;
+    lion_query *query;   /* kept; NULL: a nested query's, kept by the outer run */
+    lion_operator *root;
+    lion_rules *engine;
+    lion_result *result;
+};
+
+/* ---- queries ---- */
+
+lion_status lion_query_new(lion_query **query_out, const lion_form *form, lion_error *error)
+{
+    lion_query *query = lion_zalloc(sizeof(*query));
+    if (query == NULL) return lion_fail_memory(error);
+    query->references = 1;
+    lion_arena_init(&query->arena, 0);
+    lion_form *copy = lion_arena_new(&query->arena, lion_form);
+    *copy = lion_form_copy(&query->arena, form);
+    lion_status status = lion_ir_read(&query->ir, copy, &query->arena, error);
+    if (status == LION_OK) status = lion_arena_check(&query->arena, error);
+    if (status != LION_OK) {
+        lion_query_drop(query);
+        return status;
+    }
+    *query_out = query;
+    return LION_OK;
+}
+
+lion_query *lion_query_keep(lion_query *query)
+{
+    __atomic_add_fetch(&query->references, 1, __ATOMIC_RELAXED);
+    return query;
+}
+
+void lion_query_drop(lion_query *query)
+{
+    if (query == NULL || __atomic_sub_fetch(&query->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    lion_arena_deinit(&query->arena);
+    lion_free(query);
+}
+
+int lion_query_find_kind(const lion_query *query)
+{
+    return query->ir->find_kind;
+}
+
+const lion_slice *lion_query_keys(const lion_query *query, uint32_t *count_out)
+{
+    *count_out = query->ir->keys == NULL ? 0 : query->ir->element_count;
+    return query->ir->keys;
+}
+
+uint32_t lion_query_width(const lion_query *query)
+{
+    return query->ir->element_count;
+}
+
+/* ---- opening a run ---- */
+
+typedef struct opening {
+    lion_query_run *run;
+    const lion_query_input *inputs;
+    lion_scope scope;
+    lion_todo todo;
+    const lion_value **known;
+    lion_clause *input_clauses;
+    uint32_t input_count;
+    lion_query_pull *pulls;
+} opening;
+
+static lion_status open_source(opening *self, const lion_input *input, const lion_query_input *given, lion_error *error)
+{
+    lion_run *run = &self->run->run;
+    lion_source *source = &run->sources[input->source];
+    lion_db *db = given->db;
+    if (db == NULL && given->form.kind == LION_FORM_DB) db = (lion_db *)(uintptr_t)given->form.value.bits;
+    if (db != NULL) {
+        source->db = lion_db_keep(db);
+        return LION_OK;
+    }
+    source->form = &given->form;
+    return lion_relation_of_form(&source->relation, &given->form, &run->arena, error);
+}
+
+/* Rows of a binding's variables become a clause of the planner's own. */
+static lion_status open_binding(opening *self, const lion_input *input, const lion_query_input *given, lion_error *error)
+{
+    lion_arena *arena = &self->run->run.arena;
+    lion_plan_input *rows = &self->scope.inputs[self->input_count];
+    if (given->db != NULL || given->form.kind == LION_FORM_DB)
+        return lion_fail(error, LION_INCORRECT, "lion/syntax", "a database was given where the query binds a variable; a source is named $ or $name");
+    rows->var_count = lion_binding_vars(&input->binding, &rows->vars, arena);
+    rows->rows = lion_arena_new(arena, lion_relation);
+    lion_relation_init(rows->rows, arena, rows->var_count);
+    lion_status status = lion_binding_apply(rows->rows, &input->binding, rows->vars, rows->var_count, &given->form, false, error);
+    if (status != LION_OK) return status;
+    for (uint32_t i = 0; i < rows->var_count; i++) {
+        self->scope.is_pending[rows->vars[i]] = 1;
+        if (rows->rows->count == 1) self->known[rows->vars[i]] = &rows->rows->rows[i];
+    }
+    self->input_clauses[self->input_count] = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = self->input_count, .text = lion_slice_text("an input") };
+    self->todo.items[self->todo.count++] = &self->input_clauses[self->input_count++];
+    return LION_OK;
+}
+
+static lion_status open_inputs(opening *self, lion_error *error)
+{
+    const lion_query_ir *ir = self->run->run.ir;
+    lion_arena *arena = &self->run->run.arena;
+    self->input_clauses = lion_arena_array(arena, lion_clause, ir->input_count + 1);
+    self->scope.inputs = lion_arena_zalloc(arena, sizeof(lion_plan_input) * (ir->input_count + 1));
+    self->known = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->scope.capacity + 1));
+    self->scope.known = self->known;
+    for (uint32_t i = 0; i < ir->input_count; i++) {
+        lion_status status = LION_OK;
+        if (ir->inputs[i].kind == LION_INPUT_SOURCE) status = open_source(self, &ir->inputs[i], &self->inputs[i], error);
+        if (ir->inputs[i].kind == LION_INPUT_BINDING) status = open_binding(self, &ir->inputs[i], &self->inputs[i], error);
+        if (status != LION_OK) return status;
+    }
+    return LION_OK;
+}
+
+static lion_status open_pulls(opening *self, lion_error *error)
+{
+    lion_run *run = &self->run->run;
+    for (uint32_t i = 0; i < run->ir->element_count; i++) {
+        const lion_element *element = &run->ir->elements[i];
+        if (element->kind != LION_ELEMENT_PULL) continue;
+        if (self->pulls == NULL) self->pulls = lion_arena_zalloc(&run->arena, sizeof(lion_query_pull) * run->ir->element_count);
+        lion_query_pull *pull = &self->pulls[i];
+        lion_status status = lion_run_db(&pull->db, run, element->source, lion_slice_text("pull"), error);
+        if (status != LION_OK) return status;
+        pull->is_pull = true;
+        pull->pattern = element->pattern != NULL ? element->pattern : &self->inputs[element->pattern_input].form;
+    }
+    return LION_OK;
+}
+
+/* Every variable that is found must be bound by something. */
+static lion_status check_found(const opening *self, const lion_operator *root, lion_error *error)
+{
+    const lion_query_ir *ir = self->run->run.ir;
+    for (uint32_t i = 0; i < ir->element_count + ir->with_count; i++) {
+        uint32_t var = i < ir->element_count ? ir->elements[i].var : ir->with[i - ir->element_count];
+        if (lion_operator_slot(root, var) == LION_SLOT_NONE)
+            return lion_fail(error, LION_INCORRECT, "db.error/insufficient-binding", "[%.*s] is found but not bound by any clause or input",
+                             (int)ir->var_names[var].size, (const char *)ir->var_names[var].data);
+    }
+    return LION_OK;
+}
+
+static lion_status open_plan(opening *self, lion_error *error)
+{
+    lion_run *run = &self->run->run;
+    const lion_query_ir *ir = run->ir;
+    uint8_t *needed = lion_arena_zalloc(&run->arena, self->scope.capacity + 1);
+    for (uint32_t i = 0; i < ir->element_count; i++) needed[ir->elements[i].var] = 1;
+    for (uint32_t i = 0; i < ir->with_count; i++) needed[ir->with[i]] = 1;
+    lion_relation *start = lion_arena_new(&run->arena, lion_relation);
+    lion_relation_init(start, &run->arena, 0);
+    lion_relation_append(start, NULL);
+    lion_operator *root = lion_feed_new(run, start, NULL, 0);
+    lion_feed_set(root, 0, 1);
+    root->rows_estimated = 1;
+    lion_status status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
+    self->run->root = root; /* closed with the run, whole or not */
+    if (status == LION_OK) status = check_found(self, root, error);
+    if (status != LION_OK) return status;
+    double rows = root->rows_estimated;
+    self->run->root = lion_distinct_new(run, root, needed);
+    self->run->root->rows_estimated = rows;
+    return lion_result_new(&self->run->result, run, self->run->root, self->scope.is_attribute, self->pulls, error);
+}
+
+static lion_status open_all(opening *self, lion_error *error)
+{
+    lion_run *run = &self->run->run;
+    const lion_query_ir *ir = run->ir;
+    run->sources = lion_arena_zalloc(&run->arena, sizeof(lion_source) * (ir->source_count + 1));
+    lion_scope_init(&self->scope, run, ir->var_names, ir->var_count, lion_clauses_hidden(&ir->where) + 1);
+    lion_todo_init(&self->todo, &ir->where, ir->input_count, &run->arena);
+    lion_status status = open_inputs(self, error);
+    if (status == LION_OK) status = open_pulls(self, error);
+    if (status != LION_OK) return status;
+    lion_scope_mark_attributes(&self->scope, &ir->where);
+    self->run->engine = self->scope.engine = lion_rules_new(run, ir, NULL, 0);
+    self->scope.rules = lion_rules_list(self->scope.engine);
+    return open_plan(self, error);
+}
+
+static void set_options(lion_run *run, const lion_query_options *options, const lion_run *outer)
+{
+    run->options = options != NULL ? *options : (lion_query_options){ .limit = -1 };
+    lion_arena_init(&run->arena, run->options.memory_max);
+    if (outer != NULL) run->deadline_ns = outer->deadline_ns;
+    else if (run->options.timeout_ms > 0)
+        run->deadline_ns = lion_clock_monotonic_ns() + (run->options.timeout_ms < INT64_C(1000000000) ? run->options.timeout_ms : INT64_C(1000000000)) * 1000000;
+    run->depth = outer == NULL ? 0 : outer->depth + 1;
+}
+
+lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir, const lion_query_input *inputs, size_t count,
+                               const lion_query_options *options, const lion_run *outer, lion_error *error)
+{
+    if (count != ir->input_count)
+        return lion_fail(error, LION_INCORRECT, "lion/syntax", "the query takes %u inputs, but %zu were given", (unsigned)ir->input_count, count);
+    if (outer != NULL && outer->depth >= QUERY_DEPTH_MAX)
+        return lion_fail(error, LION_INCORRECT, "lion/limit", "queries are nested more than %d deep", QUERY_DEPTH_MAX);
+    lion_query_run *run = lion_zalloc(sizeof(*run));
+    if (run == NULL) return lion_fail_memory(error);
+    run->run.ir = ir;
+    set_options(&run->run, options, outer);
+    lion_query_input *held = lion_arena_array(&run->run.arena, lion_query_input, count + 1);
+    if (count > 0) memcpy(held, inputs, sizeof(*held) * count);
+    opening state = { .run = run, .inputs = held };
+    lion_status status = open_all(&state, error);
+    if (status != LION_OK) {
+        lion_query_close(run);
+        return status;
+    }
+    *run_out = run;
+    return LION_OK;
+}
+
+lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const lion_query_input *inputs, size_t count,
+                            const lion_query_options *options, lion_error *error)
+{
+    lion_status status = lion_query_open_ir(run_out, query->ir, inputs, count, options, NULL, error);
+    if (status == LION_OK) (*run_out)->query = lion_query_keep(query);
+    return status;
+}
+
+/* ---- stepping ---- */
+
+lion_status lion_query_next(lion_query_run *run, lion_query_batch *batch_out, lion_error *error)
+{
+    run->run.call = NULL;
+    return lion_result_next(run->result, batch_out, error);
+}
+
+lion_call *lion_query_call(lion_query_run *run)
+{
+    return run->run.call;
+}
+
+void lion_query_close(lion_query_run *run)
+{
+    if (run == NULL) return;
+    lion_operator_close(run->root);
+    for (uint32_t i = 0; run->run.sources != NULL && i < run->run.ir->source_count; i++) lion_db_drop(run->run.sources[i].db);
+    lion_arena_deinit(&run->run.arena);
+    lion_query_drop(run->query);
+    lion_free(run);
+}
+
+lion_status lion_query_explain(lion_form *tree_out, char **text_out, lion_query_run *run, lion_arena *arena, lion_error *error)
+{
+    return lion_explain(tree_out, text_out, run->root, arena, error);
+}

@@ -1,0 +1,366 @@
+/* result.c - a result without aggregates and order streams; any other is gathered as rows of forms first. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* qsort_r */
+#endif
+#include "query/result.h"
+
+#include <stdlib.h>
+
+typedef struct element {
+    uint32_t slot;             /* of the root */
+    bool is_aggregate, is_attribute;
+    lion_aggregate aggregate;
+    int64_t wanted;
+} element;
+
+struct lion_result {
+    lion_run *run;
+    lion_operator *root;
+    const lion_query_ir *ir;
+    const lion_query_pull *pulls;
+    element *elements;
+    uint32_t width;
+    int64_t offset_left, limit_left; /* limit -1: none */
+    bool is_gathered;          /* aggregates or an order */
+    bool has_aggregates, is_ended, is_complete;
+    lion_reading reading;
+    /* gathered: rows of `stride` forms: the elements, then the sort keys */
+    lion_form *rows;
+    size_t row_count, row_room, row_at;
+    uint32_t stride;
+    uint32_t *order_slots;     /* per order: of the root (no aggregates) or of the elements */
+    bool order_is_element;
+    /* groups */
+    lion_relation keys;
+    uint32_t *key_slots, key_count;
+    lion_accumulator *groups;  /* per group, per element */
+    size_t group_room, group_at;
+    uint32_t element_at;
+    bool is_asked;
+    lion_value *key;
+    /* output */
+    lion_vector *columns;
+    const lion_form **forms;
+    lion_form **form_rooms;
+    int64_t **bits;
+    lion_value **values;
+};
+
+/* ---- opening ---- */
+
+static uint32_t order_element(const lion_query_ir *ir, uint32_t var)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0; i < ir->element_count; i++)
+            if (ir->elements[i].var == var && (ir->elements[i].kind != LION_ELEMENT_AGGREGATE) == (pass == 0)) return i;
+    return LION_SLOT_NONE;
+}
+
+static lion_status open_order(lion_result *self, lion_error *error)
+{
+    const lion_query_ir *ir = self->ir;
+    self->order_slots = lion_arena_array(&self->run->arena, uint32_t, ir->order_count + 1);
+    self->order_is_element = self->has_aggregates;
+    for (uint32_t i = 0; i < ir->order_count; i++) {
+        uint32_t var = ir->order[i].var;
+        self->order_slots[i] = self->has_aggregates ? order_element(ir, var) : lion_operator_slot(self->root, var);
+        if (self->order_slots[i] == LION_SLOT_NONE)
+            return lion_fail(error, LION_INCORRECT, "lion/syntax", ":order-by names %.*s, which is neither found nor in :with",
+                             (int)ir->var_names[var].size, (const char *)ir->var_names[var].data);
+    }
+    return LION_OK;
+}
+
+static void open_columns(lion_result *self)
+{
+    lion_arena *arena = &self->run->arena;
+    self->columns = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
+    self->forms = lion_arena_zalloc(arena, sizeof(lion_form *) * (self->width + 1));
+    self->form_rooms = lion_arena_zalloc(arena, sizeof(lion_form *) * (self->width + 1));
+    self->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (self->width + 1));
+    self->values = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->width + 1));
+    for (uint32_t i = 0; i < self->width; i++) {
+        self->bits[i] = lion_arena_array(arena, int64_t, LION_BATCH_ROWS);
+        self->values[i] = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
+    }
+}
+
+static void open_bounds(lion_result *self)
+{
+    const lion_query_options *options = &self->run->options;
+    self->limit_left = options->limit >= 0 ? options->limit : self->ir->limit;
+    self->offset_left = options->offset > 0 ? options->offset : self->ir->offset;
+    bool is_one = self->ir->find_kind == LION_FIND_SCALAR || self->ir->find_kind == LION_FIND_TUPLE;
+    if (is_one && (self->limit_left < 0 || self->limit_left > 1)) self->limit_left = 1;
+}
+
+lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, const uint8_t *is_attribute,
+                            const lion_query_pull *pulls, lion_error *error)
+{
+    lion_arena *arena = &run->arena;
+    lion_result *self = lion_arena_new(arena, lion_result);
+    self->run = run;
+    self->root = root;
+    self->ir = run->ir;
+    self->pulls = pulls;
+    self->width = run->ir->element_count;
+    self->elements = lion_arena_zalloc(arena, sizeof(element) * (self->width + 1));
+    self->key_slots = lion_arena_array(arena, uint32_t, self->width + 1);
+    for (uint32_t i = 0; i < self->width; i++) {
+        const lion_element *from = &run->ir->elements[i];
+        element *to = &self->elements[i];
+        *to = (element){ .slot = lion_operator_slot(root, from->var), .is_aggregate = from->kind == LION_ELEMENT_AGGREGATE,
+                         .is_attribute = is_attribute[from->var] && from->kind != LION_ELEMENT_PULL };
+        if (!to->is_aggregate) {
+            self->key_slots[self->key_count++] = to->slot;
+            continue;
+        }
+        self->has_aggregates = true;
+        lion_status status = lion_aggregate_read(&to->aggregate, &to->wanted, from, error);
+        if (status != LION_OK) return status;
+    }
+    self->key = lion_arena_array(arena, lion_value, self->key_count + 1);
+    lion_relation_init(&self->keys, arena, self->key_count);
+    self->is_gathered = self->has_aggregates || run->ir->order_count > 0;
+    self->stride = self->width + run->ir->order_count;
+    lion_status status = open_order(self, error);
+    if (status != LION_OK) return status;
+    open_columns(self);
+    open_bounds(self);
+    *result_out = self;
+    return LION_OK;
+}
+
+/* ---- values as users see them ---- */
+
+static lion_value shown(const lion_result *self, uint32_t column, lion_value value)
+{
+    bool is_attribute = value.type == LION_TYPE_ATTRIBUTE || (self->elements[column].is_attribute && lion_type_is_number(value.type));
+    if (!is_attribute) return value;
+    for (uint32_t i = 0; i < self->ir->source_count; i++) {
+        lion_slice ident;
+        const lion_db *db = self->run->sources[i].db;
+        if (db != NULL && lion_schema_ident(&ident, db->schema, value.bits) == LION_OK) return lion_value_bytes(LION_TYPE_KEYWORD, ident);
+    }
+    return value.type == LION_TYPE_ATTRIBUTE ? lion_value_ref(value.bits) : value;
+}
+
+/* ---- gathering ---- */
+
+static lion_form *add_row(lion_result *self)
+{
+    if (self->row_count == self->row_room) {
+        size_t room = self->row_room == 0 ? 64 : self->row_room * 2, size = sizeof(lion_form) * self->stride;
+        lion_form *rows = lion_arena_grow(&self->run->arena, self->rows, self->row_room * size, room * size);
+        if (rows == NULL) return NULL;
+        self->rows = rows;
+        self->row_room = room;
+    }
+    return self->rows + self->row_count++ * self->stride;
+}
+
+static lion_status gather_plain(lion_result *self, const lion_batch *batch, uint32_t row, lion_error *error)
+{
+    lion_form *out = add_row(self);
+    if (out == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < self->width; i++) out[i] = lion_form_value(shown(self, i, lion_batch_get(batch, self->elements[i].slot, row)));
+    for (uint32_t i = 0; i < self->ir->order_count; i++) out[self->width + i] = lion_form_value(lion_batch_get(batch, self->order_slots[i], row));
+    return LION_OK;
+}
+
+static lion_status grow_groups(lion_result *self, lion_error *error)
+{
+    if (self->keys.count <= self->group_room) return LION_OK;
+    size_t room = self->group_room == 0 ? 64 : self->group_room * 2, size = sizeof(lion_accumulator) * self->width;
+    lion_accumulator *groups = lion_arena_grow(&self->run->arena, self->groups, self->group_room * size, room * size);
+    if (groups == NULL) return lion_fail_memory(error);
+    memset(groups + self->group_room * self->width, 0, (room - self->group_room) * size);
+    self->groups = groups;
+    self->group_room = room;
+    return LION_OK;
+}
+
+static lion_status gather_group(lion_result *self, const lion_batch *batch, uint32_t row, lion_error *error)
+{
+    size_t group = 0;
+    for (uint32_t i = 0; i < self->key_count; i++) self->key[i] = lion_batch_get(batch, self->key_slots[i], row);
+    if (lion_relation_add(&self->keys, self->key)) group = self->keys.count - 1;
+    else if (!lion_relation_has(&self->keys, self->key, &group)) return lion_fail_memory(error);
+    lion_status status = grow_groups(self, error);
+    for (uint32_t i = 0; status == LION_OK && i < self->width; i++) {
+        const element *from = &self->elements[i];
+        if (!from->is_aggregate) continue;
+        lion_value value = shown(self, i, lion_batch_get(batch, from->slot, row));
+        status = lion_aggregate_add(&self->groups[group * self->width + i], from->aggregate, from->wanted, value, &self->run->arena, error);
+    }
+    return status;
+}
+
+static lion_status gather(lion_result *self, lion_error *error)
+{
+    uint32_t row = 0;
+    lion_status status;
+    while ((status = lion_reading_row(&self->reading, self->root, &row, error)) == LION_OK) {
+        status = self->has_aggregates ? gather_group(self, &self->reading.batch, row, error) : gather_plain(self, &self->reading.batch, row, error);
+        if (status != LION_OK) return status;
+        lion_reading_advance(&self->reading);
+    }
+    return status == LION_END ? LION_OK : status;
+}
+
+/* ---- groups to rows; a custom aggregate asks the host, one group at a time ---- */
+
+static lion_status ask(lion_result *self, const lion_accumulator *accumulator, const lion_element *from)
+{
+    lion_arena *arena = &self->run->arena;
+    lion_form *argument = lion_arena_new(arena, lion_form);
+    *argument = lion_form_vector(arena, accumulator->value_count);
+    for (size_t i = 0; i < accumulator->value_count; i++) argument->items[i] = lion_form_value(accumulator->values[i]);
+    self->run->own_call = (lion_call){ .kind = LION_CALL_AGGREGATE, .count = 1, .name = from->name, .form_count = 1, .forms = argument,
+                                       .results = lion_arena_new(arena, lion_form), .arena = arena };
+    self->run->call = &self->run->own_call;
+    self->is_asked = true;
+    return LION_CALL;
+}
+
+static lion_status finish_element(lion_result *self, uint32_t at, lion_form *out, lion_error *error)
+{
+    const element *from = &self->elements[at];
+    lion_accumulator *accumulator = &self->groups[self->group_at * self->width + at];
+    if (from->aggregate != LION_AGGREGATE_CUSTOM)
+        return lion_aggregate_finish(out, accumulator, from->aggregate, from->wanted, &self->run->arena, error);
+    if (!self->is_asked) return ask(self, accumulator, &self->ir->elements[at]);
+    if (!self->run->own_call.is_answered) return LION_CALL;
+    self->is_asked = false;
+    *out = self->run->own_call.results[0];
+    return LION_OK;
+}
+
+static lion_status finish_groups(lion_result *self, lion_error *error)
+{
+    for (; self->group_at < self->keys.count; self->group_at++) {
+        lion_form *out = self->element_at == 0 && !self->is_asked ? add_row(self) : self->rows + (self->row_count - 1) * self->stride;
+        if (out == NULL) return lion_fail_memory(error);
+        uint32_t key = 0;
+        for (uint32_t i = 0; i < self->width; i++)
+            if (!self->elements[i].is_aggregate) out[i] = lion_form_value(shown(self, i, lion_relation_row(&self->keys, self->group_at)[key++]));
+        for (; self->element_at < self->width; self->element_at++) {
+            if (!self->elements[self->element_at].is_aggregate) continue;
+            lion_status status = finish_element(self, self->element_at, &out[self->element_at], error);
+            if (status != LION_OK) return status;
+        }
+        for (uint32_t i = 0; i < self->ir->order_count; i++) out[self->width + i] = out[self->order_slots[i]];
+        self->element_at = 0;
+    }
+    return LION_OK;
+}
+
+/* ---- order ---- */
+
+static int compare_rows(const void *a, const void *b, void *context)
+{
+    const lion_result *self = context;
+    const lion_form *left = a, *right = b;
+    for (uint32_t i = 0; i < self->ir->order_count; i++) {
+        const lion_form *x = &left[self->width + i], *y = &right[self->width + i];
+        int order = x->kind == LION_FORM_VALUE && y->kind == LION_FORM_VALUE ? lion_value_compare(x->value, y->value) : (int)x->kind - (int)y->kind;
+        if (order != 0) return self->ir->order[i].is_descending ? -order : order;
+    }
+    return 0;
+}
+
+static lion_status complete(lion_result *self, lion_error *error)
+{
+    if (self->is_complete) return LION_OK;
+    lion_status status = gather(self, error);
+    if (status == LION_OK && self->has_aggregates) status = finish_groups(self, error);
+    if (status != LION_OK) return status;
+    if (self->ir->order_count > 0 && self->row_count > 1)
+        qsort_r(self->rows, self->row_count, sizeof(lion_form) * self->stride, compare_rows, self);
+    self->is_complete = true;
+    return LION_OK;
+}
+
+/* ---- output ---- */
+
+/* One type for the whole column, if it has one. */
+static void type_column(lion_result *self, uint32_t column, uint32_t count)
+{
+    const lion_value *values = self->values[column];
+    uint8_t type = values[0].type;
+    for (uint32_t i = 1; i < count; i++)
+        if (values[i].type != type) type = LION_TYPE_MIXED;
+    lion_vector *vector = &self->columns[column];
+    *vector = (lion_vector){ .type = type, .values = self->values[column] };
+    if (!lion_type_is_scalar(type)) return;
+    for (uint32_t i = 0; i < count; i++) self->bits[column][i] = values[i].bits;
+    vector->bits = self->bits[column];
+}
+
+static lion_status yield(lion_result *self, uint32_t count, lion_query_batch *batch_out)
+{
+    if (count == 0) return LION_END;
+    for (uint32_t i = 0; i < self->width; i++) type_column(self, i, count);
+    *batch_out = (lion_query_batch){ .count = count, .width = self->width, .columns = self->columns, .forms = self->forms, .pulls = self->pulls };
+    return LION_OK;
+}
+
+static bool take_row(lion_result *self)
+{
+    if (self->offset_left > 0) {
+        self->offset_left--;
+        return false;
+    }
+    if (self->limit_left > 0) self->limit_left--;
+    return true;
+}
+
+static lion_status next_streamed(lion_result *self, lion_query_batch *batch_out, lion_error *error)
+{
+    uint32_t count = 0;
+    while (count < LION_BATCH_ROWS && self->limit_left != 0) {
+        uint32_t row = 0;
+        /* What is there goes out before a call is waited for. */
+        if (count > 0 && !self->reading.is_open) break;
+        lion_status status = lion_reading_row(&self->reading, self->root, &row, error);
+        if (status == LION_END) break;
+        if (status != LION_OK) return status;
+        if (take_row(self)) {
+            for (uint32_t i = 0; i < self->width; i++) self->values[i][count] = shown(self, i, lion_batch_get(&self->reading.batch, self->elements[i].slot, row));
+            count++;
+        }
+        lion_reading_advance(&self->reading);
+    }
+    return yield(self, count, batch_out);
+}
+
+static void put_form(lion_result *self, uint32_t column, uint32_t row, const lion_form *form)
+{
+    if (self->form_rooms[column] == NULL) self->form_rooms[column] = lion_arena_array(&self->run->arena, lion_form, LION_BATCH_ROWS);
+    self->form_rooms[column][row] = *form;
+    self->values[column][row] = form->kind == LION_FORM_VALUE ? form->value : lion_value_nil();
+    if (form->kind != LION_FORM_VALUE) self->forms[column] = self->form_rooms[column];
+}
+
+static lion_status next_gathered(lion_result *self, lion_query_batch *batch_out, lion_error *error)
+{
+    lion_status status = complete(self, error);
+    uint32_t count = 0;
+    if (status != LION_OK) return status;
+    for (uint32_t i = 0; i < self->width; i++) self->forms[i] = NULL;
+    for (; count < LION_BATCH_ROWS && self->limit_left != 0 && self->row_at < self->row_count; self->row_at++) {
+        if (!take_row(self)) continue;
+        for (uint32_t i = 0; i < self->width; i++) put_form(self, i, count, &self->rows[self->row_at * self->stride + i]);
+        count++;
+    }
+    return yield(self, count, batch_out);
+}
+
+lion_status lion_result_next(lion_result *self, lion_query_batch *batch_out, lion_error *error)
+{
+    if (self->is_ended) return LION_END;
+    lion_status status = lion_run_check(self->run, error);
+    if (status == LION_OK) status = self->is_gathered ? next_gathered(self, batch_out, error) : next_streamed(self, batch_out, error);
+    if (status == LION_END) self->is_ended = true;
+    return status;
+}

@@ -1,0 +1,16 @@
+/* result.h - from the rows of the plan to the rows of the result: groups and aggregates, order, offset and limit, idents
+ * of attributes, typed columns. */
+#ifndef LION_QUERY_RESULT_H
+#define LION_QUERY_RESULT_H
+
+#include "query/aggregate.h"
+#include "query/plan.h"
+
+typedef struct lion_result lion_result;
+
+/* root yields the distinct rows of the find and with variables. is_attribute: per variable. */
+lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, const uint8_t *is_attribute,
+                            const lion_query_pull *pulls, lion_error *error);
+lion_status lion_result_next(lion_result *result, lion_query_batch *batch_out, lion_error *error);
+
+#endif
