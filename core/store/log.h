@@ -36,6 +36,7 @@ typedef struct lion_log_options {
     uint64_t generation;      /* of this opening */
     int64_t first_t;          /* records with t at or below this are already in the trees */
     uint64_t root_sequence;   /* the log sequence up to which the root covers */
+    uint64_t root_generation; /* of the opening that wrote the root: an older tail is refused; 0: any */
 } lion_log_options;
 
 /* Open (or create) the tail beside the store file, ready for replay. A missing tail where the root says
