@@ -108,9 +108,13 @@ static lion_status check_given(const lion_tx *tx, int64_t id, lion_error *error)
     lion_status status = lion_entity_id_check(id, error);
     if (status < 0) return status;
     int64_t partition = lion_id_partition(id), counter = lion_id_counter(id);
-    bool was_given = partition == LION_PARTITION_DB
-                         ? counter < lion_schema_next_attribute(tx->schema)
-                         : counter < tx->t && lion_schema_has_partition(tx->schema, partition);
+    bool was_given;
+    if (partition != LION_PARTITION_DB)
+        was_given = counter < tx->t && lion_schema_has_partition(tx->schema, partition);
+    else if (counter < LION_ATTRIBUTE_ID_FIRST)
+        was_given = counter < lion_schema_next_partition(tx->schema);
+    else
+        was_given = counter < lion_schema_next_attribute(tx->schema);
     if (was_given) return LION_OK;
     return lion_fail(error, LION_INCORRECT, "db.error/invalid-entity-id",
                      "%lld is no id that this database gave: name a new entity by a string, its "

@@ -81,6 +81,7 @@ static bool value_now(lion_value *value_out, lion_tx *tx, const lion_fact *fact)
 
 typedef struct identity_search {
     lion_value_table known; /* over all rounds: values that are known */
+    lion_value_table open;  /* of one round: values with entities that are not */
     uint32_t empty_attribute, other_attribute; /* remembered: nobody has it, somebody has it */
 } identity_search;
 
@@ -128,8 +129,8 @@ static lion_status make_round(lion_tx *tx, identity_search *search, uint32_t *wa
                               uint32_t *count, bool *is_news, lion_error *error)
 {
     uint32_t left = 0;
-    lion_value_table open = { 0 };
     lion_status status = LION_OK;
+    if (search->open.entries != NULL) lion_value_table_clear(&search->open);
     for (uint32_t i = 0; status == LION_OK && i < *count; i++) {
         lion_fact *fact = &tx->facts.items[waiting[i]];
         lion_value v;
@@ -137,10 +138,10 @@ static lion_status make_round(lion_tx *tx, identity_search *search, uint32_t *wa
             status = settle(tx, search, fact, v, is_news, error);
             continue;
         }
-        if (open.entries == NULL) lion_value_table_init(&open, *count, tx->arena);
-        if (open.entries == NULL) return lion_fail_memory(error);
+        if (search->open.entries == NULL) lion_value_table_init(&search->open, *count, tx->arena);
+        if (search->open.entries == NULL) return lion_fail_memory(error);
         int64_t other = 0;
-        if (lion_value_table_put(&open, fact->attribute->id, v, fact->e, &other))
+        if (lion_value_table_put(&search->open, fact->attribute->id, v, fact->e, &other))
             status = unite(tx, fact->e, other, fact, is_news, error);
         waiting[left++] = waiting[i];
     }

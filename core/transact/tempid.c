@@ -1,6 +1,7 @@
 /* tempid.c - names that stand for entities until they have ids.
  *
- * A name of the form #db/id[:a.partition -1] (as old tx data have it) also says the partition. */
+ * A name of the form #db/id[:a.partition -1] or #db/id:a.partition -1 (as readers of old tx data hand on the
+ * tagged literal) also says the partition. */
 #include "base/hash.h"
 #include "transact/tx.h"
 
@@ -38,9 +39,11 @@ int64_t lion_tx_tempid_new(lion_tx *tx, int64_t partition_of)
 static lion_status partition_in_name(int64_t *partition_out, const lion_tx *tx, lion_slice name,
                                      lion_error *error)
 {
-    static const char START[] = "#db/id[";
+    static const char START[] = "#db/id";
     size_t start = sizeof START - 1;
     if (name.size <= start || memcmp(name.data, START, start) != 0) return LION_ABSENT;
+    while (start < name.size && (name.data[start] == '[' || name.data[start] == ' ')) start++;
+    if (start == name.size || name.data[start] != ':') return LION_ABSENT;
     size_t end = start;
     while (end < name.size && strchr(" ,]", name.data[end]) == NULL) end++;
     lion_slice part = lion_slice_of(name.data + start, end - start);

@@ -7,8 +7,8 @@
  * error. Everything lives in the arena given; the db and the ops' bytes (which the result borrows) must outlive
  * it. One thread at a time.
  *
- * Tempids are strings without a leading colon. One of the form #db/id[:a.partition -1] (as EDN readers may hand on
- * the tagged literal, text and all) puts its entity into that partition; [db/force-partition {tempid partition}] and
+ * Tempids are strings without a leading colon. One of the form #db/id[:a.partition -1], brackets optional (as EDN
+ * readers hand on the tagged literal), puts its entity into that partition; [db/force-partition {tempid partition}] and
  * [db/match-partition {tempid entity}] do so too. */
 #ifndef LION_TRANSACT_TRANSACT_H
 #define LION_TRANSACT_TRANSACT_H

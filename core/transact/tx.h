@@ -244,6 +244,7 @@ typedef struct lion_value_table {
     uint32_t mask;
 } lion_value_table;
 void lion_value_table_init(lion_value_table *table, size_t count_max, lion_arena *arena);
+void lion_value_table_clear(lion_value_table *table);
 /* true: was there, *old_out is its number; false: put. */
 bool lion_value_table_put(lion_value_table *table, uint32_t a, lion_value v, int64_t number,
                           int64_t *old_out);

@@ -17,6 +17,11 @@ void lion_value_table_init(lion_value_table *table, size_t count_max, lion_arena
     table->entries = lion_arena_zalloc(arena, slots * sizeof(lion_value_entry));
 }
 
+void lion_value_table_clear(lion_value_table *table)
+{
+    memset(table->entries, 0, (table->mask + (size_t)1) * sizeof *table->entries);
+}
+
 static uint64_t hash_of(uint32_t a, lion_value v)
 {
     if (v.type == LION_TYPE_DOUBLE) return lion_value_hash(v) + a; /* one zero, one NaN */

@@ -11,7 +11,7 @@
 lion_status lion_db_check_base(const lion_db *db, lion_error *error)
 {
     if (db->is_history)
-        return lion_fail(error, LION_INCORRECT, "lion/unsupported",
+        return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported",
                          "a history value cannot be transacted upon: use the value it was made from");
     if (db->as_of_t >= 0 || db->since_t >= 0)
         return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported",

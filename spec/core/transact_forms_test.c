@@ -397,7 +397,8 @@ static void partitions_place_new_entities(void **state)
     assert_int_equal(part, LION_PARTITION_ID_FIRST);
     transacted(&w, "[{:db/id \"a\" :v/x 1 :v/part {:v/x 2}} [:db/force-partition {\"a\" :my-part}]"
                    " {:db/id \"b\" :v/x 3} [:db/match-partition {\"b\" \"a\"}]"
-                   " {:db/id \"#db/id[:my-part -1]\" :v/x 4}]");
+                   " {:db/id \"#db/id[:my-part -1]\" :v/x 4} {:db/id \"#db/id:my-part -2\" :v/x 5}"
+               "]");
     assert_int_equal(lion_id_partition(world_id(&w, "a")), part);
     assert_int_equal(lion_id_partition(world_id(&w, "b")), part);
     assert_int_equal(lion_id_partition(world_id(&w, "#db/id[:my-part -1]")), part);
