@@ -69,7 +69,7 @@ static lion_status apply(binding_state *binder, const lion_binding *binding, con
 static lion_status apply_scalar(binding_state *binder, const lion_binding *binding, const lion_form *form, lion_relation *rows)
 {
     lion_value value;
-    lion_status status = lion_value_of_form(&value, form, binder->arena, binder->error);
+    lion_status status = lion_query_value(&value, form, binder->arena, binder->error);
     if (status != LION_OK) return status;
     uint32_t column = 0;
     while (binder->vars[column] != binding->var) column++;

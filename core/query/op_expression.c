@@ -32,7 +32,7 @@ static lion_status caller_init(caller *self, lion_run *run, const lion_operator 
         self->slots[i] = LION_SLOT_NONE;
         if (self->terms[i].kind == LION_TERM_VAR) self->slots[i] = lion_operator_slot(input, self->terms[i].index);
         if (self->terms[i].kind != LION_TERM_CONST) continue;
-        lion_status status = lion_value_of_form(&self->values[i], self->terms[i].constant, arena, error);
+        lion_status status = lion_query_value(&self->values[i], self->terms[i].constant, arena, error);
         if (status != LION_OK) return status;
     }
     return LION_OK;

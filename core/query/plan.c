@@ -193,7 +193,7 @@ static lion_status database_pattern(lion_scope *scope, const lion_clause *clause
                 return lion_fail(error, LION_INCORRECT, "db.error/not-a-binding-form",
                                  "a lookup ref cannot stand in a clause, pass it as an input: %s", detail(run, clause->text));
             position->kind = LION_POSITION_CONST;
-            lion_status status = lion_value_of_form(&position->constant, term->constant, &run->arena, error);
+            lion_status status = lion_query_value(&position->constant, term->constant, &run->arena, error);
             if (status != LION_OK) return status;
         }
         if (term->kind == LION_TERM_SOURCE)
@@ -229,7 +229,7 @@ static lion_status relation_pattern(lion_scope *scope, const lion_clause *clause
         const lion_term *term = &clause->terms[i];
         if (term->kind == LION_TERM_CONST) {
             columns[i].kind = LION_JOIN_CONST;
-            lion_status status = lion_value_of_form(&columns[i].constant, term->constant, &run->arena, error);
+            lion_status status = lion_query_value(&columns[i].constant, term->constant, &run->arena, error);
             if (status != LION_OK) return status;
         }
         if (term->kind != LION_TERM_VAR) continue;

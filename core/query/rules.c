@@ -242,7 +242,7 @@ static bool is_bound_at(uint64_t adornment, uint32_t position)
 static lion_status make_argument(argument *out, const lion_term *term, const lion_operator *operator, lion_arena *arena, lion_error *error)
 {
     *out = (argument){ .slot = LION_SLOT_NONE };
-    if (term->kind == LION_TERM_CONST) return lion_value_of_form(&out->constant, term->constant, arena, error);
+    if (term->kind == LION_TERM_CONST) return lion_query_value(&out->constant, term->constant, arena, error);
     out->slot = lion_operator_slot(operator, term->index);
     return LION_OK;
 }

@@ -143,7 +143,7 @@ static lion_status tuple_of_form(lion_value *value_out, const lion_form *form, l
     return LION_OK;
 }
 
-lion_status lion_value_of_form(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error)
+lion_status lion_query_value(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error)
 {
     return tuple_of_form(value_out, form, arena, 0, error);
 }
@@ -169,7 +169,7 @@ lion_status lion_relation_of_form(lion_relation **relation_out, const lion_form 
         for (uint32_t k = 0; k < width; k++) {
             row[k] = lion_value_nil();
             if (k >= count) continue;
-            lion_status status = lion_value_of_form(&row[k], is_row ? &item->items[k] : item, arena, error);
+            lion_status status = lion_query_value(&row[k], is_row ? &item->items[k] : item, arena, error);
             if (status != LION_OK) return status;
         }
         lion_relation_append(relation, row);

@@ -107,7 +107,7 @@ void *lion_operator_init(void *operator, lion_run *run,
                          lion_status (*next)(lion_operator *, lion_batch *, lion_error *), const char *name);
 
 /* A value of a form: vectors (and sets) become tuples; maps are incorrect. */
-lion_status lion_value_of_form(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error);
+lion_status lion_query_value(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error);
 /* The rows of a form given as a plain source. */
 lion_status lion_relation_of_form(lion_relation **relation_out, const lion_form *form, lion_arena *arena, lion_error *error);
 
