@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,7 +39,8 @@ static lion_status detach_tail(const char *path, lion_error *error)
     lion_buffer_init(&record);
     status = lion_root_open(&root, store, error);
     if (status == LION_OK) {
-        lion_root changed = *root;
+        lion_root changed = { 0 };
+    memcpy(&changed, root, offsetof(lion_root, snapshot)); /* not its references */
         changed.has_tail = false;
         lion_root_encode(&record, &changed);
         status = lion_buffer_check(&record, error);

@@ -6,6 +6,7 @@
 #include "connection/database.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,7 +53,8 @@ static lion_log_options log_options(const lion_database *database, const lion_ro
 static lion_status commit_root(lion_database *database, const lion_root *root, bool has_tail,
                                lion_error *error)
 {
-    lion_root changed = *root;
+    lion_root changed = { 0 };
+    memcpy(&changed, root, offsetof(lion_root, snapshot)); /* not its references */
     changed.has_tail = has_tail;
     lion_buffer record;
     lion_buffer_init(&record);

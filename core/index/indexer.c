@@ -6,6 +6,7 @@
  * all the others are history. */
 #include "index/indexer.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -399,7 +400,8 @@ static lion_status commit_root(indexing *run, lion_error *error)
 static void init_root(indexing *run)
 {
     const lion_index_job *job = run->job;
-    run->root = *job->root;
+    /* Not its references, which others count meanwhile. */
+    memcpy(&run->root, job->root, offsetof(lion_root, snapshot));
     run->root.attributes = NULL;
     run->root.snapshot = NULL;
     if (job->root->t == 0) {
