@@ -4,6 +4,7 @@
 
 #define IR_DEPTH_MAX 200
 #define IR_COUNT_MAX 65535
+#define IR_VARS_MAX 4096 /* of one scope: the planner keeps a byte per variable on the stack */
 
 /* What one scope (a query, or one rule in it) allows. */
 typedef struct ir_reader {
@@ -68,6 +69,14 @@ static lion_status read_names(ir_reader *reader, const lion_form *form, lion_sli
     *out = names;
     *count_out = form->count;
     return LION_OK;
+}
+
+static lion_status read_vars(ir_reader *reader, const lion_form *form, lion_slice **out, uint32_t *count_out)
+{
+    lion_status status = read_names(reader, form, out, count_out);
+    if (status == LION_OK && *count_out > IR_VARS_MAX)
+        return lion_fail(reader->error, LION_INCORRECT, "lion/limit", "a query or rule has at most %d variables", IR_VARS_MAX);
+    return status;
 }
 
 static lion_status read_term(ir_reader *reader, const lion_form *form, lion_term *out)
@@ -256,7 +265,7 @@ static lion_status read_rule(ir_reader *outer, const lion_form *form, lion_rule 
     ir_reader reader = *outer; /* a rule numbers its own variables */
     *out = (lion_rule){ 0 };
     lion_status status = read_slice(&reader, lion_form_get(form, "name"), "a rule's name", &out->name);
-    if (status == LION_OK) status = read_names(&reader, lion_form_get(form, "vars"), &out->var_names, &out->var_count);
+    if (status == LION_OK) status = read_vars(&reader, lion_form_get(form, "vars"), &out->var_names, &out->var_count);
     if (status != LION_OK) return status;
     const lion_form *source = lion_form_get(form, "source");
     if (source != NULL && reader.source_count > 0)
@@ -449,7 +458,7 @@ static lion_status read_query(ir_reader *outer, const lion_form *form, lion_quer
     ir_reader reader = { .arena = outer->arena, .error = outer->error, .depth = outer->depth + 1 };
     if (reader.depth > IR_DEPTH_MAX) return fail(outer, "queries less deep", NULL);
     lion_query_ir *ir = lion_arena_new(reader.arena, lion_query_ir);
-    lion_status status = read_names(&reader, lion_form_get(form, "vars"), &ir->var_names, &ir->var_count);
+    lion_status status = read_vars(&reader, lion_form_get(form, "vars"), &ir->var_names, &ir->var_count);
     if (status == LION_OK)
         status = read_index(&reader, lion_form_get(form, "sources"), IR_COUNT_MAX, "the number of sources", &ir->source_count);
     if (status != LION_OK) return status;

@@ -371,7 +371,7 @@ static void malformed_forms_are_refused(void **state)
     for (size_t i = 0; i < CASES(TEXTS); i++) {
         lion_query *query = NULL;
         lion_error error = { 0 };
-        reader r = { .at = TEXTS[i], .arena = &arena };
+        query_reader r = { .at = TEXTS[i], .arena = &arena };
         lion_form form = *TEXTS[i] == '{' && i != 1 ? query_form(&arena, TEXTS[i]) : read_form(&r);
         assert_int_equal(LION_FAILED, lion_query_new(&query, &form, &error));
         assert_string_equal("lion/syntax", error.code);

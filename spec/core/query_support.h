@@ -14,13 +14,13 @@
 
 #define VARS_MAX 64
 
-typedef struct reader {
+typedef struct query_reader {
     const char *at;
     lion_arena *arena;
     const char *names[VARS_MAX];
     size_t sizes[VARS_MAX];
     uint32_t var_count;
-} reader;
+} query_reader;
 
 static inline lion_form text_form(const char *text, size_t size)
 {
@@ -32,7 +32,7 @@ static inline lion_form long_form(int64_t x)
     return lion_form_value(lion_value_long(x));
 }
 
-static inline lion_form pair_form(reader *r, const char *head, lion_form item)
+static inline lion_form pair_form(query_reader *r, const char *head, lion_form item)
 {
     lion_form form = lion_form_vector(r->arena, 2);
     form.items[0] = text_form(head, strlen(head));
@@ -40,9 +40,9 @@ static inline lion_form pair_form(reader *r, const char *head, lion_form item)
     return form;
 }
 
-static inline lion_form read_form(reader *r);
+static inline lion_form read_form(query_reader *r);
 
-static inline lion_form read_items(reader *r, char end, bool is_map)
+static inline lion_form read_items(query_reader *r, char end, bool is_map)
 {
     lion_form items[400];
     size_t count = 0;
@@ -58,7 +58,7 @@ static inline lion_form read_items(reader *r, char end, bool is_map)
     return form;
 }
 
-static inline uint32_t var_number(reader *r, const char *name, size_t size)
+static inline uint32_t var_number(query_reader *r, const char *name, size_t size)
 {
     for (uint32_t i = 0; i < r->var_count; i++)
         if (r->sizes[i] == size && memcmp(r->names[i], name, size) == 0) return i;
@@ -68,7 +68,7 @@ static inline uint32_t var_number(reader *r, const char *name, size_t size)
     return r->var_count++;
 }
 
-static inline lion_form read_form(reader *r)
+static inline lion_form read_form(query_reader *r)
 {
     while (*r->at == ' ' || *r->at == ',' || *r->at == '\n') r->at++;
     const char *start = r->at;
@@ -108,7 +108,7 @@ static inline lion_form read_form(reader *r)
 /* A form of the data (an input). */
 static inline lion_form form_of(lion_arena *arena, const char *text)
 {
-    reader r = { .at = text, .arena = arena };
+    query_reader r = { .at = text, .arena = arena };
     return read_form(&r);
 }
 
@@ -148,7 +148,7 @@ static inline lion_form *entry(lion_form *map, const char *key)
 
 static inline lion_form query_form(lion_arena *arena, const char *text)
 {
-    reader r = { .at = text, .arena = arena };
+    query_reader r = { .at = text, .arena = arena };
     lion_form map = read_form(&r);
     lion_form *part;
     if ((part = entry(&map, "where")) != NULL) fix_clauses(part);
