@@ -18,9 +18,8 @@ typedef struct pattern_reader {
 
 static lion_status fail_syntax(pattern_reader *reader, const lion_form *form, const char *expected)
 {
-    return lion_fail(reader->error, LION_INCORRECT, "lion/syntax",
-                     "a pull pattern: %s, not %.200s", expected,
-                     lion_form_text(reader->arena, form));
+    return lion_fail(reader->error, LION_INCORRECT, "lion/syntax", "a pull pattern: %s, not %.200s",
+                     expected, lion_form_text(reader->arena, form));
 }
 
 /* -- Options ---------------------------------------------------------------------------------- */
@@ -55,8 +54,8 @@ static lion_form key_of(pattern_reader *reader, const lion_pull_spec *spec, cons
 static const lion_form *option(const lion_form *map, const char *key)
 {
     const lion_form *form = lion_form_get(map, key);
-    bool is_nil = form != NULL && form->kind == LION_FORM_VALUE &&
-                  form->value.type == LION_TYPE_NIL;
+    bool is_nil =
+        form != NULL && form->kind == LION_FORM_VALUE && form->value.type == LION_TYPE_NIL;
     return is_nil ? NULL : form;
 }
 
@@ -140,8 +139,7 @@ static lion_status read_pattern(pattern_reader *reader, lion_pull_pattern *patte
         return lion_fail(reader->error, LION_INCORRECT, "lion/limit",
                          "a pull pattern nests deeper than %d levels: use a recursion",
                          LION_FORM_INPUT_DEPTH_MAX);
-    lion_pull_spec *specs =
-        lion_arena_zalloc(reader->arena, sizeof(lion_pull_spec) * form->count);
+    lion_pull_spec *specs = lion_arena_zalloc(reader->arena, sizeof(lion_pull_spec) * form->count);
     if (specs == NULL) return lion_fail_memory(reader->error);
     for (uint32_t i = 0; i < form->count; i++) {
         lion_status status = read_spec(reader, &specs[i], &form->items[i]);
@@ -168,8 +166,7 @@ lion_status lion_pull_pattern_read(lion_pull_pattern **pattern_out, const lion_f
     return LION_OK;
 }
 
-void lion_pull_pattern_visit(const lion_pull_pattern *pattern, lion_pull_visit visit,
-                             void *context)
+void lion_pull_pattern_visit(const lion_pull_pattern *pattern, lion_pull_visit visit, void *context)
 {
     for (uint32_t i = 0; i < pattern->count; i++) {
         visit(context, &pattern->specs[i]);

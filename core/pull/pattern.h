@@ -5,7 +5,7 @@
 
 #include "pull/pull.h"
 
-#define LION_PULL_LIMIT 1000   /* values of a cardinality-many attribute, unless the pattern says */
+#define LION_PULL_LIMIT 1000 /* values of a cardinality-many attribute, unless the pattern says */
 #define LION_PULL_UNLIMITED (-1)
 
 typedef enum lion_pull_kind {
@@ -17,15 +17,15 @@ typedef enum lion_pull_kind {
 typedef struct lion_pull_spec {
     lion_pull_kind kind;
     bool is_reverse;
-    lion_slice name;      /* "person/name" */
-    lion_form key;        /* of the result: the name, "person/_friend", or what `as` says */
-    int64_t limit;        /* > 0, or LION_PULL_UNLIMITED */
+    lion_slice name;          /* "person/name" */
+    lion_form key;            /* of the result: the name, "person/_friend", or what `as` says */
+    int64_t limit;            /* > 0, or LION_PULL_UNLIMITED */
     const lion_form *missing; /* `default`; NULL: the key is left out */
-    lion_slice xform;     /* empty: none */
+    lion_slice xform;         /* empty: none */
     const lion_pull_pattern *pattern; /* NULL: none */
-    int64_t recursion;    /* 0: none; > 0: levels; LION_PULL_UNLIMITED */
-    uint32_t recursion_number; /* among the recursive ones of its pattern */
-    uint32_t number;      /* among all of the whole pattern: where the pull keeps its attribute */
+    int64_t recursion;                /* 0: none; > 0: levels; LION_PULL_UNLIMITED */
+    uint32_t recursion_number;        /* among the recursive ones of its pattern */
+    uint32_t number; /* among all of the whole pattern: where the pull keeps its attribute */
 } lion_pull_spec;
 
 struct lion_pull_pattern {

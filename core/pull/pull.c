@@ -1,13 +1,14 @@
 /* pull.c - a pull as a walk over an explicit stack: one frame for each entity being pulled.
  *
  * A frame works through its specifications. For each it reads the attribute's values, makes a form
- * of each (pushing a frame where a value is to be pulled itself), and puts the finished form into its
- * map. A finished frame hands its map to the frame below. Whatever waits for a call of the host
+ * of each (pushing a frame where a value is to be pulled itself), and puts the finished form into
+ * its map. A finished frame hands its map to the frame below. Whatever waits for a call of the host
  * stands in the frame, so a step taken again goes on where it was.
  *
  * Frames reached by recursion, and components, belong to the group of the frame they came from: an
- * entity that a frame of the same group is pulling is `seen`. The frames on the stack are chained in
- * a hash table by (group, entity); the stack's discipline makes a popped frame the head of its chain. */
+ * entity that a frame of the same group is pulling is `seen`. The frames on the stack are chained
+ * in a hash table by (group, entity); the stack's discipline makes a popped frame the head of its
+ * chain. */
 #include "pull/pull.h"
 
 #include <stdlib.h>
@@ -35,9 +36,9 @@ typedef struct frame {
     const lion_pull_pattern *pattern;
     frame_state state;
     bool has_facts;
-    uint32_t group;      /* index of the frame where the recursion began */
-    uint32_t chained;    /* next frame with the same hash */
-    uint32_t depth;      /* of the map in the result */
+    uint32_t group;   /* index of the frame where the recursion began */
+    uint32_t chained; /* next frame with the same hash */
+    uint32_t depth;   /* of the map in the result */
     uint32_t next_spec;
     const int64_t *levels; /* left to go, by recursion_number; LION_PULL_UNLIMITED */
     lion_form *entries;    /* key, value, key, value … */
@@ -91,18 +92,18 @@ static void resolve_spec(void *context, const lion_pull_spec *spec)
         lion_schema_attribute_named(work->pull->db->schema, spec->name);
     bool needs_ref = spec->is_reverse || spec->pattern != NULL || spec->recursion != 0;
     if (attribute != NULL && needs_ref && attribute->type != LION_TYPE_REF)
-        work->status = lion_fail(
-            work->error, LION_INCORRECT, "lion/syntax",
-            "pull: :%.*s is no reference, so it has no %s: name it alone in the pattern",
-            (int)spec->name.size, (const char *)spec->name.data,
-            spec->is_reverse ? "reverse" : "pattern of its own");
+        work->status =
+            lion_fail(work->error, LION_INCORRECT, "lion/syntax",
+                      "pull: :%.*s is no reference, so it has no %s: name it alone in the pattern",
+                      (int)spec->name.size, (const char *)spec->name.data,
+                      spec->is_reverse ? "reverse" : "pattern of its own");
     work->pull->attributes[spec->number] = attribute;
 }
 
 static lion_status resolve_attributes(lion_pull *pull, lion_error *error)
 {
-    pull->attributes = lion_arena_zalloc(pull->arena,
-                                         sizeof(*pull->attributes) * (pull->pattern->total + 1));
+    pull->attributes =
+        lion_arena_zalloc(pull->arena, sizeof(*pull->attributes) * (pull->pattern->total + 1));
     if (pull->attributes == NULL) return lion_fail_memory(error);
     resolving work = { .pull = pull, .error = error };
     lion_pull_pattern_visit(pull->pattern, resolve_spec, &work);
@@ -126,8 +127,7 @@ static lion_status sort_entities(lion_pull *pull, lion_error *error)
     numbered_id *ids = lion_arena_array(pull->arena, numbered_id, pull->count + 1);
     pull->order = lion_arena_array(pull->arena, uint32_t, pull->count + 1);
     pull->results = lion_arena_zalloc(pull->arena, sizeof(lion_form) * (pull->count + 1));
-    if (ids == NULL || pull->order == NULL || pull->results == NULL)
-        return lion_fail_memory(error);
+    if (ids == NULL || pull->order == NULL || pull->results == NULL) return lion_fail_memory(error);
     for (size_t i = 0; i < pull->count; i++)
         ids[i] = (numbered_id){ .id = pull->entities[i], .number = (uint32_t)i };
     qsort(ids, pull->count, sizeof *ids, compare_numbered);
@@ -135,9 +135,9 @@ static lion_status sort_entities(lion_pull *pull, lion_error *error)
     return LION_OK;
 }
 
-lion_status lion_pull_open(lion_pull **pull_out, const lion_pull_pattern *pattern, const lion_db *db,
-                           const int64_t *entities, size_t count, lion_arena *arena,
-                           lion_error *error)
+lion_status lion_pull_open(lion_pull **pull_out, const lion_pull_pattern *pattern,
+                           const lion_db *db, const int64_t *entities, size_t count,
+                           lion_arena *arena, lion_error *error)
 {
     if (db->is_history)
         return lion_fail(error, LION_INCORRECT, "lion/unsupported",
@@ -179,8 +179,7 @@ static bool is_seen(const lion_pull *pull, uint32_t group, int64_t entity)
 {
     uint32_t index = pull->chains[chain_of(pull, group, entity)];
     for (; index != NO_FRAME; index = pull->frames[index].chained)
-        if (pull->frames[index].group == group && pull->frames[index].entity == entity)
-            return true;
+        if (pull->frames[index].group == group && pull->frames[index].entity == entity) return true;
     return false;
 }
 
@@ -188,8 +187,7 @@ static bool is_seen(const lion_pull *pull, uint32_t group, int64_t entity)
 static lion_status grow_stack(lion_pull *pull, lion_error *error)
 {
     uint32_t capacity = pull->frame_capacity == 0 ? 16 : pull->frame_capacity * 2;
-    frame *frames = lion_arena_grow(pull->arena, pull->frames,
-                                    sizeof(frame) * pull->frame_capacity,
+    frame *frames = lion_arena_grow(pull->arena, pull->frames, sizeof(frame) * pull->frame_capacity,
                                     sizeof(frame) * capacity);
     uint32_t *chains = lion_arena_array(pull->arena, uint32_t, capacity * 2);
     if (frames == NULL || chains == NULL || pull->arena->is_exhausted)
@@ -269,9 +267,9 @@ static lion_status add_entry(lion_pull *pull, frame *top, lion_form key, lion_fo
 {
     if (top->entry_count == top->entry_capacity) {
         uint32_t capacity = top->entry_capacity == 0 ? 4 : top->entry_capacity * 2;
-        lion_form *entries = lion_arena_grow(pull->arena, top->entries,
-                                             sizeof(lion_form) * 2 * top->entry_capacity,
-                                             sizeof(lion_form) * 2 * capacity);
+        lion_form *entries =
+            lion_arena_grow(pull->arena, top->entries, sizeof(lion_form) * 2 * top->entry_capacity,
+                            sizeof(lion_form) * 2 * capacity);
         if (entries == NULL || pull->arena->is_exhausted) return lion_fail_memory(error);
         top->entries = entries;
         top->entry_capacity = capacity;
@@ -339,8 +337,8 @@ static lion_status push_value(lion_pull *pull, frame *top, int64_t entity,
                       error);
 }
 
-/* A reference by what is asked of it: its own pattern, the pattern around it, all of a component, or its
- * id. */
+/* A reference by what is asked of it: its own pattern, the pattern around it, all of a component,
+ * or its id. */
 static lion_status take_reference(lion_pull *pull, frame *top, int64_t entity, lion_error *error)
 {
     const lion_pull_spec *spec = top->spec;
@@ -415,8 +413,7 @@ static lion_status finish_values(lion_pull *pull, frame *top, lion_error *error)
         return LION_CALL;
     }
     lion_form result;
-    lion_status status =
-        lion_pull_xform(&result, top->spec->xform, &value, pull->arena, error);
+    lion_status status = lion_pull_xform(&result, top->spec->xform, &value, pull->arena, error);
     return status < 0 ? status : put_attribute(pull, top, result, error);
 }
 
@@ -541,7 +538,8 @@ static lion_status probe(lion_pull *pull, frame *top, lion_error *error)
 
 /* -- Steps ------------------------------------------------------------------------------------ */
 
-/* Hand the finished map down: to the frame that asked, or to the results. An empty one is left out. */
+/* Hand the finished map down: to the frame that asked, or to the results. An empty one is left out.
+ */
 static void finish_frame(lion_pull *pull)
 {
     frame *top = &pull->frames[pull->frame_count - 1];
@@ -604,8 +602,8 @@ static lion_status begin_entity(lion_pull *pull, lion_error *error)
 lion_status lion_pull_step(lion_pull *pull, lion_error *error)
 {
     while (pull->done < pull->count) {
-        lion_status status = pull->frame_count == 0 ? begin_entity(pull, error)
-                                                    : step_frame(pull, error);
+        lion_status status =
+            pull->frame_count == 0 ? begin_entity(pull, error) : step_frame(pull, error);
         if (status != LION_OK) return status;
     }
     return lion_arena_check(pull->arena, error);

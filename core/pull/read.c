@@ -3,7 +3,8 @@
 
 #include "base/assert.h"
 
-/* A first batch this small makes reading a small entity cheap; a long list takes some more steps. */
+/* A first batch this small makes reading a small entity cheap; a long list takes some more steps.
+ */
 #define BATCH_ROWS 64
 #define ROWS_FIRST 8
 
@@ -70,15 +71,14 @@ static lion_status read_one(lion_pull_reader *reader, int64_t e, const lion_attr
     return status == LION_ABSENT ? LION_OK : status;
 }
 
-lion_status lion_pull_read_values(lion_pull_reader *reader, int64_t e, const lion_attribute *attribute,
-                                  int64_t limit, lion_error *error)
+lion_status lion_pull_read_values(lion_pull_reader *reader, int64_t e,
+                                  const lion_attribute *attribute, int64_t limit, lion_error *error)
 {
     if (!attribute->is_many && reader->view->filter_count == 0)
         return read_one(reader, e, attribute, error);
 
     lion_key key = { .datom = { .e = e, .a = attribute->id }, .parts = 2 };
-    lion_status status =
-        place(reader, &reader->values, LION_EAVT, &key, LION_COLUMN_V, error);
+    lion_status status = place(reader, &reader->values, LION_EAVT, &key, LION_COLUMN_V, error);
     lion_datom_batch batch;
     while (status == LION_OK && !is_full(reader, limit)) {
         status = next_batch(reader, reader->values, &batch, error);
@@ -93,8 +93,7 @@ lion_status lion_pull_read_inbound(lion_pull_reader *reader, int64_t e,
                                    lion_error *error)
 {
     lion_key key = { .datom = { .v = lion_value_ref(e), .a = attribute->id }, .parts = 2 };
-    lion_status status =
-        place(reader, &reader->inbound, LION_VAET, &key, LION_COLUMN_E, error);
+    lion_status status = place(reader, &reader->inbound, LION_VAET, &key, LION_COLUMN_E, error);
     lion_datom_batch batch;
     while (status == LION_OK && !is_full(reader, limit)) {
         status = next_batch(reader, reader->inbound, &batch, error);
@@ -115,8 +114,8 @@ lion_status lion_pull_read_entity(lion_pull_reader *reader, int64_t e, int64_t l
 {
     LION_ASSERT(limit != 0);
     lion_key key = { .datom = { .e = e }, .parts = 1 };
-    lion_status status = place(reader, &reader->entity, LION_EAVT, &key,
-                               LION_COLUMN_A | LION_COLUMN_V, error);
+    lion_status status =
+        place(reader, &reader->entity, LION_EAVT, &key, LION_COLUMN_A | LION_COLUMN_V, error);
     lion_datom_batch batch;
     while (status == LION_OK) {
         status = next_batch(reader, reader->entity, &batch, error);

@@ -23,8 +23,9 @@ typedef struct lion_pull_reader {
 } lion_pull_reader;
 
 /* limit < 0: none. */
-lion_status lion_pull_read_values(lion_pull_reader *reader, int64_t e, const lion_attribute *attribute,
-                                  int64_t limit, lion_error *error);
+lion_status lion_pull_read_values(lion_pull_reader *reader, int64_t e,
+                                  const lion_attribute *attribute, int64_t limit,
+                                  lion_error *error);
 lion_status lion_pull_read_inbound(lion_pull_reader *reader, int64_t e,
                                    const lion_attribute *attribute, int64_t limit,
                                    lion_error *error);

@@ -64,8 +64,7 @@ static lion_status to_local_name(lion_value *result, lion_value value, lion_aren
     if (!is_named(value)) return LION_ABSENT;
     lion_slice text = lion_value_slice(value);
     size_t slash = slash_of(text);
-    if (slash < text.size)
-        text = lion_slice_of(text.data + slash + 1, text.size - slash - 1);
+    if (slash < text.size) text = lion_slice_of(text.data + slash + 1, text.size - slash - 1);
     *result = lion_value_bytes(LION_TYPE_STRING, text);
     return LION_OK;
 }
@@ -113,8 +112,7 @@ static lion_status apply_one(lion_form *result, lion_slice name, const lion_form
 {
     lion_value value;
     lion_status status = LION_ABSENT;
-    if (form->kind == LION_FORM_VALUE)
-        status = find_transform(name)(&value, form->value, arena);
+    if (form->kind == LION_FORM_VALUE) status = find_transform(name)(&value, form->value, arena);
     if (status == LION_ABSENT)
         return lion_fail(error, LION_INCORRECT, "lion/syntax",
                          "pull: :xform %.*s cannot take %.200s", (int)name.size,
