@@ -268,8 +268,10 @@ static void read_at(reader *self, int index, lion_form *out, int depth)
 void lion_bind_read(lua_State *L, int index, lion_arena *arena, lion_form *form_out)
 {
     reader self = { .L = L, .arena = arena };
-    if (index < 0) index = lua_gettop(L) + 1 + index;
+    int top = lua_gettop(L);
+    if (index < 0) index = top + 1 + index;
     read_at(&self, index, form_out, 0);
+    lua_settop(L, top);
 }
 
 int64_t lion_bind_check_integer(lua_State *L, int index, const char *what)

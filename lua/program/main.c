@@ -1,0 +1,100 @@
+/* main.c - the program: `lion run` and `lion spec` here, every other command in lua/lion/cli. */
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bind/state.h"
+#include "module.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2 };
+
+/* The message with a trace; errors that are tables speak by their __tostring. */
+static int trace(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TSTRING) {
+        lua_getglobal(L, "tostring");
+        lua_pushvalue(L, 1);
+        if (lua_pcall(L, 1, 1, 0) != 0) return 1;
+        lua_replace(L, 1);
+    }
+    luaL_traceback(L, L, lua_tostring(L, 1), 1);
+    return 1;
+}
+
+static int report(lua_State *L)
+{
+    const char *message = lua_tostring(L, -1);
+    fflush(stdout);
+    fprintf(stderr, "lion: %s\n", message == NULL ? "(an error that has no text)" : message);
+    return EXIT_FAILED;
+}
+
+/* The global `arg`: the script at 0, its arguments behind. */
+static void set_arguments(lua_State *L, int count, char **arguments)
+{
+    lua_createtable(L, count, 1);
+    for (int i = 0; i < count; i++) {
+        lua_pushstring(L, arguments[i]);
+        lua_rawseti(L, -2, i);
+    }
+    lua_setglobal(L, "arg");
+}
+
+static int run_script(lua_State *L, int count, char **arguments)
+{
+    if (count < 1) {
+        fprintf(stderr, "lion: lion run FILE.lua [arguments]\n");
+        return EXIT_MISUSED;
+    }
+    set_arguments(L, count, arguments);
+    lua_pushcfunction(L, trace);
+    if (luaL_loadfile(L, arguments[0]) != 0) return report(L);
+    luaL_checkstack(L, count, "too many arguments");
+    for (int i = 1; i < count; i++) lua_pushstring(L, arguments[i]);
+    if (lua_pcall(L, count - 1, 0, 1) != 0) return report(L);
+    return EXIT_DONE;
+}
+
+/* Call `main(arguments)` of a module that is compiled in; a number it returns is the exit code. */
+static int run_module(lua_State *L, const char *module, int count, char **arguments)
+{
+    lua_pushcfunction(L, trace);
+    lua_getglobal(L, "require");
+    lua_pushstring(L, module);
+    if (lua_pcall(L, 1, 1, 1) != 0) return report(L);
+    lua_getfield(L, -1, "main");
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushstring(L, arguments[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    if (lua_pcall(L, 1, 1, 1) != 0) return report(L);
+    return lua_isnumber(L, -1) ? (int)lua_tointeger(L, -1) : EXIT_DONE;
+}
+
+static int dispatch(lua_State *L, int count, char **arguments)
+{
+    const char *command = count > 0 ? arguments[0] : "";
+    if (strcmp(command, "run") == 0 && (count < 2 || arguments[1][0] != '-'))
+        return run_script(L, count - 1, arguments + 1);
+    if (strcmp(command, "spec") == 0) return run_module(L, "lion.spec", count - 1, arguments + 1);
+    return run_module(L, "lion.cli", count, arguments);
+}
+
+int main(int count, char **arguments)
+{
+    lua_State *L = lion_lua_new();
+    if (L == NULL) {
+        fprintf(stderr, "lion: out of memory\n");
+        return EXIT_FAILED;
+    }
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, luaopen_ions_dev);
+    lua_setfield(L, -2, "ions.dev");
+    lua_settop(L, 0);
+    int code = dispatch(L, count - 1, arguments + 1);
+    lua_close(L);
+    return code;
+}
