@@ -1,5 +1,5 @@
-/* log_bench.c - commits per second through the log tail, against a bare overwrite + fdatasync of the same
- * bytes on the same disk in the same run.   log_bench [FOLDER] [SECONDS]  */
+/* log_bench.c - commits per second through the log tail, against a bare overwrite + fdatasync of
+ * the same bytes on the same disk in the same run.   log_bench [FOLDER] [SECONDS]  */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -102,8 +102,8 @@ int main(int count, char **arguments)
     static const size_t THREADS[] = { 1, 4, 16, 64 };
     for (size_t i = 0; i < sizeof THREADS / sizeof THREADS[0]; i++) {
         double rate = log_rate(THREADS[i], LION_DURABILITY_FULL);
-        printf("full, %2zu thread%s %17s %12.0f %8.2f\n", THREADS[i], THREADS[i] == 1 ? " " : "s", "",
-               rate, rate / bare);
+        printf("full, %2zu thread%s %17s %12.0f %8.2f\n", THREADS[i], THREADS[i] == 1 ? " " : "s",
+               "", rate, rate / bare);
     }
     double rate = log_rate(4, LION_DURABILITY_INTERVAL);
     printf("%-34s %12.0f %8.2f\n", "interval of 100 ms, 4 threads", rate, rate / bare);

@@ -32,8 +32,7 @@ lion_status lion_file_write(int file, const void *data, size_t size, uint64_t of
     while (size > 0) {
         ssize_t written = pwrite(file, next, size, (off_t)offset);
         if (written < 0 && errno == EINTR) continue;
-        if (written <= 0)
-            return lion_file_fail(error, written < 0 ? errno : EIO, "write to", path);
+        if (written <= 0) return lion_file_fail(error, written < 0 ? errno : EIO, "write to", path);
         next += written;
         size -= (size_t)written;
         offset += (uint64_t)written;

@@ -1,10 +1,11 @@
 /* lmdb_commit.c - a commit is one LMDB transaction, unless it grows large.
  *
- * LMDB holds the pages of a write transaction in memory, so after PART_SIZE bytes the part so far is
- * committed by itself. In the same transaction "pending" records the ids it spans and "unborn" the blobs it
- * made, so that each part on disk says how to take it back; the root does not know of it yet. The last part
- * deletes what the commit replaces, counts blobs, clears both records and installs the root. Whatever
- * dies before that is undone at the next open, or before the next commit.
+ * LMDB holds the pages of a write transaction in memory, so after PART_SIZE bytes the part so far
+ * is committed by itself. In the same transaction "pending" records the ids it spans and "unborn"
+ * the blobs it made, so that each part on disk says how to take it back; the root does not know of
+ * it yet. The last part deletes what the commit replaces, counts blobs, clears both records and
+ * installs the root. Whatever dies before that is undone at the next open, or before the next
+ * commit.
  *
  * LMDB ties a write transaction to its thread: so is a commit from its first put on. */
 #include <errno.h>
@@ -130,8 +131,8 @@ lion_status lion_lmdb_put(lion_commit *base, uint64_t id, lion_slice bytes, lion
     if (status == LION_OK) status = need_txn(commit, error);
     if (status != LION_OK) return status;
     MDB_val key = lion_lmdb_key(&id, sizeof id);
-    return put_frame(commit, lion_lmdb_of(base->store)->segments, key, LION_FRAME_SEGMENT, id, bytes,
-                     MDB_NOOVERWRITE, error);
+    return put_frame(commit, lion_lmdb_of(base->store)->segments, key, LION_FRAME_SEGMENT, id,
+                     bytes, MDB_NOOVERWRITE, error);
 }
 
 static bool note_newborn(lmdb_commit *commit, lion_hash128 hash)
@@ -181,7 +182,8 @@ static lion_status delete_segments(lmdb_commit *commit, lion_error *error)
 }
 
 /* Count one blob anew; at zero its bytes go. */
-static lion_status count_blob(lmdb_commit *commit, const lion_blob_change *change, lion_error *error)
+static lion_status count_blob(lmdb_commit *commit, const lion_blob_change *change,
+                              lion_error *error)
 {
     lion_lmdb *lmdb = lion_lmdb_of(commit->base.store);
     MDB_val key = lion_lmdb_key(&change->hash, sizeof change->hash), value;
@@ -195,16 +197,14 @@ static lion_status count_blob(lmdb_commit *commit, const lion_blob_change *chang
 
     references += change->references;
     if (references < 0)
-        return lion_fail_blob(error, change->hash,
-                              "was to be released more often than it was put");
+        return lion_fail_blob(error, change->hash, "was to be released more often than it was put");
     if (references > 0) {
         value = lion_lmdb_key(&references, sizeof references);
         code = mdb_put(commit->txn, lmdb->references, &key, &value, 0);
         return code == 0 ? LION_OK : fail_write(lmdb, error, code, "write to");
     }
     code = mdb_del(commit->txn, lmdb->references, &key, NULL);
-    if (code == 0 || code == MDB_NOTFOUND)
-        code = mdb_del(commit->txn, lmdb->blobs, &key, NULL);
+    if (code == 0 || code == MDB_NOTFOUND) code = mdb_del(commit->txn, lmdb->blobs, &key, NULL);
     if (code == MDB_NOTFOUND) return LION_OK;
     return code == 0 ? LION_OK : fail_write(lmdb, error, code, "delete from");
 }
@@ -394,8 +394,7 @@ static lion_status undo_step(lion_lmdb *lmdb, lion_error *error)
 lion_status lion_lmdb_undo(lion_lmdb *lmdb, lion_error *error)
 {
     lion_status status;
-    do
-        status = undo_step(lmdb, error);
+    do status = undo_step(lmdb, error);
     while (status == LION_OK);
     return status == LION_END ? LION_OK : status;
 }

@@ -1,12 +1,13 @@
 /* lmdb_open.c - open, check and close the LMDB file.
  *
- * Opening for writing: take the owner's lock; open the environment; refuse what is foreign, newer or
- * cut off; undo an unfinished commit; count the generation up.
+ * Opening for writing: take the owner's lock; open the environment; refuse what is foreign, newer
+ * or cut off; undo an unfinished commit; count the generation up.
  *
- * A cut-off file. LMDB maps the file and would end the process (SIGBUS) when it touches a page behind
- * the end. Whole files may end a little early too (a page that was taken and freed in one transaction was
- * never written), so a short file is first lengthened with zeros, and then every address that its trees
- * point to is compared with the old end: only a file that lost something is refused. */
+ * A cut-off file. LMDB maps the file and would end the process (SIGBUS) when it touches a page
+ * behind the end. Whole files may end a little early too (a page that was taken and freed in one
+ * transaction was never written), so a short file is first lengthened with zeros, and then every
+ * address that its trees point to is compared with the old end: only a file that lost something is
+ * refused. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -165,8 +166,7 @@ static uint64_t size_of_pages(const lion_lmdb *lmdb)
 static int open_trees(lion_lmdb *lmdb, MDB_txn *txn, unsigned flags)
 {
     int code = mdb_dbi_open(txn, "meta", flags, &lmdb->meta);
-    if (code == 0)
-        code = mdb_dbi_open(txn, "segments", flags | MDB_INTEGERKEY, &lmdb->segments);
+    if (code == 0) code = mdb_dbi_open(txn, "segments", flags | MDB_INTEGERKEY, &lmdb->segments);
     if (code == 0) code = mdb_dbi_open(txn, "blobs", flags, &lmdb->blobs);
     if (code == 0) code = mdb_dbi_open(txn, "references", flags, &lmdb->references);
     if (code == 0) code = mdb_dbi_open(txn, "unborn", flags, &lmdb->unborn);
@@ -227,8 +227,8 @@ static lion_status read_trees(lion_lmdb *lmdb, lion_error *error)
     code = open_trees(lmdb, txn, 0);
     lion_status status = LION_OK;
     if (code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE)
-        status = lion_fail_corrupt(error, "\"%s\" is an LMDB file, but not a Lion database",
-                                   lmdb->path);
+        status =
+            lion_fail_corrupt(error, "\"%s\" is an LMDB file, but not a Lion database", lmdb->path);
     else if (code != 0)
         status = lion_lmdb_fail(error, code, "read", lmdb->path);
     if (status == LION_OK) status = read_header(lmdb, txn, error);
@@ -418,8 +418,8 @@ static lion_status open_file(lion_lmdb *lmdb, const lion_store_options *options,
         return lion_fail(error, LION_NOT_FOUND, "lion/not-found",
                          "there is no database at \"%s\"; create it or check the path", lmdb->path);
 
-    lion_status status = lion_owner_open(&lmdb->owner, lmdb->path, options->read_only,
-                                         options->control, error);
+    lion_status status =
+        lion_owner_open(&lmdb->owner, lmdb->path, options->read_only, options->control, error);
     if (status == LION_OK) status = open_env(lmdb, options->map_size, error);
     if (status != LION_OK) return status;
 
@@ -433,8 +433,8 @@ static lion_status open_file(lion_lmdb *lmdb, const lion_store_options *options,
     if (is_blank(lmdb))
         return lion_fail(error, LION_NOT_FOUND, "lion/not-found",
                          "\"%s\" holds no database yet; create it", lmdb->path);
-    status = options->read_only ? open_existing_reader(lmdb, error)
-                                : open_existing_owner(lmdb, error);
+    status =
+        options->read_only ? open_existing_reader(lmdb, error) : open_existing_owner(lmdb, error);
     if (status == LION_OK) status = read_number(lmdb, error);
     if (status == LION_OK && !options->read_only) status = lion_lmdb_undo(lmdb, error);
     if (status == LION_OK && !options->read_only) status = begin_generation(lmdb, error);

@@ -1,9 +1,9 @@
-/* lmdb_read.c - reading: a pinned root is a read transaction made with MDB_NOTLS, and what it hands out lies
- * in LMDB's map until that transaction ends.
+/* lmdb_read.c - reading: a pinned root is a read transaction made with MDB_NOTLS, and what it hands
+ * out lies in LMDB's map until that transaction ends.
  *
- * A large value begins 16 bytes into a page, so its frame is aligned; a small one lies inside a tree
- * page at any even address and is copied once into the snapshot's arena. A checksum is computed once an
- * id and opening: ids are never reused and segments never change. */
+ * A large value begins 16 bytes into a page, so its frame is aligned; a small one lies inside a
+ * tree page at any even address and is copied once into the snapshot's arena. A checksum is
+ * computed once an id and opening: ids are never reused and segments never change. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -59,9 +59,8 @@ static lion_status view_root(lion_snapshot *snapshot, lion_error *error)
                                  lmdb->path);
     memcpy(&number, frame->bytes, sizeof number);
     if (!lion_frame_is_sound(frame, number))
-        return lion_fail_corrupt(error,
-                                 "the root record of \"%s\" has a wrong checksum; restore a backup",
-                                 lmdb->path);
+        return lion_fail_corrupt(
+            error, "the root record of \"%s\" has a wrong checksum; restore a backup", lmdb->path);
     snapshot->number = number;
     snapshot->root =
         lion_slice_of(frame->bytes + LION_LMDB_ROOT_PREFIX, frame->size - LION_LMDB_ROOT_PREFIX);
@@ -227,8 +226,8 @@ static const lion_frame *hold_frame(lmdb_walk *walk, MDB_val value)
     return (const void *)walk->copy;
 }
 
-/* What lies at the cursor, checked. A damaged entry is an error that names it; the walk goes on with
- * the next one. */
+/* What lies at the cursor, checked. A damaged entry is an error that names it; the walk goes on
+ * with the next one. */
 static lion_status view_entry(lmdb_walk *walk, MDB_val key, MDB_val value, uint64_t *id_out,
                               lion_hash128 *blob_out, lion_slice *bytes_out, lion_error *error)
 {

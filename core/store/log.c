@@ -1,12 +1,13 @@
-/* log.c - group commit. Appending gathers records in the open group; whoever must wait for durability first
- * leads: it takes the open group, writes and syncs it with the lock released, and wakes those whose records
- * were in it. Meanwhile the next group gathers; one of its waiters leads next.
+/* log.c - group commit. Appending gathers records in the open group; whoever must wait for
+ * durability first leads: it takes the open group, writes and syncs it with the lock released, and
+ * wakes those whose records were in it. Meanwhile the next group gathers; one of its waiters leads
+ * next.
  *
- * Waiters of consecutive groups wait on two condition variables in turn, so that the end of a group wakes
- * its own waiters and just one of the next group's.
+ * Waiters of consecutive groups wait on two condition variables in turn, so that the end of a group
+ * wakes its own waiters and just one of the next group's.
  *
- * A thread of the log's own syncs at intervals (unless durability is full) and prepares the next extent
- * before it is needed. */
+ * A thread of the log's own syncs at intervals (unless durability is full) and prepares the next
+ * extent before it is needed. */
 #include "store/log.h"
 
 #include <errno.h>
@@ -40,14 +41,14 @@ struct lion_log {
 
     pthread_mutex_t lock;
     group groups[2];
-    unsigned open;       /* index of the group that gathers; its waiters wait on turn[open] */
-    uint64_t appended;   /* sequence of the newest record */
-    uint64_t durable;    /* atomic; of the newest record that is synced */
-    uint64_t written;    /* of the newest record that is written */
+    unsigned open;     /* index of the group that gathers; its waiters wait on turn[open] */
+    uint64_t appended; /* sequence of the newest record */
+    uint64_t durable;  /* atomic; of the newest record that is synced */
+    uint64_t written;  /* of the newest record that is written */
     uint64_t trimmed;
-    bool is_writing;     /* someone leads */
-    bool is_growing;     /* someone prepares an extent */
-    bool is_stopped;     /* for good: `failure` says why */
+    bool is_writing; /* someone leads */
+    bool is_growing; /* someone prepares an extent */
+    bool is_stopped; /* for good: `failure` says why */
     lion_error failure;
     pthread_cond_t turn[2]; /* waiters of groups[0], groups[1] */
     pthread_cond_t idle;    /* nobody leads, or nobody grows any more */
@@ -160,8 +161,8 @@ static void fill_header(const lion_log *log, group *taken, uint64_t mark)
     memcpy(taken->bytes, &header, sizeof header);
 }
 
-/* Write the open group; sync if `is_synced`. With the lock held, which is released meanwhile; nobody
- * else leads. A group without records is written too: it carries the mark. */
+/* Write the open group; sync if `is_synced`. With the lock held, which is released meanwhile;
+ * nobody else leads. A group without records is written too: it carries the mark. */
 static lion_status lead(lion_log *log, bool is_synced, lion_error *error)
 {
     LION_ASSERT(!log->is_writing);
@@ -397,8 +398,7 @@ static lion_status next_record(lion_log *log, lion_log_record *record_out, lion_
         return lion_fail_corrupt(error, "record %llu of \"%s\" is longer than its group",
                                  (unsigned long long)log->replay_sequence, log->file->path);
     *record_out = record;
-    *payload_out =
-        lion_slice_of(log->replay_bytes + log->replay_next + sizeof record, record.size);
+    *payload_out = lion_slice_of(log->replay_bytes + log->replay_next + sizeof record, record.size);
     log->replay_next += sizeof record + lion_log_round(record.size, 8);
     log->replay_sequence++;
     return LION_OK;
@@ -537,8 +537,8 @@ static void end_thread(lion_log *log)
     log->has_thread = false;
 }
 
-/* Sync what is left; then a group without records marks all of it as durable, so that damage done to a
- * closed file is found. */
+/* Sync what is left; then a group without records marks all of it as durable, so that damage done
+ * to a closed file is found. */
 static lion_status write_end(lion_log *log, lion_error *error)
 {
     pthread_mutex_lock(&log->lock);

@@ -54,8 +54,7 @@ static lion_status read_directory(lion_log_file *log, const lion_log_options *op
                                   lion_error *error)
 {
     lion_log_directory copies[2];
-    lion_status status =
-        lion_file_read(log->file, copies, sizeof copies, 0, log->path, error);
+    lion_status status = lion_file_read(log->file, copies, sizeof copies, 0, log->path, error);
     if (status != LION_OK) return status;
 
     const lion_log_directory *best = NULL;
@@ -64,16 +63,18 @@ static lion_status read_directory(lion_log_file *log, const lion_log_options *op
         if (best == NULL || copies[i].edition > best->edition) best = &copies[i];
     }
     if (best == NULL)
-        return lion_fail_corrupt(error, "\"%s\" is not the log tail of a Lion database, or its "
-                                        "beginning is damaged; restore a backup",
+        return lion_fail_corrupt(error,
+                                 "\"%s\" is not the log tail of a Lion database, or its "
+                                 "beginning is damaged; restore a backup",
                                  log->path);
     if (best->version > 1)
         return lion_fail(error, LION_UNSUPPORTED, "lion/version",
                          "\"%s\" has format %u, this Lion reads 1; use a newer one", log->path,
                          best->version);
     if (memcmp(best->database_id, options->database_id, sizeof best->database_id) != 0)
-        return lion_fail_corrupt(error, "\"%s\" is the log tail of another database than the file "
-                                        "beside it; put the right two files together",
+        return lion_fail_corrupt(error,
+                                 "\"%s\" is the log tail of another database than the file "
+                                 "beside it; put the right two files together",
                                  log->path);
     if (best->generation < options->root_generation || best->generation > options->generation)
         return lion_fail_corrupt(error,
@@ -89,7 +90,8 @@ static lion_status read_directory(lion_log_file *log, const lion_log_options *op
 
 /* -- Growing ---------------------------------------------------------------------------------- */
 
-/* Zeros that are on disk: piece by piece, so that a commit's sync beside us waits for one piece only. */
+/* Zeros that are on disk: piece by piece, so that a commit's sync beside us waits for one piece
+ * only. */
 static lion_status write_zeros(const lion_log_file *log, uint64_t offset, uint64_t size,
                                lion_error *error)
 {
@@ -114,8 +116,7 @@ static lion_status write_zeros(const lion_log_file *log, uint64_t offset, uint64
 uint64_t lion_log_file_growth(const lion_log_file *log, size_t size)
 {
     uint32_t count = log->directory.extent_count;
-    uint64_t growth = count == 0 ? LION_LOG_EXTENT_MIN
-                                 : log->directory.extent_sizes[count - 1] * 2;
+    uint64_t growth = count == 0 ? LION_LOG_EXTENT_MIN : log->directory.extent_sizes[count - 1] * 2;
     if (growth > LION_LOG_EXTENT_MAX) growth = LION_LOG_EXTENT_MAX;
     uint64_t needed = lion_log_round(size, LION_LOG_EXTENT_MIN);
     return growth > needed ? growth : needed;
@@ -163,8 +164,7 @@ static lion_status create(lion_log_file *log, const lion_log_options *options, l
     lion_status status = LION_OK;
     log->file = open(path_new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (log->file < 0) status = lion_file_fail(error, errno, "create", path_new);
-    if (status == LION_OK)
-        status = lion_log_file_grow(log, &directory, LION_LOG_EXTENT_MIN, error);
+    if (status == LION_OK) status = lion_log_file_grow(log, &directory, LION_LOG_EXTENT_MIN, error);
     if (status == LION_OK && rename(path_new, log->path) != 0)
         status = lion_file_fail(error, errno, "rename", path_new);
     if (status == LION_OK) status = lion_file_sync_folder(log->path, error);
@@ -213,8 +213,9 @@ lion_status lion_log_file_open(lion_log_file *log, const char *path,
     if (log->file >= 0) return open_existing(log, options, error);
     if (errno != ENOENT) return lion_file_fail(error, errno, "open", path);
     if (options->create) return create(log, options, error);
-    return lion_fail_corrupt(error, "the log tail \"%s\" is missing: its transactions are not in the "
-                                    "file beside it yet; put it back or restore a backup",
+    return lion_fail_corrupt(error,
+                             "the log tail \"%s\" is missing: its transactions are not in the "
+                             "file beside it yet; put it back or restore a backup",
                              path);
 }
 
@@ -255,8 +256,9 @@ lion_status lion_log_file_place(lion_log_file *log, size_t size, uint64_t first,
         if (next == NO_EXTENT) return LION_ABSENT;
         log->current = next;
         extent = &log->extents[next];
-        *extent = (lion_log_extent){ .offset = extent->offset, .size = extent->size,
-                                     .first = first, .last = first - 1 };
+        *extent = (lion_log_extent){
+            .offset = extent->offset, .size = extent->size, .first = first, .last = first - 1
+        };
     }
     *offset_out = extent->offset + extent->used;
     extent->used += room;
@@ -270,7 +272,8 @@ lion_status lion_log_file_write(lion_log_file *log, uint8_t *bytes, size_t size,
     lion_log_group *group = (lion_log_group *)(void *)bytes;
     group->checksum = lion_log_group_checksum(bytes, size, offset);
 
-    /* Whole pages: the kernel need not read what it overwrites, and old bytes behind the group go. */
+    /* Whole pages: the kernel need not read what it overwrites, and old bytes behind the group go.
+     */
     uint64_t end = lion_log_round(offset + size, LION_LOG_PAGE);
     size_t write_size = (size_t)(end - offset);
     memset(bytes + size, 0, write_size - size);
@@ -278,8 +281,7 @@ lion_status lion_log_file_write(lion_log_file *log, uint8_t *bytes, size_t size,
     lion_fault_kind fault = LION_FAULT_POINT("log.write");
     if (fault == LION_FAULT_TORN)
         lion_file_write(log->file, bytes, size / 2, offset, log->path, NULL);
-    if (fault != LION_FAULT_NONE)
-        return lion_file_fail_fault(error, fault, "write to", log->path);
+    if (fault != LION_FAULT_NONE) return lion_file_fail_fault(error, fault, "write to", log->path);
     return lion_file_write(log->file, bytes, write_size, offset, log->path, error);
 }
 

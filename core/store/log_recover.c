@@ -1,8 +1,9 @@
 /* log_recover.c - find the tail in the file, and whether it is whole. log_file.h gives the rules.
  *
- * One extent is in memory at a time. First the groups that continue each other are followed from extent
- * to extent; then all that is left over, in every extent, is looked through at each place where a group may
- * begin: that is how the loss of a group that was durable is told from the end of the tail. */
+ * One extent is in memory at a time. First the groups that continue each other are followed from
+ * extent to extent; then all that is left over, in every extent, is looked through at each place
+ * where a group may begin: that is how the loss of a group that was durable is told from the end of
+ * the tail. */
 #include <string.h>
 
 #include "base/hash.h"
@@ -128,8 +129,9 @@ static bool note_place(lion_log_file *log, uint64_t offset, uint32_t size)
 static lion_status follow(recovery *r, lion_error *error)
 {
     lion_log_extent *extent = &r->log->extents[r->loaded];
-    *extent = (lion_log_extent){ .offset = extent->offset, .size = extent->size,
-                                 .first = r->last + 1, .last = r->last };
+    *extent = (lion_log_extent){
+        .offset = extent->offset, .size = extent->size, .first = r->last + 1, .last = r->last
+    };
     const lion_log_group *group;
     while ((group = group_at(r, extent->used)) != NULL && group->sequence == r->last + 1 &&
            group->generation >= r->generation) {
@@ -224,8 +226,9 @@ static void free_all(lion_log_file *log)
 {
     for (uint32_t i = 0; i < log->directory.extent_count; i++) {
         lion_log_extent *extent = &log->extents[i];
-        *extent = (lion_log_extent){ .offset = extent->offset, .size = extent->size,
-                                     .first = 1, .last = 0, .is_free = true };
+        *extent = (lion_log_extent){
+            .offset = extent->offset, .size = extent->size, .first = 1, .last = 0, .is_free = true
+        };
     }
     log->current = NO_EXTENT;
     log->place_count = 0;
@@ -249,7 +252,8 @@ static lion_status recover(recovery *r, lion_error *error)
                                  (unsigned long long)r->mark);
     if (r->last <= root) free_all(log);
     status = wipe(r, error);
-    /* What was found may have been written and never synced: it must not vanish after it was read. */
+    /* What was found may have been written and never synced: it must not vanish after it was read.
+     */
     if (status == LION_OK) status = lion_log_file_sync(log, error);
     log->mark = log->last_sequence;
     return status;

@@ -22,8 +22,7 @@ static int lock_byte(int file, off_t byte, short type, bool wait)
 {
     struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
     int code;
-    do
-        code = fcntl(file, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock) == 0 ? 0 : errno;
+    do code = fcntl(file, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock) == 0 ? 0 : errno;
     while (code == EINTR);
     return code;
 }

@@ -46,10 +46,9 @@ uint64_t lion_store_oldest(const lion_store *store)
 
 lion_status lion_fail_segment(lion_error *error, uint64_t id, const char *trouble)
 {
-    return lion_fail_corrupt(error, "segment %llu:%llu %s",
-                             (unsigned long long)(id >> LION_EPOCH_SHIFT),
-                             (unsigned long long)(id & ((UINT64_C(1) << LION_EPOCH_SHIFT) - 1)),
-                             trouble);
+    return lion_fail_corrupt(
+        error, "segment %llu:%llu %s", (unsigned long long)(id >> LION_EPOCH_SHIFT),
+        (unsigned long long)(id & ((UINT64_C(1) << LION_EPOCH_SHIFT) - 1)), trouble);
 }
 
 lion_status lion_fail_blob(lion_error *error, lion_hash128 hash, const char *trouble)
@@ -116,8 +115,8 @@ static void *grow_list(void *list, size_t count, size_t *capacity, size_t elemen
 
 lion_status lion_commit_delete(lion_commit *commit, uint64_t id, lion_error *error)
 {
-    uint64_t *deletes = grow_list(commit->deletes, commit->delete_count, &commit->delete_capacity,
-                                  sizeof *deletes);
+    uint64_t *deletes =
+        grow_list(commit->deletes, commit->delete_count, &commit->delete_capacity, sizeof *deletes);
     if (deletes == NULL) return lion_fail_memory(error);
     commit->deletes = deletes;
     commit->deletes[commit->delete_count++] = id;

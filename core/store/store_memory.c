@@ -1,11 +1,11 @@
-/* store_memory.c - a store in the heap. Objects (segments, blobs) are born with one commit and die with a
- * later one; commits are numbered, and a snapshot sees what its number lies in:
+/* store_memory.c - a store in the heap. Objects (segments, blobs) are born with one commit and die
+ * with a later one; commits are numbered, and a snapshot sees what its number lies in:
  *
  *     born <= number < died          (died 0: alive)
  *
- * The dead wait in a list, in the order of their deaths, until no snapshot is old enough to see them.
- * A blob that is put again while it waits is held until that commit ends and then revived; its entry
- * in the list no longer agrees with its death and is passed over. */
+ * The dead wait in a list, in the order of their deaths, until no snapshot is old enough to see
+ * them. A blob that is put again while it waits is held until that commit ends and then revived;
+ * its entry in the list no longer agrees with its death and is passed over. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,7 +132,8 @@ static void sweep(memory_store *memory)
         else
             remove_blob(memory, at->hash);
     }
-    if (memory->deaths_first == memory->deaths_count) memory->deaths_first = memory->deaths_count = 0;
+    if (memory->deaths_first == memory->deaths_count)
+        memory->deaths_first = memory->deaths_count = 0;
 }
 
 static lion_status memory_pin(lion_snapshot *snapshot, lion_error *error)
@@ -218,7 +219,8 @@ static lion_status memory_put(lion_commit *base, uint64_t id, lion_slice bytes, 
     memory_commit *commit = memory_commit_of(base);
     memory_store *memory = memory_of(base->store);
     if (LION_FAULT_POINT("store.put")) return lion_fail_memory(error);
-    if (!reserve((void **)&commit->ids, commit->id_count, &commit->id_capacity, 1, sizeof(uint64_t)))
+    if (!reserve((void **)&commit->ids, commit->id_count, &commit->id_capacity, 1,
+                 sizeof(uint64_t)))
         return lion_fail_memory(error);
 
     object *made = new_object(LION_FRAME_SEGMENT, id, bytes, memory->base.number + 1);
@@ -340,10 +342,10 @@ static lion_status memory_finish(lion_commit *base, lion_slice root, lion_error 
     memory_store *memory = memory_of(base->store);
     uint8_t *root_copy = lion_alloc(root.size == 0 ? 1 : root.size);
     pthread_mutex_lock(&memory->base.lock);
-    bool has_room = root_copy != NULL &&
-                    reserve((void **)&memory->deaths, memory->deaths_count,
-                            &memory->deaths_capacity, base->delete_count + base->blob_count,
-                            sizeof(death));
+    bool has_room =
+        root_copy != NULL &&
+        reserve((void **)&memory->deaths, memory->deaths_count, &memory->deaths_capacity,
+                base->delete_count + base->blob_count, sizeof(death));
     lion_status status = has_room ? check_commit(commit, error) : lion_fail_memory(error);
     if (status == LION_OK && LION_FAULT_POINT("store.commit")) status = lion_fail_memory(error);
     if (status != LION_OK) {

@@ -16,7 +16,9 @@ static char folder[64], path[128];
 
 static lion_log_options options_of(uint64_t generation)
 {
-    return (lion_log_options){ .create = true, .database_id = "one database id", .generation = generation };
+    return (lion_log_options){ .create = true,
+                               .database_id = "one database id",
+                               .generation = generation };
 }
 
 static lion_log *open_log(const lion_log_options *options)
@@ -404,7 +406,8 @@ static void test_random_crashes(void **state)
         child_to = child_from + (int64_t)random_below(120);
         child_trim = (uint64_t)child_from + random_below(100) + 4;
         in_crashing_child(run_a_while);
-        if ((int64_t)child_trim <= child_to && child_trim > (uint64_t)child_from) child_root = child_trim - 3;
+        if ((int64_t)child_trim <= child_to && child_trim > (uint64_t)child_from)
+            child_root = child_trim - 3;
         child_from = child_to;
     }
 }

@@ -373,7 +373,8 @@ static void test_a_failed_write_keeps_the_old_root(void **state)
         lion_error error = { 0 };
         assert_int_equal(lion_commit_begin(&commit, store, NULL), LION_OK);
         lion_fault_arm("store.commit", 1, KINDS[i]);
-        assert_int_equal(lion_commit_finish_take(commit, lion_slice_text("x"), &error), LION_FAILED);
+        assert_int_equal(lion_commit_finish_take(commit, lion_slice_text("x"), &error),
+                         LION_FAILED);
         lion_fault_disarm();
         assert_string_equal(error.code, i == 0 ? "lion/disk-full" : "lion/io");
         check_root(store, "root");

@@ -1,4 +1,5 @@
-/* store_test.c - both stores keep the same contract; what only a file can do is in store_file_test.c. */
+/* store_test.c - both stores keep the same contract; what only a file can do is in
+ * store_file_test.c. */
 #include "support.h"
 
 #include <pthread.h>
@@ -121,8 +122,9 @@ static void check_root(lion_snapshot *snapshot, const char *root)
     assert_true(lion_slice_equal(lion_snapshot_root(snapshot), lion_slice_text(root)));
 }
 
-static const size_t SIZES[] = { 0,    1,    7,    100,   1000,  1900,   1968,   1969,   2000,   4000,
-                                4064, 4065, 8000, 32768, 49152, 65536, 200000, 1000000, 5000000 };
+static const size_t SIZES[] = { 0,     1,     7,      100,     1000,   1900, 1968,
+                                1969,  2000,  4000,   4064,    4065,   8000, 32768,
+                                49152, 65536, 200000, 1000000, 5000000 };
 
 static void test_segments_of_any_size_come_back(void **state)
 {
@@ -340,7 +342,8 @@ static void test_deleting_what_is_missing_is_refused(void **state)
         commit = begin(f->store);
         lion_commit_delete(commit, twice ? id : id + 50, NULL);
         if (twice) lion_commit_delete(commit, id, NULL);
-        assert_int_equal(lion_commit_finish_take(commit, lion_slice_text("2"), &error), LION_FAILED);
+        assert_int_equal(lion_commit_finish_take(commit, lion_slice_text("2"), &error),
+                         LION_FAILED);
         assert_string_equal(error.code, "lion/corrupt");
         lion_snapshot *snapshot = pin(f->store);
         check_root(snapshot, "1");
