@@ -6,6 +6,7 @@
 #include "connection/database.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -225,6 +226,14 @@ static void stop_indexer(lion_database *database)
     database->has_indexer = false;
 }
 
+/* After a clean close an empty tail stays beside the file: whoever looks for the pair finds it, and no opening
+ * depends on it (the root says that there is none). */
+static void leave_empty_tail(const lion_database *database)
+{
+    int file = open(database->log_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (file >= 0) close(file);
+}
+
 lion_status lion_database_close(lion_database *database, lion_error *error)
 {
     stop_indexer(database);
@@ -240,6 +249,7 @@ lion_status lion_database_close(lion_database *database, lion_error *error)
         }
         lion_status closed = lion_log_close(database->log, is_clean, error);
         if (closed < 0 && !is_clean && !database->is_failed) status = closed;
+        if (is_clean && closed == LION_OK) leave_empty_tail(database);
     }
     free_database(database);
     return status;

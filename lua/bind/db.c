@@ -123,7 +123,8 @@ static int as_of(lua_State *L)
     lion_bind_db *from = lion_bind_db_check(L, 1), *out = lion_bind_db_push(L);
     lion_db *db = NULL;
     lion_error error;
-    return derived(L, from, out, lion_db_as_of(&db, from->db, (int64_t)luaL_checknumber(L, 2), &error), db, &error);
+    lion_status status = lion_db_as_of(&db, from->db, (int64_t)luaL_checknumber(L, 2), &error);
+    return derived(L, from, out, status, db, &error);
 }
 
 static int since(lua_State *L)
@@ -131,7 +132,8 @@ static int since(lua_State *L)
     lion_bind_db *from = lion_bind_db_check(L, 1), *out = lion_bind_db_push(L);
     lion_db *db = NULL;
     lion_error error;
-    return derived(L, from, out, lion_db_since(&db, from->db, (int64_t)luaL_checknumber(L, 2), &error), db, &error);
+    lion_status status = lion_db_since(&db, from->db, (int64_t)luaL_checknumber(L, 2), &error);
+    return derived(L, from, out, status, db, &error);
 }
 
 static int history(lua_State *L)
@@ -139,7 +141,8 @@ static int history(lua_State *L)
     lion_bind_db *from = lion_bind_db_check(L, 1), *out = lion_bind_db_push(L);
     lion_db *db = NULL;
     lion_error error;
-    return derived(L, from, out, lion_db_history(&db, from->db, &error), db, &error);
+    lion_status status = lion_db_history(&db, from->db, &error);
+    return derived(L, from, out, status, db, &error);
 }
 
 static int filter(lua_State *L)
@@ -150,7 +153,8 @@ static int filter(lua_State *L)
     lion_bind_db *out = lion_bind_db_push(L);
     lion_db *db = NULL;
     lion_error error;
-    return derived(L, from, out, lion_db_filter(&db, from->db, handle, &error), db, &error);
+    lion_status status = lion_db_filter(&db, from->db, handle, &error);
+    return derived(L, from, out, status, db, &error);
 }
 
 /* at_basis(db, t, next_counter, instant_ms) → db */

@@ -95,10 +95,11 @@ static lion_slice string_field(reader *self, int index, const char *name)
 static void read_vector(reader *self, int index, lion_form *out, lion_form_kind kind, size_t count, int depth)
 {
     lion_form *items = items_of(self, out, kind, count);
+    int top = lua_gettop(self->L);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(self->L, index, (int)i + 1);
-        read_at(self, lua_gettop(self->L), &items[i], depth + 1);
-        lua_pop(self->L, 1);
+        read_at(self, top + 1, &items[i], depth + 1);
+        lua_settop(self->L, top);
     }
 }
 
@@ -190,7 +191,7 @@ static void read_map(reader *self, int index, lion_form *out, int depth)
         int top = lua_gettop(L);
         read_at(self, top - 1, &items[2 * i], depth + 1);
         read_at(self, top, &items[2 * i + 1], depth + 1);
-        lua_pop(L, 1);
+        lua_settop(L, top - 1); /* the key stays, for lua_next */
     }
 }
 

@@ -1,4 +1,5 @@
 --- lion db
+local anomaly = require "lion.anomaly"
 local json = require "lion.json"
 local options = require "lion.cli.options"
 local output = require "lion.cli.output"
@@ -19,6 +20,11 @@ end
 
 function actions.create(words)
   needs(words, 1, "create URI")
+  local file = io.open(words[2], "rb")
+  if file then
+    file:close()
+    error(anomaly.new("conflict", "lion/exists", words[2] .. " is there already"), 0)
+  end
   require("lion").connect(words[2]):close()
 end
 
@@ -61,7 +67,9 @@ end
 
 function actions.verify(words)
   needs(words, 1, "verify URI")
-  local result = require("lion").verify(words[2])
+  local verify = require("lion").verify
+  if not verify then anomaly.unsupported("this build cannot verify a database yet") end
+  local result = verify(words[2])
   print(("sound: %d segments, %d rows"):format(result.segments, result.rows))
 end
 

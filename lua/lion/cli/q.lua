@@ -42,7 +42,9 @@ function q.run(args)
     local compiled = compile.compile(words[2], rules_at and words[rules_at + 1] or nil)
     if rules_at then inputs[rules_at - 1] = words[rules_at + 1] end
     local result = db:q(words[2], unpack(inputs, 1, #words - 2))
-    io.stdout:write(output.write(format, output.shape(compiled), result))
+    local shape = output.shape(compiled)
+    if format == "json" then result = require("lion.cli.types").plain(words[2], shape, result, db) end
+    io.stdout:write(output.write(format, shape, result))
   end
   conn:close()
   return 0

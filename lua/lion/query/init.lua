@@ -40,7 +40,8 @@ end
 -- @treturn table { ir =, inputs = parsed inputs, takes_rules = index or nil, is_source_unused =,
 -- kind = find kind, text = }
 function query.compile(q, rules)
-  if type(q) ~= "string" or type(rules) == "table" then return analyse.query(q, rules) end
+  local is_cached = type(q) == "string" and (rules == nil or type(rules) == "string")
+  if not is_cached then return analyse.query(q, rules) end
   local key = rules and q .. "\0" .. rules or q
   return recall(key) or remember(key, analyse.query(q, rules))
 end
