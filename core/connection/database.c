@@ -45,7 +45,8 @@ static lion_log_options log_options(const lion_database *database, const lion_ro
                                  .create = create,
                                  .generation = lion_store_generation(database->store),
                                  .first_t = root->t,
-                                 .root_sequence = root->log_sequence };
+                                 .root_sequence = root->log_sequence,
+                                 .root_generation = root->generation };
     memcpy(options.database_id, lion_store_database_id(database->store), 16);
     return options;
 }

@@ -306,12 +306,13 @@ static lion_status pick(lion_cursor *cursor, lion_datom_batch *batch, lion_error
     if (cursor->key.parts < 4 || cursor->view->is_history) return LION_OK;
     if (!reserve_verdict(cursor)) return lion_fail_memory(error);
     const lion_datom *key = &cursor->key.datom;
+    const lion_cursor_options *options = &cursor->options;
+    bool is_down = options->is_reverse && options->end_v == NULL; /* from the key towards the start */
     for (uint32_t i = 0; i < batch->count; i++) {
         lion_datom row = lion_datom_batch_get(batch, i);
         bool is_fact = lion_datom_same_fact(&row, key);
         bool is_in = row.tx == key->tx;
-        if (cursor->options.is_seek)
-            is_in = cursor->options.is_reverse ? row.tx >= key->tx : row.tx <= key->tx;
+        if (options->is_seek) is_in = is_down ? row.tx >= key->tx : row.tx <= key->tx;
         cursor->verdict[i] = !is_fact || is_in;
     }
     return compact(cursor, batch, cursor->verdict, error);

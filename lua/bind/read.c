@@ -187,7 +187,7 @@ static void read_map(reader *self, int index, lion_form *out, int depth)
     }
     lion_form *items = items_of(self, out, LION_FORM_MAP, count);
     lua_pushnil(L);
-    for (size_t i = 0; i < count && lua_next(L, index) != 0; i++) {
+    for (size_t i = 0; lua_next(L, index) != 0; i++) {
         int top = lua_gettop(L);
         read_at(self, top - 1, &items[2 * i], depth + 1);
         read_at(self, top, &items[2 * i + 1], depth + 1);

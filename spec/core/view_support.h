@@ -40,6 +40,21 @@ static inline void check_row(const lion_datom_batch *batch, uint32_t row, const 
     assert_int_equal(lion_value_compare(v, expect->v), 0);
 }
 
+static inline void fail_at(const expected *all, const lion_key *key, const lion_cursor_options *options,
+                           const char *what)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    print_error("%s, %u parts of e %lld a %u v %s t %lld%s%s%s, end_v %s\n", INDEX_NAMES[all->index],
+                key->parts, (long long)key->datom.e, key->datom.a,
+                lion_value_text(&arena, key->datom.v), (long long)lion_tx_to_t(key->datom.tx),
+                options->is_reverse ? ", reverse" : "", options->is_seek ? ", seek" : "",
+                options->is_in_attribute ? ", in attribute" : "",
+                options->end_v != NULL ? lion_value_text(&arena, *options->end_v) : "none");
+    lion_arena_deinit(&arena);
+    fail_msg("%s", what);
+}
+
 static inline void check_cursor(lion_cursor *cursor, const expected *all, const lion_key *key,
                                 const lion_cursor_options *options, size_t *count_out)
 {
@@ -63,14 +78,15 @@ static inline void check_cursor(lion_cursor *cursor, const expected *all, const 
                 if (expected_has(all, key, options, expect)) break;
                 expect = NULL;
             }
-            assert_non_null(expect);
+            if (expect == NULL) fail_at(all, key, options, "more rows than expected");
             check_row(&batch, row, expect);
             (*count_out)++;
         }
     }
     for (; next < all->count; next++)
-        assert_false(expected_has(all, key, options,
-                                  &all->rows[options->is_reverse ? all->count - 1 - next : next]));
+        if (expected_has(all, key, options,
+                         &all->rows[options->is_reverse ? all->count - 1 - next : next]))
+            fail_at(all, key, options, "fewer rows than expected");
     lion_datom_batch batch;
     assert_int_equal(lion_cursor_next(cursor, &batch, &error), LION_END); /* for good */
 }

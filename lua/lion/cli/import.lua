@@ -252,7 +252,7 @@ function import.run(args)
   local format, text = format_of(path, found.format), import.read_file(path)
   local conn = lion.connect(words[1])
   install(conn)
-  local digest = lion.digest(text)
+  local digest = require("lion.cli.digest")(text)
   local position = resume_at(conn, digest)
   if position > 1 then io.stderr:write(("going on at byte %d of %d\n"):format(position, #text)) end
   local settings =
