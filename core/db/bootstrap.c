@@ -123,9 +123,8 @@ static const bootstrap_attribute ATTRIBUTES[] = {
 
 static lion_datom *put(lion_datom *at, int64_t e, uint32_t a, lion_value v)
 {
-    *at = (lion_datom){
-        .e = e, .a = a, .v = v, .tx = lion_t_to_tx(LION_T_BOOTSTRAP), .added = true
-    };
+    *at =
+        (lion_datom){ .e = e, .a = a, .v = v, .tx = lion_t_to_tx(LION_T_BOOTSTRAP), .added = true };
     return at + 1;
 }
 
@@ -138,9 +137,9 @@ static lion_datom *put_attribute(lion_datom *at, const bootstrap_attribute *attr
 {
     int64_t e = attribute->id;
     at = put(at, e, LION_ID_VALUE_TYPE, lion_value_ref(attribute->type));
-    at = put(at, e, LION_ID_CARDINALITY,
-             lion_value_ref(attribute->is_many ? LION_ID_CARDINALITY_MANY
-                                               : LION_ID_CARDINALITY_ONE));
+    at = put(
+        at, e, LION_ID_CARDINALITY,
+        lion_value_ref(attribute->is_many ? LION_ID_CARDINALITY_MANY : LION_ID_CARDINALITY_ONE));
     if (attribute->unique != 0) at = put(at, e, LION_ID_UNIQUE, lion_value_ref(attribute->unique));
     if (attribute->is_tuple_of_keywords)
         at = put(at, e, LION_ID_TUPLE_TYPE, text(LION_TYPE_KEYWORD, "db.type/keyword"));

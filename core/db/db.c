@@ -72,8 +72,10 @@ lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *erro
     lion_novelty_version_keep(&copy->view.novelty);
     lion_novelty_version_keep(&copy->view.speculative);
     lion_schema_keep(copy->schema);
-    if (copy->unfiltered != NULL) lion_db_keep(copy->unfiltered);
-    else copy->view.db = copy;
+    if (copy->unfiltered != NULL)
+        lion_db_keep(copy->unfiltered);
+    else
+        copy->view.db = copy;
     *db_out = copy;
     return LION_OK;
 }
@@ -169,8 +171,8 @@ void lion_db_plain_view(lion_view *view, const lion_db *db)
 
 #define T_MAX INT64_C(100000000000) /* numbers below are t */
 
-/* The newest transaction whose instant is not later: instants never run backwards, so it is the last one in
- * AVET order. */
+/* The newest transaction whose instant is not later: instants never run backwards, so it is the
+ * last one in AVET order. */
 static lion_status t_of_instant(int64_t *t_out, const lion_db *db, int64_t instant_ms,
                                 lion_arena *arena, lion_error *error)
 {
@@ -192,16 +194,15 @@ static lion_status t_of_instant(int64_t *t_out, const lion_db *db, int64_t insta
                                     .batch_rows = 1 };
     lion_cursor *cursor = NULL;
     lion_datom_batch batch;
-    lion_status status =
-        lion_cursor_open(&cursor, &view, LION_AVET, &key, &options, arena, error);
+    lion_status status = lion_cursor_open(&cursor, &view, LION_AVET, &key, &options, arena, error);
     if (status == LION_OK) status = lion_cursor_next(cursor, &batch, error);
     if (status < 0) return status;
     *t_out = status == LION_END ? 0 : lion_tx_to_t(batch.e[0]);
     return LION_OK;
 }
 
-static lion_status t_of_number(int64_t *t_out, const lion_db *db, int64_t number,
-                               lion_arena *arena, lion_error *error)
+static lion_status t_of_number(int64_t *t_out, const lion_db *db, int64_t number, lion_arena *arena,
+                               lion_error *error)
 {
     if (number >= 0 && number < T_MAX) {
         *t_out = number;

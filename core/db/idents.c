@@ -150,8 +150,8 @@ lion_status lion_idents_apply(lion_idents *idents_out, const lion_idents *idents
     size_t entries = count, bytes = 0;
     for (size_t i = 0; i < count; i++) bytes += changes[i].name.size;
     uint32_t kept = idents->count;
-    while (kept > 0 && (idents->levels[kept - 1]->count <= entries ||
-                        kept == LION_IDENT_LEVELS_MAX)) {
+    while (kept > 0 &&
+           (idents->levels[kept - 1]->count <= entries || kept == LION_IDENT_LEVELS_MAX)) {
         kept--;
         entries += idents->levels[kept]->count;
         bytes += level_name_bytes(idents->levels[kept]);

@@ -69,8 +69,7 @@ static lion_status put_tx(lion_key *key, const lion_db *db, const lion_form *for
 }
 
 lion_status lion_db_key(lion_key *key_out, const lion_db *db, lion_index index,
-                        const lion_form *forms, size_t count, lion_arena *arena,
-                        lion_error *error)
+                        const lion_form *forms, size_t count, lion_arena *arena, lion_error *error)
 {
     lion_key key = { .parts = 0 };
     const lion_attribute *attribute = NULL;
@@ -86,9 +85,7 @@ lion_status lion_db_key(lion_key *key_out, const lion_db *db, lion_index index,
         case COMPONENT_A:
             status = put_attribute(&key, &attribute, db, index, &forms[i], error);
             break;
-        case COMPONENT_V:
-            status = put_value(&key, db, attribute, &forms[i], arena, error);
-            break;
+        case COMPONENT_V: status = put_value(&key, db, attribute, &forms[i], arena, error); break;
         case COMPONENT_TX: status = put_tx(&key, db, &forms[i], arena, error); break;
         }
         if (status < 0) return status;

@@ -4,7 +4,8 @@
 #include "db/bootstrap.h"
 #include "db/value.h"
 
-#define LOOKUP_DEPTH_MAX 8 /* a lookup ref's value may be one, where the unique attribute is a ref */
+#define LOOKUP_DEPTH_MAX                                                                           \
+    8 /* a lookup ref's value may be one, where the unique attribute is a ref */
 
 static lion_status entid_at_depth(int64_t *id_out, const lion_db *db, const lion_form *entity,
                                   int depth, lion_arena *arena, lion_error *error);
@@ -59,8 +60,8 @@ bool lion_form_is_lookup(const lion_db *db, const lion_form *form)
 }
 
 static lion_status value_at_depth(lion_value *value_out, const lion_db *db,
-                                  const lion_attribute *attribute, const lion_form *form,
-                                  int depth, lion_arena *arena, lion_error *error);
+                                  const lion_attribute *attribute, const lion_form *form, int depth,
+                                  lion_arena *arena, lion_error *error);
 
 static lion_status entid_of_lookup(int64_t *id_out, const lion_db *db, const lion_form *attribute,
                                    const lion_form *value, int depth, lion_arena *arena,
@@ -124,8 +125,7 @@ static lion_status tuple_value(lion_value *value_out, const lion_db *db,
     lion_value slots[LION_TUPLE_SLOTS_MAX];
     const lion_form *refs[LION_TUPLE_SLOTS_MAX];
     size_t count = 0;
-    lion_status status =
-        lion_tuple_of_form(slots, refs, &count, attribute, form, arena, error);
+    lion_status status = lion_tuple_of_form(slots, refs, &count, attribute, form, arena, error);
     for (size_t i = 0; status == LION_OK && i < count; i++) {
         if (refs[i] == NULL) continue;
         if (refs[i]->kind != LION_FORM_VALUE) return LION_ABSENT; /* no lookup refs in tuples */
@@ -139,18 +139,17 @@ static lion_status tuple_value(lion_value *value_out, const lion_db *db,
 
 /* LION_ABSENT: a ref to nobody. */
 static lion_status value_at_depth(lion_value *value_out, const lion_db *db,
-                                  const lion_attribute *attribute, const lion_form *form,
-                                  int depth, lion_arena *arena, lion_error *error)
+                                  const lion_attribute *attribute, const lion_form *form, int depth,
+                                  lion_arena *arena, lion_error *error)
 {
     lion_type type = (lion_type)attribute->type;
     if (type == LION_TYPE_TUPLE) return tuple_value(value_out, db, attribute, form, arena, error);
     if (type != LION_TYPE_REF)
         return lion_value_of_form(value_out, attribute, type, form, arena, error);
-    bool is_text = form->kind == LION_FORM_VALUE && (form->value.type == LION_TYPE_STRING ||
-                                                     form->value.type == LION_TYPE_KEYWORD);
+    bool is_text = form->kind == LION_FORM_VALUE &&
+                   (form->value.type == LION_TYPE_STRING || form->value.type == LION_TYPE_KEYWORD);
     bool is_number = form->kind == LION_FORM_VALUE && lion_type_is_number(form->value.type) &&
-                     form->value.type != LION_TYPE_DOUBLE &&
-                     form->value.type != LION_TYPE_INSTANT;
+                     form->value.type != LION_TYPE_DOUBLE && form->value.type != LION_TYPE_INSTANT;
     if (!is_text && !is_number && form->kind != LION_FORM_VECTOR)
         return lion_fail_wrong_type(error, attribute, "an entity (id, ident or lookup ref)", form,
                                     arena);
@@ -160,9 +159,8 @@ static lion_status value_at_depth(lion_value *value_out, const lion_db *db,
     return status;
 }
 
-lion_status lion_db_value(lion_value *value_out, const lion_db *db,
-                          const lion_attribute *attribute, const lion_form *form,
-                          lion_arena *arena, lion_error *error)
+lion_status lion_db_value(lion_value *value_out, const lion_db *db, const lion_attribute *attribute,
+                          const lion_form *form, lion_arena *arena, lion_error *error)
 {
     lion_status status = value_at_depth(value_out, db, attribute, form, 0, arena, error);
     if (status != LION_ABSENT) return status;

@@ -115,7 +115,8 @@ lion_type lion_schema_type_of_id(int64_t id)
     }
 }
 
-/* The nearest attribute, if it is near enough to be what was meant: a third of the name may differ. */
+/* The nearest attribute, if it is near enough to be what was meant: a third of the name may differ.
+ */
 static const lion_attribute *nearest(const lion_schema *schema, lion_slice name)
 {
     const lion_attribute_set *set = schema->set;
@@ -140,8 +141,8 @@ lion_status lion_schema_fail_unknown(lion_error *error, const lion_schema *schem
     int64_t id = 0;
     if (lion_schema_entid(&id, schema, name) == LION_OK) {
         return lion_fail(error, LION_INCORRECT, "lion/unknown-attribute",
-                         ":%.*s is an entity (%lld) but no attribute: it has no db/valueType", shown,
-                         (const char *)name.data, (long long)id);
+                         ":%.*s is an entity (%lld) but no attribute: it has no db/valueType",
+                         shown, (const char *)name.data, (long long)id);
     }
     const lion_attribute *meant = nearest(schema, name);
     if (meant == NULL) {

@@ -341,11 +341,10 @@ static lion_status make(lion_schema **schema_out, const lion_idents *idents_befo
     if (schema == NULL) return lion_fail_memory(error);
     schema->references = 1;
     schema->epoch = next_epoch();
-    lion_status status =
-        apply_names(&schema->idents, idents_before, datoms, count, scratch, error);
+    lion_status status = apply_names(&schema->idents, idents_before, datoms, count, scratch, error);
     if (status == LION_OK && is_set_touched) {
-        status = apply_set(&schema->set, set_before, &schema->idents, datoms, count, scratch,
-                           error);
+        status =
+            apply_set(&schema->set, set_before, &schema->idents, datoms, count, scratch, error);
         if (status < 0) lion_idents_drop(&schema->idents);
     } else if (status == LION_OK) {
         schema->set = set_before;

@@ -13,7 +13,8 @@ typedef struct lion_attribute_record {
     uint8_t index_said;       /* 0: nothing, 1: false, 2: true */
 } lion_attribute_record;
 
-/* All attributes, rebuilt as a whole when one changes; shared by the schemas between two changes. */
+/* All attributes, rebuilt as a whole when one changes; shared by the schemas between two changes.
+ */
 typedef struct lion_attribute_set {
     uint32_t references; /* atomic */
     lion_arena arena;    /* everything below, and their strings */

@@ -1,5 +1,5 @@
-/* value.h - from what a host gave to a value of an attribute's type. Shared by lookups (which resolve refs against
- * a database) and transactions (where a ref may also be a tempid). */
+/* value.h - from what a host gave to a value of an attribute's type. Shared by lookups (which
+ * resolve refs against a database) and transactions (where a ref may also be a tempid). */
 #ifndef LION_DB_VALUE_H
 #define LION_DB_VALUE_H
 
@@ -14,8 +14,8 @@ lion_status lion_value_of_form(lion_value *value_out, const lion_attribute *attr
                                lion_type type, const lion_form *form, lion_arena *arena,
                                lion_error *error);
 
-/* The form of a tuple, slot by slot: db.error/invalid-tuple-value. Ref slots that are not nil are left to the
- * caller: refs[i] is their form, else NULL. */
+/* The form of a tuple, slot by slot: db.error/invalid-tuple-value. Ref slots that are not nil are
+ * left to the caller: refs[i] is their form, else NULL. */
 lion_status lion_tuple_of_form(lion_value slots[LION_TUPLE_SLOTS_MAX],
                                const lion_form *refs[LION_TUPLE_SLOTS_MAX], size_t *count_out,
                                const lion_attribute *attribute, const lion_form *form,

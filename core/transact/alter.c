@@ -1,4 +1,5 @@
-/* alter.c - changes of schema: what may change does so if the data allow it, what may not never does. */
+/* alter.c - changes of schema: what may change does so if the data allow it, what may not never
+ * does. */
 #include "base/assert.h"
 #include "transact/tx.h"
 
@@ -23,8 +24,8 @@ const lion_datom *lion_tx_said(const lion_tx *tx, int64_t e, uint32_t a, bool ad
 
 /* -- Does the data allow it? ------------------------------------------------------------------ */
 
-/* Two neighbours of an index that would contradict the new schema: equal e in AEVT (cardinality one), equal v in
- * AVET (unique). */
+/* Two neighbours of an index that would contradict the new schema: equal e in AEVT (cardinality
+ * one), equal v in AVET (unique). */
 typedef struct neighbours {
     lion_datom first, second;
     bool is_found;
@@ -49,9 +50,9 @@ static lion_status find_neighbours(neighbours *found, lion_tx *tx, lion_index in
         for (uint32_t row = 0; status == LION_OK && row < batch.count; row++) {
             found->second = lion_datom_batch_get(&batch, row);
             found->is_found =
-                has_last && (index == LION_AEVT
-                                 ? found->first.e == found->second.e
-                                 : lion_value_compare(found->first.v, found->second.v) == 0);
+                has_last &&
+                (index == LION_AEVT ? found->first.e == found->second.e
+                                    : lion_value_compare(found->first.v, found->second.v) == 0);
             if (found->is_found) break;
             found->first = found->second;
             has_last = true;
@@ -67,29 +68,29 @@ static lion_status check_data(lion_tx *tx, lion_index index, const lion_attribut
     lion_status status = find_neighbours(&found, tx, index, attribute->id, error);
     if (status < 0 || !found.is_found) return status;
     lion_slice ident = attribute->ident;
-    return lion_fail(error, LION_INCORRECT, INVALID_ALTER,
-                     "%s: the data of :%.*s do not allow it: [%lld :%.*s %s] and [%lld :%.*s %s]",
-                     inner, (int)ident.size, (const char *)ident.data, (long long)found.first.e,
-                     (int)ident.size, (const char *)ident.data,
-                     lion_tx_value_text(tx, found.first.v), (long long)found.second.e,
-                     (int)ident.size, (const char *)ident.data,
-                     lion_tx_value_text(tx, found.second.v));
+    return lion_fail(
+        error, LION_INCORRECT, INVALID_ALTER,
+        "%s: the data of :%.*s do not allow it: [%lld :%.*s %s] and [%lld :%.*s %s]", inner,
+        (int)ident.size, (const char *)ident.data, (long long)found.first.e, (int)ident.size,
+        (const char *)ident.data, lion_tx_value_text(tx, found.first.v), (long long)found.second.e,
+        (int)ident.size, (const char *)ident.data, lion_tx_value_text(tx, found.second.v));
 }
 
 /* -- An attribute that was there -------------------------------------------------------------- */
 
 static lion_status check_fixed(lion_tx *tx, const lion_attribute *attribute, lion_error *error)
 {
-    static const uint32_t fixed[] = { LION_ID_VALUE_TYPE,  LION_ID_FULLTEXT,  LION_ID_TUPLE_ATTRS,
+    static const uint32_t fixed[] = { LION_ID_VALUE_TYPE, LION_ID_FULLTEXT, LION_ID_TUPLE_ATTRS,
                                       LION_ID_TUPLE_TYPES, LION_ID_TUPLE_TYPE };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
         if (lion_tx_said(tx, attribute->id, fixed[i], true) == NULL &&
             lion_tx_said(tx, attribute->id, fixed[i], false) == NULL)
             continue;
-        return lion_fail(error, LION_INCORRECT, INVALID_ALTER,
-                         "unsupported-alter-schema: %s of :%.*s never changes; make a new attribute",
-                         lion_tx_entity_text(tx, fixed[i]), (int)attribute->ident.size,
-                         (const char *)attribute->ident.data);
+        return lion_fail(
+            error, LION_INCORRECT, INVALID_ALTER,
+            "unsupported-alter-schema: %s of :%.*s never changes; make a new attribute",
+            lion_tx_entity_text(tx, fixed[i]), (int)attribute->ident.size,
+            (const char *)attribute->ident.data);
     }
     return LION_OK;
 }
@@ -113,7 +114,8 @@ static lion_status check_unique(lion_tx *tx, const lion_attribute *before,
 {
     if (after->unique == LION_UNIQUE_NONE) return LION_OK;
     if (after->type == LION_TYPE_BYTES)
-        return fail(error, after, "unsupported-alter-schema", "holds bytes, which cannot be unique");
+        return fail(error, after, "unsupported-alter-schema",
+                    "holds bytes, which cannot be unique");
     if (!after->is_indexed)
         return fail(error, after, "unique-without-index",
                     "must be in AVET to be unique: set db/index true (or leave it so)");
@@ -195,7 +197,8 @@ static lion_status check_datom(lion_tx *tx, const lion_datom *datom, lion_error 
     return LION_OK;
 }
 
-/* What the datoms of one entity make of it. `names_attribute`: some make sense on attributes alone. */
+/* What the datoms of one entity make of it. `names_attribute`: some make sense on attributes alone.
+ */
 static lion_status check_entity(lion_tx *tx, int64_t e, bool names_attribute, lion_error *error)
 {
     const lion_attribute *before = lion_schema_attribute(tx->schema, e);
@@ -225,8 +228,7 @@ lion_status lion_tx_check_schema(lion_tx *tx, lion_error *error)
             names_attribute |= datom->added && is_of_attributes(datom->a);
             is_touched |= is_of_attributes(datom->a) || datom->a == LION_ID_IDENT;
         }
-        if (status == LION_OK && is_touched)
-            status = check_entity(tx, e, names_attribute, error);
+        if (status == LION_OK && is_touched) status = check_entity(tx, e, names_attribute, error);
         from = to;
     }
     return status;

@@ -1,18 +1,18 @@
-/* composite.c - composite tuples follow their members: made anew whenever a member is spoken of, even if what is
- * said of it changes nothing (so that data older than the tuple's schema get theirs). */
+/* composite.c - composite tuples follow their members: made anew whenever a member is spoken of,
+ * even if what is said of it changes nothing (so that data older than the tuple's schema get
+ * theirs). */
 #include "base/assert.h"
 #include "data/tuple.h"
 #include "transact/tx.h"
 
-/* The member's value after this transaction; NIL: none. `facts` are the entity's, sorted by attribute; those said
- * twice may stand there twice. */
+/* The member's value after this transaction; NIL: none. `facts` are the entity's, sorted by
+ * attribute; those said twice may stand there twice. */
 static lion_status member_after(lion_value *value_out, lion_tx *tx, const lion_fact *facts,
                                 size_t count, bool is_new, uint32_t a, lion_error *error)
 {
     lion_value now = lion_value_nil();
     if (!is_new) {
-        lion_status status =
-            lion_view_get(&now, NULL, &tx->view, facts[0].e, a, tx->arena, error);
+        lion_status status = lion_view_get(&now, NULL, &tx->view, facts[0].e, a, tx->arena, error);
         if (status < 0) return status;
         if (status == LION_ABSENT) now = lion_value_nil();
     }
@@ -43,8 +43,7 @@ static lion_status remake(lion_tx *tx, const lion_fact *facts, size_t count,
     }
     lion_value now = lion_value_nil(), after = lion_value_nil();
     lion_status status = LION_ABSENT;
-    if (!is_new)
-        status = lion_view_get(&now, NULL, &tx->view, e, composite->id, tx->arena, error);
+    if (!is_new) status = lion_view_get(&now, NULL, &tx->view, e, composite->id, tx->arena, error);
     if (status < 0) return status;
     bool is_there = status == LION_OK;
     if (!is_empty) after = lion_tuple_make(tx->arena, slots, composite->tuple_count);
@@ -69,8 +68,7 @@ static bool is_met(const lion_fact *facts, size_t at, uint32_t upto, uint32_t id
     return false;
 }
 
-lion_status lion_tx_composites(lion_tx *tx, const lion_fact *facts, size_t count,
-                               lion_error *error)
+lion_status lion_tx_composites(lion_tx *tx, const lion_fact *facts, size_t count, lion_error *error)
 {
     lion_status status = LION_OK;
     for (size_t i = 0; status == LION_OK && i < count; i++) {

@@ -1,6 +1,7 @@
 /* expand.c - operations one after the other; lists by their head.
  *
- * A transaction is a set of facts, so what functions answer may wait its turn at the end of the queue. */
+ * A transaction is a set of facts, so what functions answer may wait its turn at the end of the
+ * queue. */
 #include "transact/tx.h"
 
 lion_status lion_tx_enqueue(lion_tx *tx, const lion_form *ops, lion_error *error)
@@ -15,8 +16,10 @@ lion_status lion_tx_enqueue(lion_tx *tx, const lion_form *ops, lion_error *error
     lion_tx_batch *batch = lion_arena_new(tx->arena, lion_tx_batch);
     batch->ops = ops->items;
     batch->count = ops->count;
-    if (tx->batch == NULL) tx->batch = batch;
-    else tx->last_batch->later = batch;
+    if (tx->batch == NULL)
+        tx->batch = batch;
+    else
+        tx->last_batch->later = batch;
     tx->last_batch = batch;
     return LION_OK;
 }
@@ -133,8 +136,10 @@ static lion_status direct(lion_tx *tx, const lion_form *name, const lion_form *w
                          "%.200s is there already: only new entities (tempids) take a partition",
                          lion_form_text(tx->arena, name));
     lion_tx_tempid *tempid = &tx->tempids.items[lion_tx_place(e)];
-    if (is_match) tempid->partition_of = target;
-    else tempid->partition = target;
+    if (is_match)
+        tempid->partition_of = target;
+    else
+        tempid->partition = target;
     tx->is_partition_asked = true;
     return LION_OK;
 }

@@ -28,8 +28,8 @@ lion_status lion_tx_check_ident(lion_tx *tx, lion_slice name, bool is_own, lion_
     (void)tx;
     if (why == NULL) return LION_OK;
     return lion_fail(error, LION_INCORRECT, "db.error/invalid-ident",
-                     ":%.*s cannot be a db/ident: %s",
-                     (int)(name.size > 200 ? 200 : name.size), (const char *)name.data, why);
+                     ":%.*s cannot be a db/ident: %s", (int)(name.size > 200 ? 200 : name.size),
+                     (const char *)name.data, why);
 }
 
 /* -- Types ------------------------------------------------------------------------------------ */
@@ -57,16 +57,19 @@ static lion_status check_members(lion_tx *tx, const lion_attribute *attribute,
     lion_value *names = NULL;
     size_t count = 0;
     lion_status status = lion_tuple_read(&names, &count, said->v, tx->arena, error);
-    if (attribute->is_many) return fail(error, INVALID_TUPLE, attribute,
-                                        "is a composite tuple and must be of cardinality one");
+    if (attribute->is_many)
+        return fail(error, INVALID_TUPLE, attribute,
+                    "is a composite tuple and must be of cardinality one");
     for (size_t i = 0; status == LION_OK && i < count; i++) {
         const lion_attribute *member = NULL;
         if (names[i].type == LION_TYPE_KEYWORD)
-            member = lion_schema_attribute_named(tx->result.schema_after,
-                                                 lion_value_slice(names[i]));
+            member =
+                lion_schema_attribute_named(tx->result.schema_after, lion_value_slice(names[i]));
         const char *why = NULL;
-        if (member == NULL) why = "there is no such attribute";
-        else if (member->is_many) why = "it is of cardinality many";
+        if (member == NULL)
+            why = "there is no such attribute";
+        else if (member->is_many)
+            why = "it is of cardinality many";
         else if (!may_be_in_tuple((lion_type)member->type))
             why = "bytes and tuples cannot be in tuples";
         else if (member->id == attribute->id || member->id == LION_ID_TX_INSTANT)

@@ -32,8 +32,8 @@ static bool has_unique_key(lion_tx *tx, const lion_form *map)
     return false;
 }
 
-/* The entity that a nested map describes. Somebody must hold it: a component's owner, a unique value of its
- * own, an id it states, or (in a reverse key) its own ref to the parent. */
+/* The entity that a nested map describes. Somebody must hold it: a component's owner, a unique
+ * value of its own, an id it states, or (in a reverse key) its own ref to the parent. */
 static lion_status expand_nested(int64_t *e_out, lion_tx *tx, int64_t parent,
                                  const lion_attribute *attribute, bool is_reverse,
                                  const lion_form *map, int depth, lion_error *error)
@@ -59,7 +59,7 @@ static bool is_collection(const lion_tx *tx, const lion_attribute *attribute, bo
                           const lion_form *form)
 {
     if (form->kind == LION_FORM_SET) return attribute->is_many || is_reverse;
-    if (form->kind == LION_FORM_MAP)  /* an empty table says nothing of many */
+    if (form->kind == LION_FORM_MAP) /* an empty table says nothing of many */
         return form->count == 0 && (attribute->is_many || is_reverse);
     if (form->kind != LION_FORM_VECTOR) return false;
     if (attribute->type == LION_TYPE_TUPLE) {
@@ -92,8 +92,8 @@ static lion_status add_one(lion_tx *tx, int64_t e, const lion_tx_key *key, const
     return lion_tx_add(tx, e, attribute, v, LION_FACT_ADD, error);
 }
 
-static lion_status add_values(lion_tx *tx, int64_t e, const lion_tx_key *key,
-                              const lion_form *form, int depth, lion_error *error)
+static lion_status add_values(lion_tx *tx, int64_t e, const lion_tx_key *key, const lion_form *form,
+                              int depth, lion_error *error)
 {
     bool is_reverse = key->kind == LION_KEY_REVERSE;
     if (form->kind == LION_FORM_VALUE || !is_collection(tx, key->attribute, is_reverse, form))

@@ -1,8 +1,9 @@
 /* numbers.c - ids of new entities.
  *
- * New entities of one kind lie side by side, so that columns over them are dense: within a transaction they are
- * numbered in groups, by the namespace of the attribute with the smallest id that they are given (which does not
- * depend on the order of a map's keys). Schema entities come from the db partition's own ids. */
+ * New entities of one kind lie side by side, so that columns over them are dense: within a
+ * transaction they are numbered in groups, by the namespace of the attribute with the smallest id
+ * that they are given (which does not depend on the order of a map's keys). Schema entities come
+ * from the db partition's own ids. */
 #include "base/assert.h"
 #include "transact/tx.h"
 
@@ -28,8 +29,8 @@ static void gather(lion_tx *tx)
 
 /* -- Partitions ------------------------------------------------------------------------------- */
 
-/* Where a new entity goes: where it was told, beside whom it was told, or to the user's. Follows parents of
- * nested maps, at most as many as there are. */
+/* Where a new entity goes: where it was told, beside whom it was told, or to the user's. Follows
+ * parents of nested maps, at most as many as there are. */
 static int64_t partition_of(lion_tx *tx, uint32_t root)
 {
     for (uint32_t steps = 0; steps <= tx->tempids.count; steps++) {

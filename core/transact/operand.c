@@ -59,7 +59,8 @@ lion_status lion_tx_key_of(lion_tx_key *key_out, lion_tx *tx, const lion_form *f
 {
     lion_slice name;
     if (!lion_form_as_slice(form, &name)) {
-        const lion_attribute *attribute = NULL; /* an id; or an error that says what would be right */
+        const lion_attribute *attribute =
+            NULL; /* an id; or an error that says what would be right */
         lion_status status = lion_db_attribute(&attribute, tx->db, form, error);
         if (status == LION_OK)
             *key_out = (lion_tx_key){ .kind = attribute->id == LION_ID_ENSURE ? LION_KEY_ENSURE
@@ -147,8 +148,7 @@ static lion_status entity_of_value(int64_t *e_out, lion_tx *tx, const lion_form 
     return fail_nobody(error, tx, form);
 }
 
-lion_status lion_tx_entity_of(int64_t *e_out, lion_tx *tx, const lion_form *form,
-                              lion_error *error)
+lion_status lion_tx_entity_of(int64_t *e_out, lion_tx *tx, const lion_form *form, lion_error *error)
 {
     if (form->kind == LION_FORM_VALUE) return entity_of_value(e_out, tx, form, error);
     lion_status status = lion_db_entid(e_out, tx->db, form, tx->arena, error);
@@ -158,8 +158,8 @@ lion_status lion_tx_entity_of(int64_t *e_out, lion_tx *tx, const lion_form *form
 /* -- Values ----------------------------------------------------------------------------------- */
 
 /* Refs to the built-in vocabulary: a slip of the pen there deserves the list of what there is. */
-static lion_status fail_vocabulary(lion_error *error, lion_tx *tx,
-                                   const lion_attribute *attribute, const lion_form *form)
+static lion_status fail_vocabulary(lion_error *error, lion_tx *tx, const lion_attribute *attribute,
+                                   const lion_form *form)
 {
     const char *known = NULL;
     switch (attribute->id) {
@@ -200,8 +200,8 @@ static lion_status ref_of(lion_value *value_out, lion_tx *tx, const lion_attribu
                     type == LION_TYPE_KEYWORD;
     }
     if (!is_entity)
-        return lion_fail_wrong_type(error, attribute,
-                                    "an entity (id, ident, lookup ref or tempid)", form, tx->arena);
+        return lion_fail_wrong_type(error, attribute, "an entity (id, ident, lookup ref or tempid)",
+                                    form, tx->arena);
     int64_t id = 0;
     lion_error why;
     lion_status status = lion_tx_entity_of(&id, tx, form, &why);
@@ -220,8 +220,8 @@ static lion_status tuple_of(lion_value *value_out, lion_tx *tx, const lion_attri
 {
     lion_tx_tuple tuple = { .count = 0 };
     const lion_form *refs[LION_TUPLE_SLOTS_MAX];
-    lion_status status = lion_tuple_of_form(tuple.slots, refs, &tuple.count, attribute, form,
-                                            tx->arena, error);
+    lion_status status =
+        lion_tuple_of_form(tuple.slots, refs, &tuple.count, attribute, form, tx->arena, error);
     bool has_tempid = false;
     for (size_t i = 0; status == LION_OK && i < tuple.count; i++) {
         if (refs[i] == NULL) continue;
@@ -251,9 +251,10 @@ static lion_status check_bytes(lion_value v, const lion_attribute *attribute, li
     bool is_text = v.type == LION_TYPE_STRING || v.type == LION_TYPE_KEYWORD ||
                    v.type == LION_TYPE_SYMBOL || v.type == LION_TYPE_URI;
     if (!is_text || lion_utf8_is_valid(lion_value_slice(v))) return LION_OK;
-    return lion_fail(error, LION_INCORRECT, "db.error/wrong-type-for-attribute",
-                     ":%.*s takes UTF-8 text: what else there is goes into attributes of type bytes",
-                     (int)attribute->ident.size, (const char *)attribute->ident.data);
+    return lion_fail(
+        error, LION_INCORRECT, "db.error/wrong-type-for-attribute",
+        ":%.*s takes UTF-8 text: what else there is goes into attributes of type bytes",
+        (int)attribute->ident.size, (const char *)attribute->ident.data);
 }
 
 lion_status lion_tx_value_of(lion_value *value_out, lion_tx *tx, const lion_attribute *attribute,
@@ -319,9 +320,10 @@ static lion_status ensure_one(lion_tx *tx, int64_t e, const lion_form *form, lio
     lion_status status = lion_tx_entity_of(&spec, tx, form, error);
     if (status < 0) return status;
     if (spec < 0)
-        return lion_fail(error, LION_INCORRECT, "db.error/not-an-entity",
-                         "%.200s is no entity spec: db/ensure takes the ident of one (\":ns/name\")",
-                         lion_form_text(tx->arena, form));
+        return lion_fail(
+            error, LION_INCORRECT, "db.error/not-an-entity",
+            "%.200s is no entity spec: db/ensure takes the ident of one (\":ns/name\")",
+            lion_form_text(tx->arena, form));
     if (!lion_tx_room(&tx->ensures, tx->arena)) return lion_fail_memory(error);
     tx->ensures.items[tx->ensures.count++] = (lion_tx_ensure){ .e = e, .spec = spec };
     if (e < 0) tx->tempids.items[lion_tx_place(e)].is_entity = true;

@@ -1,8 +1,9 @@
 /* reduce.c - from what was said to what changes.
  *
- * Facts are sorted by entity, attribute and value. What is said twice counts once; what contradicts itself is
- * refused; what is there already, or retracted and not there, is dropped; an assertion of cardinality one retracts
- * the value before. Entities that the transaction makes have nothing before and are not looked up. */
+ * Facts are sorted by entity, attribute and value. What is said twice counts once; what contradicts
+ * itself is refused; what is there already, or retracted and not there, is dropped; an assertion of
+ * cardinality one retracts the value before. Entities that the transaction makes have nothing
+ * before and are not looked up. */
 #include "base/assert.h"
 #include "transact/tx.h"
 
@@ -35,12 +36,13 @@ static void merge(lion_fact *facts, size_t half, size_t count, lion_fact *spare)
     memcpy(spare, facts, half * sizeof *facts);
     size_t left = 0, right = half, to = 0;
     while (left < half && right < count)
-        facts[to++] = compare_facts(&facts[right], &spare[left]) < 0 ? facts[right++]
-                                                                      : spare[left++];
+        facts[to++] =
+            compare_facts(&facts[right], &spare[left]) < 0 ? facts[right++] : spare[left++];
     memcpy(facts + to, spare + left, (half - left) * sizeof *facts);
 }
 
-/* Stable; spare has room for half of them. Runs in order cost a comparison each. Depth is log2 of count. */
+/* Stable; spare has room for half of them. Runs in order cost a comparison each. Depth is log2 of
+ * count. */
 void lion_facts_sort(lion_fact *facts, size_t count, lion_fact *spare)
 {
     if (count <= INSERTION_MAX) {
@@ -128,8 +130,7 @@ static bool is_free(const lion_fact *fact)
     return (fact->flags & LION_FACT_IS_FREE) != 0;
 }
 
-static lion_status reduce_new(lion_tx *tx, const lion_fact *facts, size_t count,
-                              lion_error *error)
+static lion_status reduce_new(lion_tx *tx, const lion_fact *facts, size_t count, lion_error *error)
 {
     lion_status status = LION_OK;
     for (size_t i = 0; status == LION_OK && i < count; i++)
@@ -139,8 +140,7 @@ static lion_status reduce_new(lion_tx *tx, const lion_fact *facts, size_t count,
     return status;
 }
 
-static lion_status reduce_many(lion_tx *tx, const lion_fact *facts, size_t count,
-                               lion_error *error)
+static lion_status reduce_many(lion_tx *tx, const lion_fact *facts, size_t count, lion_error *error)
 {
     lion_status status = LION_OK;
     for (size_t i = 0; status == LION_OK && i < count; i++) {
@@ -162,22 +162,23 @@ static lion_status reduce_many(lion_tx *tx, const lion_fact *facts, size_t count
 }
 
 /* At most one fact adds. */
-static lion_status reduce_one(lion_tx *tx, const lion_fact *facts, size_t count,
-                              lion_error *error)
+static lion_status reduce_one(lion_tx *tx, const lion_fact *facts, size_t count, lion_error *error)
 {
     int64_t e = facts[0].e;
     const lion_attribute *attribute = facts[0].attribute;
     lion_value now;
-    lion_status status =
-        lion_view_get(&now, NULL, &tx->view, e, attribute->id, tx->arena, error);
+    lion_status status = lion_view_get(&now, NULL, &tx->view, e, attribute->id, tx->arena, error);
     if (status < 0) return status;
     bool is_there = status == LION_OK, is_retracted = false;
     const lion_fact *add = NULL;
     for (size_t i = 0; i < count; i++) {
         bool is_now = is_there && lion_value_compare(facts[i].v, now) == 0;
-        if (facts[i].op == LION_FACT_ADD && is_now) return LION_OK; /* as it is; other facts retract nothing */
-        if (facts[i].op == LION_FACT_ADD) add = &facts[i];
-        else if (is_now) is_retracted = true;
+        if (facts[i].op == LION_FACT_ADD && is_now)
+            return LION_OK; /* as it is; other facts retract nothing */
+        if (facts[i].op == LION_FACT_ADD)
+            add = &facts[i];
+        else if (is_now)
+            is_retracted = true;
     }
     status = LION_OK;
     if (is_there && (is_retracted || add != NULL))
@@ -261,8 +262,10 @@ uint32_t lion_tx_first_of(const lion_tx *tx, int64_t e)
     uint32_t low = 0, high = tx->datoms.count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (tx->datoms.items[middle].e < e) low = middle + 1;
-        else high = middle;
+        if (tx->datoms.items[middle].e < e)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }

@@ -1,8 +1,9 @@
 /* resolve.c - which tempids are which entities.
  *
- * An assertion of an identity (db.unique/identity) makes its tempid the entity that has the value: in the
- * database before, or among the other assertions. Where the value is itself a tempid's ref it waits until that
- * one is known; so rounds are made until nothing new comes out. What is left are new entities. */
+ * An assertion of an identity (db.unique/identity) makes its tempid the entity that has the value:
+ * in the database before, or among the other assertions. Where the value is itself a tempid's ref
+ * it waits until that one is known; so rounds are made until nothing new comes out. What is left
+ * are new entities. */
 #include "base/assert.h"
 #include "data/tuple.h"
 #include "transact/tx.h"
@@ -33,8 +34,8 @@ static lion_status bind(lion_tx *tx, int64_t e, int64_t id, const lion_fact *fac
     return LION_OK;
 }
 
-/* Two entities with one identity are one: both numbers may be ids or tempids. Two ids are left to the check
- * of uniqueness, which says which value they share. */
+/* Two entities with one identity are one: both numbers may be ids or tempids. Two ids are left to
+ * the check of uniqueness, which says which value they share. */
 static lion_status unite(lion_tx *tx, int64_t a, int64_t b, const lion_fact *fact, bool *is_news,
                          lion_error *error)
 {
@@ -80,12 +81,13 @@ static bool value_now(lion_value *value_out, lion_tx *tx, const lion_fact *fact)
 }
 
 typedef struct identity_search {
-    lion_value_table known; /* over all rounds: values that are known */
-    lion_value_table open;  /* of one round: values with entities that are not */
+    lion_value_table known;                    /* over all rounds: values that are known */
+    lion_value_table open;                     /* of one round: values with entities that are not */
     uint32_t empty_attribute, other_attribute; /* remembered: nobody has it, somebody has it */
 } identity_search;
 
-/* Who has the value in the database before; for attributes that nobody has at all, without asking again. */
+/* Who has the value in the database before; for attributes that nobody has at all, without asking
+ * again. */
 static lion_status find(int64_t *id_out, lion_tx *tx, identity_search *search, uint32_t a,
                         lion_value v, lion_error *error)
 {
@@ -123,8 +125,8 @@ static lion_status settle(lion_tx *tx, identity_search *search, lion_fact *fact,
     return LION_OK;
 }
 
-/* One pass over the identities not settled yet (kept in place). Values still open are compared among
- * themselves: two entities that own one new entity are one. */
+/* One pass over the identities not settled yet (kept in place). Values still open are compared
+ * among themselves: two entities that own one new entity are one. */
 static lion_status make_round(lion_tx *tx, identity_search *search, uint32_t *waiting,
                               uint32_t *count, bool *is_news, lion_error *error)
 {
@@ -210,11 +212,11 @@ static lion_status take_instant(lion_tx *tx, lion_fact *fact, lion_error *error)
                          "not on %s",
                          lion_tx_entity_text(tx, fact->e));
     if (tx->has_instant && tx->instant_ms != fact->v.bits)
-        return lion_fail(error, LION_INCORRECT, "db.error/datoms-conflict",
-                         "two different instants for one transaction: %s and %s",
-                         lion_tx_value_text(tx, lion_value_scalar(LION_TYPE_INSTANT,
-                                                                  tx->instant_ms)),
-                         lion_tx_value_text(tx, fact->v));
+        return lion_fail(
+            error, LION_INCORRECT, "db.error/datoms-conflict",
+            "two different instants for one transaction: %s and %s",
+            lion_tx_value_text(tx, lion_value_scalar(LION_TYPE_INSTANT, tx->instant_ms)),
+            lion_tx_value_text(tx, fact->v));
     tx->has_instant = true;
     tx->instant_ms = fact->v.bits;
     fact->op = LION_FACT_DROPPED; /* the transaction's own instant is added once, by us */

@@ -1,4 +1,5 @@
-/* retract.c - operations that mean whatever the database before holds: retractEntity, retract e a, cas. */
+/* retract.c - operations that mean whatever the database before holds: retractEntity, retract e a,
+ * cas. */
 #include "base/assert.h"
 #include "base/hash.h"
 #include "transact/tx.h"
@@ -13,8 +14,7 @@ static lion_status retract_there(lion_tx *tx, const lion_datom *datom, lion_erro
         return lion_fail(error, LION_INCORRECT, "db.error/reset-tx-instant",
                          "the instant of transaction %lld cannot be retracted",
                          (long long)datom->e);
-    lion_status status =
-        lion_tx_add(tx, datom->e, attribute, datom->v, LION_FACT_RETRACT, error);
+    lion_status status = lion_tx_add(tx, datom->e, attribute, datom->v, LION_FACT_RETRACT, error);
     if (status == LION_OK) tx->facts.items[tx->facts.count - 1].flags |= LION_FACT_IS_THERE;
     return status;
 }
@@ -63,9 +63,10 @@ static lion_status push(retraction *visit, lion_tx *tx, int64_t e, lion_error *e
     return LION_OK;
 }
 
-/* All datoms with the key's prefix; owned components go on the visit (NULL: retract these alone). */
-static lion_status retract_prefix(lion_tx *tx, lion_index index, const lion_key *key, retraction *visit,
-                                  lion_error *error)
+/* All datoms with the key's prefix; owned components go on the visit (NULL: retract these alone).
+ */
+static lion_status retract_prefix(lion_tx *tx, lion_index index, const lion_key *key,
+                                  retraction *visit, lion_error *error)
 {
     lion_cursor_options options = { .columns = LION_COLUMN_ALL };
     lion_cursor *cursor = NULL;
@@ -93,8 +94,7 @@ static lion_status retract_entity(lion_tx *tx, int64_t e, lion_error *error)
     while (status == LION_OK && visit.count > 0) {
         int64_t entity = visit.stack[--visit.count];
         if (lion_id_partition(entity) == LION_PARTITION_DB &&
-            (entity < LION_ATTRIBUTE_ID_FIRST ||
-             lion_schema_attribute(tx->schema, entity) != NULL))
+            (entity < LION_ATTRIBUTE_ID_FIRST || lion_schema_attribute(tx->schema, entity) != NULL))
             return lion_fail(error, LION_INCORRECT, "db.error/invalid-alter-attribute",
                              "%s is schema and cannot be retracted: rename it instead",
                              lion_tx_entity_text(tx, entity));

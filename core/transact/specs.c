@@ -1,7 +1,7 @@
 /* specs.c - the checks that users write: attribute predicates, entity specs and their predicates.
  *
- * Each of them may be a function of the host's: the step answers LION_CALL and comes back here to read what was
- * answered. Only true is true. */
+ * Each of them may be a function of the host's: the step answers LION_CALL and comes back here to
+ * read what was answered. Only true is true. */
 #include "base/assert.h"
 #include "transact/tx.h"
 
@@ -103,9 +103,9 @@ static lion_status fail_missing(lion_error *error, lion_tx *tx, const lion_tx_en
                      lion_tx_entity_text(tx, ensure->spec));
 }
 
-static lion_status check_attributes(lion_tx *tx, const lion_tx_ensure *ensure,
-                                    const lion_db *after, const lion_view *view,
-                                    const lion_slice *names, uint32_t count, lion_error *error)
+static lion_status check_attributes(lion_tx *tx, const lion_tx_ensure *ensure, const lion_db *after,
+                                    const lion_view *view, const lion_slice *names, uint32_t count,
+                                    lion_error *error)
 {
     const char *missing = NULL;
     for (uint32_t i = 0; i < count; i++) {
@@ -113,8 +113,7 @@ static lion_status check_attributes(lion_tx *tx, const lion_tx_ensure *ensure,
         lion_value value;
         lion_status status = LION_ABSENT;
         if (attribute != NULL)
-            status =
-                lion_view_get(&value, NULL, view, ensure->e, attribute->id, tx->arena, error);
+            status = lion_view_get(&value, NULL, view, ensure->e, attribute->id, tx->arena, error);
         if (status < 0) return status;
         if (status == LION_ABSENT)
             missing = lion_arena_printf(tx->arena, "%s :%.*s", missing == NULL ? "" : missing,
@@ -134,8 +133,7 @@ static lion_status begin_spec(lion_tx *tx, const lion_tx_ensure *ensure, lion_er
     lion_slice *names = NULL;
     uint32_t count = 0;
     status = read_names(&names, &count, tx, &view, ensure->spec, LION_ID_ENTITY_ATTRS, error);
-    if (status == LION_OK)
-        status = check_attributes(tx, ensure, after, &view, names, count, error);
+    if (status == LION_OK) status = check_attributes(tx, ensure, after, &view, names, count, error);
     if (status == LION_OK)
         status = read_names(&tx->spec_predicates, &tx->spec_predicate_count, tx, &view,
                             ensure->spec, LION_ID_ENTITY_PREDS, error);

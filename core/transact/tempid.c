@@ -1,7 +1,7 @@
 /* tempid.c - names that stand for entities until they have ids.
  *
- * A name of the form #db/id[:a.partition -1] or #db/id:a.partition -1 (as readers of old tx data hand on the
- * tagged literal) also says the partition. */
+ * A name of the form #db/id[:a.partition -1] or #db/id:a.partition -1 (as readers of old tx data
+ * hand on the tagged literal) also says the partition. */
 #include "base/hash.h"
 #include "transact/tx.h"
 

@@ -100,13 +100,13 @@ static lion_status add_own_facts(lion_tx *tx, lion_error *error)
     LION_ASSERT(instant != NULL && id != NULL);
     lion_status status = choose_instant(tx, error);
     if (status == LION_OK)
-        status = lion_tx_add(tx, tx->tx, instant,
-                             lion_value_scalar(LION_TYPE_INSTANT, tx->instant_ms), LION_FACT_ADD,
-                             error);
+        status =
+            lion_tx_add(tx, tx->tx, instant, lion_value_scalar(LION_TYPE_INSTANT, tx->instant_ms),
+                        LION_FACT_ADD, error);
     if (status == LION_OK && tx->options.has_id) {
         lion_slice bytes = lion_arena_copy(tx->arena, lion_slice_of(tx->options.id, 16));
-        status = lion_tx_add(tx, tx->tx, id, lion_value_bytes(LION_TYPE_UUID, bytes),
-                             LION_FACT_ADD, error);
+        status = lion_tx_add(tx, tx->tx, id, lion_value_bytes(LION_TYPE_UUID, bytes), LION_FACT_ADD,
+                             error);
     }
     return status;
 }

@@ -1,8 +1,9 @@
 /* tx.h - what a transaction in the making consists of. Shared by the files of transact/ only.
  *
- * Entities are numbers throughout: an id, or a tempid as -1 - its place in tx->tempids. Values that refer to
- * tempids are REF values with such negative bits; tuples with tempids inside wait in tx->tuples and stand in
- * facts as NIL values whose bits are their place there. resolve.c turns all of them into ids. */
+ * Entities are numbers throughout: an id, or a tempid as -1 - its place in tx->tempids. Values that
+ * refer to tempids are REF values with such negative bits; tuples with tempids inside wait in
+ * tx->tuples and stand in facts as NIL values whose bits are their place there. resolve.c turns all
+ * of them into ids. */
 #ifndef LION_TRANSACT_TX_H
 #define LION_TRANSACT_TX_H
 
@@ -29,15 +30,15 @@ typedef struct lion_fact {
 } lion_fact;
 
 typedef struct lion_tx_tempid {
-    lion_slice name;           /* empty: a map without db/id */
-    uint32_t parent;           /* union-find; itself: a root */
-    uint32_t first_attribute;  /* smallest id of the attributes it is given, UINT32_MAX: none */
-    int64_t id;                /* of a root, -1: not known yet */
-    int64_t partition;         /* asked for, -1: none */
-    int64_t partition_of;      /* the entity whose partition it takes; LION_NOBODY: none */
-    bool is_entity;            /* something is asserted of it */
-    bool is_schema;            /* it becomes an attribute, or lies in the db partition */
-    bool is_named;             /* it gets a db/ident */
+    lion_slice name;          /* empty: a map without db/id */
+    uint32_t parent;          /* union-find; itself: a root */
+    uint32_t first_attribute; /* smallest id of the attributes it is given, UINT32_MAX: none */
+    int64_t id;               /* of a root, -1: not known yet */
+    int64_t partition;        /* asked for, -1: none */
+    int64_t partition_of;     /* the entity whose partition it takes; LION_NOBODY: none */
+    bool is_entity;           /* something is asserted of it */
+    bool is_schema;           /* it becomes an attribute, or lies in the db partition */
+    bool is_named;            /* it gets a db/ident */
     bool is_partition;
 } lion_tx_tempid;
 
@@ -114,19 +115,19 @@ typedef struct lion_tx_check {
 
 struct lion_tx {
     const lion_db *db;
-    lion_view view;       /* of the database before, without filters */
-    lion_schema *schema;  /* of the database before, borrowed */
+    lion_view view;      /* of the database before, without filters */
+    lion_schema *schema; /* of the database before, borrowed */
     lion_arena *arena;
     lion_tx_options options;
-    int64_t t, tx;        /* of this transaction */
+    int64_t t, tx; /* of this transaction */
     int64_t instant_ms;
-    bool has_instant;     /* given by the user */
+    bool has_instant; /* given by the user */
     lion_tx_state state;
 
     lion_tx_batch *batch; /* the first with operations left */
     lion_tx_batch *last_batch;
     uint32_t expansions;
-    lion_tx_key *keys;    /* LION_TX_KEYS of them */
+    lion_tx_key *keys; /* LION_TX_KEYS of them */
 
     LION_TX_ARRAY(lion_fact, facts);
     LION_TX_ARRAY(lion_tx_tempid, tempids);
@@ -147,10 +148,10 @@ struct lion_tx {
 
     uint32_t check_at, predicate_at; /* where PREDICATES stands */
     uint32_t ensure_at, spec_predicate_at;
-    bool is_spec_open;               /* the spec at ensure_at was read: its predicates follow */
+    bool is_spec_open; /* the spec at ensure_at was read: its predicates follow */
     lion_slice *spec_predicates;
     uint32_t spec_predicate_count;
-    lion_db *db_after;               /* owned; made when a check needs it */
+    lion_db *db_after; /* owned; made when a check needs it */
 
     bool is_calling;
     lion_call call;
@@ -194,7 +195,10 @@ lion_status lion_tx_ensure_spec(lion_tx *tx, int64_t e, const lion_form *specs, 
 lion_status lion_tx_tempid_named(int64_t *e_out, lion_tx *tx, lion_slice name, lion_error *error);
 int64_t lion_tx_tempid_new(lion_tx *tx, int64_t partition_of);
 uint32_t lion_tx_root(lion_tx *tx, uint32_t tempid);
-static inline uint32_t lion_tx_place(int64_t e) { return (uint32_t)(-1 - e); }
+static inline uint32_t lion_tx_place(int64_t e)
+{
+    return (uint32_t)(-1 - e);
+}
 /* How a message calls an entity: its tempid, its ident, its id. */
 const char *lion_tx_entity_text(lion_tx *tx, int64_t e);
 const char *lion_tx_value_text(lion_tx *tx, lion_value v); /* cut at a bearable length */
@@ -212,7 +216,8 @@ lion_status lion_tx_expand_deferred(lion_tx *tx, lion_error *error);
 lion_status lion_tx_reduce(lion_tx *tx, lion_error *error);
 void lion_facts_sort(lion_fact *facts, size_t count, lion_fact *spare);
 /* The facts of one entity, sorted by attribute. Appends datoms. */
-lion_status lion_tx_composites(lion_tx *tx, const lion_fact *facts, size_t count, lion_error *error);
+lion_status lion_tx_composites(lion_tx *tx, const lion_fact *facts, size_t count,
+                               lion_error *error);
 lion_status lion_tx_emit(lion_tx *tx, int64_t e, const lion_attribute *attribute, lion_value v,
                          bool added, bool is_free, lion_error *error);
 

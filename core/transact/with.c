@@ -1,18 +1,20 @@
 /* with.c - a database value with a transaction on top, unpublished.
  *
- * The speculative datoms lie in a novelty of their own. A chain of `with`s shares one, as long as each value is
- * built upon once; the second branch from one value copies. */
+ * The speculative datoms lie in a novelty of their own. A chain of `with`s shares one, as long as
+ * each value is built upon once; the second branch from one value copies. */
 #include "base/assert.h"
 #include "transact/tx.h"
 
-#define SPECULATIVE_SIZE (UINT64_C(1) << 30) /* of address space; the large ones take the default */
+#define SPECULATIVE_SIZE (UINT64_C(1) << 30) /* of address space; the large ones take the default  \
+                                              */
 #define SPECULATIVE_DATOMS 1000000
 
 lion_status lion_db_check_base(const lion_db *db, lion_error *error)
 {
     if (db->is_history)
-        return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported",
-                         "a history value cannot be transacted upon: use the value it was made from");
+        return lion_fail(
+            error, LION_UNSUPPORTED, "lion/unsupported",
+            "a history value cannot be transacted upon: use the value it was made from");
     if (db->as_of_t >= 0 || db->since_t >= 0)
         return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported",
                          "a value of the past (as-of, since) cannot be transacted upon: use the "
@@ -46,9 +48,10 @@ static lion_status take_novelty(lion_novelty **novelty_out, bool *is_shared_out,
     return lion_novelty_rest(novelty_out, speculative, 0, error);
 }
 
-/* What an attribute had before it gained AVET is in AEVT alone: it goes into the speculative AVET. */
-static lion_status fill_avet(lion_novelty *novelty, const lion_db *db, uint32_t a, lion_arena *arena,
-                             lion_error *error)
+/* What an attribute had before it gained AVET is in AEVT alone: it goes into the speculative AVET.
+ */
+static lion_status fill_avet(lion_novelty *novelty, const lion_db *db, uint32_t a,
+                             lion_arena *arena, lion_error *error)
 {
     lion_view view;
     lion_db_plain_view(&view, db);

@@ -144,11 +144,13 @@ static void components_become_keys(void **state)
     for (size_t i = 0; i < CASES(cases); i++) {
         lion_form forms = edn(&w.arena, cases[i].forms);
         lion_key key = { .parts = 0 };
-        assert_int_equal(lion_db_key(&key, w.db, cases[i].index, forms.items, forms.count, &w.arena,
-                                     &w.error),
-                         cases[i].status);
-        if (cases[i].code != NULL) assert_string_equal(w.error.code, cases[i].code);
-        else assert_int_equal(key.parts, cases[i].parts);
+        assert_int_equal(
+            lion_db_key(&key, w.db, cases[i].index, forms.items, forms.count, &w.arena, &w.error),
+            cases[i].status);
+        if (cases[i].code != NULL)
+            assert_string_equal(w.error.code, cases[i].code);
+        else
+            assert_int_equal(key.parts, cases[i].parts);
     }
     world_close(&w);
 }

@@ -66,8 +66,8 @@ static void a_later_composite_comes_with_the_next_word_on_a_member(void **state)
     world_schema(&w, "v/a long", "v/b long", NULL);
     transacted(&w, "[{:db/id \"e\" :v/a 1 :v/b 2}]");
     long long e = world_id(&w, "e");
-    world_schema(&w, "v/ab tuple :db/tupleAttrs [:v/a :v/b]", "v/ba tuple :db/tupleAttrs [:v/b :v/a]",
-                 NULL);
+    world_schema(&w, "v/ab tuple :db/tupleAttrs [:v/a :v/b]",
+                 "v/ba tuple :db/tupleAttrs [:v/b :v/a]", NULL);
     transacted(&w, "[[:db/add %lld :v/a 1]]", e);
     assert_string_equal(w.facts, "v/ab [1 2] +; v/ba [2 1] +");
     world_close(&w);
@@ -81,12 +81,13 @@ static void tuples_hold_what_they_say(void **state)
     world_schema(&w, "v/xy tuple :db/tupleTypes [:db.type/long :db.type/string]",
                  "v/run tuple :db/tupleType :db.type/long many",
                  "v/refs tuple :db/tupleTypes [:db.type/ref :db.type/ref]", "v/n long", NULL);
-    transacted(&w, "[{:v/xy [1 \"a\"]} {:v/xy [nil \"z\"]} {:v/run [[3 2 1] [9 9]]} {:v/run [1 2]}]");
+    transacted(&w,
+               "[{:v/xy [1 \"a\"]} {:v/xy [nil \"z\"]} {:v/run [[3 2 1] [9 9]]} {:v/run [1 2]}]");
     assert_non_null(strstr(w.facts, "v/run [3 2 1] +; v/run [9 9] +; v/xy [1 \"a\"] +"));
-    transacted(&w, "[{:db/id \"e\" :v/refs [\"a\" \"b\"]} {:db/id \"a\" :v/n 1} {:db/id \"b\" :v/n 2}]");
+    transacted(
+        &w, "[{:db/id \"e\" :v/refs [\"a\" \"b\"]} {:db/id \"a\" :v/n 1} {:db/id \"b\" :v/n 2}]");
     assert_string_equal(world_values(&w, w.db, world_id(&w, "a"), "v/n"), "1");
-    assert_non_null(strstr(w.facts, expect(&w, "v/refs [%lld %lld] +",
-                                           (long long)world_id(&w, "a"),
+    assert_non_null(strstr(w.facts, expect(&w, "v/refs [%lld %lld] +", (long long)world_id(&w, "a"),
                                            (long long)world_id(&w, "b"))));
     refused(&w, "db.error/invalid-tuple-value", "[{:v/xy [1 \"a\" 2]}]");
     refused(&w, "db.error/invalid-tuple-value", "[{:v/xy [1]}]");
@@ -270,8 +271,9 @@ static void with_knows_new_schema(void **state)
     (void)state;
     test_world w;
     world_open(&w);
-    lion_db *a = with(&w, w.db, "[{:db/ident :v/x :db/valueType :db.type/long :db/cardinality "
-                                ":db.cardinality/one}]");
+    lion_db *a = with(&w, w.db,
+                      "[{:db/ident :v/x :db/valueType :db.type/long :db/cardinality "
+                      ":db.cardinality/one}]");
     lion_db *b = with(&w, a, "[{:db/id \"e\" :v/x 1}]");
     assert_string_equal(world_values(&w, b, world_id(&w, "e"), "v/x"), "1");
     assert_int_equal(world_entid(&w, ":v/x"), -1);

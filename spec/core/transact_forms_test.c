@@ -1,4 +1,5 @@
-/* Transactions: forms, identity, redundancy, conflicts, retractEntity, cas, the transaction itself. */
+/* Transactions: forms, identity, redundancy, conflicts, retractEntity, cas, the transaction itself.
+ */
 #include "world.h"
 
 #define CONFLICT "db.error/unique-conflict"
@@ -9,11 +10,10 @@ static void people(test_world *world)
     world_schema(world, "person/email string identity", "person/name string", "person/age long",
                  "person/nick string many", "person/city string", "person/friend ref many",
                  "person/boss ref", NULL);
-    transacted(world,
-               "[{:db/id \"ann\" :person/email \"ann@x\" :person/name \"Ann\" :person/age 31"
-               "  :person/nick [\"A\" \"Annie\"] :person/friend [\"bob\"]}"
-               " {:db/id \"bob\" :person/email \"bob@x\" :person/name \"Bob\" :person/age 25"
-               "  :person/boss \"ann\"}]");
+    transacted(world, "[{:db/id \"ann\" :person/email \"ann@x\" :person/name \"Ann\" :person/age 31"
+                      "  :person/nick [\"A\" \"Annie\"] :person/friend [\"bob\"]}"
+                      " {:db/id \"bob\" :person/email \"bob@x\" :person/name \"Bob\" :person/age 25"
+                      "  :person/boss \"ann\"}]");
 }
 
 static void an_empty_transaction_is_a_transaction(void **state)
@@ -75,8 +75,9 @@ static void arrays_sets_and_lookup_refs(void **state)
     transacted(&w, "[{:db/id %lld :person/friend [\"person/email\" \"ann@x\"]}]", (long long)bob);
     snprintf(expected, sizeof expected, "person/friend %lld +", (long long)ann);
     assert_string_equal(w.facts, expected);
-    transacted(&w, "[{:db/id \"person/email\" :person/name \"New\"} {:db/id \"ann@x\" :person/name "
-                   "\"Newer\"} {:db/id %lld :person/friend #{\"person/email\" \"ann@x\"}}]",
+    transacted(&w,
+               "[{:db/id \"person/email\" :person/name \"New\"} {:db/id \"ann@x\" :person/name "
+               "\"Newer\"} {:db/id %lld :person/friend #{\"person/email\" \"ann@x\"}}]",
                (long long)bob);
     assert_int_equal(w.last.tempid_count, 2);
     transacted(&w, "[{:db/id [:person/email \"bob@x\"] :person/age 26}]");
@@ -115,8 +116,9 @@ static void reverse_keys_turn_the_ref_around(void **state)
     test_world w;
     people(&w);
     int64_t ann = world_id(&w, "ann"), bob = world_id(&w, "bob");
-    transacted(&w, "[{:db/id \"n\" :person/name \"N\" :person/_boss [%lld [:person/email "
-                   "\"ann@x\"]]}]",
+    transacted(&w,
+               "[{:db/id \"n\" :person/name \"N\" :person/_boss [%lld [:person/email "
+               "\"ann@x\"]]}]",
                (long long)bob);
     char expected[64];
     snprintf(expected, sizeof expected, "%lld", (long long)world_id(&w, "n"));
@@ -134,14 +136,16 @@ static void a_known_identity_upserts(void **state)
     transacted(&w, "[{:db/id \"x\" :person/email \"ann@x\" :person/age 50}]");
     assert_int_equal(world_id(&w, "x"), ann);
     assert_string_equal(w.facts, "person/age 31 -; person/age 50 +");
-    transacted(&w, "[{:person/name \"New\" :person/boss \"x\"} {:db/id \"x\" :person/email \"ann@x\"}]");
+    transacted(
+        &w, "[{:person/name \"New\" :person/boss \"x\"} {:db/id \"x\" :person/email \"ann@x\"}]");
     assert_int_equal(world_id(&w, "x"), ann);
     transacted(&w, "[{:db/id \"x\" :person/email \"n@x\" :person/age 1}"
                    " {:db/id \"y\" :person/email \"n@x\" :person/name \"N\"}]");
     assert_int_equal(world_id(&w, "x"), world_id(&w, "y"));
     assert_string_equal(w.facts, "person/age 1 +; person/email \"n@x\" +; person/name \"N\" +");
-    refused(&w, CONFLICT, "[{:db/id \"x\" :person/email \"ann@x\"} {:db/id \"x\" :person/email "
-                          "\"bob@x\"}]");
+    refused(&w, CONFLICT,
+            "[{:db/id \"x\" :person/email \"ann@x\"} {:db/id \"x\" :person/email "
+            "\"bob@x\"}]");
     assert_int_equal(w.error.category, LION_CONFLICT);
     world_close(&w);
 }
@@ -167,7 +171,8 @@ static void identities_that_are_refs_unify_to_a_fixpoint(void **state)
     world_open(&w);
     world_schema(&w, "a/name string identity", "b/of ref identity", "c/of ref identity", "v/x long",
                  NULL);
-    transacted(&w, "[{:db/id \"a\" :a/name \"a\"} {:db/id \"b\" :b/of \"a\"} {:db/id \"c\" :c/of \"b\"}]");
+    transacted(
+        &w, "[{:db/id \"a\" :a/name \"a\"} {:db/id \"b\" :b/of \"a\"} {:db/id \"c\" :c/of \"b\"}]");
     int64_t b = world_id(&w, "b"), c = world_id(&w, "c");
     transacted(&w, "[{:db/id \"z\" :c/of \"y\" :v/x 1} {:db/id \"y\" :b/of \"x\"} {:db/id \"x\" "
                    ":a/name \"a\"}]");
@@ -191,8 +196,9 @@ static void unique_values_are_one_entitys(void **state)
     refused(&w, CONFLICT, "[{:db/id %lld :person/email \"ann@x\"}]", (long long)bob);
     message_has(&w, "person/email");
     message_has(&w, "ann@x");
-    transacted(&w, "[[:db/retract %lld :person/email \"ann@x\"] {:db/id %lld :person/email "
-                   "\"ann@x\"}]",
+    transacted(&w,
+               "[[:db/retract %lld :person/email \"ann@x\"] {:db/id %lld :person/email "
+               "\"ann@x\"}]",
                (long long)ann, (long long)bob); /* it moves in one transaction */
     transacted(&w, "[[:db/retract %lld :person/email \"ann@x\"]]", (long long)bob);
     transacted(&w, "[{:db/id \"n\" :person/email \"ann@x\"}]");
@@ -290,8 +296,8 @@ static void cas_compares(void **state)
             "[[:db/cas %lld :person/age 32 33] [:db/cas %lld :person/age 32 34]]", ann, ann);
     refused(&w, "lion/syntax", "[[:db/cas %lld :person/nick \"A\" \"B\"]]", ann);
     refused(&w, "db.error/nil-value", "[[:db/cas %lld :person/age 32 nil]]", ann);
-    transacted(&w, "[[:db/cas %lld :person/boss %lld \"n\"] {:db/id \"n\" :person/name \"N\"}]", bob,
-               ann);
+    transacted(&w, "[[:db/cas %lld :person/boss %lld \"n\"] {:db/id \"n\" :person/name \"N\"}]",
+               bob, ann);
     world_close(&w);
 }
 
@@ -308,7 +314,8 @@ static void every_order_of_the_operations_gives_the_same(void **state)
         const char *ops[] = {
             lion_arena_printf(&w->arena, "[:db/retract %lld :person/nick]", ann),
             lion_arena_printf(&w->arena, "[:db/add %lld :person/nick \"Z\"]", ann),
-            lion_arena_printf(&w->arena, "{:db/id \"n\" :person/boss %lld :person/name \"N\"}", ann),
+            lion_arena_printf(&w->arena, "{:db/id \"n\" :person/boss %lld :person/name \"N\"}",
+                              ann),
             lion_arena_printf(&w->arena, "[:db/cas %lld :person/age 31 40]", ann),
         };
         transacted(w, "[%s %s %s %s]", ops[orders[i][0]], ops[orders[i][1]], ops[orders[i][2]],
@@ -398,7 +405,7 @@ static void partitions_place_new_entities(void **state)
     transacted(&w, "[{:db/id \"a\" :v/x 1 :v/part {:v/x 2}} [:db/force-partition {\"a\" :my-part}]"
                    " {:db/id \"b\" :v/x 3} [:db/match-partition {\"b\" \"a\"}]"
                    " {:db/id \"#db/id[:my-part -1]\" :v/x 4} {:db/id \"#db/id:my-part -2\" :v/x 5}"
-               "]");
+                   "]");
     assert_int_equal(lion_id_partition(world_id(&w, "a")), part);
     assert_int_equal(lion_id_partition(world_id(&w, "b")), part);
     assert_int_equal(lion_id_partition(world_id(&w, "#db/id[:my-part -1]")), part);

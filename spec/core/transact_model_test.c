@@ -1,12 +1,12 @@
-/* Random transactions against a model that keeps facts in an array: what is there after them, and the laws that
- * hold of each transaction whatever it says. LION_SEED repeats a run. */
+/* Random transactions against a model that keeps facts in an array: what is there after them, and
+ * the laws that hold of each transaction whatever it says. LION_SEED repeats a run. */
 #include "world.h"
 
 #define ENTITIES 12
 #define VALUES 6
 
-/* v/one long; v/many long many; v/key long identity; v/uni long value; v/ref ref; v/pair composite of one and
- * key. */
+/* v/one long; v/many long many; v/key long identity; v/uni long value; v/ref ref; v/pair composite
+ * of one and key. */
 enum { ONE, MANY, KEY, UNI, REF, ATTRIBUTES };
 static const char *const NAMES[] = { "v/one", "v/many", "v/key", "v/uni", "v/ref" };
 
@@ -74,8 +74,8 @@ static void check_same(test_world *w, const model *expected, const int64_t *ids)
         const lion_attribute *attribute =
             lion_schema_attribute_named(w->db->schema, lion_slice_text("v/pair"));
         lion_value value;
-        lion_status status = lion_view_get(&value, NULL, &w->db->view, ids[e], attribute->id,
-                                           &w->arena, &w->error);
+        lion_status status =
+            lion_view_get(&value, NULL, &w->db->view, ids[e], attribute->id, &w->arena, &w->error);
         const char *found = "";
         if (status == LION_OK) {
             lion_value *slots;
@@ -89,7 +89,8 @@ static void check_same(test_world *w, const model *expected, const int64_t *ids)
     }
 }
 
-/* Every datom of a transaction changes something: it adds what was not there, retracts what was, once. */
+/* Every datom of a transaction changes something: it adds what was not there, retracts what was,
+ * once. */
 static void check_laws(test_world *w, const lion_view *before)
 {
     for (uint32_t i = 0; i < w->last.datom_count; i++) {
@@ -158,14 +159,47 @@ static void random_transactions_do_what_the_model_does(void **state)
     world_close(&w);
 }
 
-/* Words of tx data in any order: an error or an answer, never a crash, and an error leaves no trace. */
+/* Words of tx data in any order: an error or an answer, never a crash, and an error leaves no
+ * trace. */
 static const char *const WORDS[] = {
-    "[",        "]",         "{",         "}",          ":db/add",  ":db/retract", "\"a\"",
-    "\"b\"",    ":v/one",    ":v/many",   ":v/key",     ":v/ref",   ":v/_ref",     "1",
-    "-1",       "nil",       "true",      "2.5",        ":db/id",   ":db/ident",   ":x/y",
-    ":db/cas",  "\"lion.tx\"", ":db/txInstant", ":db/valueType", ":db.type/long", ":db/cardinality",
-    ":db.cardinality/one", ":db/ensure", ":db/retractEntity", "#{", "[:v/key 1]", "{:v/key 2}",
-    ":v/pair",  "[1 2]",     ":db/tupleAttrs", ":db.install/_partition", ":db.part/db",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":db/add",
+    ":db/retract",
+    "\"a\"",
+    "\"b\"",
+    ":v/one",
+    ":v/many",
+    ":v/key",
+    ":v/ref",
+    ":v/_ref",
+    "1",
+    "-1",
+    "nil",
+    "true",
+    "2.5",
+    ":db/id",
+    ":db/ident",
+    ":x/y",
+    ":db/cas",
+    "\"lion.tx\"",
+    ":db/txInstant",
+    ":db/valueType",
+    ":db.type/long",
+    ":db/cardinality",
+    ":db.cardinality/one",
+    ":db/ensure",
+    ":db/retractEntity",
+    "#{",
+    "[:v/key 1]",
+    "{:v/key 2}",
+    ":v/pair",
+    "[1 2]",
+    ":db/tupleAttrs",
+    ":db.install/_partition",
+    ":db.part/db",
 };
 
 static lion_form random_form(test_world *w, int depth)

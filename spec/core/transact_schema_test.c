@@ -48,26 +48,32 @@ static void what_an_attribute_needs_is_asked_for(void **state)
     message_has(&w, "string");
     refused(&w, "db.error/not-an-entity",
             "[{:db/ident :a/b :db/valueType :db.type/long :db/cardinality :db.cardinality/two}]");
-    refused(&w, INSTALL, "[{:db/ident :a/b :db/valueType :db.type/bytes :db/cardinality "
-                         ":db.cardinality/one :db/unique :db.unique/identity}]");
+    refused(&w, INSTALL,
+            "[{:db/ident :a/b :db/valueType :db.type/bytes :db/cardinality "
+            ":db.cardinality/one :db/unique :db.unique/identity}]");
     assert_int_equal(w.error.category, LION_INCORRECT);
-    refused(&w, INSTALL, "[{:db/ident :a/b :db/valueType :db.type/long :db/cardinality "
-                         ":db.cardinality/one :db/unique :db.unique/identity :db/index false}]");
-    refused(&w, INSTALL, "[{:db/ident :a/b :db/valueType :db.type/long :db/cardinality "
-                         ":db.cardinality/one :db/isComponent true}]");
-    refused(&w, "lion/unsupported", "[{:db/ident :a/b :db/valueType :db.type/bigint :db/cardinality "
-                                    ":db.cardinality/one}]");
+    refused(&w, INSTALL,
+            "[{:db/ident :a/b :db/valueType :db.type/long :db/cardinality "
+            ":db.cardinality/one :db/unique :db.unique/identity :db/index false}]");
+    refused(&w, INSTALL,
+            "[{:db/ident :a/b :db/valueType :db.type/long :db/cardinality "
+            ":db.cardinality/one :db/isComponent true}]");
+    refused(&w, "lion/unsupported",
+            "[{:db/ident :a/b :db/valueType :db.type/bigint :db/cardinality "
+            ":db.cardinality/one}]");
     assert_int_equal(w.error.category, LION_UNSUPPORTED);
-    refused(&w, "lion/unsupported", "[{:db/ident :a/b :db/valueType :db.type/bigdec :db/cardinality "
-                                    ":db.cardinality/one}]");
+    refused(&w, "lion/unsupported",
+            "[{:db/ident :a/b :db/valueType :db.type/bigdec :db/cardinality "
+            ":db.cardinality/one}]");
     refused(&w, "db.error/invalid-ident", "[{:db/ident :db/mine}]");
     refused(&w, "db.error/invalid-ident", "[{:db/ident :a/_b}]");
     refused(&w, "lion/unknown-attribute", /* known from the next transaction on */
             "[{:db/ident :a/b :db/valueType :db.type/long :db/cardinality :db.cardinality/one}"
             " {:a/b 1}]");
     transacted(&w, "[{:db/ident :enum/x}]");
-    refused(&w, INSTALL,
-            "[{:db/ident :enum/x :db/valueType :db.type/long :db/cardinality :db.cardinality/one}]");
+    refused(
+        &w, INSTALL,
+        "[{:db/ident :enum/x :db/valueType :db.type/long :db/cardinality :db.cardinality/one}]");
     world_close(&w);
 }
 
@@ -167,11 +173,12 @@ static void an_index_may_come_later(void **state)
     message_has(&w, "unique-without-index");
     int64_t e = world_id(&w, "e");
     transacted(&w, "[{:db/id :v/x :db/index true} {:v/x 6}]");
-    assert_int_equal(lion_db_key(&key, w.db, LION_AVET, forms.items, 2, &w.arena, &w.error), LION_OK);
-    int64_t found = 0;
-    assert_int_equal(lion_view_find(&found, NULL, &w.db->view, key.datom.a, key.datom.v, &w.arena,
-                                    &w.error),
+    assert_int_equal(lion_db_key(&key, w.db, LION_AVET, forms.items, 2, &w.arena, &w.error),
                      LION_OK);
+    int64_t found = 0;
+    assert_int_equal(
+        lion_view_find(&found, NULL, &w.db->view, key.datom.a, key.datom.v, &w.arena, &w.error),
+        LION_OK);
     assert_int_equal(found, e);
     transacted(&w, "[{:db/id :v/x :db/unique :db.unique/identity}]");
     refused(&w, ALTER, "[{:db/id :v/x :db/index false}]");
@@ -191,7 +198,8 @@ static void many_attributes_at_once(void **state)
                                                        "{:db/ident :%s :db/valueType :db.type/long "
                                                        ":db/cardinality :db.cardinality/one}",
                                                        name));
-        wide.items[2 * i] = lion_form_value(lion_value_bytes(LION_TYPE_STRING, lion_slice_text(name)));
+        wide.items[2 * i] =
+            lion_form_value(lion_value_bytes(LION_TYPE_STRING, lion_slice_text(name)));
         wide.items[2 * i + 1] = lion_form_value(lion_value_long(i));
     }
     assert_int_equal(world_transact_form(&w, &ops), LION_OK);
@@ -210,14 +218,15 @@ static void tuples_say_what_they_hold(void **state)
     world_schema(&w, "v/a string many", "v/b long", "v/z bytes", NULL);
     const char *tuple = "[{:db/ident :v/t :db/valueType :db.type/tuple :db/cardinality "
                         ":db.cardinality/one %s}]";
-    static const char *const bad[] = { ":db/tupleAttrs [:v/a :v/b]", ":db/tupleAttrs [:v/b :v/no]",
-                                       ":db/tupleAttrs [:v/b :v/z]", "",
+    static const char *const bad[] = { ":db/tupleAttrs [:v/a :v/b]",
+                                       ":db/tupleAttrs [:v/b :v/no]",
+                                       ":db/tupleAttrs [:v/b :v/z]",
+                                       "",
                                        ":db/tupleTypes [:db.type/long :db.type/bytes]",
                                        ":db/tupleType :db.type/tuple" };
     for (size_t i = 0; i < CASES(bad); i++) {
-        lion_form ops =
-            edn(&w.arena, lion_arena_printf(&w.arena, "%.*s %s}]", (int)strlen(tuple) - 4, tuple,
-                                            bad[i]));
+        lion_form ops = edn(&w.arena, lion_arena_printf(&w.arena, "%.*s %s}]",
+                                                        (int)strlen(tuple) - 4, tuple, bad[i]));
         assert_int_equal(world_transact_form(&w, &ops), LION_FAILED);
         assert_string_equal(w.error.code, "db.error/invalid-tuple-attrs");
     }

@@ -1,11 +1,12 @@
-/* world.h - a database in memory for tests of transactions: novelty and values, no store, no connection.
- * Transactions and expectations are EDN text; functions, predicates are a C function of the test's. */
+/* world.h - a database in memory for tests of transactions: novelty and values, no store, no
+ * connection. Transactions and expectations are EDN text; functions, predicates are a C function of
+ * the test's. */
 #ifndef LION_SPEC_WORLD_H
 #define LION_SPEC_WORLD_H
 
+#include "data/tuple.h"
 #include "db/bootstrap.h"
 #include "db/db.h"
-#include "data/tuple.h"
 #include "edn.h"
 #include "transact/transact.h"
 
@@ -26,14 +27,14 @@ struct test_world {
     const char *facts; /* of the last one: "a v +" sorted, joined by "; " */
 };
 
-static inline lion_db *world_value(test_world *world, lion_schema *schema, int64_t t, int64_t next_counter,
-                                   int64_t instant_ms)
+static inline lion_db *world_value(test_world *world, lion_schema *schema, int64_t t,
+                                   int64_t next_counter, int64_t instant_ms)
 {
     lion_novelty_version version = lion_novelty_seal(world->novelty);
     lion_db *db = NULL;
-    assert_int_equal(lion_db_new(&db, NULL, &version, schema, t, next_counter, instant_ms, 1,
-                                 &world->error),
-                     LION_OK);
+    assert_int_equal(
+        lion_db_new(&db, NULL, &version, schema, t, next_counter, instant_ms, 1, &world->error),
+        LION_OK);
     lion_novelty_version_release(&version);
     return db;
 }
@@ -91,9 +92,9 @@ static inline const char *world_facts(lion_arena *arena, const lion_db *db,
             form = lion_form_vector(arena, slot_count);
             for (size_t k = 0; k < slot_count; k++) form.items[k] = lion_form_value(slots[k]);
         }
-        lines[count++] = lion_arena_printf(arena, "%.*s %s %c", (int)name.size,
-                                           (const char *)name.data, lion_form_text(arena, &form),
-                                           datom->added ? '+' : '-');
+        lines[count++] =
+            lion_arena_printf(arena, "%.*s %s %c", (int)name.size, (const char *)name.data,
+                              lion_form_text(arena, &form), datom->added ? '+' : '-');
     }
     qsort(lines, count, sizeof *lines, world_compare);
     const char *text = "";
@@ -208,7 +209,8 @@ static inline void world_schema(test_world *world, ...)
         snprintf(copy, sizeof copy, "%s", spec);
         const char *name = strtok_r(copy, " ", &saved), *rest = "", *cardinality = "one";
         for (char *word; (word = strtok_r(NULL, " ", &saved)) != NULL;) {
-            if (strcmp(word, "many") == 0) cardinality = "many";
+            if (strcmp(word, "many") == 0)
+                cardinality = "many";
             else if (strcmp(word, "component") == 0)
                 rest = lion_arena_printf(&world->arena, "%s :db/isComponent true", rest);
             else if (strcmp(word, "identity") == 0 || strcmp(word, "value") == 0)
@@ -242,14 +244,14 @@ static inline int64_t world_entid(test_world *world, const char *text)
 {
     lion_form form = edn(&world->arena, text);
     int64_t id = -1;
-    lion_status status =
-        lion_db_entid(&id, world->db, &form, &world->arena, &world->error);
+    lion_status status = lion_db_entid(&id, world->db, &form, &world->arena, &world->error);
     if (status < 0) fail_msg("%s: %s", world->error.code, world->error.message);
     return status == LION_OK ? id : -1;
 }
 
 /* All values of (e, a), as text, in order. */
-static inline const char *world_values(test_world *world, const lion_db *db, int64_t e, const char *name)
+static inline const char *world_values(test_world *world, const lion_db *db, int64_t e,
+                                       const char *name)
 {
     const lion_attribute *attribute =
         lion_schema_attribute_named(db->schema, lion_slice_text(name));
