@@ -437,11 +437,13 @@ uint8_t *lion_plan_keep(lion_scope *scope, const lion_todo *todo, const uint8_t 
     return keep;
 }
 
+#define DISTINCT_ROWS_MIN 32
+
 /* Rows that differed only in a variable that was dropped are one row; worth the hash only when more joins follow. */
-static bool wants_distinct(const lion_scope *scope, const lion_todo *todo, const lion_operator *operator, double fanout)
+static bool wants_distinct(const lion_todo *todo, const lion_operator *operator)
 {
     bool drops = false, follows = false;
-    if (fanout <= 1 || operator->inputs[0] == NULL) return false;
+    if (operator->inputs[0] == NULL || operator->rows_estimated < DISTINCT_ROWS_MIN) return false;
     for (uint32_t i = 0; i < operator->inputs[0]->width; i++)
         if (lion_operator_slot(operator, operator->inputs[0]->vars[i]) == LION_SLOT_NONE) drops = true;
     for (uint32_t i = 0; i < todo->count; i++) {
@@ -449,7 +451,6 @@ static bool wants_distinct(const lion_scope *scope, const lion_todo *todo, const
         if (todo->is_done[i]) continue;
         follows = follows || kind == LION_CLAUSE_PATTERN || kind == LION_CLAUSE_RULE || kind == LION_CLAUSE_OR || kind == LION_CLAUSE_QUERY;
     }
-    (void)scope;
     return drops && follows;
 }
 
@@ -479,7 +480,7 @@ lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operat
         (*operator)->rows_estimated = fmax(rows, 1) * fanout;
         if ((*operator)->detail == NULL) (*operator)->detail = detail(scope->run, clause->text);
         mark_bound(*operator, bound);
-        if (wants_distinct(scope, todo, *operator, fanout)) {
+        if (wants_distinct(todo, *operator)) {
             *operator = lion_distinct_new(scope->run, *operator, keep);
             (*operator)->rows_estimated = fmax(rows, 1) * fanout;
         }

@@ -44,7 +44,7 @@ local SAFE = {
 local LIBRARY = { ["ion"] = true, ["ion.json"] = true, ["lion"] = true, ["lpeg"] = true }
 
 -- Seconds of the deadline for one call of user code; looked at every so many instructions.
-local CALL_SECONDS_MAX = 10
+local CALL_SECONDS_MAX = 5
 local HOOK_INSTRUCTIONS = 200000
 
 local App = {}
@@ -133,8 +133,8 @@ end
 local deadline
 
 local function check_deadline()
-  if deadline and os.clock() > deadline then
-    deadline = os.clock() + 0.1 -- a pcall loop is stopped again at once
+  if deadline and lion.now_ms() > deadline then
+    deadline = lion.now_ms() + 100 -- a pcall loop is stopped again at once
     error(
       anomaly.new(
         "interrupted",
@@ -153,7 +153,7 @@ end
 
 local function call(fn, ...)
   local outer = deadline
-  deadline = os.clock() + CALL_SECONDS_MAX
+  deadline = lion.now_ms() + CALL_SECONDS_MAX * 1000
   local ok, value = xpcall(fn, traced, ...)
   deadline = outer
   return ok, value
@@ -369,7 +369,7 @@ function app.pieces(co, request)
   return function()
     while coroutine.status(co) ~= "dead" do
       local outer = deadline
-      deadline = os.clock() + CALL_SECONDS_MAX
+      deadline = lion.now_ms() + CALL_SECONDS_MAX * 1000
       local ok, piece = coroutine.resume(co)
       deadline = outer
       if not ok then
