@@ -1,0 +1,204 @@
+local lion = require "lion"
+
+local function raised(fn, ...)
+  local ok, e = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.is_table(e)
+  assert.is_string(e.category)
+  assert.is_string(e.message)
+  return e
+end
+
+local function people()
+  local conn = lion.connect "mem:"
+  conn:transact(lion.schema { person = { email = { "string", unique = "identity" }, name = "string", age = "long",
+    friend = { "ref", many = true } } })
+  return conn
+end
+
+local function folder()
+  local path = os.tmpname()
+  os.remove(path)
+  assert(os.execute("mkdir " .. path) == 0)
+  return path
+end
+
+describe("A connection", function()
+  it("refuses what is no database", function()
+    for _, uri in ipairs { 42, "", "nothing://here", {} } do
+      assert.equal("incorrect", raised(lion.connect, uri).category)
+    end
+    assert.equal("lion/unsupported", raised(lion.connect, "http://127.0.0.1:1/x").code)
+    assert.equal("incorrect", raised(lion.connect, "mem:", { durabilty = "none" }).category)
+    assert.equal("incorrect", raised(lion.connect, "mem:", { durability = "some" }).category)
+  end)
+
+  it("is shared by name and private without one", function()
+    local a, b, c = lion.connect "mem:shared", lion.connect "mem:shared", lion.connect "mem:"
+    a:transact { { ["db/doc"] = "one" } }
+    assert.is_true(a:db() == b:db())
+    assert.is_false(a:db() == c:db())
+    a:close()
+    assert.equal(1, #b:db():q '[:find [?e ...] :where [?e :db/doc "one"]]')
+    b:close()
+    c:close()
+  end)
+
+  it("answers closed once it is closed, and so do its values", function()
+    local conn = people()
+    local db = conn:db()
+    local datoms = db:datoms "eavt"
+    assert.is_table(datoms())
+    conn:close()
+    assert.has_no.errors(function() conn:close() end)
+    assert.equal("lion/closed", raised(conn.db, conn).code)
+    assert.equal("lion/closed", raised(conn.transact, conn, {}).code)
+    assert.equal("lion/closed", raised(db.q, db, "[:find ?e :where [?e :db/ident]]").code)
+    assert.equal("lion/closed", raised(db.as_of, db, 1).code)
+    assert.equal("lion/closed", raised(function() for _ = 1, 1e6 do if not datoms() then return end end end).code)
+  end)
+
+  it("may be closed by a function that it runs", function()
+    local conn = people()
+    local e = raised(conn.transact, conn, { { function()
+      conn:close()
+      return {}
+    end } })
+    assert.is_truthy(tostring(e):find("closed", 1, true))
+    conn = people()
+    local db = conn:db()
+    lion.fn("spec.connection/close", function() conn:close() return true end)
+    raised(db.q, db, "[:find ?e :where [?e :db/ident ?i] [(spec.connection/close ?i)]]")
+  end)
+
+  it("lives as long as a value of it", function()
+    local db = people():db()
+    collectgarbage()
+    collectgarbage()
+    assert.is_number(db:entid ":person/name")
+  end)
+
+  it("writes a transaction with an id once", function()
+    local conn, id = people(), lion.uuid()
+    local first = conn:transact({ { ["db/id"] = "a", ["person/name"] = "Ann" } }, { id = id })
+    local again = conn:transact({ { ["db/id"] = "a", ["person/name"] = "Ann" } }, { id = id })
+    assert.same({ first.t, first.tx, first.tempids }, { again.t, again.tx, again.tempids })
+    assert.equal(1, conn:db():count("aevt", "person/name"))
+    assert.equal("incorrect", raised(conn.transact, conn, {}, { id = "no uuid" }).category)
+    conn:close()
+  end)
+
+  it("keeps serving after a function failed, and tells whose it was", function()
+    local conn = people()
+    lion.fn("spec.connection/boom", function() error "boom" end)
+    local e = raised(conn.transact, conn, { { "spec.connection/boom" } })
+    assert.equal("lion/function-failed", e.code)
+    assert.is_truthy(e.message:find("spec.connection/boom", 1, true) and e.message:find("boom", 1, true))
+    e = raised(conn.transact, conn, { { function() lion.cancel { category = "conflict", message = "no", why = { 1 } } end } })
+    assert.same({ "conflict", "no", { 1 } }, { e.category, e.message, e.why })
+    e = raised(conn.transact, conn, { { function() return { { "db/add", 1, "person/name", print } } end } })
+    assert.is_string(e.code)
+    conn:transact { { ["person/name"] = "Ann" } }
+    conn:close()
+  end)
+
+  it("takes functions that transact themselves as what they are: refused or done, never stuck", function()
+    local conn = people()
+    local other = lion.connect "mem:"
+    conn:transact { { function() other:transact {} return {} end } }
+    other:close()
+    conn:close()
+  end)
+end)
+
+describe("Listeners", function()
+  it("hear of every transaction in order, their own and others'", function()
+    local a, b = lion.connect "mem:heard", lion.connect "mem:heard"
+    local ts = {}
+    local unlisten = a:listen(function(report)
+      ts[#ts + 1] = report.t
+      assert.equal(report.t, report.db_after.basis_t)
+      assert.is_true(report.db_before.basis_t < report.t)
+      assert.equal(lion.t_to_tx(report.t), report.tx)
+    end)
+    local t1 = a:transact({}).t
+    assert.same({ t1 }, ts)
+    local t2 = b:transact({ { ["db/doc"] = "x" } }).t
+    a:db()
+    assert.same({ t1, t2 }, ts)
+    local t3, t4 = b:transact({}).t, a:transact({}).t
+    assert.same({ t1, t2, t3, t4 }, ts)
+    unlisten()
+    a:transact {}
+    assert.equal(4, #ts)
+    a:close()
+    b:close()
+  end)
+
+  it("may transact themselves", function()
+    local conn = people()
+    local heard = 0
+    conn:listen(function()
+      heard = heard + 1
+      if heard < 3 then conn:transact {} end
+    end)
+    conn:transact {}
+    assert.equal(3, heard)
+    conn:close()
+  end)
+end)
+
+describe("The log", function()
+  it("is read by t, transaction id and instant", function()
+    local conn = people()
+    local reports = {}
+    for i = 1, 4 do reports[i] = conn:transact { { ["person/age"] = i } } end
+    local function ts(...)
+      local list = {}
+      for tx in conn:tx_range(...) do
+        assert.equal(lion.t_to_tx(tx.t), tx.tx)
+        list[#list + 1] = tx.t
+      end
+      return list
+    end
+    assert.same({ reports[2].t, reports[3].t }, ts(reports[2].t, reports[4].tx))
+    assert.equal(#ts(), #ts("1969-01-01T00:00:00Z"))
+    assert.same({}, ts(reports[4].tx_instant + 60000))
+    assert.equal(#ts() - 1, #ts("1971-01-01T00:00:00Z")) -- all but the one that made the database
+    assert.equal("incorrect", raised(conn.tx_range, conn, {}).category)
+    conn:close()
+  end)
+end)
+
+describe("Files", function()
+  it("are listed, backed up, restored and deleted", function()
+    local dir = folder()
+    local path = dir .. "/a.lion"
+    local conn = lion.connect(path)
+    conn:transact { { ["db/doc"] = "kept" } }
+    assert.equal("lion/locked", raised(lion.delete, path).code)
+    conn:backup(dir .. "/copy")
+    conn:close()
+    lion.restore(dir .. "/copy", dir .. "/b.lion")
+    assert.same({ dir .. "/a.lion", dir .. "/b.lion" }, lion.list(dir))
+    lion.delete(path)
+    assert.same({ dir .. "/b.lion" }, lion.list(dir))
+    assert.equal("not-found", raised(lion.connect, path, { create = false }).category)
+    local copy = lion.connect(dir .. "/b.lion")
+    assert.is_number(copy:db():q '[:find ?e . :where [?e :db/doc "kept"]]')
+    copy:close()
+    assert.equal("not-found", raised(lion.list, dir .. "/none").category)
+    os.execute("rm -rf " .. dir)
+  end)
+end)
+
+describe("Partitions", function()
+  it("are made once and hold entities", function()
+    local conn = people()
+    local id = lion.partition(conn, "orders")
+    assert.equal(id, lion.partition(conn, ":orders"))
+    local report = conn:transact { { ["db/id"] = "o", ["person/name"] = "O" }, { "db/force-partition", { o = ":orders" } } }
+    assert.is_number(report.tempids.o)
+    conn:close()
+  end)
+end)
