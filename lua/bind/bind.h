@@ -1,14 +1,16 @@
 /* bind.h - what the files of the Lua binding share. Private to lua/bind.
  *
- * The binding is the module "lion.core": userdata and plain functions, wrapped by lua/lion/. User functions never run inside
- * a C function: whatever may need one is a step (step.c) that Lua drives, so loops over rows are compiled by LuaJIT
- * together with the user's function, and a coroutine may yield in it.
+ * The binding is the module "lion.core": userdata and plain functions, wrapped by lua/lion/. User
+ * functions never run inside a C function: whatever may need one is a step (step.c) that Lua
+ * drives, so loops over rows are compiled by LuaJIT together with the user's function, and a
+ * coroutine may yield in it.
  *
- * Lua errors jump: whatever a function holds while it may raise lies in a userdata or on the Lua stack.
+ * Lua errors jump: whatever a function holds while it may raise lies in a userdata or on the Lua
+ * stack.
  *
- * Ownership: a database closes only when nothing reads from it any more. Every userdata that holds a value of a
- * connection hangs in the connection's list of links; closing the connection releases them first, and what is released answers
- * lion/closed. */
+ * Ownership: a database closes only when nothing reads from it any more. Every userdata that holds
+ * a value of a connection hangs in the connection's list of links; closing the connection releases
+ * them first, and what is released answers lion/closed. */
 #ifndef LION_LUA_BIND_BIND_H
 #define LION_LUA_BIND_BIND_H
 
@@ -20,7 +22,8 @@
 
 /* ---- errors ---- */
 
-/* Raise the error as a table (lion.anomaly). Does not return; typed so that callers can return it. */
+/* Raise the error as a table (lion.anomaly). Does not return; typed so that callers can return it.
+ */
 int lion_bind_raise(lua_State *L, const lion_error *error);
 int lion_bind_fail(lua_State *L, lion_category category, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -29,7 +32,7 @@ int lion_bind_fail(lua_State *L, lion_category category, const char *code, const
 
 typedef enum lion_bind_slot {
     LION_BIND_INT64 = 1, /* (high, low) → int64_t cdata */
-    LION_BIND_SPLIT,     /* cdata → 1 (int64) or 2 (uint64 beyond it), high, low; nil for any other */
+    LION_BIND_SPLIT, /* cdata → 1 (int64) or 2 (uint64 beyond it), high, low; nil for any other */
     LION_BIND_SYMBOL,    /* name → symbol */
     LION_BIND_ANOMALY,   /* category, code, message, data → error table */
     LION_BIND_DB,        /* userdata of a db → database value */
@@ -63,7 +66,8 @@ struct lion_bind_conn {
 };
 
 /* release must remove the link. */
-void lion_bind_link_add(lion_bind_link *link, lion_bind_conn *conn, void (*release)(void *owner), void *owner);
+void lion_bind_link_add(lion_bind_link *link, lion_bind_conn *conn, void (*release)(void *owner),
+                        void *owner);
 void lion_bind_link_remove(lion_bind_link *link);
 
 typedef struct lion_bind_db {
@@ -73,10 +77,12 @@ typedef struct lion_bind_db {
 
 /* An empty one, pushed; filled by lion_bind_db_take. */
 lion_bind_db *lion_bind_db_push(lua_State *L);
-/* db's reference is taken over. conn may be NULL: an open connection of the same database is looked for. */
+/* db's reference is taken over. conn may be NULL: an open connection of the same database is looked
+ * for. */
 void lion_bind_db_take(lua_State *L, lion_bind_db *self, lion_db *db, lion_bind_conn *conn);
 lion_bind_db *lion_bind_db_check(lua_State *L, int index); /* raises lion/closed */
-lion_bind_db *lion_bind_db_test(lua_State *L, int index);  /* NULL if it is none; a db or its wrapper */
+lion_bind_db *lion_bind_db_test(lua_State *L,
+                                int index); /* NULL if it is none; a db or its wrapper */
 lion_bind_conn *lion_bind_conn_check(lua_State *L, int index); /* raises lion/closed */
 /* An open connection of this state to the database, or NULL. */
 lion_bind_conn *lion_bind_conn_find(lua_State *L, uint64_t database);
@@ -85,13 +91,15 @@ void lion_bind_push_db(lua_State *L, lion_db *db);
 
 /* ---- values and forms ---- */
 
-/* The Lua value at index as a form in the arena. Raises: too deep, no form, integers out of range. */
+/* The Lua value at index as a form in the arena. Raises: too deep, no form, integers out of range.
+ */
 void lion_bind_read(lua_State *L, int index, lion_arena *arena, lion_form *form_out);
 
 void lion_bind_push_value(lua_State *L, lion_value value, lion_arena *scratch);
 void lion_bind_push_form(lua_State *L, const lion_form *form, lion_arena *scratch);
 void lion_bind_push_text(lua_State *L, lion_slice text); /* NULL data allowed */
-void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_schema *schema, lion_arena *scratch);
+void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_schema *schema,
+                          lion_arena *scratch);
 /* A whole number as a number, or as int64_t beyond 2^53. */
 void lion_bind_push_integer(lua_State *L, int64_t value);
 int64_t lion_bind_check_integer(lua_State *L, int index, const char *what);

@@ -53,7 +53,8 @@ lion_bind_conn *lion_bind_conn_find(lua_State *L, uint64_t database)
     lua_pushnil(L);
     while (found == NULL && lua_next(L, -2) != 0) {
         bound_conn *self = lua_touserdata(L, -2);
-        if (self->conn != NULL && self->conn->connection != NULL && self->conn->database == database)
+        if (self->conn != NULL && self->conn->connection != NULL &&
+            self->conn->database == database)
             found = self->conn;
         lua_pop(L, found == NULL ? 1 : 2);
     }
@@ -115,7 +116,8 @@ static int connect(lua_State *L)
         return lion_bind_raise(L, &error);
     }
     lion_db *db = NULL;
-    if (lion_connection_db(&db, self->conn->connection, &error) < 0) return lion_bind_raise(L, &error);
+    if (lion_connection_db(&db, self->conn->connection, &error) < 0)
+        return lion_bind_raise(L, &error);
     self->conn->database = db->database;
     lion_db_drop(db);
     lion_bind_push_slot(L, LION_BIND_CONNS);
@@ -163,7 +165,8 @@ static int conn_sync(lua_State *L)
     lion_bind_db *out = lion_bind_db_push(L);
     lion_db *db = NULL;
     lion_error error;
-    if (lion_connection_sync(&db, conn->connection, t, timeout, &error) < 0) return lion_bind_raise(L, &error);
+    if (lion_connection_sync(&db, conn->connection, t, timeout, &error) < 0)
+        return lion_bind_raise(L, &error);
     lion_bind_db_take(L, out, db, conn);
     return 1;
 }
@@ -197,10 +200,11 @@ static int restore(lua_State *L)
     return 0;
 }
 
-static int delete(lua_State *L)
+static int delete (lua_State *L)
 {
     lion_error error;
-    if (lion_connection_delete(luaL_checkstring(L, 1), &error) < 0) return lion_bind_raise(L, &error);
+    if (lion_connection_delete(luaL_checkstring(L, 1), &error) < 0)
+        return lion_bind_raise(L, &error);
     return 0;
 }
 
@@ -215,7 +219,8 @@ static int conn_stats(lua_State *L)
     lion_bind_conn *conn = lion_bind_conn_check(L, 1);
     lion_connection_stats stats;
     lion_error error;
-    if (lion_connection_stats_read(&stats, conn->connection, &error) < 0) return lion_bind_raise(L, &error);
+    if (lion_connection_stats_read(&stats, conn->connection, &error) < 0)
+        return lion_bind_raise(L, &error);
     lua_createtable(L, 0, 11);
     set_number(L, "basis_t", (uint64_t)stats.basis_t);
     set_number(L, "indexed_t", (uint64_t)stats.indexed_t);
@@ -271,7 +276,8 @@ static int tx_range(lua_State *L)
     lua_setmetatable(L, -2);
     lion_bind_link_add(&self->link, conn, release_range, self);
     lion_error error;
-    if (lion_connection_db(&self->db, conn->connection, &error) < 0) return lion_bind_raise(L, &error);
+    if (lion_connection_db(&self->db, conn->connection, &error) < 0)
+        return lion_bind_raise(L, &error);
     if (lion_tx_range_open(&self->range, conn->connection, from, to, &error) < 0) {
         self->range = NULL;
         return lion_bind_raise(L, &error);
@@ -338,7 +344,8 @@ static int list(lua_State *L)
     *dir = opendir(path);
     if (*dir == NULL) {
         if (errno == ENOENT || errno == ENOTDIR)
-            return lion_bind_fail(L, LION_NOT_FOUND, "lion/not-found", "there is no folder %s", path);
+            return lion_bind_fail(L, LION_NOT_FOUND, "lion/not-found", "there is no folder %s",
+                                  path);
         lion_error error;
         lion_fail_errno(&error, errno, path);
         return lion_bind_raise(L, &error);

@@ -66,15 +66,18 @@ lion_bind_db *lion_bind_db_test(lua_State *L, int index)
 lion_bind_db *lion_bind_db_check(lua_State *L, int index)
 {
     lion_bind_db *self = lion_bind_db_test(L, index);
-    if (self == NULL) lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a database value is expected here");
+    if (self == NULL)
+        lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a database value is expected here");
     if (self->db == NULL)
-        lion_bind_fail(L, LION_INCORRECT, "lion/closed", "the connection of this database value is closed");
+        lion_bind_fail(L, LION_INCORRECT, "lion/closed",
+                       "the connection of this database value is closed");
     return self;
 }
 
 /* ---- time ---- */
 
-/* info(db) → basis_t, as_of_t, since_t (-1: none), is_history, next_counter, instant_ms, is_filtered */
+/* info(db) → basis_t, as_of_t, since_t (-1: none), is_history, next_counter, instant_ms,
+ * is_filtered */
 static int info(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
@@ -110,8 +113,8 @@ static int point(lua_State *L)
 }
 
 /* Push a value made from another by `make`. */
-static int derived(lua_State *L, lion_bind_db *from, lion_bind_db *out, lion_status status, lion_db *db,
-                   const lion_error *error)
+static int derived(lua_State *L, lion_bind_db *from, lion_bind_db *out, lion_status status,
+                   lion_db *db, const lion_error *error)
 {
     if (status < 0) return lion_bind_raise(L, error);
     lion_bind_db_take(L, out, db, from->link.conn);
@@ -163,15 +166,17 @@ static int at_basis(lua_State *L)
     lion_bind_db *from = lion_bind_db_check(L, 1), *out = lion_bind_db_push(L);
     lion_db *db = NULL;
     lion_error error;
-    lion_status status = lion_db_at_basis(&db, from->db, (int64_t)luaL_checknumber(L, 2), (int64_t)luaL_checknumber(L, 3),
-                                          (int64_t)luaL_checknumber(L, 4), &error);
+    lion_status status =
+        lion_db_at_basis(&db, from->db, (int64_t)luaL_checknumber(L, 2),
+                         (int64_t)luaL_checknumber(L, 3), (int64_t)luaL_checknumber(L, 4), &error);
     return derived(L, from, out, status, db, &error);
 }
 
 static int equal(lua_State *L)
 {
     lion_bind_db *a = lion_bind_db_test(L, 1), *b = lion_bind_db_test(L, 2);
-    bool is_equal = a != NULL && b != NULL && a->db != NULL && b->db != NULL && lion_db_equal(a->db, b->db);
+    bool is_equal =
+        a != NULL && b != NULL && a->db != NULL && b->db != NULL && lion_db_equal(a->db, b->db);
     lua_pushboolean(L, is_equal);
     return 1;
 }
@@ -224,7 +229,9 @@ static int ident(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
     lion_slice name;
-    if (lion_schema_ident(&name, db->schema, lion_bind_check_integer(L, 2, "an entity id")) != LION_OK) return 0;
+    if (lion_schema_ident(&name, db->schema, lion_bind_check_integer(L, 2, "an entity id")) !=
+        LION_OK)
+        return 0;
     lion_bind_push_text(L, name);
     return 1;
 }
@@ -243,7 +250,8 @@ static void set_boolean(lua_State *L, const char *key, bool value)
     lua_setfield(L, -2, key);
 }
 
-static void push_tuple_parts(lua_State *L, const lion_attribute *attribute, const lion_schema *schema)
+static void push_tuple_parts(lua_State *L, const lion_attribute *attribute,
+                             const lion_schema *schema)
 {
     if (attribute->tuple_kind == 0) return;
     if (attribute->tuple_kind == 3) {
@@ -254,7 +262,8 @@ static void push_tuple_parts(lua_State *L, const lion_attribute *attribute, cons
     for (int i = 0; i < attribute->tuple_count; i++) {
         lion_slice name = { 0 };
         if (attribute->tuple_kind == 1) {
-            if (lion_schema_ident(&name, schema, attribute->tuple_attributes[i]) != LION_OK) name.size = 0;
+            if (lion_schema_ident(&name, schema, attribute->tuple_attributes[i]) != LION_OK)
+                name.size = 0;
             lua_pushliteral(L, ":");
             lion_bind_push_text(L, name);
             lua_concat(L, 2);
@@ -278,7 +287,8 @@ static void push_attribute(lua_State *L, const lion_attribute *attribute, const 
     set_keyword(L, "value_type", ":", lion_type_name(attribute->type));
     set_keyword(L, "cardinality", ":db.cardinality/", attribute->is_many ? "many" : "one");
     if (attribute->unique != LION_UNIQUE_NONE)
-        set_keyword(L, "unique", ":db.unique/", attribute->unique == LION_UNIQUE_VALUE ? "value" : "identity");
+        set_keyword(L, "unique", ":db.unique/",
+                    attribute->unique == LION_UNIQUE_VALUE ? "value" : "identity");
     set_boolean(L, "is_component", attribute->is_component);
     set_boolean(L, "indexed", attribute->is_indexed);
     set_boolean(L, "has_avet", attribute->is_in_avet);
@@ -329,7 +339,8 @@ static int attribute_kind(lua_State *L)
     const lion_db *db = lion_bind_db_check(L, 1)->db;
     size_t size;
     const char *name = luaL_checklstring(L, 2, &size);
-    const lion_attribute *found = lion_schema_attribute_named(db->schema, lion_slice_of(name, size));
+    const lion_attribute *found =
+        lion_schema_attribute_named(db->schema, lion_slice_of(name, size));
     if (found == NULL) return 0;
     lua_pushboolean(L, found->is_many);
     lua_pushboolean(L, found->is_component);
@@ -342,7 +353,8 @@ static int attribute_kind(lua_State *L)
 
 static const char *const index_names[] = { "eavt", "aevt", "avet", "vaet", NULL };
 
-/* count(db, index, components) → number; nil: the value is filtered, so its datoms must be looked at */
+/* count(db, index, components) → number; nil: the value is filtered, so its datoms must be looked
+ * at */
 static int count(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
@@ -354,7 +366,8 @@ static int count(lua_State *L)
     lion_key key;
     uint64_t result = 0;
     lion_error error;
-    lion_status status = lion_db_key(&key, db, (lion_index)index, forms.items, forms.count, arena, &error);
+    lion_status status =
+        lion_db_key(&key, db, (lion_index)index, forms.items, forms.count, arena, &error);
     if (status == LION_OK) {
         status = lion_view_count(&result, &db->view, (lion_index)index, &key, arena, &error);
         if (status == LION_ABSENT) return 0;
@@ -364,16 +377,17 @@ static int count(lua_State *L)
     return 1;
 }
 
-/* indexed_distinct(db, attribute id) → distinct values as the indexer counted them; nil when novelty or time
- * make them another number */
+/* indexed_distinct(db, attribute id) → distinct values as the indexer counted them; nil when
+ * novelty or time make them another number */
 static int indexed_distinct(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
     const lion_view *view = &db->view;
-    bool is_exact = view->filter_count == 0 && !view->is_history && view->since_t < 0 && view->upper_t >= db->basis_t
-                    && view->root->t == db->basis_t && db->branch == 0;
+    bool is_exact = view->filter_count == 0 && !view->is_history && view->since_t < 0 &&
+                    view->upper_t >= db->basis_t && view->root->t == db->basis_t && db->branch == 0;
     if (!is_exact) return 0;
-    const lion_root_attribute *trees = lion_root_attribute_lookup(view->root, (uint32_t)luaL_checknumber(L, 2));
+    const lion_root_attribute *trees =
+        lion_root_attribute_lookup(view->root, (uint32_t)luaL_checknumber(L, 2));
     lua_pushnumber(L, trees == NULL ? 0 : (lua_Number)trees->distinct_v);
     return 1;
 }

@@ -1,4 +1,5 @@
-/* module.c - the module "lion.core": errors, registered functions, links, and the table of functions. */
+/* module.c - the module "lion.core": errors, registered functions, links, and the table of
+ * functions. */
 #include "bind.h"
 
 #include <stdarg.h>
@@ -88,9 +89,11 @@ int lion_bind_fail(lua_State *L, lion_category category, const char *code, const
 
 /* ---- links ---- */
 
-void lion_bind_link_add(lion_bind_link *link, lion_bind_conn *conn, void (*release)(void *owner), void *owner)
+void lion_bind_link_add(lion_bind_link *link, lion_bind_conn *conn, void (*release)(void *owner),
+                        void *owner)
 {
-    *link = (lion_bind_link){ .conn = conn, .next = conn->links, .release = release, .owner = owner };
+    *link =
+        (lion_bind_link){ .conn = conn, .next = conn->links, .release = release, .owner = owner };
     if (conn->links != NULL) conn->links->previous = link;
     conn->links = link;
     conn->references++;

@@ -67,44 +67,28 @@ static void push_symbol(lua_State *L, lion_slice name)
 void lion_bind_push_value(lua_State *L, lion_value value, lion_arena *scratch)
 {
     switch (value.type) {
-    case LION_TYPE_NIL:
-        lua_pushlightuserdata(L, NULL);
-        break;
-    case LION_TYPE_BOOLEAN:
-        lua_pushboolean(L, value.bits != 0);
-        break;
-    case LION_TYPE_LONG:
-        lion_bind_push_integer(L, value.bits);
-        break;
-    case LION_TYPE_DOUBLE:
-        lua_pushnumber(L, value.number);
-        break;
+    case LION_TYPE_NIL: lua_pushlightuserdata(L, NULL); break;
+    case LION_TYPE_BOOLEAN: lua_pushboolean(L, value.bits != 0); break;
+    case LION_TYPE_LONG: lion_bind_push_integer(L, value.bits); break;
+    case LION_TYPE_DOUBLE: lua_pushnumber(L, value.number); break;
     case LION_TYPE_INSTANT:
     case LION_TYPE_REF:
-    case LION_TYPE_ATTRIBUTE:
-        lua_pushnumber(L, (lua_Number)value.bits);
-        break;
-    case LION_TYPE_KEYWORD:
-        push_keyword(L, lion_value_slice(value));
-        break;
-    case LION_TYPE_SYMBOL:
-        push_symbol(L, lion_value_slice(value));
-        break;
+    case LION_TYPE_ATTRIBUTE: lua_pushnumber(L, (lua_Number)value.bits); break;
+    case LION_TYPE_KEYWORD: push_keyword(L, lion_value_slice(value)); break;
+    case LION_TYPE_SYMBOL: push_symbol(L, lion_value_slice(value)); break;
     case LION_TYPE_UUID: {
         char text[37];
         lion_uuid_format(text, value.data);
         lua_pushlstring(L, text, 36);
         break;
     }
-    case LION_TYPE_TUPLE:
-        push_tuple(L, value, scratch);
-        break;
-    default: /* strings, uris, bytes */
-        lion_bind_push_text(L, lion_value_slice(value));
+    case LION_TYPE_TUPLE: push_tuple(L, value, scratch); break;
+    default: /* strings, uris, bytes */ lion_bind_push_text(L, lion_value_slice(value));
     }
 }
 
-void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_schema *schema, lion_arena *scratch)
+void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_schema *schema,
+                          lion_arena *scratch)
 {
     lua_createtable(L, 5, 0);
     lua_pushnumber(L, (lua_Number)datom->e);
@@ -125,8 +109,9 @@ void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_sche
 
 /* ---- forms: an explicit stack, since pull results may be LION_FORM_DEPTH_MAX deep ----
  *
- * Tables of the first levels lie on the Lua stack at base + depth. Deeper ones share one slot, base + SHALLOW, and
- * wait in the table at `base` (the holder, made when it is first needed) by their depth. */
+ * Tables of the first levels lie on the Lua stack at base + depth. Deeper ones share one slot, base
+ * + SHALLOW, and wait in the table at `base` (the holder, made when it is first needed) by their
+ * depth. */
 #define SHALLOW 64
 
 typedef struct frame {
@@ -138,15 +123,16 @@ typedef struct pusher {
     lua_State *L;
     lion_arena *scratch;
     int base;
-    int depth;          /* of the open container, from 1 */
-    frame *frames;      /* by depth - 1; `shallow`, then a userdata in the holder's slot 0 */
+    int depth;     /* of the open container, from 1 */
+    frame *frames; /* by depth - 1; `shallow`, then a userdata in the holder's slot 0 */
     int capacity;
     frame shallow[SHALLOW];
 } pusher;
 
 static bool is_container(const lion_form *form)
 {
-    return form->kind == LION_FORM_VECTOR || form->kind == LION_FORM_MAP || form->kind == LION_FORM_SET;
+    return form->kind == LION_FORM_VECTOR || form->kind == LION_FORM_MAP ||
+           form->kind == LION_FORM_SET;
 }
 
 static void grow_frames(pusher *self)
@@ -163,7 +149,10 @@ static void grow_frames(pusher *self)
     self->capacity *= 4;
 }
 
-static int slot_of(const pusher *self) { return self->base + (self->depth < SHALLOW ? self->depth : SHALLOW); }
+static int slot_of(const pusher *self)
+{
+    return self->base + (self->depth < SHALLOW ? self->depth : SHALLOW);
+}
 
 static void open_container(pusher *self, const lion_form *form)
 {

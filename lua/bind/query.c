@@ -49,8 +49,10 @@ static const lion_query *check_query(lua_State *L, int index)
 static int query_info(lua_State *L)
 {
     const lion_query *query = check_query(L, 1);
-    static const char *const kinds[] = { [LION_FIND_RELATION] = "relation", [LION_FIND_COLLECTION] = "collection",
-                                         [LION_FIND_TUPLE] = "tuple", [LION_FIND_SCALAR] = "scalar" };
+    static const char *const kinds[] = { [LION_FIND_RELATION] = "relation",
+                                         [LION_FIND_COLLECTION] = "collection",
+                                         [LION_FIND_TUPLE] = "tuple",
+                                         [LION_FIND_SCALAR] = "scalar" };
     lua_pushstring(L, kinds[lion_query_find_kind(query)]);
     lua_pushnumber(L, lion_query_width(query));
     uint32_t count = 0;
@@ -74,8 +76,8 @@ static int64_t option(lua_State *L, const char *name, int64_t otherwise)
     return value;
 }
 
-static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *inputs, lion_bind_conn **conns,
-                        size_t count)
+static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *inputs,
+                        lion_bind_conn **conns, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 2, (int)i + 1);
@@ -91,7 +93,8 @@ static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *in
     }
 }
 
-/* query_open(query, inputs, number of inputs, { timeout, limit, offset, rows_max, memory_max, statistics }) → run */
+/* query_open(query, inputs, number of inputs, { timeout, limit, offset, rows_max, memory_max,
+ * statistics }) → run */
 static int query_open(lua_State *L)
 {
     bound_query *query = luaL_checkudata(L, 1, QUERY_TYPE);
@@ -107,8 +110,10 @@ static int query_open(lua_State *L)
         .statistics = option(L, "statistics", 0) != 0,
     };
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_RUN);
-    lion_query_input *inputs = lion_arena_zalloc(&step->arena, sizeof(lion_query_input) * (count + 1));
-    lion_bind_conn **conns = lion_arena_zalloc(&step->arena, sizeof(lion_bind_conn *) * (count + 1));
+    lion_query_input *inputs =
+        lion_arena_zalloc(&step->arena, sizeof(lion_query_input) * (count + 1));
+    lion_bind_conn **conns =
+        lion_arena_zalloc(&step->arena, sizeof(lion_bind_conn *) * (count + 1));
     read_inputs(L, step, inputs, conns, count);
     lion_bind_step_link(L, step, conns, count);
     lion_error error;
@@ -119,7 +124,8 @@ static int query_open(lua_State *L)
     return 1;
 }
 
-/* query_next(run) → rows of the next batch; 0: a call is wanted; nil: the end. Second: whether a column is to be pulled. */
+/* query_next(run) → rows of the next batch; 0: a call is wanted; nil: the end. Second: whether a
+ * column is to be pulled. */
 static int query_next(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, LION_BIND_RUN);
@@ -161,8 +167,8 @@ static void push_cell(lua_State *L, lion_bind_step *step, uint32_t row, uint32_t
     }
 }
 
-/* query_rows(run, out, at, is_single, keys or nil, pulled or nil): append the present batch behind out[at]: rows as
- * arrays, or tables by keys; or the first column's values. */
+/* query_rows(run, out, at, is_single, keys or nil, pulled or nil): append the present batch behind
+ * out[at]: rows as arrays, or tables by keys; or the first column's values. */
 static int query_rows(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, LION_BIND_RUN);
@@ -206,14 +212,10 @@ static int explain(lua_State *L)
 }
 
 const luaL_Reg lion_bind_query_functions[] = {
-    { "query_new", query_new },
-    { "query_info", query_info },
-    { "query_open", query_open },
-    { "query_next", query_next },
-    { "query_pulls", query_pulls },
-    { "query_rows", query_rows },
-    { "explain", explain },
-    { NULL, NULL },
+    { "query_new", query_new },     { "query_info", query_info },
+    { "query_open", query_open },   { "query_next", query_next },
+    { "query_pulls", query_pulls }, { "query_rows", query_rows },
+    { "explain", explain },         { NULL, NULL },
 };
 
 void lion_bind_query_types(lua_State *L)

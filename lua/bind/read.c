@@ -1,12 +1,13 @@
-/* read.c - Lua values as forms. Tables with a metatable field `__lion` are what it says (lua/lion/values.lua);
- * other tables are vectors if they are arrays, else maps. */
+/* read.c - Lua values as forms. Tables with a metatable field `__lion` are what it says
+ * (lua/lion/values.lua); other tables are vectors if they are arrays, else maps. */
 #include "bind.h"
 
 #include <math.h>
 #include <string.h>
 
 #define LUA_TYPE_CDATA 10 /* LuaJIT's, in no public header */
-/* Arrays up to this size are looked at whole for keys that are no positions; larger ones behind their end only. */
+/* Arrays up to this size are looked at whole for keys that are no positions; larger ones behind
+ * their end only. */
 #define SMALL_ARRAY 32
 #define NUMBER_EXACT_MAX 9007199254740992.0
 
@@ -20,7 +21,8 @@ static void read_at(reader *self, int index, lion_form *out, int depth);
 static lion_slice copy(reader *self, const char *data, size_t size)
 {
     if (size > LION_VALUE_SIZE_MAX)
-        lion_bind_fail(self->L, LION_INCORRECT, "lion/limit", "a value of %zu bytes is larger than the %u that are allowed", size,
+        lion_bind_fail(self->L, LION_INCORRECT, "lion/limit",
+                       "a value of %zu bytes is larger than the %u that are allowed", size,
                        LION_VALUE_SIZE_MAX);
     uint8_t *bytes = lion_arena_alloc(self->arena, size + 1);
     if (bytes == NULL || self->arena->is_exhausted) {
@@ -66,8 +68,11 @@ static int64_t read_cdata(lua_State *L, int index)
     int64_t low = (int64_t)lua_tonumber(L, -1);
     lua_pop(L, 3);
     if (kind == 2)
-        lion_bind_fail(L, LION_INCORRECT, "lion/overflow", "an unsigned integer beyond 9223372036854775807 is no long");
-    if (kind != 1) lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "cdata other than int64_t and uint64_t is no value");
+        lion_bind_fail(L, LION_INCORRECT, "lion/overflow",
+                       "an unsigned integer beyond 9223372036854775807 is no long");
+    if (kind != 1)
+        lion_bind_fail(L, LION_INCORRECT, "lion/syntax",
+                       "cdata other than int64_t and uint64_t is no value");
     return (int64_t)((uint64_t)high << 32 | (uint64_t)low);
 }
 
@@ -75,7 +80,8 @@ static lion_value read_string(reader *self, int index)
 {
     size_t size;
     const char *data = lua_tolstring(self->L, index, &size);
-    if (size > 1 && data[0] == ':') return lion_value_bytes(LION_TYPE_KEYWORD, copy(self, data + 1, size - 1));
+    if (size > 1 && data[0] == ':')
+        return lion_value_bytes(LION_TYPE_KEYWORD, copy(self, data + 1, size - 1));
     return lion_value_bytes(LION_TYPE_STRING, copy(self, data, size));
 }
 
@@ -86,13 +92,16 @@ static lion_slice string_field(reader *self, int index, const char *name)
     lua_getfield(self->L, index, name);
     size_t size;
     const char *data = lua_tolstring(self->L, -1, &size);
-    if (data == NULL) lion_bind_fail(self->L, LION_INCORRECT, "lion/syntax", "a wrapped value without its %s", name);
+    if (data == NULL)
+        lion_bind_fail(self->L, LION_INCORRECT, "lion/syntax", "a wrapped value without its %s",
+                       name);
     lion_slice result = copy(self, data, size);
     lua_pop(self->L, 1);
     return result;
 }
 
-static void read_vector(reader *self, int index, lion_form *out, lion_form_kind kind, size_t count, int depth)
+static void read_vector(reader *self, int index, lion_form *out, lion_form_kind kind, size_t count,
+                        int depth)
 {
     lion_form *items = items_of(self, out, kind, count);
     int top = lua_gettop(self->L);
@@ -108,7 +117,8 @@ static void read_uuid(reader *self, int index, lion_form *out)
     uint8_t *bytes = lion_arena_alloc(self->arena, 16);
     lion_slice text = string_field(self, index, "text");
     if (lion_uuid_parse(bytes, text) != LION_OK)
-        lion_bind_fail(self->L, LION_INCORRECT, "lion/syntax", "%.*s is no uuid", (int)text.size, (const char *)text.data);
+        lion_bind_fail(self->L, LION_INCORRECT, "lion/syntax", "%.*s is no uuid", (int)text.size,
+                       (const char *)text.data);
     *out = lion_form_value(lion_value_bytes(LION_TYPE_UUID, lion_slice_of(bytes, 16)));
 }
 
@@ -116,17 +126,21 @@ static void read_db(reader *self, int index, lion_form *out)
 {
     lion_bind_db *db = lion_bind_db_test(self->L, index);
     if (db == NULL || db->db == NULL)
-        lion_bind_fail(self->L, LION_INCORRECT, "lion/closed", "the connection of this database value is closed");
-    *out = (lion_form){ .kind = LION_FORM_DB, .value = lion_value_scalar(LION_TYPE_NIL, (int64_t)(intptr_t)db->db) };
+        lion_bind_fail(self->L, LION_INCORRECT, "lion/closed",
+                       "the connection of this database value is closed");
+    *out = (lion_form){ .kind = LION_FORM_DB,
+                        .value = lion_value_scalar(LION_TYPE_NIL, (int64_t)(intptr_t)db->db) };
 }
 
 static void read_wrapped(reader *self, int index, const char *what, lion_form *out, int depth)
 {
     lua_State *L = self->L;
     if (strcmp(what, "symbol") == 0) {
-        *out = lion_form_value(lion_value_bytes(LION_TYPE_SYMBOL, string_field(self, index, "name")));
+        *out =
+            lion_form_value(lion_value_bytes(LION_TYPE_SYMBOL, string_field(self, index, "name")));
     } else if (strcmp(what, "str") == 0) {
-        *out = lion_form_value(lion_value_bytes(LION_TYPE_STRING, string_field(self, index, "text")));
+        *out =
+            lion_form_value(lion_value_bytes(LION_TYPE_STRING, string_field(self, index, "text")));
         out->flags = LION_FORM_LITERAL;
     } else if (strcmp(what, "set") == 0) {
         read_vector(self, index, out, LION_FORM_SET, lua_objlen(L, index), depth);
@@ -146,7 +160,8 @@ static void read_wrapped(reader *self, int index, const char *what, lion_form *o
         *out = lion_form_value(lion_value_long((int64_t)lua_tonumber(L, -1)));
         lua_pop(L, 1);
     } else if (strcmp(what, "decimal") == 0) {
-        lion_bind_fail(L, LION_UNSUPPORTED, "lion/unsupported", "values of type decimal are not stored yet");
+        lion_bind_fail(L, LION_UNSUPPORTED, "lion/unsupported",
+                       "values of type decimal are not stored yet");
     } else {
         lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a %s is no value here", what);
     }
@@ -199,7 +214,8 @@ static void read_table(reader *self, int index, lion_form *out, int depth)
 {
     lua_State *L = self->L;
     if (depth >= LION_FORM_INPUT_DEPTH_MAX)
-        lion_bind_fail(L, LION_INCORRECT, "lion/limit", "data nested deeper than %d", LION_FORM_INPUT_DEPTH_MAX);
+        lion_bind_fail(L, LION_INCORRECT, "lion/limit", "data nested deeper than %d",
+                       LION_FORM_INPUT_DEPTH_MAX);
     luaL_checkstack(L, 8, "data nested too deep");
     if (luaL_getmetafield(L, index, "__lion") != 0) {
         const char *what = lua_tostring(L, -1);
@@ -231,20 +247,11 @@ static void read_at(reader *self, int index, lion_form *out, int depth)
     lua_State *L = self->L;
     *out = lion_form_value(lion_value_nil());
     switch (lua_type(L, index)) {
-    case LUA_TNIL:
-        break;
-    case LUA_TBOOLEAN:
-        out->value = lion_value_boolean(lua_toboolean(L, index) != 0);
-        break;
-    case LUA_TNUMBER:
-        out->value = read_number(lua_tonumber(L, index));
-        break;
-    case LUA_TSTRING:
-        out->value = read_string(self, index);
-        break;
-    case LUA_TTABLE:
-        read_table(self, index, out, depth);
-        break;
+    case LUA_TNIL: break;
+    case LUA_TBOOLEAN: out->value = lion_value_boolean(lua_toboolean(L, index) != 0); break;
+    case LUA_TNUMBER: out->value = read_number(lua_tonumber(L, index)); break;
+    case LUA_TSTRING: out->value = read_string(self, index); break;
+    case LUA_TTABLE: read_table(self, index, out, depth); break;
     case LUA_TFUNCTION:
         *out = (lion_form){ .kind = LION_FORM_HOST,
                             .value = lion_value_scalar(LION_TYPE_NIL, lion_bind_handle(L, index)) };
@@ -258,11 +265,10 @@ static void read_at(reader *self, int index, lion_form *out, int depth)
             lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a userdata is no value");
         read_db(self, index, out);
         break;
-    case LUA_TYPE_CDATA:
-        out->value = lion_value_long(read_cdata(L, index));
-        break;
+    case LUA_TYPE_CDATA: out->value = lion_value_long(read_cdata(L, index)); break;
     default:
-        lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a %s is no value", luaL_typename(L, index));
+        lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a %s is no value",
+                       luaL_typename(L, index));
     }
 }
 

@@ -76,7 +76,8 @@ static int prepare(lua_State *L)
     luaL_openlibs(L);
     insert_loader(L);
     const char *jit = getenv("LION_JIT");
-    if (jit != NULL && strcmp(jit, "off") == 0) luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    if (jit != NULL && strcmp(jit, "off") == 0)
+        luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     return 0;
 }
 

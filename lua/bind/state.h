@@ -1,5 +1,5 @@
-/* state.h - a Lua state with the standard libraries and everything that is compiled in (lion.*, lpeg, cjson, the ion
- * host, the standard library of ions) ready for `require`. */
+/* state.h - a Lua state with the standard libraries and everything that is compiled in (lion.*,
+ * lpeg, cjson, the ion host, the standard library of ions) ready for `require`. */
 #ifndef LION_LUA_BIND_STATE_H
 #define LION_LUA_BIND_STATE_H
 

@@ -18,11 +18,8 @@ static void close_work(lion_bind_step *step)
     case LION_BIND_WITH:
         if (step->tx != NULL) lion_tx_close(step->tx);
         break;
-    case LION_BIND_RUN:
-        lion_query_close(step->run);
-        break;
-    default: /* pulls and cursors live in the arena */
-        break;
+    case LION_BIND_RUN: lion_query_close(step->run); break;
+    default: /* pulls and cursors live in the arena */ break;
     }
     step->transacting = NULL;
 }
@@ -39,7 +36,10 @@ void lion_bind_step_close(lion_bind_step *step)
     lion_arena_deinit(&step->arena);
 }
 
-static void release_step(void *owner) { lion_bind_step_close(owner); }
+static void release_step(void *owner)
+{
+    lion_bind_step_close(owner);
+}
 
 static int step_gc(lua_State *L)
 {
@@ -59,7 +59,8 @@ lion_bind_step *lion_bind_step_push(lua_State *L, lion_bind_step_kind kind)
     return step;
 }
 
-void lion_bind_step_link(lua_State *L, lion_bind_step *step, lion_bind_conn *const *conns, size_t count)
+void lion_bind_step_link(lua_State *L, lion_bind_step *step, lion_bind_conn *const *conns,
+                         size_t count)
 {
     if (count == 0) return;
     step->links = lion_arena_zalloc(&step->arena, sizeof(lion_bind_link) * count);
@@ -71,7 +72,8 @@ void lion_bind_step_link(lua_State *L, lion_bind_step *step, lion_bind_conn *con
     for (size_t i = 0; i < count; i++) {
         bool is_known = conns[i] == NULL;
         for (size_t k = 0; k < i; k++) is_known = is_known || conns[k] == conns[i];
-        if (!is_known) lion_bind_link_add(&step->links[step->link_count++], conns[i], release_step, step);
+        if (!is_known)
+            lion_bind_link_add(&step->links[step->link_count++], conns[i], release_step, step);
     }
 }
 
@@ -79,8 +81,10 @@ lion_bind_step *lion_bind_step_check(lua_State *L, int index, int kind)
 {
     lion_bind_step *step = luaL_checkudata(L, index, STEP_TYPE);
     if (!step->is_open)
-        lion_bind_fail(L, LION_INCORRECT, "lion/closed", "the connection was closed in the middle of this");
-    if (kind != 0 && step->kind != kind) lion_bind_fail(L, LION_FAULT, "lion/fault", "a step of another kind");
+        lion_bind_fail(L, LION_INCORRECT, "lion/closed",
+                       "the connection was closed in the middle of this");
+    if (kind != 0 && step->kind != kind)
+        lion_bind_fail(L, LION_FAULT, "lion/fault", "a step of another kind");
     return step;
 }
 
@@ -105,7 +109,9 @@ static void read_tx_options(lua_State *L, int index, lion_tx_options *options)
     const char *id = lua_tolstring(L, index, &size);
     if (id == NULL) return;
     if (lion_uuid_parse(options->id, lion_slice_of(id, size)) != LION_OK)
-        lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a transaction's id is a uuid, as lion.uuid() makes them; %.80s is none", id);
+        lion_bind_fail(L, LION_INCORRECT, "lion/syntax",
+                       "a transaction's id is a uuid, as lion.uuid() makes them; %.80s is none",
+                       id);
     options->has_id = true;
 }
 
@@ -160,7 +166,8 @@ static void set_number(lua_State *L, const char *name, int64_t value)
 }
 
 /* The table at the top gets what transact and with have in common. */
-static void fill_report(lua_State *L, const lion_transaction *transaction, const lion_schema *schema, lion_arena *arena)
+static void fill_report(lua_State *L, const lion_transaction *transaction,
+                        const lion_schema *schema, lion_arena *arena)
 {
     set_number(L, "t", transaction->t);
     set_number(L, "tx", lion_t_to_tx(transaction->t));
@@ -198,7 +205,8 @@ static int report(lua_State *L)
         const lion_tx_result *made = lion_tx_result_view(step->tx);
         lion_db *after = NULL;
         lion_error error;
-        if (lion_db_with(&after, step->db, made, &error) < 0) return lion_bind_step_fail(L, step, &error);
+        if (lion_db_with(&after, step->db, made, &error) < 0)
+            return lion_bind_step_fail(L, step, &error);
         set_db(L, "db_before", lion_db_keep(step->db));
         set_db(L, "db_after", after);
         fill_report(L, &made->transaction, made->schema_after, &step->arena);
@@ -217,12 +225,14 @@ static lion_bind_step *pull_start(lua_State *L, lion_db *db, lion_bind_conn *con
     return step;
 }
 
-static int pull_begin(lua_State *L, lion_bind_step *step, const lion_form *pattern, const int64_t *ids, size_t count)
+static int pull_begin(lua_State *L, lion_bind_step *step, const lion_form *pattern,
+                      const int64_t *ids, size_t count)
 {
     lion_pull_pattern *read = NULL;
     lion_error error;
     lion_status status = lion_pull_pattern_read(&read, pattern, &step->arena, &error);
-    if (status >= 0) status = lion_pull_open(&step->pull, read, step->db, ids, count, &step->arena, &error);
+    if (status >= 0)
+        status = lion_pull_open(&step->pull, read, step->db, ids, count, &step->arena, &error);
     if (status < 0) return lion_bind_step_fail(L, step, &error);
     step->pull_count = count;
     return 1;
@@ -270,7 +280,8 @@ static int query_pull(lua_State *L)
     lion_bind_step *step = pull_start(L, db, conn);
     lion_db_drop(db);
     int64_t *ids = ids_array(L, step, run->rows.count);
-    for (uint32_t i = 0; i < run->rows.count; i++) ids[i] = lion_vector_get(&run->rows.columns[column], i).bits;
+    for (uint32_t i = 0; i < run->rows.count; i++)
+        ids[i] = lion_vector_get(&run->rows.columns[column], i).bits;
     return pull_begin(L, step, pull->pattern, ids, run->rows.count);
 }
 
@@ -331,12 +342,14 @@ static const lion_value *read_end(lua_State *L, lion_bind_step *step, const lion
     lion_value *end = lion_arena_new(&step->arena, lion_value);
     const lion_attribute *attribute = lion_schema_attribute(step->db->schema, key->datom.a);
     lion_error error = { .category = LION_FAULT };
-    if (attribute == NULL || lion_db_value(end, step->db, attribute, &form, &step->arena, &error) < 0)
+    if (attribute == NULL ||
+        lion_db_value(end, step->db, attribute, &form, &step->arena, &error) < 0)
         lion_bind_step_fail(L, step, &error);
     return end;
 }
 
-/* cursor_open(db, index number, components, { reverse, seek, in_attribute, end }) → step, or nil: nothing can match */
+/* cursor_open(db, index number, components, { reverse, seek, in_attribute, end }) → step, or nil:
+ * nothing can match */
 static int cursor_open(lua_State *L)
 {
     lion_bind_db *db = lion_bind_db_check(L, 1);
@@ -350,16 +363,20 @@ static int cursor_open(lua_State *L)
     lion_bind_read(L, 3, &step->arena, &forms);
     lion_key *key = lion_arena_new(&step->arena, lion_key);
     lion_error error;
-    lion_status status = lion_db_key(key, step->db, index, forms.items, forms.count, &step->arena, &error);
+    lion_status status =
+        lion_db_key(key, step->db, index, forms.items, forms.count, &step->arena, &error);
     if (status < 0) return lion_bind_step_fail(L, step, &error);
     if (status == LION_ABSENT) {
         lion_bind_step_close(step);
         return 0;
     }
-    lion_cursor_options options = { .columns = LION_COLUMN_ALL, .is_reverse = flag(L, 4, "reverse"),
-                                    .is_seek = flag(L, 4, "seek"), .is_in_attribute = flag(L, 4, "in_attribute") };
+    lion_cursor_options options = { .columns = LION_COLUMN_ALL,
+                                    .is_reverse = flag(L, 4, "reverse"),
+                                    .is_seek = flag(L, 4, "seek"),
+                                    .is_in_attribute = flag(L, 4, "in_attribute") };
     options.end_v = read_end(L, step, key);
-    if (lion_cursor_open(&step->cursor, &step->db->view, index, key, &options, &step->arena, &error) < 0)
+    if (lion_cursor_open(&step->cursor, &step->db->view, index, key, &options, &step->arena,
+                         &error) < 0)
         return lion_bind_step_fail(L, step, &error);
     return 1;
 }
@@ -367,7 +384,8 @@ static int cursor_open(lua_State *L)
 /* Datoms handed to Lua at once: a loop that ends early has paid for few. */
 #define CURSOR_ROWS 128
 
-/* cursor_next(step, out) → number of datoms put into out[1…]; 0: a call is wanted; nil: the end, the step is closed */
+/* cursor_next(step, out) → number of datoms put into out[1…]; 0: a call is wanted; nil: the end,
+ * the step is closed */
 static int cursor_next(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, LION_BIND_CURSOR);
@@ -407,16 +425,11 @@ static int cursor_next(lua_State *L)
 static lion_call *call_of(lion_bind_step *step)
 {
     switch (step->kind) {
-    case LION_BIND_TRANSACT:
-        return lion_transacting_call(step->transacting);
-    case LION_BIND_WITH:
-        return lion_tx_call(step->tx);
-    case LION_BIND_PULL:
-        return lion_pull_call(step->pull);
-    case LION_BIND_CURSOR:
-        return lion_cursor_call(step->cursor);
-    default:
-        return lion_query_call(step->run);
+    case LION_BIND_TRANSACT: return lion_transacting_call(step->transacting);
+    case LION_BIND_WITH: return lion_tx_call(step->tx);
+    case LION_BIND_PULL: return lion_pull_call(step->pull);
+    case LION_BIND_CURSOR: return lion_cursor_call(step->cursor);
+    default: return lion_query_call(step->run);
     }
 }
 

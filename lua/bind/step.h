@@ -1,5 +1,6 @@
-/* step.h - work that may need user functions: a transaction, a `with`, a pull, a cursor, a query's run. Lua drives it:
- * step; where a call is wanted, run the function and answer; step again. Private to lua/bind. */
+/* step.h - work that may need user functions: a transaction, a `with`, a pull, a cursor, a query's
+ * run. Lua drives it: step; where a call is wanted, run the function and answer; step again.
+ * Private to lua/bind. */
 #ifndef LION_LUA_BIND_STEP_H
 #define LION_LUA_BIND_STEP_H
 
@@ -8,17 +9,21 @@
 #include "query/query.h"
 
 typedef enum lion_bind_step_kind {
-    LION_BIND_TRANSACT = 1, LION_BIND_WITH, LION_BIND_PULL, LION_BIND_CURSOR, LION_BIND_RUN
+    LION_BIND_TRANSACT = 1,
+    LION_BIND_WITH,
+    LION_BIND_PULL,
+    LION_BIND_CURSOR,
+    LION_BIND_RUN
 } lion_bind_step_kind;
 
 typedef struct lion_bind_step {
     uint8_t kind;
     bool is_open;
-    bool is_done;             /* the result stands */
+    bool is_done; /* the result stands */
     lion_arena arena;
-    lion_bind_link *links;    /* in the arena; one for each connection that is read */
+    lion_bind_link *links; /* in the arena; one for each connection that is read */
     uint32_t link_count;
-    lion_db *db;              /* kept; NULL: TRANSACT and RUN keep their own */
+    lion_db *db; /* kept; NULL: TRANSACT and RUN keep their own */
     union {
         lion_transacting *transacting;
         lion_tx *tx;
@@ -27,16 +32,18 @@ typedef struct lion_bind_step {
         lion_query_run *run;
     };
     size_t pull_count;
-    lion_datom_batch datoms;  /* CURSOR: the present batch, rows from `row` on not handed out yet */
+    lion_datom_batch datoms; /* CURSOR: the present batch, rows from `row` on not handed out yet */
     uint32_t row;
-    lion_query_batch rows;    /* RUN: the present batch */
+    lion_query_batch rows; /* RUN: the present batch */
 } lion_bind_step;
 
 /* Pushed, open, without work. */
 lion_bind_step *lion_bind_step_push(lua_State *L, lion_bind_step_kind kind);
 /* conns may hold NULL and the same connection twice. */
-void lion_bind_step_link(lua_State *L, lion_bind_step *step, lion_bind_conn *const *conns, size_t count);
-lion_bind_step *lion_bind_step_check(lua_State *L, int index, int kind); /* kind 0: any; raises lion/closed */
+void lion_bind_step_link(lua_State *L, lion_bind_step *step, lion_bind_conn *const *conns,
+                         size_t count);
+lion_bind_step *lion_bind_step_check(lua_State *L, int index,
+                                     int kind); /* kind 0: any; raises lion/closed */
 void lion_bind_step_close(lion_bind_step *step);
 /* Close the step and raise. */
 int lion_bind_step_fail(lua_State *L, lion_bind_step *step, const lion_error *error);

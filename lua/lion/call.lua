@@ -1,5 +1,7 @@
---- User functions: their names, and the answers to what the core asks to be called. A step of the core that wants a function
--- stops; here the function runs over the whole batch in a loop of its own, which LuaJIT compiles together with it.
+--- User functions: their names, and the answers to what the core asks to be called. A step of the
+-- core that wants a function
+-- stops; here the function runs over the whole batch in a loop of its own, which LuaJIT compiles
+-- together with it.
 -- @module lion.call
 local anomaly = require "lion.anomaly"
 local core = require "lion.core"
@@ -9,23 +11,35 @@ local values = require "lion.values"
 local call = {}
 
 -- Kinds of calls, as core/data/call.h numbers them.
-local PREDICATE, FUNCTION, AGGREGATE, FILTER, TRANSACTION, ATTRIBUTE, ENTITY, XFORM = 1, 2, 3, 4, 5, 6, 7, 8
+local PREDICATE, FUNCTION, AGGREGATE, FILTER = 1, 2, 3, 4
+local TRANSACTION, ATTRIBUTE, ENTITY, XFORM = 5, 6, 7, 8
 
 local WHAT = {
-  [PREDICATE] = "predicate", [FUNCTION] = "function", [AGGREGATE] = "aggregate", [FILTER] = "filter",
-  [TRANSACTION] = "transaction function", [ATTRIBUTE] = "attribute predicate", [ENTITY] = "entity predicate", [XFORM] = "xform",
+  [PREDICATE] = "predicate",
+  [FUNCTION] = "function",
+  [AGGREGATE] = "aggregate",
+  [FILTER] = "filter",
+  [TRANSACTION] = "transaction function",
+  [ATTRIBUTE] = "attribute predicate",
+  [ENTITY] = "entity predicate",
+  [XFORM] = "xform",
 }
 
--- ---- names ------------------------------------------------------------------------------------------------------
+-- ---- names ------------------------------------------------------------------------------------
 
 local registry = {}
 
---- Give a function a name, so that queries, transactions and pulls can call it. nil takes the name away.
+--- Give a function a name, so that queries, transactions and pulls can call it. nil takes the name
+-- away.
 -- @tparam string name "module/function"
 -- @tparam function fn
 function call.register(name, fn)
   if type(name) ~= "string" or not name:find("^[^/%s:]+/[^%s]+$") then
-    anomaly.incorrect("lion/syntax", "a function's name is \"module/function\", not %s", tostring(name))
+    anomaly.incorrect(
+      "lion/syntax",
+      "a function's name is \"module/function\", not %s",
+      tostring(name)
+    )
   end
   if fn ~= nil and type(fn) ~= "function" then
     anomaly.incorrect("lion/syntax", "%s is to be a function, not a %s", name, type(fn))
@@ -48,12 +62,15 @@ local function resolve(kind, name, fn)
   end
   fn = registry[name] or registry[name:gsub("^:", "")]
   if fn then return fn end
-  local message = ("there is no %s named %s: lion.fn(%q, f) makes one known"):format(WHAT[kind], name, name)
-  if kind == TRANSACTION then anomaly.incorrect("db.error/not-a-data-function", (message:gsub("%%", "%%%%"))) end
+  local message = "there is no %s named %s: lion.fn(%q, f) makes one known"
+  message = message:format(WHAT[kind], name, name)
+  if kind == TRANSACTION then
+    anomaly.incorrect("db.error/not-a-data-function", (message:gsub("%%", "%%%%")))
+  end
   error(anomaly.new("not-found", "lion/not-found", message), 0)
 end
 
--- ---- loops over rows, made for each function and number of arguments -----------------------------------------------
+-- ---- loops over rows, made for each function and number of arguments --------------------------
 
 local loops = setmetatable({}, { __mode = "k" })
 
@@ -109,7 +126,7 @@ local function run(kind, fn, rows, db, arguments, count)
   return { (fn(unpack(arguments, 1, count))) }
 end
 
--- ---- errors -----------------------------------------------------------------------------------------------------
+-- ---- errors -----------------------------------------------------------------------------------
 
 --- What a user's function raised, as an error that says whose it is.
 local function wrap(kind, name, e)
@@ -118,12 +135,14 @@ local function wrap(kind, name, e)
     if e.message == nil then e.message = "cancelled by " .. (name or "a function") end
     return anomaly.wrap(e)
   end
-  local message = ("the %s %sfailed: %s"):format(WHAT[kind] or "function", name and name .. " " or "", tostring(e))
+  local whose = name and name .. " " or ""
+  local message = ("the %s %sfailed: %s"):format(WHAT[kind] or "function", whose, tostring(e))
   return anomaly.new("fault", "lion/function-failed", message, { error = e })
 end
 
 --- Abort the transaction or query that runs the calling function.
--- @tparam table e category (default incorrect), message, and whatever else the caller of the transaction is to know
+-- @tparam table e category (default incorrect), message, and whatever else the caller of the
+-- transaction is to know
 function call.cancel(e)
   if type(e) ~= "table" then e = { message = tostring(e) } end
   local copy = {}

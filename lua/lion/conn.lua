@@ -14,14 +14,27 @@ Conn.__index = Conn
 local TX_FIRST = 3 * 2 ^ 42
 local T_END = 1e11
 
--- ---- opening ----------------------------------------------------------------------------------------------------
+-- ---- opening ----------------------------------------------------------------------------------
 
 local DURABILITY = { full = 0, interval = 1, none = 2 }
 local MB, GB = 2 ^ 20, 2 ^ 30
 
-local NUMBERS = { interval_ms = "interval_ms", segment_size = "segment_size", node_entries = "node_entries", datoms_max = "datoms_max" }
-local KNOWN = { durability = true, read_only = true, create = true, cache_mb = true, novelty_mb = true, memory_mb = true,
-  temp_mb = true, timeout_ms = true, map_gb = true, token = true }
+local NUMBERS = {
+  interval_ms = "interval_ms", segment_size = "segment_size", node_entries = "node_entries",
+  datoms_max = "datoms_max",
+}
+local KNOWN = {
+  durability = true,
+  read_only = true,
+  create = true,
+  cache_mb = true,
+  novelty_mb = true,
+  memory_mb = true,
+  temp_mb = true,
+  timeout_ms = true,
+  map_gb = true,
+  token = true,
+}
 
 local function number(options, name)
   local value = options[name]
@@ -34,32 +47,53 @@ end
 -- Options of lion.connect → those of the core, and the limits of queries.
 local function read_options(options)
   if options == nil then options = {} end
-  if type(options) ~= "table" then anomaly.incorrect("lion/syntax", "options are a table, not a %s", type(options)) end
+  if type(options) ~= "table" then
+    anomaly.incorrect("lion/syntax", "options are a table, not a %s", type(options))
+  end
   for name in pairs(options) do
-    if not KNOWN[name] and not NUMBERS[name] then anomaly.incorrect("lion/syntax", "%s is no option of lion.connect", tostring(name)) end
+    if not KNOWN[name] and not NUMBERS[name] then
+      anomaly.incorrect("lion/syntax", "%s is no option of lion.connect", tostring(name))
+    end
   end
   local durability = DURABILITY[options.durability or "full"]
   if not durability then
-    anomaly.incorrect("lion/syntax", "durability is full, interval or none, not %s", tostring(options.durability))
+    anomaly.incorrect(
+      "lion/syntax",
+      "durability is full, interval or none, not %s",
+      tostring(options.durability)
+    )
   end
-  local result = { durability = durability, read_only = options.read_only, no_create = options.create == false }
+  local result = {
+    durability = durability, read_only = options.read_only, no_create = options.create == false,
+  }
   for name, field in pairs(NUMBERS) do result[field] = number(options, name) end
-  local novelty, map, memory = number(options, "novelty_mb"), number(options, "map_gb"), number(options, "memory_mb")
+  local novelty, map = number(options, "novelty_mb"), number(options, "map_gb")
+  local memory = number(options, "memory_mb")
   result.novelty_max = novelty and math.floor(novelty * MB)
   result.map_size = map and math.floor(map * GB)
-  return result, { timeout = number(options, "timeout_ms"), memory_max = memory and math.floor(memory * MB) }
+  local memory_max = memory and math.floor(memory * MB)
+  return result, { timeout = number(options, "timeout_ms"), memory_max = memory_max }
 end
 
 local function check_uri(uri)
   if type(uri) ~= "string" or uri == "" then
-    anomaly.incorrect("lion/syntax", "a database's URI is a path, \"mem:\" or \"mem:name\", not %s", tostring(uri))
+    anomaly.incorrect(
+      "lion/syntax",
+      "a database's URI is a path, \"mem:\" or \"mem:name\", not %s",
+      tostring(uri)
+    )
   end
   local scheme = uri:match("^(%a[%w+.-]+):")
   if scheme == "unix" or scheme == "http" or scheme == "https" then
     anomaly.unsupported("connections to a live node (%s) are not built yet", uri)
   end
   if scheme and scheme ~= "mem" then
-    anomaly.incorrect("lion/syntax", "%s: there is no scheme %s; a path, mem:, unix: and http: are known", uri, scheme)
+    anomaly.incorrect(
+      "lion/syntax",
+      "%s: there is no scheme %s; a path, mem:, unix: and http: are known",
+      uri,
+      scheme
+    )
   end
 end
 
@@ -71,13 +105,20 @@ end
 
 --- Open a database; it is made if it is not there.
 -- @tparam string uri a path, "mem:" (private) or "mem:name" (shared in the process)
--- @tparam[opt] table options durability, interval_ms, read_only, create, novelty_mb, memory_mb, timeout_ms, map_gb
+-- @tparam[opt] table options durability, interval_ms, read_only, create, novelty_mb, memory_mb,
+-- timeout_ms, map_gb
 function conn.connect(uri, options)
   check_uri(uri)
   local native, limits = read_options(options)
   local handle = core.connect(uri, native)
-  return setmetatable({ handle = handle, uri = uri, name = name_of(uri), limits = limits, listeners = {}, heard = nil,
-    is_polling = false }, Conn)
+  return setmetatable({
+    handle = handle,
+    uri = uri,
+    name = name_of(uri),
+    limits = limits,
+    listeners = {},
+    is_polling = false,
+  }, Conn)
 end
 
 function Conn:__tostring() return "connection to " .. self.uri end
@@ -85,16 +126,21 @@ function Conn:__tostring() return "connection to " .. self.uri end
 --- Is it a connection?
 function conn.is(x) return getmetatable(x) == Conn end
 
--- ---- listening --------------------------------------------------------------------------------------------------
+-- ---- listening --------------------------------------------------------------------------------
 
 local function place_of(value)
-  return { t = value.basis_t, next_counter = value.next_counter, instant = value.tx_instant, db = value }
+  return {
+    t = value.basis_t, next_counter = value.next_counter, instant = value.tx_instant, db = value,
+  }
 end
 
 -- A report of what the log holds of one transaction; its values are bounded by its t.
 local function report_of(self, newest, before, t, instant, datoms, next_counter)
   local after = db.wrap(core.at_basis(newest.handle, t, next_counter, instant), self)
-  return { t = t, tx = t + TX_FIRST, tx_instant = instant, tx_data = datoms, tempids = {}, db_before = before, db_after = after }
+  return {
+    t = t, tx = t + TX_FIRST, tx_instant = instant, tx_data = datoms, tempids = {},
+    db_before = before, db_after = after,
+  }
 end
 
 local function tell(self, report)
@@ -105,7 +151,8 @@ local function tell(self, report)
   end
 end
 
--- Hand what is new to the listeners, in order of t. `own`: the report of this connection's own transaction.
+-- Hand what is new to the listeners, in order of t. `own`: the report of this connection's own
+-- transaction.
 local function poll(self, own)
   if #self.listeners == 0 or self.is_polling then return end
   self.is_polling = true
@@ -117,7 +164,8 @@ local function poll(self, own)
       while true do
         local t, instant, datoms, next_counter = core.tx_range_next(range)
         if not t then break end
-        local report = own and own.t == t and own or report_of(self, newest, self.heard.db, t, instant, datoms, next_counter)
+        local report = own and own.t == t and own
+          or report_of(self, newest, self.heard.db, t, instant, datoms, next_counter)
         self.heard = place_of(report.db_after)
         tell(self, report)
         if not core.conn_is_open(self.handle) then return end
@@ -132,7 +180,9 @@ end
 --- Hear of every transaction, in order of t, once it is durable. Returns the function that ends it.
 -- @tparam function fn of a report
 function Conn:listen(fn)
-  if type(fn) ~= "function" then anomaly.incorrect("lion/syntax", "listen takes a function of a report, not a %s", type(fn)) end
+  if type(fn) ~= "function" then
+    anomaly.incorrect("lion/syntax", "listen takes a function of a report, not a %s", type(fn))
+  end
   local newest = self:db()
   if #self.listeners == 0 then self.heard = place_of(newest) end
   local listener = { fn = fn }
@@ -145,7 +195,7 @@ function Conn:listen(fn)
   end
 end
 
--- ---- values and transactions ------------------------------------------------------------------------------------
+-- ---- values and transactions ------------------------------------------------------------------
 
 --- The newest durable value.
 function Conn:db()
@@ -157,9 +207,13 @@ end
 -- @param tx an array of operations, or EDN text
 -- @tparam[opt] table options id (a uuid: the same id again writes nothing), timeout_ms
 function Conn:transact(tx, options)
-  if options ~= nil and type(options) ~= "table" then anomaly.incorrect("lion/syntax", "transact's options are a table { id =, timeout_ms = }") end
+  if options ~= nil and type(options) ~= "table" then
+    anomaly.incorrect("lion/syntax", "transact's options are a table { id =, timeout_ms = }")
+  end
   local id = options and options.id
-  if id ~= nil and type(id) ~= "string" then anomaly.incorrect("lion/syntax", "a transaction's id is a uuid's text") end
+  if id ~= nil and type(id) ~= "string" then
+    anomaly.incorrect("lion/syntax", "a transaction's id is a uuid's text")
+  end
   local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), id))
   local report = core.report(step)
   report.db_before = db.wrap(report.db_before, self)
@@ -171,7 +225,9 @@ end
 -- A t, or the t of a transaction id; nil for nil.
 local function plain_t(x, what)
   if x == nil then return nil end
-  if type(x) ~= "number" or x % 1 ~= 0 then anomaly.incorrect("lion/syntax", "%s is a t or a transaction id, not %s", what, tostring(x)) end
+  if type(x) ~= "number" or x % 1 ~= 0 then
+    anomaly.incorrect("lion/syntax", "%s is a t or a transaction id, not %s", what, tostring(x))
+  end
   return x >= TX_FIRST and x - TX_FIRST or x
 end
 
@@ -194,7 +250,11 @@ end
 
 local function log_point(value, x)
   if x ~= nil and type(x) ~= "number" and type(x) ~= "string" then
-    anomaly.incorrect("lion/syntax", "a point in the log is a t, a transaction id or an instant, not %s", tostring(x))
+    anomaly.incorrect(
+      "lion/syntax",
+      "a point in the log is a t, a transaction id or an instant, not %s",
+      tostring(x)
+    )
   end
   return x ~= nil and beginning(value, x) or nil
 end
@@ -214,9 +274,14 @@ function Conn:tx_range(from, to)
 end
 
 --- The log as a source of queries.
-function Conn:log() anomaly.unsupported("the log as a source of queries is not built yet: conn:tx_range reads it (%s)", self.uri) end
+function Conn:log()
+  anomaly.unsupported(
+    "the log as a source of queries is not built yet: conn:tx_range reads it (%s)",
+    self.uri
+  )
+end
 
--- ---- upkeep -----------------------------------------------------------------------------------------------------
+-- ---- upkeep -----------------------------------------------------------------------------------
 
 --- Bring everything into the trees; returns the t up to which they are complete.
 function Conn:request_index() return core.conn_index(self.handle) end
@@ -225,7 +290,9 @@ function Conn:stats() return core.conn_stats(self.handle) end
 
 --- A live copy, as one clean file.
 function Conn:backup(path)
-  if type(path) ~= "string" then anomaly.incorrect("lion/syntax", "backup takes the path of the copy") end
+  if type(path) ~= "string" then
+    anomaly.incorrect("lion/syntax", "backup takes the path of the copy")
+  end
   core.conn_backup(self.handle, path)
 end
 

@@ -21,15 +21,26 @@ local INDEXES = { eavt = 0, aevt = 1, avet = 2, vaet = 3 }
 -- @param conn the connection; kept alive by its values
 -- @tparam[opt] table functions of filters; kept alive by their values
 function db.wrap(handle, conn, functions)
-  local basis_t, as_of_t, since_t, is_history, next_counter, instant, is_filtered = core.info(handle)
+  local basis, as_of, since, is_history, counter, instant, is_filtered = core.info(handle)
   return setmetatable({
-    handle = handle, conn = conn, functions = functions, limits = conn and conn.limits, name = conn and conn.name,
-    basis_t = basis_t, as_of_t = as_of_t >= 0 and as_of_t or nil, since_t = since_t >= 0 and since_t or nil,
-    is_history = is_history, is_filtered = is_filtered, next_counter = next_counter, tx_instant = instant,
+    handle = handle,
+    conn = conn,
+    functions = functions,
+    limits = conn and conn.limits,
+    name = conn and conn.name,
+    basis_t = basis,
+    as_of_t = as_of >= 0 and as_of or nil,
+    since_t = since >= 0 and since or nil,
+    is_history = is_history,
+    is_filtered = is_filtered,
+    next_counter = counter,
+    tx_instant = instant,
   }, Db)
 end
 
-local function derive(self, handle, functions) return db.wrap(handle, self.conn, functions or self.functions) end
+local function derive(self, handle, functions)
+  return db.wrap(handle, self.conn, functions or self.functions)
+end
 
 function Db.__eq(a, b) return core.equal(a.handle, b.handle) end
 
@@ -40,13 +51,17 @@ function Db:__tostring()
   return ("db %s at %d%s"):format(self.name or "", self.basis_t, view)
 end
 
--- ---- time -------------------------------------------------------------------------------------------------------
+-- ---- time -------------------------------------------------------------------------------------
 
 --- The t of a point in time: a t, a transaction id, an instant (ms, or RFC 3339 text).
 function db.point(self, x)
   if type(x) == "string" then return core.point(self.handle, values.instant(x), true) end
   if type(x) ~= "number" and type(x) ~= "cdata" then
-    anomaly.incorrect("lion/syntax", "a point in time is a t, a transaction id or an instant, not %s", tostring(x))
+    anomaly.incorrect(
+      "lion/syntax",
+      "a point in time is a t, a transaction id or an instant, not %s",
+      tostring(x)
+    )
   end
   return core.point(self.handle, x)
 end
@@ -60,17 +75,29 @@ function Db:history() return derive(self, core.history(self.handle)) end
 
 --- The datoms that fn(db, datom) lets through.
 function Db:filter(fn)
-  if type(fn) ~= "function" then anomaly.incorrect("lion/syntax", "filter takes a function of a database and a datom, not a %s", type(fn)) end
+  if type(fn) ~= "function" then
+    anomaly.incorrect(
+      "lion/syntax",
+      "filter takes a function of a database and a datom, not a %s",
+      type(fn)
+    )
+  end
   local functions = { fn, self.functions }
   return derive(self, core.filter(self.handle, fn), functions)
 end
 
--- ---- with -------------------------------------------------------------------------------------------------------
+-- ---- with -------------------------------------------------------------------------------------
 
 --- Transaction data as the core takes them: an array, or EDN text that holds one.
 function db.tx_data(tx)
   if type(tx) == "string" then tx = edn.read_tx(tx) end
-  if type(tx) ~= "table" then anomaly.incorrect("lion/syntax", "a transaction is an array of operations or EDN text, not a %s", type(tx)) end
+  if type(tx) ~= "table" then
+    anomaly.incorrect(
+      "lion/syntax",
+      "a transaction is an array of operations or EDN text, not a %s",
+      type(tx)
+    )
+  end
   return tx
 end
 
@@ -83,7 +110,7 @@ function Db:with(tx)
   return report
 end
 
--- ---- queries ----------------------------------------------------------------------------------------------------
+-- ---- queries ----------------------------------------------------------------------------------
 
 --- Ask: the shape follows the find specification.
 function Db:q(q, ...)
@@ -103,11 +130,13 @@ function Db:explain(q, ...)
   return find.explain(q, arguments, count, find.add_limits({}, arguments, count))
 end
 
--- ---- entities ---------------------------------------------------------------------------------------------------
+-- ---- entities ---------------------------------------------------------------------------------
 
 --- The id of an entity given as id, ident or lookup ref; nil where there is none.
 function Db:entid(x)
-  if x == nil then anomaly.incorrect("lion/syntax", "entid of nil: an id, an ident or a lookup ref is expected") end
+  if x == nil then
+    anomaly.incorrect("lion/syntax", "entid of nil: an id, an ident or a lookup ref is expected")
+  end
   return core.entid(self.handle, x)
 end
 
@@ -138,7 +167,9 @@ end
 --- The same of many entities, in their order; lion.null for what has nothing.
 function Db:pull_many(pattern, list)
   local normal = pull.normalise(pattern)
-  if type(list) ~= "table" then anomaly.incorrect("lion/syntax", "pull_many takes an array of entities, not a %s", type(list)) end
+  if type(list) ~= "table" then
+    anomaly.incorrect("lion/syntax", "pull_many takes an array of entities, not a %s", type(list))
+  end
   local ids, places, results = {}, {}, {}
   for i = 1, #list do
     local id = self:entid(list[i])
@@ -157,11 +188,13 @@ function Db:entity(x)
   return id and entity.new(self, id) or nil
 end
 
--- ---- indexes ----------------------------------------------------------------------------------------------------
+-- ---- indexes ----------------------------------------------------------------------------------
 
 local function index_number(name)
   local number = type(name) == "string" and INDEXES[name:gsub("^:", "")]
-  if not number then anomaly.incorrect("lion/syntax", "%s is no index: eavt, aevt, avet or vaet", tostring(name)) end
+  if not number then
+    anomaly.incorrect("lion/syntax", "%s is no index: eavt, aevt, avet or vaet", tostring(name))
+  end
   return number
 end
 
@@ -171,9 +204,13 @@ local function components_of(...)
   local components = { ... }
   while count > 0 and components[count] == nil do count = count - 1 end
   for i = 1, count do
-    if components[i] == nil then anomaly.incorrect("lion/syntax", "component %d is nil, and others stand behind it", i) end
+    if components[i] == nil then
+      anomaly.incorrect("lion/syntax", "component %d is nil, and others stand behind it", i)
+    end
   end
-  if count > 4 then anomaly.incorrect("lion/syntax", "an index has four components, and %d are given", count) end
+  if count > 4 then
+    anomaly.incorrect("lion/syntax", "an index has four components, and %d are given", count)
+  end
   return components
 end
 
@@ -203,9 +240,13 @@ local function iterate(self, number, components, options)
 end
 
 --- The datoms with these components, in the order of the index.
-function Db:datoms(index, ...) return iterate(self, index_number(index), components_of(...), NOTHING) end
+function Db:datoms(index, ...)
+  return iterate(self, index_number(index), components_of(...), NOTHING)
+end
 --- The datoms from these components on, to the end of the index.
-function Db:seek(index, ...) return iterate(self, index_number(index), components_of(...), { seek = true }) end
+function Db:seek(index, ...)
+  return iterate(self, index_number(index), components_of(...), { seek = true })
+end
 
 --- The datoms of an attribute whose value is at least `from` and below `to`, by value.
 function Db:index_range(attr, from, to)
@@ -224,25 +265,37 @@ function Db:count(index, ...)
   return count
 end
 
--- ---- index_pull -------------------------------------------------------------------------------------------------
+-- ---- index_pull -------------------------------------------------------------------------------
 
-local PULL_KEYS = { index = true, pattern = true, selector = true, start = true, reverse = true, offset = true, limit = true }
+local PULL_KEYS = {
+  index = true, pattern = true, selector = true, start = true, reverse = true, offset = true,
+  limit = true,
+}
 local PULL_BATCH = 64
 
 local function check_index_pull(options)
-  if type(options) ~= "table" then anomaly.incorrect("lion/syntax", "index_pull takes a table { index =, pattern =, start =, … }") end
+  if type(options) ~= "table" then
+    anomaly.incorrect("lion/syntax", "index_pull takes a table { index =, pattern =, start =, … }")
+  end
   for key in pairs(options) do
-    if not PULL_KEYS[key] then anomaly.incorrect("lion/syntax", "%s is no option of index_pull", tostring(key)) end
+    if not PULL_KEYS[key] then
+      anomaly.incorrect("lion/syntax", "%s is no option of index_pull", tostring(key))
+    end
   end
   if options.index ~= "avet" and options.index ~= "aevt" then
-    anomaly.incorrect("lion/syntax", "index_pull walks avet or aevt, not %s", tostring(options.index))
+    anomaly.incorrect(
+      "lion/syntax",
+      "index_pull walks avet or aevt, not %s",
+      tostring(options.index)
+    )
   end
   if type(options.start) ~= "table" or options.start[1] == nil then
     anomaly.incorrect("lion/syntax", "index_pull starts at { attribute [, value or entity] }")
   end
 end
 
--- The entities of an index from a place on: those of the datoms, or what their references name in aevt.
+-- The entities of an index from a place on: those of the datoms, or what their references name in
+-- aevt.
 local function index_entities(self, options)
   local is_aevt = options.index == "aevt"
   local datoms = iterate(self, INDEXES[options.index], options.start,
@@ -289,7 +342,7 @@ function Db:index_pull(options)
   end
 end
 
--- ---- statistics -------------------------------------------------------------------------------------------------
+-- ---- statistics -------------------------------------------------------------------------------
 
 local function distinct_values(self, attribute)
   local known = core.indexed_distinct(self.handle, attribute.id)
@@ -298,7 +351,13 @@ local function distinct_values(self, attribute)
   for datom in iterate(self, INDEXES.aevt, { attribute.id }, NOTHING) do
     local v = datom[3]
     local kind = type(v)
-    if kind == "table" then v = edn.write(v) elseif kind == "cdata" then v = tostring(v) elseif v ~= v then v = "NaN" end
+    if kind == "table" then
+      v = edn.write(v)
+    elseif kind == "cdata" then
+      v = tostring(v)
+    elseif v ~= v then
+      v = "NaN"
+    end
     if not seen[v] then
       seen[v], count = true, count + 1
     end
@@ -311,7 +370,9 @@ function Db:stats()
   local attrs = {}
   for _, attribute in ipairs(core.attributes(self.handle)) do
     local count = self:count("aevt", attribute.id)
-    if count > 0 then attrs[attribute.ident:sub(2)] = { count = count, distinct = distinct_values(self, attribute) } end
+    if count > 0 then
+      attrs[attribute.ident:sub(2)] = { count = count, distinct = distinct_values(self, attribute) }
+    end
   end
   return { datoms = self:count("eavt"), attrs = attrs }
 end

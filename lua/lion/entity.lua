@@ -1,4 +1,5 @@
---- Entities: a lazy map of one id at one time. Attributes are read when they are asked for, and kept.
+--- Entities: a lazy map of one id at one time. Attributes are read when they are asked for, and
+-- kept.
 -- @module lion.entity
 local anomaly = require "lion.anomaly"
 local core = require "lion.core"
@@ -7,7 +8,8 @@ local entity = {}
 
 local Entity = { __lion = "entity" }
 
--- What an entity is, kept beside it, so that pairs() over a touched entity shows its attributes alone.
+-- What an entity is, kept beside it, so that pairs() over a touched entity shows its attributes
+-- alone.
 local hidden = setmetatable({}, { __mode = "k" })
 
 local function make(db, id)
@@ -21,7 +23,10 @@ end
 -- @tparam number id
 function entity.new(db, id)
   if db.is_history then
-    anomaly.incorrect("lion/syntax", "a history has no entities: ask a value of one time, such as db:as_of(t)")
+    anomaly.incorrect(
+      "lion/syntax",
+      "a history has no entities: ask a value of one time, such as db:as_of(t)"
+    )
   end
   return make(db, id)
 end
@@ -63,7 +68,11 @@ local function read(self, key)
   local space, reverse = name:match("^(.*)/_(.+)$")
   if not space then space, reverse = name:match("^()_(.+)$") end
   if not reverse then return read_forward(data.db, data.id, name) end
-  return read_reverse(data.db, data.id, type(space) == "string" and space .. "/" .. reverse or reverse)
+  return read_reverse(
+    data.db,
+    data.id,
+    type(space) == "string" and space .. "/" .. reverse or reverse
+  )
 end
 
 --- Load all attributes, those of components too, into the entity itself.
@@ -101,7 +110,9 @@ function Entity:__index(key)
   return value
 end
 
-function Entity:__newindex() anomaly.incorrect("lion/syntax", "an entity is read only: change it by a transaction") end
+function Entity.__newindex()
+  anomaly.incorrect("lion/syntax", "an entity is read only: change it by a transaction")
+end
 function Entity.__eq(a, b) return hidden[a].id == hidden[b].id and hidden[a].db == hidden[b].db end
 function Entity:__tostring() return "entity " .. ("%.0f"):format(hidden[self].id) end
 

@@ -1,4 +1,5 @@
---- Queries run: inputs matched with what the query takes, batches shaped as the find specification says.
+--- Queries run: inputs matched with what the query takes, batches shaped as the find specification
+-- says.
 -- @module lion.find
 local anomaly = require "lion.anomaly"
 local call = require "lion.call"
@@ -9,11 +10,14 @@ local values = require "lion.values"
 
 local find = {}
 
--- ---- prepared queries -------------------------------------------------------------------------------------------
+-- ---- prepared queries -------------------------------------------------------------------------
 
-local Prepared = { __lion = "prepared", __tostring = function(self) return "prepared " .. tostring(self.query) end }
+local Prepared = {
+  __lion = "prepared", __tostring = function(self) return "prepared " .. tostring(self.query) end,
+}
 
--- Queries given as tables are compiled once where they are prepared; texts are cached by lion.query.
+-- Queries given as tables are compiled once where they are prepared; texts are cached by
+-- lion.query.
 local function compile(q, rules)
   if getmetatable(q) == Prepared then
     if type(q.query) == "string" or rules ~= nil then return query.compile(q.query, rules) end
@@ -21,7 +25,11 @@ local function compile(q, rules)
     return q.compiled
   end
   if type(q) ~= "string" and type(q) ~= "table" then
-    anomaly.incorrect("lion/syntax", "a query is EDN text, a table or what lion.prepare made, not a %s", type(q))
+    anomaly.incorrect(
+      "lion/syntax",
+      "a query is EDN text, a table or what lion.prepare made, not a %s",
+      type(q)
+    )
   end
   return query.compile(q, rules)
 end
@@ -39,7 +47,7 @@ function find.prepare(q)
   return self
 end
 
--- ---- inputs -----------------------------------------------------------------------------------------------------
+-- ---- inputs -----------------------------------------------------------------------------------
 
 local function is_db(x)
   local meta = type(x) == "table" and getmetatable(x)
@@ -51,13 +59,28 @@ local function input_for(parsed, argument, number)
   if parsed.kind == "pattern" then return pull.normalise(argument) end
   if parsed.kind == "source" then
     if type(argument) ~= "table" then
-      anomaly.incorrect("lion/syntax", "input %d (%s) is a database or an array of arrays, not %s", number, parsed.name or "$",
-        tostring(argument))
+      anomaly.incorrect(
+        "lion/syntax",
+        "input %d (%s) is a database or an array of arrays, not %s",
+        number,
+        parsed.name or "$",
+        tostring(argument)
+      )
     end
   elseif argument == nil then
-    anomaly.incorrect("lion/syntax", "input %d (%s) is nil: an absent value is lion.null", number, parsed.name or "?")
+    anomaly.incorrect(
+      "lion/syntax",
+      "input %d (%s) is nil: an absent value is lion.null",
+      number,
+      parsed.name or "?"
+    )
   elseif is_db(argument) then
-    anomaly.incorrect("lion/syntax", "input %d (%s) is a database, where the query takes a value", number, parsed.name or "?")
+    anomaly.incorrect(
+      "lion/syntax",
+      "input %d (%s) is a database, where the query takes a value",
+      number,
+      parsed.name or "?"
+    )
   end
   return argument
 end
@@ -67,14 +90,19 @@ local function match_inputs(compiled, arguments, count)
   local wanted = #parsed
   if compiled.is_source_unused and count == 0 and wanted == 1 then return { {} }, 1 end
   if count ~= wanted then
-    anomaly.incorrect("lion/syntax", "the query takes %d inputs (databases and rules counted), and %d are given", wanted, count)
+    anomaly.incorrect(
+      "lion/syntax",
+      "the query takes %d inputs (databases and rules counted), and %d are given",
+      wanted,
+      count
+    )
   end
   local inputs = {}
   for i = 1, wanted do inputs[i] = input_for(parsed[i], arguments[i], i) end
   return inputs, wanted
 end
 
--- ---- running ----------------------------------------------------------------------------------------------------
+-- ---- running ----------------------------------------------------------------------------------
 
 local function native(compiled)
   local handle = compiled.native
@@ -137,7 +165,13 @@ function find.open(q, arguments, count, options)
   local rules
   if at ~= nil then
     rules = arguments[at]
-    if rules == nil then anomaly.incorrect("lion/syntax", "the query takes rules (%%), as input %d, and none are given", at) end
+    if rules == nil then
+      anomaly.incorrect(
+        "lion/syntax",
+        "the query takes rules (%%), as input %d, and none are given",
+        at
+      )
+    end
   end
   local compiled = compile(q, rules)
   local handle = native(compiled)
@@ -153,7 +187,12 @@ function find.all(q, arguments, count, options)
     core.step_close(run)
     return result
   end
-  while core.query_next(run) do end -- a scalar's or tuple's rest: actual numbers stand at the end alone
+  -- a scalar's or tuple's rest: actual numbers stand at the end alone
+  while true do
+    local rows = core.query_next(run)
+    if rows == nil then break end
+    if rows == 0 then call.answer(run) end
+  end
   local tree = core.explain(run)
   core.step_close(run)
   return { ret = result, query_stats = tree }
@@ -162,16 +201,17 @@ end
 --- An iterator over the rows' values.
 function find.rows(q, arguments, count, options)
   local run, compiled = find.open(q, arguments, count, options)
-  local is_spread = compiled.keys == nil and (compiled.kind == "relation" or compiled.kind == "tuple")
+  local kind = compiled.kind
+  local is_spread = compiled.keys == nil and (kind == "relation" or kind == "tuple")
   local width = compiled.width
-  local buffer, at, filled = {}, 0, 0
+  local buffer, at, filled = { inputs = arguments }, 0, 0 -- inputs live as long as the run
   return function()
     if at >= filled then
       if not run then return nil end
       at, filled = 0, next_batch(run, compiled, buffer, 0) or 0
       if filled == 0 then
         core.step_close(run)
-        run, arguments = nil, nil -- the inputs stay alive as long as the run
+        run = nil
         return nil
       end
     end
@@ -196,14 +236,22 @@ function find.explain(q, arguments, count, options)
   return { text = text, tree = tree }
 end
 
--- ---- lion.q ---------------------------------------------------------------------------------------------------------
+-- ---- lion.q -----------------------------------------------------------------------------------
 
-local MAP_KEYS = { query = true, args = true, timeout = true, limit = true, offset = true, stats = true }
+local MAP_KEYS = {
+  query = true, args = true, timeout = true, limit = true, offset = true, stats = true,
+}
 
 local function whole(name, value, least)
   if value == nil then return nil end
   if type(value) ~= "number" or value % 1 ~= 0 or value < least then
-    anomaly.incorrect("lion/syntax", "%s is a whole number from %d on, not %s", name, least, tostring(value))
+    anomaly.incorrect(
+      "lion/syntax",
+      "%s is a whole number from %d on, not %s",
+      name,
+      least,
+      tostring(value)
+    )
   end
   return value
 end
@@ -211,7 +259,13 @@ end
 --- The options of a query map; raises for what is none.
 local function map_options(map)
   for key in pairs(map) do
-    if not MAP_KEYS[key] then anomaly.incorrect("lion/syntax", "%s is no option of a query (query, args, timeout, limit, offset, stats)", tostring(key)) end
+    if not MAP_KEYS[key] then
+      anomaly.incorrect(
+        "lion/syntax",
+        "%s is no option of a query (query, args, timeout, limit, offset, stats)",
+        tostring(key)
+      )
+    end
   end
   return { timeout = whole("timeout", map.timeout, 0), limit = whole("limit", map.limit, -1),
     offset = whole("offset", map.offset, 0), statistics = map.stats and 1 or nil }

@@ -5,7 +5,7 @@ local anomaly = require "lion.anomaly"
 local core = require "lion.core"
 local values = require "lion.values"
 
--- ---- what the binding borrows of Lua --------------------------------------------------------------------------------
+-- ---- what the binding borrows of Lua ----------------------------------------------------------
 
 local arshift = bit.arshift
 local int64, uint64 = ffi.typeof "int64_t", ffi.typeof "uint64_t"
@@ -17,7 +17,8 @@ local Datom = { __index = function(self, name)
   return place and rawget(self, place)
 end }
 function Datom:__tostring()
-  return ("[%.0f %s %s %.0f %s]"):format(self[1], tostring(self[2]), tostring(self[3]), self[4], tostring(self[5]))
+  local a, v, added = tostring(self[2]), tostring(self[3]), tostring(self[5])
+  return ("[%.0f %s %s %.0f %s]"):format(self[1], a, v, self[4], added)
 end
 
 local wrap -- of a database's handle; set below
@@ -56,7 +57,7 @@ local schema = require "lion.schema"
 
 wrap = db.wrap
 
--- ---- the module -----------------------------------------------------------------------------------------------------
+-- ---- the module -------------------------------------------------------------------------------
 
 local lion = {
   version = "0.1.0",
@@ -90,7 +91,9 @@ end
 local TX_FIRST = 3 * 2 ^ 42
 
 local function whole(x, what)
-  if type(x) ~= "number" or x % 1 ~= 0 or x < 0 then anomaly.incorrect("lion/syntax", "%s is a whole number, not %s", what, tostring(x)) end
+  if type(x) ~= "number" or x % 1 ~= 0 or x < 0 then
+    anomaly.incorrect("lion/syntax", "%s is a whole number, not %s", what, tostring(x))
+  end
   return x
 end
 
@@ -109,13 +112,19 @@ function lion.t_to_tx(t)
 end
 
 local function check_path(path, what)
-  if type(path) ~= "string" or path == "" then anomaly.incorrect("lion/syntax", "%s is a path, not %s", what, tostring(path)) end
-  if path:find("^mem:") then anomaly.unsupported("%s is a file, not a database in memory (%s)", what, path) end
+  if type(path) ~= "string" or path == "" then
+    anomaly.incorrect("lion/syntax", "%s is a path, not %s", what, tostring(path))
+  end
+  if path:find("^mem:") then
+    anomaly.unsupported("%s is a file, not a database in memory (%s)", what, path)
+  end
   return path
 end
 
 --- Put a backup in place, as a new database.
-function lion.restore(path, uri) core.restore(check_path(path, "a backup"), check_path(uri, "the new database")) end
+function lion.restore(path, uri)
+  core.restore(check_path(path, "a backup"), check_path(uri, "the new database"))
+end
 
 --- Remove a database's files; refused while it is open.
 function lion.delete(uri) core.delete(check_path(uri, "the database to delete")) end
@@ -143,7 +152,9 @@ function lion.partition(connection, name)
   local ident = ":" .. name:gsub("^:", "")
   local known = connection:db():entid(ident)
   if known then return known end
-  local report = connection:transact { { ["db/id"] = "partition", ["db/ident"] = ident, ["db.install/_partition"] = ":db.part/db" } }
+  local report = connection:transact {
+    { ["db/id"] = "partition", ["db/ident"] = ident, ["db.install/_partition"] = ":db.part/db" },
+  }
   return report.tempids.partition
 end
 

@@ -3,7 +3,10 @@
 local spec = {}
 
 local SYSTEM_LUA = { "/usr/share/lua/5.1", "/usr/local/share/lua/5.1" }
-local SYSTEM_C = { "/usr/lib/x86_64-linux-gnu/lua/5.1", "/usr/lib/aarch64-linux-gnu/lua/5.1", "/usr/local/lib/lua/5.1" }
+local SYSTEM_C = {
+  "/usr/lib/x86_64-linux-gnu/lua/5.1", "/usr/lib/aarch64-linux-gnu/lua/5.1",
+  "/usr/local/lib/lua/5.1",
+}
 
 local function add_paths()
   for _, folder in ipairs(SYSTEM_LUA) do
@@ -18,7 +21,8 @@ function spec.main(arguments)
   add_paths()
   local ok, runner = pcall(require, "busted.runner")
   if not ok then
-    io.stderr:write("lion: lion spec needs busted (Debian package lua-busted): ", tostring(runner), "\n")
+    io.stderr:write("lion: lion spec needs busted (Debian package lua-busted): ")
+    io.stderr:write(tostring(runner), "\n")
     return 1
   end
   _G.arg = { [0] = "lion spec", unpack(arguments) }

@@ -1,3 +1,4 @@
+-- luacheck: max line length 140 (a transaction or a query stands on one line)
 local lion = require "lion"
 
 local function raised(fn, ...)
