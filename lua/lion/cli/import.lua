@@ -71,11 +71,37 @@ end
 
 local readers = {}
 
-function readers.edn(text, position)
+-- The db/valueType of what a batch is named by.
+local function type_of(value)
+  if type(value) == "boolean" then return ":db.type/boolean" end
+  if type(value) == "number" then return value % 1 == 0 and ":db.type/long" or ":db.type/double" end
+  return type(value) == "string" and value:byte(1) == 58 and ":db.type/keyword" or ":db.type/string"
+end
+
+-- The attributes that name a batch belong to the import, not to its data: those that the database does not
+-- know are installed when they are first seen.
+local function install_batch_ident(conn, form)
+  local tx = {}
+  for name, value in pairs(type(form) == "table" and form["batch-ident"] or {}) do
+    if name ~= "db/id" and not conn:db():entid(":" .. name) then
+      tx[#tx + 1] = {
+        ["db/ident"] = ":" .. name,
+        ["db/valueType"] = type_of(value),
+        ["db/cardinality"] = ":db.cardinality/one",
+        ["db/doc"] = "Names the batch of an import that a transaction was.",
+      }
+    end
+  end
+  if #tx > 0 then conn:transact(tx) end
+end
+
+function readers.edn(text, position, settings)
   local next_form = require("lion.edn").forms(text, position)
   return function()
     local form, line, behind = next_form()
-    if form ~= nil then return import.tx_of(form), line, behind end
+    if form == nil then return nil end
+    install_batch_ident(settings.conn, form)
+    return import.tx_of(form), line, behind
   end
 end
 
@@ -166,7 +192,9 @@ function readers.csv(text, position, settings)
   local attributes, converts = {}, {}
   for i, column in ipairs(split_csv(heading)) do
     attributes[i] = settings.map and settings.map[column] or not settings.map and column or nil
-    if attributes[i] then converts[i] = CONVERT[settings.db:attribute(attributes[i]).value_type] end
+    if attributes[i] then
+      converts[i] = CONVERT[settings.conn:db():attribute(attributes[i]).value_type]
+    end
   end
   if position == 1 then position = #text:match "^[^\n]*\n?" + 1 end
   return batched(lines_of(text, position), settings.batch, function(tx, content)
@@ -256,7 +284,7 @@ function import.run(args)
   local position = resume_at(conn, digest)
   if position > 1 then io.stderr:write(("going on at byte %d of %d\n"):format(position, #text)) end
   local settings =
-    { batch = found.batch or 1000, map = parse_map(found.map), path = path, db = conn:db() }
+    { batch = found.batch or 1000, map = parse_map(found.map), path = path, conn = conn }
   local began, transactions, datoms, progress = os.time(), 0, 0, options.shows_progress()
   local clock = lion.now_ms()
   for tx, line, behind in readers[format](text, position, settings) do
