@@ -56,12 +56,12 @@ static lion_status remake(lion_tx *tx, const lion_fact *facts, size_t count,
 }
 
 /* Is the composite met earlier among the facts' attributes? */
-static bool is_met(const lion_fact *facts, size_t at, uint32_t upto, uint32_t id)
+static bool is_met(const lion_fact *facts, size_t at, uint32_t end, uint32_t id)
 {
     for (size_t i = 0; i <= at; i++) {
         if (i > 0 && facts[i].attribute == facts[i - 1].attribute) continue;
         const lion_attribute *attribute = facts[i].attribute;
-        uint32_t count = i == at ? upto : attribute->composite_count;
+        uint32_t count = i == at ? end : attribute->composite_count;
         for (uint32_t k = 0; k < count; k++)
             if (attribute->composites[k] == id) return true;
     }

@@ -6,7 +6,8 @@ local output = require "lion.cli.output"
 
 local db = {
   summary = "Make, look at, and take care of database files.",
-  usage = [[create URI | list [DIR] | stats URI | verify URI | backup URI PATH | restore PATH URI | delete URI   [--json]
+  usage = [[create URI | list [DIR] | stats URI | verify URI |
+                   backup URI PATH | restore PATH URI | delete URI   [--json]
 
   lion db stats shop.lion
   lion db backup shop.lion shop.backup]],

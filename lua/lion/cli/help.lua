@@ -19,7 +19,8 @@ function help.run(args)
   for _, known in ipairs(cli.commands) do
     io.stdout:write(("  lion %-10s %s\n"):format(known, require("lion.cli." .. known).summary))
   end
-  io.stdout:write "\n`lion help COMMAND` tells more. Exit codes: 0 done, 1 failed, 2 misused, 3 not found, 4 conflict, 5 unavailable or busy.\n"
+  io.stdout:write "\n`lion help COMMAND` tells more. Exit codes: 0 done, 1 failed, 2 misused,\n"
+  io.stdout:write "3 not found, 4 conflict, 5 unavailable or busy.\n"
   return 0
 end
 

@@ -252,9 +252,10 @@ local function parse_map(text)
   return map
 end
 
+local FORMATS = { edn = "edn", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl", csv = "csv" }
+
 local function format_of(path, given)
-  local format = given
-    or ({ edn = "edn", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl", csv = "csv" })[path:match "%.(%w+)$"]
+  local format = given or FORMATS[path:match "%.(%w+)$"]
   if not format or not readers[format] then
     options.misuse("--format is edn, jsonl or csv (%s tells none)", path)
   end

@@ -9,7 +9,8 @@ local q = {
 
 Each ARG is one EDN form, an input of the query after $. Standard output holds the result and nothing else.
 
-  lion q shop.lion '[:find ?n :in $ ?c :where [?p :person/city ?c] [?p :person/name ?n]]' '"Oslo"' --output json]==],
+  lion q shop.lion --output json '[:find ?n :in $ ?c :where
+    [?p :person/city ?c] [?p :person/name ?n]]' '"Oslo"']==],
 }
 
 --- Open for reading; where another process owns the file, beside it.
