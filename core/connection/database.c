@@ -137,6 +137,13 @@ static lion_status recover(lion_database *database, lion_error *error)
 {
     const lion_root *root = database->applied->view.root;
     lion_status status = LION_OK;
+    if (database->is_read_only) {
+        /* The tail belongs to its live owner, who writes it: beside one, only what is in the trees is seen. */
+        if (root->t > 0) return LION_OK;
+        return lion_fail(error, LION_UNAVAILABLE, "lion/locked",
+                         "nothing of %s has been indexed yet, so there is nothing to read beside its owner",
+                         database->path == NULL ? "a memory database" : database->path);
+    }
     if (root->has_tail || root->t == 0) {
         status = lion_database_prepare_tail(database, error);
         if (status == LION_OK && root->has_tail) status = lion_recover_replay(database, error);
