@@ -71,9 +71,19 @@ static void insert_loader(lua_State *L)
     lua_pop(L, 2);
 }
 
+/* The stock limits (1,000 traces, 512 KiB of machine code) are for small scripts: a program that outgrows them
+ * flushes and compiles over and over, and stands still. */
+static void raise_jit_limits(lua_State *L)
+{
+    static const char limits[] = "require('jit.opt').start('maxtrace=8000', 'maxmcode=32768')";
+    if (luaL_loadstring(L, limits) != 0) lua_error(L);
+    lua_call(L, 0, 0);
+}
+
 static int prepare(lua_State *L)
 {
     luaL_openlibs(L);
+    raise_jit_limits(L);
     insert_loader(L);
     const char *jit = getenv("LION_JIT");
     if (jit != NULL && strcmp(jit, "off") == 0)
