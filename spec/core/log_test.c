@@ -470,13 +470,20 @@ static void test_interval_syncs_by_itself(void **state)
     options.interval_ms = 5;
     lion_log *log = open_log(&options);
     commit(log, 1, 0);
-    assert_int_equal(lion_log_durable(log), 1);
-    nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
-    commit(log, 2, 0);
+    assert_int_equal(lion_log_durable(log), 1); /* as good as durable: that is the bargain */
     lion_log_options other = options_of(2);
-    lion_log *copy = open_log(&other); /* sees what is in the file now */
-    check_replay(copy, 0, 1, 0);
-    lion_log_close(copy, false, NULL);
+    lion_status seen = LION_END;
+    for (int tries = 0; tries < 200 && seen != LION_OK; tries++) { /* it comes by itself, on a slow disk too */
+        nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+        lion_log *copy = open_log(&other); /* sees what is in the file now */
+        int64_t t = 0;
+        lion_slice payload;
+        uint64_t sequence;
+        seen = lion_log_replay(copy, &t, &payload, &sequence, NULL);
+        assert_true(seen != LION_OK || t == 1);
+        lion_log_close(copy, false, NULL);
+    }
+    assert_int_equal(seen, LION_OK);
     lion_log_close(log, false, NULL);
 }
 
