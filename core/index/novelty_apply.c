@@ -106,6 +106,7 @@ static uint32_t append_records(lion_novelty *novelty, const lion_datom *datoms,
         if (i == 0) first = offset;
         novelty->entries[i] = (lion_novelty_entry){
             .key = lion_novelty_key(LION_EAVT, &datoms[i]),
+            .minor = lion_novelty_minor(LION_EAVT, &datoms[i]),
             .record = offset | (datoms[i].added ? 0 : LION_REFERENCE_RETRACTION),
             .a = datoms[i].a };
     }
@@ -149,18 +150,20 @@ static void insert_by_attribute(lion_novelty *novelty, lion_index order,
     }
 }
 
-/* Of entries in AEVT order those that go into AVET, with its keys, into `out`. */
-static size_t select_avet(const lion_novelty *novelty, const lion_novelty_entry *entries, size_t count,
-                          lion_novelty_entry *out)
+/* AEVT has EAVT's keys, but other minor ones. Entries that go into AVET are put into `avet`, with its keys. */
+static size_t turn_entries(const lion_novelty *novelty, lion_novelty_entry *entries, size_t count,
+                           lion_novelty_entry *avet)
 {
     size_t selected = 0;
     for (size_t i = 0; i < count; i++) {
         const lion_record *record =
             lion_novelty_at(novelty->base, entries[i].record & ~LION_REFERENCE_RETRACTION);
-        if ((record->head & LION_RECORD_IN_AVET) == 0) continue;
         lion_datom datom = lion_record_datom(record);
-        out[selected] = entries[i];
-        out[selected++].key = lion_novelty_key(LION_AVET, &datom);
+        entries[i].minor = lion_novelty_minor(LION_AEVT, &datom);
+        if ((record->head & LION_RECORD_IN_AVET) == 0) continue;
+        avet[selected] = entries[i];
+        avet[selected].key = lion_novelty_key(LION_AVET, &datom);
+        avet[selected++].minor = lion_novelty_minor(LION_AVET, &datom);
     }
     return selected;
 }
@@ -171,9 +174,9 @@ static void insert_all(lion_novelty *novelty, size_t count)
     lion_novelty_entry *entries = novelty->entries, *avet = entries + count, *spare = avet + count;
     lion_novelty_sort(novelty->base, LION_EAVT, entries, count, spare);
     novelty->eavt = lion_novelty_insert(novelty, LION_EAVT, novelty->eavt, entries, count);
+    size_t selected = turn_entries(novelty, entries, count, avet);
     lion_novelty_sort(novelty->base, LION_AEVT, entries, count, spare);
     insert_by_attribute(novelty, LION_AEVT, entries, count);
-    size_t selected = select_avet(novelty, entries, count, avet);
     lion_novelty_sort(novelty->base, LION_AVET, avet, selected, spare);
     insert_by_attribute(novelty, LION_AVET, avet, selected);
 }
@@ -219,6 +222,7 @@ lion_status lion_novelty_add_avet(lion_novelty *novelty, const lion_datom *datom
         uint32_t offset = append_record(novelty, &datoms[i], true);
         entries[selected++] = (lion_novelty_entry){
             .key = lion_novelty_key(LION_AVET, &datoms[i]),
+            .minor = lion_novelty_minor(LION_AVET, &datoms[i]),
             .record = offset | (datoms[i].added ? 0 : LION_REFERENCE_RETRACTION),
             .a = datoms[i].a };
     }

@@ -11,7 +11,7 @@
 
 #define NODE_SIZE_MAX (sizeof(lion_node) + LION_NODE_ENTRIES_MAX * (sizeof(uint64_t) + sizeof(lion_edge)))
 
-_Static_assert(sizeof(lion_node) == 16 && sizeof(lion_edge) == 16, "nodes lie in whole units");
+_Static_assert(sizeof(lion_node) == 16 && 4 * sizeof(lion_edge) % 16 == 0, "nodes lie in whole units");
 
 uint32_t lion_novelty_append(lion_novelty *novelty, uint64_t size)
 {
@@ -49,7 +49,7 @@ static uint64_t class_size(uint32_t class_index)
     if (class_index >= LION_CLASS_BRANCH)
         return sizeof(lion_node) + (4ull << (class_index - LION_CLASS_BRANCH)) *
                                        (sizeof(uint64_t) + sizeof(lion_edge));
-    return sizeof(lion_node) + (4ull << class_index) * (sizeof(uint64_t) + sizeof(uint32_t));
+    return sizeof(lion_node) + (4ull << class_index) * (sizeof(uint64_t) + 2 * sizeof(uint32_t));
 }
 
 /* All nodes begin with an epoch and have their link at the same place. */

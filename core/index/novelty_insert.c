@@ -34,6 +34,28 @@ uint32_t lion_node_upper(const lion_node *node, uint32_t from, uint32_t to, uint
     return key == UINT64_MAX ? to : lion_node_lower(node, from, to, key + 1);
 }
 
+static uint32_t minor_at(const lion_node *node, uint32_t place)
+{
+    return node->level == 0 ? lion_leaf_minors(node)[place] : lion_node_edges(node)[place].minor;
+}
+
+uint32_t lion_node_minor_lower(const lion_node *node, uint32_t from, uint32_t to, uint32_t minor)
+{
+    while (from < to) {
+        uint32_t middle = (from + to) / 2;
+        if (minor_at(node, middle) < minor)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+uint32_t lion_node_minor_upper(const lion_node *node, uint32_t from, uint32_t to, uint32_t minor)
+{
+    return minor == UINT32_MAX ? to : lion_node_minor_lower(node, from, to, minor + 1);
+}
+
 static uint32_t reference_at(const lion_node *node, uint32_t place)
 {
     return node->level == 0 ? lion_node_records(node)[place] : lion_node_edges(node)[place].first;
@@ -46,6 +68,9 @@ static uint32_t place_of(const inserter *in, const lion_node *node, uint32_t fro
     uint32_t low = lion_node_lower(node, from, node->count, entry->key);
     if (low == node->count || node->keys[low] != entry->key) return low;
     uint32_t high = lion_node_upper(node, low, node->count, entry->key);
+    low = lion_node_minor_lower(node, low, high, entry->minor);
+    high = lion_node_minor_upper(node, low, high, entry->minor);
+    if (low == high) return low;
     const uint8_t *base = in->novelty->base;
     lion_datom datom = lion_novelty_datom(base, entry->record);
     while (low < high) {
@@ -59,11 +84,15 @@ static uint32_t place_of(const inserter *in, const lion_node *node, uint32_t fro
     return low;
 }
 
-static bool is_before(const inserter *in, const lion_novelty_entry *entry, uint64_t key, uint32_t record)
+/* Does the entry come before the one at `place` of a node? */
+static bool is_before(const inserter *in, const lion_novelty_entry *entry, const lion_node *node,
+                      uint32_t place)
 {
-    if (entry->key != key) return entry->key < key;
+    if (entry->key != node->keys[place]) return entry->key < node->keys[place];
+    uint32_t minor = minor_at(node, place);
+    if (entry->minor != minor) return entry->minor < minor;
     lion_datom x = lion_novelty_datom(in->novelty->base, entry->record);
-    lion_datom y = lion_novelty_datom(in->novelty->base, record);
+    lion_datom y = lion_novelty_datom(in->novelty->base, reference_at(node, place));
     return lion_datom_compare(in->order, &x, &y) < 0;
 }
 
@@ -83,7 +112,8 @@ static void push_leaf(lion_novelty *novelty, uint32_t offset)
     for (uint32_t i = 0; i < leaf->count; i++) retractions += records[i] >> 31;
     push_child(novelty, (lion_novelty_child){
                             .key = leaf->keys[0],
-                            .edge = { .child = offset, .first = records[0], .datoms = leaf->count,
+                            .edge = { .child = offset, .first = records[0],
+                                      .minor = lion_leaf_minors(leaf)[0], .datoms = leaf->count,
                                       .net = (int32_t)leaf->count - 2 * (int32_t)retractions } });
 }
 
@@ -92,7 +122,8 @@ static void push_branch(lion_novelty *novelty, uint32_t offset)
     const lion_node *node = lion_novelty_at(novelty->base, offset);
     const lion_edge *edges = lion_node_edges(node);
     lion_novelty_child child = { .key = node->keys[0],
-                                 .edge = { .child = offset, .first = edges[0].first } };
+                                 .edge = { .child = offset, .first = edges[0].first,
+                                           .minor = edges[0].minor } };
     for (uint32_t i = 0; i < node->count; i++) {
         child.edge.datoms += edges[i].datoms;
         child.edge.net += edges[i].net;
@@ -115,14 +146,16 @@ static uint32_t share(size_t left, uint32_t limit, bool is_appending)
 static void merge_in_place(const inserter *in, lion_node *leaf, const lion_novelty_entry *run,
                            uint32_t count)
 {
-    uint32_t *records = lion_node_records(leaf);
+    uint32_t *minors = lion_leaf_minors(leaf), *records = lion_node_records(leaf);
     uint32_t end = leaf->count, total = end + count;
     for (uint32_t i = count; i-- > 0;) {
         leaf->count = (uint16_t)end; /* bounds the search */
         uint32_t place = place_of(in, leaf, 0, &run[i]);
         memmove(leaf->keys + place + i + 1, leaf->keys + place, (end - place) * sizeof *leaf->keys);
+        memmove(minors + place + i + 1, minors + place, (end - place) * sizeof *minors);
         memmove(records + place + i + 1, records + place, (end - place) * sizeof *records);
         leaf->keys[place + i] = run[i].key;
+        minors[place + i] = run[i].minor;
         records[place + i] = run[i].record;
         end = place;
     }
@@ -155,7 +188,7 @@ static void stream_close(leaf_stream *stream)
     push_leaf(stream->in->novelty, stream->offset);
 }
 
-static void stream_put(leaf_stream *stream, uint64_t key, uint32_t record)
+static void stream_put(leaf_stream *stream, uint64_t key, uint32_t minor, uint32_t record)
 {
     if (stream->room == 0) {
         if (stream->offset != 0) stream_close(stream);
@@ -163,6 +196,7 @@ static void stream_put(leaf_stream *stream, uint64_t key, uint32_t record)
     }
     lion_node *leaf = stream->leaf;
     leaf->keys[leaf->count] = key;
+    lion_leaf_minors(leaf)[leaf->count] = minor;
     lion_node_records(leaf)[leaf->count++] = record;
     stream->room--;
     stream->left--;
@@ -177,11 +211,11 @@ static void build_leaves(const inserter *in, const lion_node *old, const lion_no
     for (size_t i = 0; i < count; i++) {
         uint32_t place = old != NULL ? place_of(in, old, next, &run[i]) : 0;
         for (; next < place; next++)
-            stream_put(&stream, old->keys[next], lion_node_records(old)[next]);
-        stream_put(&stream, run[i].key, run[i].record);
+            stream_put(&stream, old->keys[next], lion_leaf_minors(old)[next], lion_node_records(old)[next]);
+        stream_put(&stream, run[i].key, run[i].minor, run[i].record);
     }
     for (; next < old_count; next++)
-        stream_put(&stream, old->keys[next], lion_node_records(old)[next]);
+        stream_put(&stream, old->keys[next], lion_leaf_minors(old)[next], lion_node_records(old)[next]);
     stream_close(&stream);
 }
 
@@ -192,6 +226,7 @@ static void copy_leaf(const inserter *in, const lion_node *old, const lion_novel
     uint32_t offset = lion_node_new(in->novelty, 0, old->count + count);
     lion_node *leaf = lion_novelty_at(in->novelty->base, offset);
     memcpy(leaf->keys, old->keys, old->count * sizeof *leaf->keys);
+    memcpy(lion_leaf_minors(leaf), lion_leaf_minors(old), old->count * sizeof(uint32_t));
     memcpy(lion_node_records(leaf), lion_node_records(old), old->count * sizeof(uint32_t));
     leaf->count = old->count;
     leaf->appended = old->appended;
@@ -205,7 +240,7 @@ static void insert_leaf(const inserter *in, uint32_t offset, const lion_novelty_
     lion_node *leaf = lion_novelty_at(novelty->base, offset);
     bool is_own = leaf->epoch == novelty->epoch;
     uint32_t last = leaf->count - 1u;
-    bool is_at_end = !is_before(in, &run[0], leaf->keys[last], lion_node_records(leaf)[last]);
+    bool is_at_end = !is_before(in, &run[0], leaf, last);
     size_t appended = is_at_end ? leaf->appended + count : 0;
     size_t total = leaf->count + count;
     if (total > novelty->node_entries) {
@@ -313,13 +348,11 @@ static size_t run_of_child(const inserter *in, const lion_node *node, uint32_t c
                            const lion_novelty_entry *run, size_t count)
 {
     if (child + 1u == node->count) return count;
-    uint64_t key = node->keys[child + 1];
-    uint32_t first = lion_node_edges(node)[child + 1].first;
-    if (is_before(in, &run[count - 1], key, first)) return count;
+    if (is_before(in, &run[count - 1], node, child + 1)) return count;
     size_t low = 1, high = count - 1; /* run[0] goes there, the last one does not */
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (is_before(in, &run[middle], key, first))
+        if (is_before(in, &run[middle], node, child + 1))
             low = middle + 1;
         else
             high = middle;

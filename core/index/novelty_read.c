@@ -12,9 +12,10 @@ typedef struct boundary {
     const lion_key *key;
     lion_index order;
     bool upper;
-    bool has_key;  /* the first 64 bits tell something … */
-    bool is_whole; /* … and everything */
+    bool has_key;     /* the keys tell something … */
+    bool is_whole;    /* … and everything */
     uint64_t bits;
+    uint32_t low, high; /* minor keys that datoms with the prefix can have */
 } boundary;
 
 static int compare_ids(int64_t a, int64_t b)
@@ -66,12 +67,20 @@ static bool is_type_of_tree(const uint8_t *base, uint32_t top, const lion_key *k
 static boundary boundary_of(const uint8_t *base, uint32_t top, lion_index order, const lion_key *key,
                             bool upper)
 {
-    boundary place = { .base = base, .key = key, .order = order, .upper = upper };
-    unsigned lead = order == LION_EAVT ? 1 : 2; /* parts that reach into the 64 bits */
+    boundary place = { .base = base, .key = key, .order = order, .upper = upper, .high = UINT32_MAX };
+    unsigned lead = order == LION_EAVT ? 1 : 2; /* parts that reach into the keys */
     if (key->parts < lead) return place;
-    place.has_key = order != LION_AVET || is_type_of_tree(base, top, key);
-    if (place.has_key) place.bits = lion_novelty_key(order, &key->datom);
-    place.is_whole = key->parts == lead && (order != LION_AVET || lion_type_is_scalar(key->datom.v.type));
+    bool has_value = order == LION_AVET || (order == LION_AEVT && key->parts > lead);
+    bool is_of_tree = !has_value || is_type_of_tree(base, top, key);
+    place.has_key = order != LION_AVET || is_of_tree;
+    if (!place.has_key) return place;
+    place.bits = lion_novelty_key(order, &key->datom);
+    place.is_whole = key->parts == lead;
+    if (key->parts > lead && is_of_tree)
+        place.low = place.high = lion_novelty_minor(order, &key->datom);
+    else if (order == LION_AVET)
+        place.is_whole = lion_novelty_minors_of_value(&key->datom, &place.low, &place.high);
+    if (order == LION_EAVT) place.is_whole = key->parts <= 2; /* a is all of the minor key */
     return place;
 }
 
@@ -89,9 +98,10 @@ static uint32_t place_in(const boundary *at, const lion_node *node)
     if (at->has_key) {
         low = lion_node_lower(node, 0, node->count, at->bits);
         if (low == node->count || node->keys[low] != at->bits) return low;
-        if (at->is_whole && !at->upper) return low;
         high = lion_node_upper(node, low, node->count, at->bits);
-        if (at->is_whole) return high;
+        if (at->low > 0) low = lion_node_minor_lower(node, low, high, at->low);
+        if (at->high < UINT32_MAX) high = lion_node_minor_upper(node, low, high, at->high);
+        if (at->is_whole) return at->upper ? high : low;
     }
     while (low < high) {
         uint32_t middle = (low + high) / 2;

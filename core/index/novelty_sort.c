@@ -1,6 +1,6 @@
 /* novelty_sort.c - the datoms of one transaction in the order of each tree.
  *
- * Few entries are sorted by insertion. Many go through stable byte-wise radix passes over (a, key),
+ * Few entries are sorted by insertion. Many go through stable byte-wise radix passes over (a, key, minor),
  * skipping bytes that all share; runs that the keys cannot tell are finished by comparing records. */
 #include <string.h>
 
@@ -8,29 +8,12 @@
 
 #define INSERTION_MAX 48
 
-uint64_t lion_novelty_key(lion_index order, const lion_datom *datom)
-{
-    const uint64_t sign = UINT64_C(1) << 63;
-    if (order != LION_AVET) return (uint64_t)datom->e ^ sign;
-    const lion_value *v = &datom->v;
-    uint64_t bits = 0;
-    if (v->type == LION_TYPE_DOUBLE) {
-        double number = v->number;
-        if (number != number) return UINT64_MAX;
-        if (number == 0) number = 0.0; /* one zero */
-        memcpy(&bits, &number, sizeof bits);
-        return bits & sign ? ~bits : bits | sign;
-    }
-    if (lion_type_is_scalar(v->type)) return (uint64_t)v->bits ^ sign;
-    if (v->size > 0) memcpy(&bits, v->data, v->size < 8 ? v->size : 8);
-    return __builtin_bswap64(bits);
-}
-
 static int compare(const uint8_t *base, lion_index order, const lion_novelty_entry *x,
                    const lion_novelty_entry *y)
 {
     if (order != LION_EAVT && x->a != y->a) return x->a < y->a ? -1 : 1;
     if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    if (x->minor != y->minor) return x->minor < y->minor ? -1 : 1;
     lion_datom a = lion_novelty_datom(base, x->record), b = lion_novelty_datom(base, y->record);
     return lion_datom_compare(order, &a, &b);
 }
@@ -70,41 +53,45 @@ static void merge_sort(const uint8_t *base, lion_index order, lion_novelty_entry
     memcpy(entries + out, spare + left, (half - left) * sizeof *entries);
 }
 
-/* One stable pass by 8 bits of the key, or of a. */
-static void radix_pass(const lion_novelty_entry *from, lion_novelty_entry *to, size_t count,
-                       unsigned shift, bool by_a)
+/* One stable pass by the byte at `offset`. */
+static void radix_pass(const lion_novelty_entry *from, lion_novelty_entry *to, size_t count, size_t offset)
 {
     size_t starts[256] = { 0 }, sum = 0;
-    for (size_t i = 0; i < count; i++)
-        starts[(by_a ? from[i].a : from[i].key) >> shift & 255]++;
+    for (size_t i = 0; i < count; i++) starts[((const uint8_t *)&from[i])[offset]]++;
     for (size_t digit = 0; digit < 256; digit++) {
         size_t here = starts[digit];
         starts[digit] = sum;
         sum += here;
     }
-    for (size_t i = 0; i < count; i++)
-        to[starts[(by_a ? from[i].a : from[i].key) >> shift & 255]++] = from[i];
+    for (size_t i = 0; i < count; i++) to[starts[((const uint8_t *)&from[i])[offset]]++] = from[i];
 }
+
+/* Where the parts of an entry lie, the least significant first. */
+static const struct {
+    size_t offset, size;
+} PARTS[3] = { { offsetof(lion_novelty_entry, minor), 4 },
+               { offsetof(lion_novelty_entry, key), 8 },
+               { offsetof(lion_novelty_entry, a), 4 } };
 
 static void radix_sort(lion_index order, lion_novelty_entry *entries, size_t count,
                        lion_novelty_entry *spare)
 {
-    uint64_t keys = 0;
-    uint32_t attributes = 0;
+    lion_novelty_entry differing = { 0 }; /* bytes that all share need no pass */
     for (size_t i = 1; i < count; i++) {
-        keys |= entries[i].key ^ entries[0].key;
-        attributes |= entries[i].a ^ entries[0].a;
+        differing.key |= entries[i].key ^ entries[0].key;
+        differing.minor |= entries[i].minor ^ entries[0].minor;
+        differing.a |= entries[i].a ^ entries[0].a;
     }
     lion_novelty_entry *from = entries, *to = spare;
-    for (unsigned pass = 0; pass < 12; pass++) {
-        bool by_a = pass >= 8;
-        unsigned shift = 8 * (by_a ? pass - 8 : pass);
-        if (by_a && order == LION_EAVT) break;
-        if (((by_a ? attributes : keys) >> shift & 255) == 0) continue;
-        radix_pass(from, to, count, shift, by_a);
-        lion_novelty_entry *sorted = to;
-        to = from;
-        from = sorted;
+    for (unsigned part = 0; part < (order == LION_EAVT ? 2 : 3); part++) {
+        for (size_t byte = 0; byte < PARTS[part].size; byte++) {
+            size_t offset = PARTS[part].offset + byte;
+            if (((const uint8_t *)&differing)[offset] == 0) continue;
+            radix_pass(from, to, count, offset);
+            lion_novelty_entry *sorted = to;
+            to = from;
+            from = sorted;
+        }
     }
     if (from != entries) memcpy(entries, from, count * sizeof *entries);
 }
@@ -124,6 +111,7 @@ static void sort_runs(const uint8_t *base, lion_index order, lion_novelty_entry 
     for (size_t start = 0, end; start < count; start = end) {
         bool is_in_order = true;
         for (end = start + 1; end < count && entries[end].key == entries[start].key &&
+                              entries[end].minor == entries[start].minor &&
                               (order == LION_EAVT || entries[end].a == entries[start].a);
              end++)
             is_in_order = is_in_order && compare(base, order, &entries[end - 1], &entries[end]) <= 0;

@@ -4,12 +4,13 @@
  * header (lion_novelty_header), then records, nodes and transaction records follow as they come.
  *
  *   record    e · tx · head (a, flags, type) · size · bits, or the value's bytes in their place
- *   leaf      header · keys[capacity] · references to records[capacity]
+ *   leaf      header · keys[capacity] · minor keys[capacity] · references to records[capacity]
  *   branch    header · keys[capacity] · edges[capacity]   keys and edges of each child's first record
  *   directory three levels of 128, 128 and 64: a → AEVT and AVET tops
  *
- * keys hold 64 bits of the first component that varies in a tree (EAVT, AEVT: e; AVET: v), in an order that
- * never contradicts the tree's; ties are told by the records. A node belongs to the epoch that made
+ * A key (64 bits) tells of the first component that varies in a tree (EAVT, AEVT: e; AVET: v), a minor key
+ * (32 bits) of what follows (EAVT: a; AEVT: v; AVET: e, of long values more of v). Their order never contradicts the
+ * tree's; ties are told by the records, which mostly lie where no cache has them. A node belongs to the epoch that made
  * it: in its own epoch it is changed in place, afterwards it is copied. */
 #ifndef LION_INDEX_NOVELTY_TREE_H
 #define LION_INDEX_NOVELTY_TREE_H
@@ -64,6 +65,7 @@ typedef struct lion_node {
 typedef struct lion_edge {
     uint32_t child;
     uint32_t first;  /* reference to the first record below the child */
+    uint32_t minor;  /* of the first record */
     uint32_t datoms; /* below the child */
     int32_t net;     /* assertions minus retractions below the child */
 } lion_edge;
@@ -128,8 +130,10 @@ typedef struct lion_retired {
 /* One datom on its way into a tree. */
 typedef struct lion_novelty_entry {
     uint64_t key;
+    uint32_t minor;
     uint32_t record; /* reference */
     uint32_t a;
+    uint32_t zero;
 } lion_novelty_entry;
 
 /* A child on its way into a branch. */
@@ -179,9 +183,14 @@ static inline uint32_t lion_node_capacity(const lion_node *node)
     return 4u << node->class_index;
 }
 
-static inline uint32_t *lion_node_records(const lion_node *node)
+static inline uint32_t *lion_leaf_minors(const lion_node *leaf)
 {
-    return (uint32_t *)(uintptr_t)(node->keys + lion_node_capacity(node));
+    return (uint32_t *)(uintptr_t)(leaf->keys + lion_node_capacity(leaf));
+}
+
+static inline uint32_t *lion_node_records(const lion_node *leaf)
+{
+    return lion_leaf_minors(leaf) + lion_node_capacity(leaf);
 }
 
 static inline lion_edge *lion_node_edges(const lion_node *node)
@@ -216,8 +225,13 @@ static inline uint64_t lion_record_size(uint32_t value_size)
     return (size + LION_NOVELTY_UNIT - 1) / LION_NOVELTY_UNIT * LION_NOVELTY_UNIT;
 }
 
-/* The 64 bits by which a tree of this order is searched first. */
+/* ---- novelty_key.c ---- */
+
+/* What a tree of this order is searched by first, and then. */
 uint64_t lion_novelty_key(lion_index order, const lion_datom *datom);
+uint32_t lion_novelty_minor(lion_index order, const lion_datom *datom);
+/* The minor keys that datoms of AVET with the value of `datom` can have; true: only those can have them. */
+bool lion_novelty_minors_of_value(const lion_datom *datom, uint32_t *low_out, uint32_t *high_out);
 
 /* ---- novelty_arena.c: memory ---- */
 
@@ -257,6 +271,9 @@ void lion_novelty_sort(const uint8_t *base, lion_index order, lion_novelty_entry
 /* In [from, to) of a node, the first key that is >= key; > key. */
 uint32_t lion_node_lower(const lion_node *node, uint32_t from, uint32_t to, uint64_t key);
 uint32_t lion_node_upper(const lion_node *node, uint32_t from, uint32_t to, uint64_t key);
+/* The same by minor keys, where all keys are equal. */
+uint32_t lion_node_minor_lower(const lion_node *node, uint32_t from, uint32_t to, uint32_t minor);
+uint32_t lion_node_minor_upper(const lion_node *node, uint32_t from, uint32_t to, uint32_t minor);
 
 /* Insert a run of entries, sorted, none of them in the tree; the new top. */
 uint32_t lion_novelty_insert(lion_novelty *novelty, lion_index order, uint32_t top,
