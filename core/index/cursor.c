@@ -1,5 +1,5 @@
-/* cursor.c - a cursor walks one lane, or one after another (attribute by attribute), or merges lanes by value
- * (VAET, see cursor_vaet.c); what they yield is shown to the view's filters. */
+/* cursor.c - a cursor walks one lane, or one after another (attribute by attribute), or merges
+ * lanes by value (VAET, see cursor_vaet.c); what they yield is shown to the view's filters. */
 #include "index/cursor_parts.h"
 
 #include <string.h>
@@ -9,7 +9,8 @@
 #define FIRST_ROWS_OF_PREFIX 16 /* where a key has more than an attribute, few rows are likely */
 #define FIRST_ROWS_OF_MANY 64   /* of each attribute, walking the whole index */
 
-/* -- Keys --------------------------------------------------------------------------------------- */
+/* -- Keys ---------------------------------------------------------------------------------------
+ */
 
 /* The cursor's own copy: the caller's value need not live on. */
 static lion_status copy_key(lion_cursor *cursor, const lion_key *key, lion_error *error)
@@ -28,7 +29,8 @@ static lion_status copy_key(lion_cursor *cursor, const lion_key *key, lion_error
     if (cursor->key_capacity < v->size) {
         uint32_t capacity = v->size < 64 ? 64 : v->size;
         cursor->key_bytes = lion_arena_alloc(cursor->arena, capacity);
-        if (cursor->key_bytes == NULL || cursor->arena->is_exhausted) return lion_fail_memory(error);
+        if (cursor->key_bytes == NULL || cursor->arena->is_exhausted)
+            return lion_fail_memory(error);
         cursor->key_capacity = capacity;
     }
     memmove(cursor->key_bytes, v->data, v->size);
@@ -36,8 +38,8 @@ static lion_status copy_key(lion_cursor *cursor, const lion_key *key, lion_error
     return LION_OK;
 }
 
-/* Without history the newest datom of a fact decides, so that a key with tx must see all of the fact's datoms:
- * the lane is given the fact, and cursor_pick looks at tx afterwards. */
+/* Without history the newest datom of a fact decides, so that a key with tx must see all of the
+ * fact's datoms: the lane is given the fact, and cursor_pick looks at tx afterwards. */
 static lion_key lane_key(const lion_cursor *cursor)
 {
     lion_key key = cursor->key;
@@ -48,16 +50,19 @@ static lion_key lane_key(const lion_cursor *cursor)
 static uint32_t first_rows(const lion_cursor *cursor, const lion_key *key)
 {
     if (cursor->options.batch_rows != 0)
-        return cursor->options.batch_rows < LION_BATCH_ROWS ? cursor->options.batch_rows : LION_BATCH_ROWS;
+        return cursor->options.batch_rows < LION_BATCH_ROWS ? cursor->options.batch_rows
+                                                            : LION_BATCH_ROWS;
     if (key->parts > (cursor->lane.order == LION_EAVT ? 0 : 1) && !cursor->options.is_seek)
         return FIRST_ROWS_OF_PREFIX;
     return cursor->attribute_count > 1 ? FIRST_ROWS_OF_MANY : LION_BATCH_ROWS;
 }
 
-/* -- One lane ----------------------------------------------------------------------------------- */
+/* -- One lane -----------------------------------------------------------------------------------
+ */
 
 /* The boundaries of what the options ask for: key is in the lane's order. */
-static lion_status place_lane(lion_cursor *cursor, const lion_key *key, bool is_seek, lion_error *error)
+static lion_status place_lane(lion_cursor *cursor, const lion_key *key, bool is_seek,
+                              lion_error *error)
 {
     const lion_cursor_options *options = &cursor->options;
     lion_key none = { .parts = 0 };
@@ -79,8 +84,8 @@ static lion_status place_lane(lion_cursor *cursor, const lion_key *key, bool is_
             stop_upper = false;
         }
     }
-    return lion_lane_seek(&cursor->lane, &start, start_upper, &stop, stop_upper, first_rows(cursor, key),
-                          error);
+    return lion_lane_seek(&cursor->lane, &start, start_upper, &stop, stop_upper,
+                          first_rows(cursor, key), error);
 }
 
 static lion_status open_lane(lion_cursor *cursor, lion_index order, uint32_t a, lion_error *error)
@@ -91,11 +96,12 @@ static lion_status open_lane(lion_cursor *cursor, lion_index order, uint32_t a, 
                    cursor->lane.columns == columns;
     if (is_same) return LION_OK;
     cursor->has_lane = true;
-    return lion_lane_open(&cursor->lane, cursor->view, order, a, columns, cursor->options.is_reverse,
-                          cursor->arena, error);
+    return lion_lane_open(&cursor->lane, cursor->view, order, a, columns,
+                          cursor->options.is_reverse, cursor->arena, error);
 }
 
-/* -- Lane after lane ---------------------------------------------------------------------------- */
+/* -- Lane after lane ----------------------------------------------------------------------------
+ */
 
 static bool has_attribute(const lion_view *view, lion_index order, uint32_t a)
 {
@@ -129,7 +135,8 @@ static lion_status list_attributes(lion_cursor *cursor, lion_error *error)
     size_t most = (view->root != NULL ? view->root->attribute_count : 0) +
                   count_attributes(&view->novelty) + count_attributes(&view->speculative);
     uint32_t *list = lion_arena_array(cursor->arena, uint32_t, most + 1);
-    if (list == NULL || lion_arena_check(cursor->arena, error) != LION_OK) return lion_fail_memory(error);
+    if (list == NULL || lion_arena_check(cursor->arena, error) != LION_OK)
+        return lion_fail_memory(error);
     uint32_t places[3] = { 0 }, heads[3] = { 0 }, count = 0;
     bool has[3] = { next_root_attribute(view, &places[0], &heads[0]),
                     lion_novelty_attribute_next(&view->novelty, &places[1], &heads[1]),
@@ -150,7 +157,8 @@ static lion_status list_attributes(lion_cursor *cursor, lion_error *error)
     return LION_OK;
 }
 
-/* Where the walk over the attributes begins: at key's a, or behind it in the direction of travel. */
+/* Where the walk over the attributes begins: at key's a, or behind it in the direction of travel.
+ */
 static void place_attributes(lion_cursor *cursor)
 {
     uint32_t count = cursor->attribute_count, place = 0;
@@ -184,7 +192,8 @@ static lion_status next_lane(lion_cursor *cursor, lion_error *error)
     return place_lane(cursor, &key, cursor->index != LION_VAET, error);
 }
 
-/* -- Placing the cursor ------------------------------------------------------------------------- */
+/* -- Placing the cursor -------------------------------------------------------------------------
+ */
 
 /* EAVT, or one attribute. VAET (v a e tx) becomes AVET of a. */
 static lion_status place_single(lion_cursor *cursor, lion_error *error)
@@ -218,8 +227,9 @@ static lion_status place_cursor(lion_cursor *cursor, const lion_key *key, lion_e
     if (copy_key(cursor, key, error) != LION_OK) return LION_FAILED;
     cursor->is_done = false;
     cursor->is_asking = false;
-    cursor->limit = options->batch_rows != 0 && options->batch_rows < LION_BATCH_ROWS ? options->batch_rows
-                                                                                     : LION_BATCH_ROWS;
+    cursor->limit = options->batch_rows != 0 && options->batch_rows < LION_BATCH_ROWS
+                        ? options->batch_rows
+                        : LION_BATCH_ROWS;
     switch (cursor->index) {
     case LION_EAVT: return place_single(cursor, error);
     case LION_AEVT:
@@ -257,7 +267,8 @@ lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_erro
     return place_cursor(cursor, key, error);
 }
 
-/* -- Stepping ----------------------------------------------------------------------------------- */
+/* -- Stepping -----------------------------------------------------------------------------------
+ */
 
 static lion_status next_batch(lion_cursor *cursor, lion_datom_batch *batch_out, lion_error *error)
 {
@@ -296,7 +307,8 @@ static lion_status compact(lion_cursor *cursor, lion_datom_batch *batch, const u
 
 static bool reserve_verdict(lion_cursor *cursor)
 {
-    if (cursor->verdict == NULL) cursor->verdict = lion_arena_array(cursor->arena, uint8_t, LION_BATCH_ROWS);
+    if (cursor->verdict == NULL)
+        cursor->verdict = lion_arena_array(cursor->arena, uint8_t, LION_BATCH_ROWS);
     return cursor->verdict != NULL && !cursor->arena->is_exhausted;
 }
 
@@ -307,7 +319,8 @@ static lion_status pick(lion_cursor *cursor, lion_datom_batch *batch, lion_error
     if (!reserve_verdict(cursor)) return lion_fail_memory(error);
     const lion_datom *key = &cursor->key.datom;
     const lion_cursor_options *options = &cursor->options;
-    bool is_down = options->is_reverse && options->end_v == NULL; /* from the key towards the start */
+    bool is_down =
+        options->is_reverse && options->end_v == NULL; /* from the key towards the start */
     for (uint32_t i = 0; i < batch->count; i++) {
         lion_datom row = lion_datom_batch_get(batch, i);
         bool is_fact = lion_datom_same_fact(&row, key);

@@ -1,14 +1,14 @@
-/* cursor.h - the one way to read: merges current tree, history tree, novelty and speculative novelty into
- * batches of datoms, as one view of the database shows them.
+/* cursor.h - the one way to read: merges current tree, history tree, novelty and speculative
+ * novelty into batches of datoms, as one view of the database shows them.
  *
  * A view is a database value's shape for reading: which root and novelty, and which part of time.
  *   upper_t   no datom above it is seen: min(basis t, as-of t)
  *   since_t   no datom at or below it is seen (-1: none)
- *   is_history  all assertions and retractions; else, of each fact, only the newest visible datom, if it
- *             is an assertion
- *   filter    a host's predicate asked batch by batch (LION_CALL); several are and-ed
- * A range where novelty has nothing costs nothing for novelty; the past is read only when upper_t is below
- * the newest t or is_history. Reading bounded below what root+novelty hold is how values outlive both. */
+ *   is_history  all assertions and retractions; else, of each fact, only the newest visible datom,
+ * if it is an assertion filter    a host's predicate asked batch by batch (LION_CALL); several are
+ * and-ed A range where novelty has nothing costs nothing for novelty; the past is read only when
+ * upper_t is below the newest t or is_history. Reading bounded below what root+novelty hold is how
+ * values outlive both. */
 #ifndef LION_INDEX_CURSOR_H
 #define LION_INDEX_CURSOR_H
 
@@ -19,37 +19,42 @@
 #define LION_VIEW_FILTERS_MAX 16
 
 typedef struct lion_view {
-    const lion_root *root;               /* borrowed */
+    const lion_root *root; /* borrowed */
     lion_novelty_version novelty;
-    lion_novelty_version speculative;    /* on top, of `with`; all its t are above novelty's */
+    lion_novelty_version speculative; /* on top, of `with`; all its t are above novelty's */
     int64_t upper_t;
-    int64_t since_t;                     /* -1: none */
+    int64_t since_t; /* -1: none */
     bool is_history;
     uint8_t filter_count;
     int64_t filters[LION_VIEW_FILTERS_MAX]; /* the host's handles */
-    void *db;                            /* the lion_db a FILTER call is given (the unfiltered one) */
-    const uint32_t *vaet_attributes;     /* ref attributes ascending, for LION_VAET (from the schema) */
+    void *db;                        /* the lion_db a FILTER call is given (the unfiltered one) */
+    const uint32_t *vaet_attributes; /* ref attributes ascending, for LION_VAET (from the schema) */
     uint32_t vaet_count;
 } lion_view;
 
 typedef struct lion_cursor lion_cursor;
 
 typedef struct lion_cursor_options {
-    uint32_t columns;    /* lion_datom_columns */
+    uint32_t columns; /* lion_datom_columns */
     bool is_reverse;
-    bool is_seek;        /* start at the prefix and run to the end of the index (or of the attribute, see next) */
-    bool is_in_attribute;/* with is_seek on AEVT/AVET: stop where the attribute ends */
-    const lion_value *end_v; /* AVET with a: only rows before this value (index_range): with is_seek those of [key, end_v),
-                              * walked either way; borrowed until the cursor's last seek; NULL: none */
-    uint32_t batch_rows; /* of the first batch, 0: LION_BATCH_ROWS; small first batches make point reads cheap */
+    bool is_seek; /* start at the prefix and run to the end of the index (or of the attribute, see
+                     next) */
+    bool is_in_attribute;    /* with is_seek on AEVT/AVET: stop where the attribute ends */
+    const lion_value *end_v; /* AVET with a: only rows before this value (index_range): with is_seek
+                              * those of [key, end_v), walked either way; borrowed until the
+                              * cursor's last seek; NULL: none */
+    uint32_t batch_rows; /* of the first batch, 0: LION_BATCH_ROWS; small first batches make point
+                            reads cheap */
 } lion_cursor_options;
 
-/* Position before the first datom with key's prefix. The view, its root and versions must outlive the cursor, which lives
- * in the arena (closing is a courtesy: it returns nothing but LION_END afterwards). key->parts == 0: the whole index. */
+/* Position before the first datom with key's prefix. The view, its root and versions must outlive
+ * the cursor, which lives in the arena (closing is a courtesy: it returns nothing but LION_END
+ * afterwards). key->parts == 0: the whole index. */
 lion_status lion_cursor_open(lion_cursor **cursor_out, const lion_view *view, lion_index index,
                              const lion_key *key, const lion_cursor_options *options,
                              lion_arena *arena, lion_error *error);
-/* Move to another key, forward or backward, reusing the cursor (sorted probes are cheap). Same prefix length rules. */
+/* Move to another key, forward or backward, reusing the cursor (sorted probes are cheap). Same
+ * prefix length rules. */
 lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_error *error);
 /* LION_OK with at least one row; LION_END; LION_CALL: answer lion_cursor_call, then step again. */
 lion_status lion_cursor_next(lion_cursor *cursor, lion_datom_batch *batch_out, lion_error *error);
@@ -58,20 +63,22 @@ lion_call *lion_cursor_call(lion_cursor *cursor);
 /* ---- counts and points (never LION_CALL) ----
  * Filtered views are not counted (LION_ABSENT: scan instead); points look through filters. */
 
-/* Exact number of datoms with the prefix. Plain views: two descents and a novelty lookup. Others scan. */
+/* Exact number of datoms with the prefix. Plain views: two descents and a novelty lookup. Others
+ * scan. */
 lion_status lion_view_count(uint64_t *count_out, const lion_view *view, lion_index index,
                             const lion_key *key, lion_arena *arena, lion_error *error);
 /* An upper estimate of the same that never scans (for planning any view). */
 lion_status lion_view_estimate(uint64_t *count_out, const lion_view *view, lion_index index,
                                const lion_key *key, lion_error *error);
-/* The first value of (e, a) / the first e of (a, v): LION_OK or LION_ABSENT. Hot paths of transact, pull and
- * lookups. Plain unfiltered views use tree get/find with a novelty check; others a cursor. */
+/* The first value of (e, a) / the first e of (a, v): LION_OK or LION_ABSENT. Hot paths of transact,
+ * pull and lookups. Plain unfiltered views use tree get/find with a novelty check; others a cursor.
+ */
 lion_status lion_view_get(lion_value *value_out, int64_t *tx_out, const lion_view *view, int64_t e,
                           uint32_t a, lion_arena *arena, lion_error *error);
 lion_status lion_view_find(int64_t *e_out, int64_t *tx_out, const lion_view *view, uint32_t a,
                            lion_value v, lion_arena *arena, lion_error *error);
 /* Whether the fact is there, and the tx that asserted it. */
-lion_status lion_view_has(int64_t *tx_out, const lion_view *view, int64_t e, uint32_t a, lion_value v,
-                          lion_arena *arena, lion_error *error);
+lion_status lion_view_has(int64_t *tx_out, const lion_view *view, int64_t e, uint32_t a,
+                          lion_value v, lion_arena *arena, lion_error *error);
 
 #endif

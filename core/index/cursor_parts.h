@@ -23,26 +23,26 @@ struct lion_cursor {
     lion_cursor_mode mode;
     lion_cursor_options options;
     lion_arena *arena;
-    lion_key key;         /* its value's bytes are in key_bytes */
+    lion_key key; /* its value's bytes are in key_bytes */
     uint8_t *key_bytes;
     uint32_t key_capacity;
-    uint32_t limit;       /* rows of the next batch */
+    uint32_t limit; /* rows of the next batch */
     bool is_done, has_lane;
     lion_lane lane;
 
     const uint32_t *attributes; /* CHAIN: ascending */
     uint32_t attribute_count;
-    uint32_t next;              /* forward: index of the next; reverse: how many are left */
+    uint32_t next; /* forward: index of the next; reverse: how many are left */
 
-    lion_vaet_leg *legs;    /* VAET */
-    lion_vaet_leg **heap;   /* those with rows; the first is the one whose row comes next */
+    lion_vaet_leg *legs;  /* VAET */
+    lion_vaet_leg **heap; /* those with rows; the first is the one whose row comes next */
     uint32_t leg_count, heap_count;
     lion_rows merged;
 
     lion_datom_batch batch; /* the present one, before or between filters */
     lion_rows kept;
     uint8_t *verdict;
-    uint8_t filter;         /* the one that is asked */
+    uint8_t filter; /* the one that is asked */
     bool is_asking;
     lion_call call;
 };

@@ -1,10 +1,11 @@
-/* cursor_vaet.c - VAET over many values: the AVET lanes of all ref attributes merged by (v, a) with a heap.
- * Stretches of one lane before the next head of the others are taken whole. */
+/* cursor_vaet.c - VAET over many values: the AVET lanes of all ref attributes merged by (v, a) with
+ * a heap. Stretches of one lane before the next head of the others are taken whole. */
 #include "index/cursor_parts.h"
 
 #define LEG_ROWS 64
 
-/* -- The heap ----------------------------------------------------------------------------------- */
+/* -- The heap -----------------------------------------------------------------------------------
+ */
 
 static int64_t value_of(const lion_vaet_leg *leg, uint32_t row)
 {
@@ -12,7 +13,8 @@ static int64_t value_of(const lion_vaet_leg *leg, uint32_t row)
 }
 
 /* Does row of x come before row of y's head? No two legs are of one attribute. */
-static bool is_before(const lion_cursor *cursor, const lion_vaet_leg *x, uint32_t row, const lion_vaet_leg *y)
+static bool is_before(const lion_cursor *cursor, const lion_vaet_leg *x, uint32_t row,
+                      const lion_vaet_leg *y)
 {
     int64_t vx = value_of(x, row), vy = value_of(y, y->row);
     bool is_less = vx != vy ? vx < vy : x->a < y->a;
@@ -32,7 +34,8 @@ static void sift_down(lion_cursor *cursor, uint32_t place)
     heap[place] = leg;
 }
 
-/* -- Placing ------------------------------------------------------------------------------------ */
+/* -- Placing ------------------------------------------------------------------------------------
+ */
 
 static lion_status make_legs(lion_cursor *cursor, lion_error *error)
 {
@@ -92,7 +95,8 @@ lion_status lion_cursor_place_vaet(lion_cursor *cursor, lion_error *error)
     return LION_OK;
 }
 
-/* -- Stepping ----------------------------------------------------------------------------------- */
+/* -- Stepping -----------------------------------------------------------------------------------
+ */
 
 /* The end of the rows of the first leg that come before the heads of all others. */
 static uint32_t stretch_end(const lion_cursor *cursor, const lion_vaet_leg *leg)

@@ -1,9 +1,10 @@
 /* indexer.c - novelty into trees.
  *
- * Novelty is walked fact by fact in each tree's order. The assertions and retractions of a fact alternate, so its
- * oldest novelty datom tells whether the current tree holds it: a retraction means it does (and that row must be found, to
- * move to history with its transaction), an assertion that it does not. The newest one stays current if it is an assertion;
- * all the others are history. */
+ * Novelty is walked fact by fact in each tree's order. The assertions and retractions of a fact
+ * alternate, so its oldest novelty datom tells whether the current tree holds it: a retraction
+ * means it does (and that row must be found, to move to history with its transaction), an assertion
+ * that it does not. The newest one stays current if it is an assertion; all the others are history.
+ */
 #include "index/indexer.h"
 
 #include <stddef.h>
@@ -23,9 +24,9 @@ typedef struct indexing {
     const lion_index_job *job;
     lion_commit *commit;
     lion_snapshot *snapshot;
-    lion_root root;             /* being made */
-    changes current, history;   /* of the tree at hand, reused */
-    lion_arena arena;           /* of the tree at hand, reset */
+    lion_root root;           /* being made */
+    changes current, history; /* of the tree at hand, reused */
+    lion_arena arena;         /* of the tree at hand, reset */
 } indexing;
 
 static lion_status push(changes *list, const lion_datom *datom, bool is_removal, lion_error *error)
@@ -62,8 +63,8 @@ static lion_status push_fact(fact_datoms *list, const lion_datom *datom, lion_er
 }
 
 /* The row of the current tree that the oldest novelty datom retracts. */
-static lion_status find_current(lion_datom *row_out, lion_tree_iterator *tree, const lion_datom *retraction,
-                                lion_error *error)
+static lion_status find_current(lion_datom *row_out, lion_tree_iterator *tree,
+                                const lion_datom *retraction, lion_error *error)
 {
     lion_key key = { .datom = *retraction, .parts = 3 };
     lion_status status = lion_tree_iterator_seek(tree, &key, false, error);
@@ -71,15 +72,17 @@ static lion_status find_current(lion_datom *row_out, lion_tree_iterator *tree, c
     if (status == LION_OK) status = lion_tree_iterator_next(tree, &batch, 1, error);
     if (status < 0) return status;
     if (status == LION_OK) {
-        *row_out = *retraction; /* the same fact: the retraction's value outlives the iterator's batch */
+        *row_out =
+            *retraction; /* the same fact: the retraction's value outlives the iterator's batch */
         row_out->tx = batch.tx[0];
         row_out->added = true;
         bool is_same = batch.e[0] == retraction->e &&
                        lion_value_compare(lion_vector_get(&batch.v, 0), retraction->v) == 0;
         if (is_same) return LION_OK;
     }
-    return lion_fail_corrupt(error, "novelty retracts a fact of entity %lld, attribute %u, that the trees do not hold",
-                             (long long)retraction->e, retraction->a);
+    return lion_fail_corrupt(
+        error, "novelty retracts a fact of entity %lld, attribute %u, that the trees do not hold",
+        (long long)retraction->e, retraction->a);
 }
 
 /* Must a datom that was superseded in transaction tx go to history? */
@@ -119,8 +122,10 @@ static const lion_indexed_attribute *describe(const lion_index_job *job, uint32_
     uint32_t low = 0, high = job->attribute_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (job->attributes[middle].a < a) low = middle + 1;
-        else high = middle;
+        if (job->attributes[middle].a < a)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < job->attribute_count && job->attributes[low].a == a ? &job->attributes[low] : NULL;
 }
@@ -142,15 +147,16 @@ static bool next_datom(const indexing *run, lion_novelty_iterator *novelty, lion
 }
 
 /* Novelty's datoms of one order as changes of its current and history trees. */
-static lion_status split(indexing *run, const lion_tree *current, lion_index order, uint32_t a, lion_error *error)
+static lion_status split(indexing *run, const lion_tree *current, lion_index order, uint32_t a,
+                         lion_error *error)
 {
     run->current.count = run->history.count = 0;
     lion_arena_reset(&run->arena);
     lion_tree_iterator tree;
     bool has_tree = current->count > 0;
     if (has_tree) {
-        lion_status status = lion_tree_iterator_init(&tree, current, run->snapshot, LION_COLUMN_ALL, false,
-                                                     &run->arena, error);
+        lion_status status = lion_tree_iterator_init(&tree, current, run->snapshot, LION_COLUMN_ALL,
+                                                     false, &run->arena, error);
         if (status < 0) return status;
     }
     lion_novelty_iterator novelty;
@@ -176,22 +182,23 @@ static lion_status split(indexing *run, const lion_tree *current, lion_index ord
     return status;
 }
 
-static lion_status update(indexing *run, lion_tree *tree, const changes *list, uint64_t *distinct_out,
-                          lion_error *error)
+static lion_status update(indexing *run, lion_tree *tree, const changes *list,
+                          uint64_t *distinct_out, lion_error *error)
 {
     if (list->count == 0) return LION_OK;
     lion_tree made = *tree;
     lion_tree_statistics statistics = { 0 };
-    lion_status status = lion_tree_update(&made, &statistics, tree, run->snapshot, run->commit, list->items,
-                                          list->count, &run->job->options, error);
+    lion_status status = lion_tree_update(&made, &statistics, tree, run->snapshot, run->commit,
+                                          list->items, list->count, &run->job->options, error);
     if (status < 0) return status;
     *tree = made;
     if (distinct_out != NULL) *distinct_out = statistics.distinct_lead;
     return LION_OK;
 }
 
-static lion_status index_family(indexing *run, lion_tree *current, lion_tree *history, lion_index order, uint32_t a,
-                                uint64_t *distinct_out, lion_error *error)
+static lion_status index_family(indexing *run, lion_tree *current, lion_tree *history,
+                                lion_index order, uint32_t a, uint64_t *distinct_out,
+                                lion_error *error)
 {
     if (run->job->is_cancelled != NULL && *run->job->is_cancelled)
         return lion_fail(error, LION_INTERRUPTED, "lion/cancelled", "the index job was cancelled");
@@ -210,8 +217,8 @@ static lion_status read_tree(indexing *run, changes *list, const lion_tree *tree
     list->count = 0;
     lion_arena_reset(&run->arena);
     lion_tree_iterator iterator;
-    lion_status status = lion_tree_iterator_init(&iterator, tree, run->snapshot, LION_COLUMN_ALL, false,
-                                                 &run->arena, error);
+    lion_status status = lion_tree_iterator_init(&iterator, tree, run->snapshot, LION_COLUMN_ALL,
+                                                 false, &run->arena, error);
     while (status == LION_OK) {
         lion_datom_batch batch;
         status = lion_tree_iterator_next(&iterator, &batch, LION_BATCH_ROWS, error);
@@ -224,14 +231,16 @@ static lion_status read_tree(indexing *run, changes *list, const lion_tree *tree
 }
 
 /* An attribute that left AVET: its tree goes. */
-static lion_status drop_tree(indexing *run, lion_tree *tree, uint64_t *distinct_out, lion_error *error)
+static lion_status drop_tree(indexing *run, lion_tree *tree, uint64_t *distinct_out,
+                             lion_error *error)
 {
     if (tree->height == 0) return LION_OK;
     lion_status status = read_tree(run, &run->current, tree, true, error);
     return status == LION_OK ? update(run, tree, &run->current, distinct_out, error) : status;
 }
 
-/* Rows of the AEVT tree as it was and what it gained and lost (both in its order), in AVET's order. */
+/* Rows of the AEVT tree as it was and what it gained and lost (both in its order), in AVET's order.
+ */
 static lion_status turn(changes *rows, const changes *gained, lion_error *error)
 {
     size_t count = 0, next = 0, all = rows->count + gained->count;
@@ -240,8 +249,9 @@ static lion_status turn(changes *rows, const changes *gained, lion_error *error)
     for (size_t i = 0; i < rows->count || next < gained->count;) {
         const lion_change *row = i < rows->count ? &rows->items[i] : NULL;
         const lion_change *change = next < gained->count ? &gained->items[next] : NULL;
-        int order = row == NULL ? 1 : change == NULL ? -1
-                                 : lion_datom_compare(LION_AEVT, &row->datom, &change->datom);
+        int order = row == NULL      ? 1
+                    : change == NULL ? -1
+                                     : lion_datom_compare(LION_AEVT, &row->datom, &change->datom);
         if (order == 0) { /* lost */
             i++;
             next++;
@@ -260,15 +270,17 @@ static lion_status turn(changes *rows, const changes *gained, lion_error *error)
     return status;
 }
 
-/* An attribute that came into AVET: its tree is made of what AEVT had and of the changes just made there. */
-static lion_status build_avet(indexing *run, lion_root_attribute *attribute, const lion_root_attribute *old,
-                              lion_error *error)
+/* An attribute that came into AVET: its tree is made of what AEVT had and of the changes just made
+ * there. */
+static lion_status build_avet(indexing *run, lion_root_attribute *attribute,
+                              const lion_root_attribute *old, lion_error *error)
 {
     changes rows = { 0 }, gained_current = run->current, gained_history = run->history;
     run->current = run->history = (changes){ 0 };
     lion_status status = read_tree(run, &rows, &old->aevt, false, error);
     if (status == LION_OK) status = turn(&rows, &gained_current, error);
-    if (status == LION_OK) status = update(run, &attribute->avet, &rows, &attribute->distinct_v, error);
+    if (status == LION_OK)
+        status = update(run, &attribute->avet, &rows, &attribute->distinct_v, error);
     if (status == LION_OK) status = read_tree(run, &rows, &old->history_aevt, false, error);
     if (status == LION_OK) status = turn(&rows, &gained_history, error);
     if (status == LION_OK) status = update(run, &attribute->history_avet, &rows, NULL, error);
@@ -293,7 +305,8 @@ static lion_tree empty_tree(lion_index order, uint8_t type, uint32_t a, bool is_
 
 static void init_attribute(lion_root_attribute *attribute, uint32_t a, uint8_t type)
 {
-    *attribute = (lion_root_attribute){ .a = a, .type = type,
+    *attribute = (lion_root_attribute){ .a = a,
+                                        .type = type,
                                         .aevt = empty_tree(LION_AEVT, type, a, false),
                                         .avet = empty_tree(LION_AVET, type, a, false),
                                         .history_aevt = empty_tree(LION_AEVT, type, a, true),
@@ -322,7 +335,8 @@ static lion_status join_attributes(indexing *run, lion_error *error)
         if (lion_root_attribute_lookup(job->root, a) != NULL) continue;
         const lion_indexed_attribute *described = describe(job, a);
         if (described == NULL)
-            return lion_fail_corrupt(error, "novelty has datoms of attribute %u, which the schema does not know", a);
+            return lion_fail_corrupt(
+                error, "novelty has datoms of attribute %u, which the schema does not know", a);
         init_attribute(&list[count++], a, described->type);
     }
     qsort(list, count, sizeof *list, by_attribute);
@@ -350,7 +364,8 @@ static lion_status index_trees(indexing *run, lion_error *error)
 {
     lion_status status = join_attributes(run, error);
     if (status == LION_OK)
-        status = index_family(run, &run->root.eavt, &run->root.history_eavt, LION_EAVT, 0, NULL, error);
+        status =
+            index_family(run, &run->root.eavt, &run->root.history_eavt, LION_EAVT, 0, NULL, error);
     for (uint32_t i = 0; status == LION_OK && i < run->root.attribute_count; i++)
         status = index_attribute(run, &run->root.attributes[i], error);
     return status;
@@ -372,8 +387,8 @@ static lion_status index_log(indexing *run, lion_error *error)
     lion_status status = LION_OK;
     if (count > 0) {
         lion_tree log = run->root.log;
-        status = lion_log_tree_append(&log, &run->root.log, run->snapshot, run->commit, entries, count,
-                                      &run->job->options, error);
+        status = lion_log_tree_append(&log, &run->root.log, run->snapshot, run->commit, entries,
+                                      count, &run->job->options, error);
         if (status == LION_OK) run->root.log = log;
     }
     lion_free(entries);

@@ -3,9 +3,11 @@
 
 #include "base/assert.h"
 
-/* -- What a view holds -------------------------------------------------------------------------- */
+/* -- What a view holds --------------------------------------------------------------------------
+ */
 
-const lion_tree *lion_view_tree(const lion_view *view, lion_index order, uint32_t a, bool is_history)
+const lion_tree *lion_view_tree(const lion_view *view, lion_index order, uint32_t a,
+                                bool is_history)
 {
     const lion_root *root = view->root;
     if (root == NULL) return NULL;
@@ -29,7 +31,8 @@ int64_t lion_view_newest_t(const lion_view *view)
     return t;
 }
 
-/* -- Opening ------------------------------------------------------------------------------------ */
+/* -- Opening ------------------------------------------------------------------------------------
+ */
 
 static lion_lane_source *add_source(lion_lane *lane)
 {
@@ -69,8 +72,14 @@ lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index or
                            uint32_t columns, bool is_reverse, lion_arena *arena, lion_error *error)
 {
     LION_ASSERT(order <= LION_AVET);
-    *lane = (lion_lane){ .view = view, .order = order, .a = a, .type = LION_TYPE_MIXED, .columns = columns,
-                         .is_reverse = is_reverse, .arena = arena, .rows = lane->rows,
+    *lane = (lion_lane){ .view = view,
+                         .order = order,
+                         .a = a,
+                         .type = LION_TYPE_MIXED,
+                         .columns = columns,
+                         .is_reverse = is_reverse,
+                         .arena = arena,
+                         .rows = lane->rows,
                          .novelty_rows = { lane->novelty_rows[0], lane->novelty_rows[1] } };
     int64_t root_t = view->root != NULL ? view->root->t : 0;
     bool has_upper = view->upper_t < lion_view_newest_t(view);
@@ -87,7 +96,8 @@ lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index or
     return lion_arena_check(arena, error);
 }
 
-/* -- Seeking ------------------------------------------------------------------------------------ */
+/* -- Seeking ------------------------------------------------------------------------------------
+ */
 
 /* The columns that tell whether a row is before the stop. */
 static uint32_t stop_columns(const lion_lane *lane)
@@ -111,8 +121,8 @@ static bool is_plain(const lion_lane *lane)
     return true;
 }
 
-static lion_status seek_tree(lion_lane *lane, lion_lane_source *source, const lion_key *start, bool upper,
-                             uint32_t columns, lion_error *error)
+static lion_status seek_tree(lion_lane *lane, lion_lane_source *source, const lion_key *start,
+                             bool upper, uint32_t columns, lion_error *error)
 {
     lion_tree_iterator **place = &source->iterators[columns == LION_COLUMN_ALL];
     lion_tree_iterator *iterator = *place;
@@ -147,8 +157,8 @@ static lion_status seek_novelty(lion_lane *lane, lion_lane_source *source, const
     return status;
 }
 
-lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_upper, const lion_key *stop,
-                           bool stop_upper, uint32_t rows, lion_error *error)
+lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_upper,
+                           const lion_key *stop, bool stop_upper, uint32_t rows, lion_error *error)
 {
     lane->stop = *stop;
     lane->stop_upper = stop_upper;
@@ -158,20 +168,21 @@ lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_up
         source->row = source->chunk.count = 0;
         source->is_done = source->is_idle = false;
         source->wanted = rows;
-        if (!source->is_tree &&
-            seek_novelty(lane, source, start, start_upper, error) != LION_OK)
+        if (!source->is_tree && seek_novelty(lane, source, start, start_upper, error) != LION_OK)
             return LION_FAILED;
     }
     uint32_t columns = is_plain(lane) ? lane->columns | stop_columns(lane) : LION_COLUMN_ALL;
     for (unsigned i = 0; i < lane->source_count; i++) {
         lion_lane_source *source = lane->sources[i];
-        if (source->is_tree && seek_tree(lane, source, start, start_upper, columns, error) != LION_OK)
+        if (source->is_tree &&
+            seek_tree(lane, source, start, start_upper, columns, error) != LION_OK)
             return LION_FAILED;
     }
     return LION_OK;
 }
 
-/* -- Loading chunks ----------------------------------------------------------------------------- */
+/* -- Loading chunks -----------------------------------------------------------------------------
+ */
 
 static bool reserve_rows(lion_rows *rows, lion_type type, uint32_t capacity, lion_arena *arena)
 {
@@ -193,15 +204,14 @@ static void drop_covered(const lion_lane *lane, lion_rows *rows)
 static lion_status load_novelty(lion_lane *lane, lion_lane_source *source, lion_error *error)
 {
     lion_rows *rows = source->rows;
-    if (!reserve_rows(rows, lane->type, source->wanted, lane->arena)) return lion_fail_memory(error);
+    if (!reserve_rows(rows, lane->type, source->wanted, lane->arena))
+        return lion_fail_memory(error);
     do {
         rows->count = 0;
-        lion_novelty_iterator_read(&source->novelty, rows, source->wanted);
-        source->chunk = lion_rows_batch(rows, LION_COLUMN_ALL);
-        rows->count = lion_lane_rows_before_stop(lane, &source->chunk);
-        source->is_done = rows->count < source->wanted;
+        source->is_done = !lion_novelty_iterator_read(&source->novelty, rows, source->wanted,
+                                                      &lane->stop, lane->stop_upper);
         drop_covered(lane, rows);
-        source->chunk.count = rows->count;
+        source->chunk = lion_rows_batch(rows, LION_COLUMN_ALL);
     } while (source->chunk.count == 0 && !source->is_done);
     return LION_OK;
 }
@@ -225,8 +235,8 @@ static lion_status load_tree(lion_lane *lane, lion_lane_source *source, lion_err
 static lion_status load(lion_lane *lane, lion_lane_source *source, lion_error *error)
 {
     source->row = 0;
-    lion_status status = source->is_tree ? load_tree(lane, source, error)
-                                         : load_novelty(lane, source, error);
+    lion_status status =
+        source->is_tree ? load_tree(lane, source, error) : load_novelty(lane, source, error);
     source->wanted = source->wanted < LION_BATCH_ROWS / 4 ? source->wanted * 4 : LION_BATCH_ROWS;
     return status;
 }
@@ -246,7 +256,8 @@ static lion_status load_all(lion_lane *lane, lion_error *error)
     return LION_OK;
 }
 
-/* -- Merging ------------------------------------------------------------------------------------ */
+/* -- Merging ------------------------------------------------------------------------------------
+ */
 
 static lion_datom head_of(const lion_lane_source *source)
 {
@@ -289,9 +300,10 @@ static lion_lane_source *first_of(const lion_lane *lane, lion_datom *other_out, 
     return first;
 }
 
-/* Rows of the current tree that are shown as they are: how many from its place on; 0: too few to be worth it. */
-static uint32_t whole_rows(const lion_lane *lane, const lion_lane_source *source, const lion_datom *other,
-                           bool has_other)
+/* Rows of the current tree that are shown as they are: how many from its place on; 0: too few to be
+ * worth it. */
+static uint32_t whole_rows(const lion_lane *lane, const lion_lane_source *source,
+                           const lion_datom *other, bool has_other)
 {
     if (!source->is_current || lane->has_bounds) return 0;
     uint32_t left = source->chunk.count - source->row;
@@ -301,6 +313,28 @@ static uint32_t whole_rows(const lion_lane *lane, const lion_lane_source *source
     return end - source->row >= LION_LANE_STRETCH ? end - source->row : 0;
 }
 
+/* Rows of the current tree, none of whose facts another source knows (has_other: from its place up
+ * to `other`). */
+static uint32_t clean_end(const lion_lane *lane, const lion_lane_source *source,
+                          const lion_datom *other, bool has_other)
+{
+    if (!source->is_current || lane->has_bounds) return source->row;
+    if (lane->has_last) {
+        lion_datom head = head_of(source);
+        if (lion_datom_same_fact(&head, &lane->last)) return source->row;
+    }
+    return has_other ? lion_lane_stretch(lane, &source->chunk, source->row, other, true)
+                     : source->chunk.count;
+}
+
+/* Before rows of other facts: the row that waited is the newest of its fact. */
+static void settle_last(lion_lane *lane)
+{
+    if (lane->has_last && lane->is_reverse && !lane->view->is_history && lane->last.added)
+        lion_rows_put(&lane->rows, &lane->last);
+    lane->has_last = false;
+}
+
 /* Take merged rows; false: a stretch that is worth a batch of its own is next, or the end. */
 static bool take_stretch(lion_lane *lane, uint32_t limit)
 {
@@ -308,18 +342,26 @@ static bool take_stretch(lion_lane *lane, uint32_t limit)
     bool has_other;
     lion_lane_source *source = first_of(lane, &other, &has_other);
     if (source == NULL) return false;
-    if (lane->rows.count > 0 && whole_rows(lane, source, &other, has_other) >= LION_LANE_STRETCH) return false;
-    uint32_t end = has_other ? lion_lane_stretch(lane, &source->chunk, source->row, &other, false)
-                             : source->chunk.count;
+    uint32_t end = clean_end(lane, source, &other, has_other);
+    bool is_clean = end > source->row;
+    if (is_clean && lane->rows.count > 0 && end - source->row >= LION_LANE_STRETCH) return false;
+    if (is_clean)
+        settle_last(lane);
+    else if (source->is_current && !lane->has_bounds)
+        end = source->row + 1; /* its fact is known elsewhere */
+    else
+        end = has_other ? lion_lane_stretch(lane, &source->chunk, source->row, &other, false)
+                        : source->chunk.count;
     if (end == source->row) end++; /* equal to the other's head: either may go first */
-    uint32_t room = limit - lane->rows.count;
+    uint32_t from = lane->rows.count, room = limit - from;
     if (end - source->row > room) end = source->row + room;
     lion_rows_append(&lane->rows, &source->chunk, source->row, end);
     source->row = end;
+    if (!is_clean) lion_lane_reduce(lane, &lane->rows, from);
     return true;
 }
 
-/* Merge into the lane's rows, and reduce them. LION_END: nothing was there. */
+/* Merge into the lane's rows what is shown. */
 static lion_status gather(lion_lane *lane, uint32_t limit, lion_error *error)
 {
     if (!reserve_rows(&lane->rows, lane->type, limit, lane->arena)) return lion_fail_memory(error);
@@ -328,15 +370,14 @@ static lion_status gather(lion_lane *lane, uint32_t limit, lion_error *error)
         if (load_all(lane, error) != LION_OK) return LION_FAILED;
         if (!take_stretch(lane, limit)) break;
     }
-    if (lane->rows.count == 0) return LION_END;
-    lion_lane_reduce(lane, &lane->rows);
     return LION_OK;
 }
 
 /* In reverse a row may still wait, to see whether it is the newest of its fact: give it out. */
 static bool flush(lion_lane *lane, lion_datom_batch *batch_out)
 {
-    bool is_shown = lane->has_last && lane->is_reverse && !lane->view->is_history && lane->last.added;
+    bool is_shown =
+        lane->has_last && lane->is_reverse && !lane->view->is_history && lane->last.added;
     lane->has_last = false;
     if (!is_shown || !reserve_rows(&lane->rows, lane->type, 1, lane->arena)) return false;
     lane->rows.count = 0;
@@ -350,11 +391,15 @@ static void take_novelty(lion_lane *lane, lion_lane_source *source, lion_datom_b
 {
     lion_datom_batch part =
         lion_batch_part(&source->chunk, source->row, source->chunk.count - source->row);
-    lion_rows rows = { .count = part.count, .capacity = part.count, .v = part.v,
-                       .e = source->rows->e + source->row, .a = source->rows->a + source->row,
-                       .tx = source->rows->tx + source->row, .added = source->rows->added + source->row };
+    lion_rows rows = { .count = part.count,
+                       .capacity = part.count,
+                       .v = part.v,
+                       .e = source->rows->e + source->row,
+                       .a = source->rows->a + source->row,
+                       .tx = source->rows->tx + source->row,
+                       .added = source->rows->added + source->row };
     source->row = source->chunk.count;
-    lion_lane_reduce(lane, &rows);
+    lion_lane_reduce(lane, &rows, 0);
     *batch_out = lion_rows_batch(&rows, LION_COLUMN_ALL);
 }
 
@@ -373,7 +418,8 @@ static bool take_whole(lion_lane *lane, lion_lane_source *source, uint32_t rows,
     return true;
 }
 
-lion_status lion_lane_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit, lion_error *error)
+lion_status lion_lane_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
+                           lion_error *error)
 {
     for (;;) {
         if (load_all(lane, error) != LION_OK) return LION_FAILED;
@@ -389,8 +435,7 @@ lion_status lion_lane_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_
             if (batch_out->count > 0) return LION_OK;
             continue;
         }
-        lion_status status = gather(lane, limit, error);
-        if (status == LION_FAILED) return status;
+        if (gather(lane, limit, error) != LION_OK) return LION_FAILED;
         if (lane->rows.count == 0) continue;
         *batch_out = lion_rows_batch(&lane->rows, LION_COLUMN_ALL);
         return LION_OK;

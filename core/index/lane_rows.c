@@ -1,4 +1,5 @@
-/* lane_rows.c - what a lane does with rows: find stretches, stop, and reduce merged rows to what the view shows. */
+/* lane_rows.c - what a lane does with rows: find stretches, stop, and reduce merged rows to what
+ * the view shows. */
 #include "index/lane.h"
 
 /* A row with the columns that are there; the others are zero. */
@@ -17,7 +18,8 @@ bool lion_datom_same_fact(const lion_datom *x, const lion_datom *y)
     return x->e == y->e && x->a == y->a && lion_value_compare(x->v, y->v) == 0;
 }
 
-/* -- Stretches ---------------------------------------------------------------------------------- */
+/* -- Stretches ----------------------------------------------------------------------------------
+ */
 
 static bool comes_before(const lion_lane *lane, const lion_datom_batch *batch, uint32_t row,
                          const lion_datom *other, bool by_fact)
@@ -75,7 +77,8 @@ uint32_t lion_lane_rows_before_stop(const lion_lane *lane, const lion_datom_batc
     return low;
 }
 
-/* -- Reducing ----------------------------------------------------------------------------------- */
+/* -- Reducing -----------------------------------------------------------------------------------
+ */
 
 bool lion_lane_is_visible(const lion_lane *lane, int64_t tx)
 {
@@ -92,8 +95,11 @@ static void set_row(lion_rows *rows, uint32_t row, const lion_datom *datom)
 
 static lion_datom get_row(const lion_rows *rows, uint32_t row)
 {
-    return (lion_datom){ .e = rows->e[row], .a = rows->a[row], .v = lion_vector_get(&rows->v, row),
-                         .tx = rows->tx[row], .added = rows->added[row] != 0 };
+    return (lion_datom){ .e = rows->e[row],
+                         .a = rows->a[row],
+                         .v = lion_vector_get(&rows->v, row),
+                         .tx = rows->tx[row],
+                         .added = rows->added[row] != 0 };
 }
 
 static bool is_last_fact(const lion_lane *lane, const lion_rows *rows, uint32_t row)
@@ -102,20 +108,37 @@ static bool is_last_fact(const lion_lane *lane, const lion_rows *rows, uint32_t 
            lion_value_compare(lion_vector_get(&rows->v, row), lane->last.v) == 0;
 }
 
-static void reduce_history(const lion_lane *lane, lion_rows *rows)
+static void reduce_history(const lion_lane *lane, lion_rows *rows, uint32_t from)
 {
     if (!lane->has_bounds) return;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < rows->count; i++)
+    uint32_t kept = from;
+    for (uint32_t i = from; i < rows->count; i++)
         if (lion_lane_is_visible(lane, rows->tx[i])) lion_rows_move(rows, kept++, i);
     rows->count = kept;
 }
 
-/* The newest comes first: it decides, the others of its fact go. */
-static void reduce_forward(lion_lane *lane, lion_rows *rows)
+/* Only assertions, no two neighbours of one entity and attribute, all visible: nothing is to be
+ * done. */
+static bool is_reduced(const lion_lane *lane, const lion_rows *rows, uint32_t from)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < rows->count; i++) {
+    if (lane->has_bounds || rows->count == from || is_last_fact(lane, rows, from)) return false;
+    bool is_other = rows->added[from] == 0;
+    for (uint32_t i = from + 1; i < rows->count; i++)
+        is_other |= (rows->added[i] == 0) |
+                    ((rows->e[i] == rows->e[i - 1]) & (rows->a[i] == rows->a[i - 1]));
+    return !is_other;
+}
+
+/* The newest comes first: it decides, the others of its fact go. */
+static void reduce_forward(lion_lane *lane, lion_rows *rows, uint32_t from)
+{
+    if (is_reduced(lane, rows, from)) {
+        lane->last = get_row(rows, rows->count - 1);
+        lane->has_last = true;
+        return;
+    }
+    uint32_t kept = from;
+    for (uint32_t i = from; i < rows->count; i++) {
         if (!lion_lane_is_visible(lane, rows->tx[i]) || is_last_fact(lane, rows, i)) continue;
         lane->last.e = rows->e[i];
         lane->last.a = rows->a[i];
@@ -127,12 +150,13 @@ static void reduce_forward(lion_lane *lane, lion_rows *rows)
 }
 
 /* The newest comes last: each row waits until it is known to be the newest of its fact. */
-static void reduce_reverse(lion_lane *lane, lion_rows *rows)
+static void reduce_reverse(lion_lane *lane, lion_rows *rows, uint32_t from)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < rows->count; i++) {
+    uint32_t kept = from;
+    for (uint32_t i = from; i < rows->count; i++) {
         if (!lion_lane_is_visible(lane, rows->tx[i])) continue;
-        lion_datom row = get_row(rows, i); /* read first: row i may be where the one that waited goes */
+        lion_datom row =
+            get_row(rows, i); /* read first: row i may be where the one that waited goes */
         if (lane->has_last && lane->last.added && !lion_datom_same_fact(&row, &lane->last))
             set_row(rows, kept++, &lane->last);
         lane->last = row;
@@ -141,12 +165,12 @@ static void reduce_reverse(lion_lane *lane, lion_rows *rows)
     rows->count = kept;
 }
 
-void lion_lane_reduce(lion_lane *lane, lion_rows *rows)
+void lion_lane_reduce(lion_lane *lane, lion_rows *rows, uint32_t from)
 {
     if (lane->view->is_history)
-        reduce_history(lane, rows);
+        reduce_history(lane, rows, from);
     else if (lane->is_reverse)
-        reduce_reverse(lane, rows);
+        reduce_reverse(lane, rows, from);
     else
-        reduce_forward(lane, rows);
+        reduce_forward(lane, rows, from);
 }

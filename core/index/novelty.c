@@ -11,9 +11,11 @@
 #define RESERVE_SIZE_MIN (16ull << 20)
 #define LIVE_CAPACITY_FIRST 8
 
-/* -- Life --------------------------------------------------------------------------------------- */
+/* -- Life ---------------------------------------------------------------------------------------
+ */
 
-/* Addresses only: pages come when they are touched. A system that is sparing with addresses gives less. */
+/* Addresses only: pages come when they are touched. A system that is sparing with addresses gives
+ * less. */
 static lion_status reserve(lion_novelty *novelty, uint64_t size, lion_error *error)
 {
     uint64_t smallest = size < RESERVE_SIZE_MIN ? size : RESERVE_SIZE_MIN;
@@ -36,7 +38,8 @@ static lion_status reserve(lion_novelty *novelty, uint64_t size, lion_error *err
 
 static uint64_t reserve_size(const lion_novelty_options *options)
 {
-    uint64_t size = options != NULL && options->reserve_size != 0 ? options->reserve_size : RESERVE_SIZE;
+    uint64_t size =
+        options != NULL && options->reserve_size != 0 ? options->reserve_size : RESERVE_SIZE;
     size = (size + 65535) / 65536 * 65536;
     return size < LION_NOVELTY_SIZE_MAX ? size : LION_NOVELTY_SIZE_MAX;
 }
@@ -102,7 +105,8 @@ uint64_t lion_novelty_size(const lion_novelty *novelty)
     return novelty == NULL ? 0 : __atomic_load_n(&novelty->next, __ATOMIC_RELAXED);
 }
 
-/* -- Versions ----------------------------------------------------------------------------------- */
+/* -- Versions -----------------------------------------------------------------------------------
+ */
 
 lion_novelty_version lion_novelty_peek(const lion_novelty *novelty)
 {
@@ -196,7 +200,8 @@ void lion_novelty_version_release(const lion_novelty_version *version)
     if (is_last) lion_novelty_drop(novelty);
 }
 
-/* -- Transactions ------------------------------------------------------------------------------- */
+/* -- Transactions -------------------------------------------------------------------------------
+ */
 
 /* Chunk k holds FIRST << k entries, so that entries never move. */
 lion_transaction_entry *lion_novelty_transaction_entry(const uint8_t *base, uint32_t index)
@@ -206,7 +211,8 @@ lion_transaction_entry *lion_novelty_transaction_entry(const uint8_t *base, uint
     uint32_t before = ((1u << chunk) - 1) * LION_TRANSACTION_CHUNK_FIRST;
     const lion_novelty_header *header = (const lion_novelty_header *)(const void *)base;
     LION_ASSERT(header->chunks[chunk] != 0);
-    return (lion_transaction_entry *)lion_novelty_at(base, header->chunks[chunk]) + (index - before);
+    return (lion_transaction_entry *)lion_novelty_at(base, header->chunks[chunk]) +
+           (index - before);
 }
 
 void lion_novelty_transaction(const lion_novelty_version *version, uint32_t index, int64_t *t_out,

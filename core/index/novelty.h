@@ -1,20 +1,23 @@
 /* novelty.h - the datoms that are not in the trees yet: persistent B+trees in memory.
  *
- * Datoms are appended to a position-independent arena (a reserved range of addresses, 32-bit offsets in
- * units of 16 bytes) and indexed by path-copying trees of offsets: one EAVT tree, and for each attribute one
- * in AEVT and one in AVET order (VAET is the AVET trees of ref attributes, merged). Each node keeps, for its
- * subtree, the number of datoms and the net count (assertions minus retractions): since the assertions and
- * retractions of one fact alternate, base count + net is the exact number of current datoms in any range.
+ * Datoms are appended to a position-independent arena (a reserved range of addresses, 32-bit
+ * offsets in units of 16 bytes) and indexed by path-copying trees of offsets: one EAVT tree, and
+ * for each attribute one in AEVT and one in AVET order (VAET is the AVET trees of ref attributes,
+ * merged). Each node keeps, for its subtree, the number of datoms and the net count (assertions
+ * minus retractions): since the assertions and retractions of one fact alternate, base count + net
+ * is the exact number of current datoms in any range.
  *
- * Persistent: a version (lion_novelty_version) is a few words and never changes. Transient within one
- * batch: nodes made since the last seal are changed in place, so a group of transactions copies a path once.
- * Nodes that only old versions reach are reused when those versions are dropped (FIFO by epoch).
+ * Persistent: a version (lion_novelty_version) is a few words and never changes. Transient within
+ * one batch: nodes made since the last seal are changed in place, so a group of transactions copies
+ * a path once. Nodes that only old versions reach are reused when those versions are dropped (FIFO
+ * by epoch).
  *
- * Threads: one writer (apply, seal); versions may be read from any thread while they are kept. The base is
- * shared by reference count, versions keep it alive. A new base is started when the indexer has installed a
- * root: lion_novelty_rest copies what is newer than the root.
+ * Threads: one writer (apply, seal); versions may be read from any thread while they are kept. The
+ * base is shared by reference count, versions keep it alive. A new base is started when the indexer
+ * has installed a root: lion_novelty_rest copies what is newer than the root.
  *
- * `with` is the same thing, unpublished: a small novelty of its own on top of a database value's. */
+ * `with` is the same thing, unpublished: a small novelty of its own on top of a database value's.
+ */
 #ifndef LION_INDEX_NOVELTY_H
 #define LION_INDEX_NOVELTY_H
 
@@ -30,13 +33,13 @@ typedef struct lion_novelty_version {
     uint32_t attributes;   /* offset of the attribute directory (persistent), 0: empty */
     uint32_t transactions; /* number of transactions */
     uint64_t epoch;
-    int64_t t;             /* the newest t in it, 0 if none */
-    uint64_t datoms;       /* all, assertions and retractions */
+    int64_t t;       /* the newest t in it, 0 if none */
+    uint64_t datoms; /* all, assertions and retractions */
 } lion_novelty_version;
 
 typedef struct lion_novelty_options {
-    uint32_t node_entries;   /* fan-out; 0: chosen. Specs use 4. */
-    uint64_t reserve_size;   /* bytes of address space, 0: 8 GiB (256 MiB for a speculative one) */
+    uint32_t node_entries; /* fan-out; 0: chosen. Specs use 4. */
+    uint64_t reserve_size; /* bytes of address space, 0: 8 GiB (256 MiB for a speculative one) */
 } lion_novelty_options;
 
 lion_status lion_novelty_new(lion_novelty **novelty_out, const lion_novelty_options *options,
@@ -46,12 +49,15 @@ void lion_novelty_drop(lion_novelty *novelty); /* NULL is allowed */
 
 /* ---- the writer ---- */
 
-/* Add one transaction's datoms (their bytes are copied; tx of all is lion_t_to_tx(t)). `is_in_avet`[i]: whether datom i goes
- * into its attribute's AVET tree (avet or ref). record: the encoded transaction (index/log_tree.h), kept for
- * tx_range and for the indexer's log tree; may be empty for speculative ones. On an error nothing is added. */
+/* Add one transaction's datoms (their bytes are copied; tx of all is lion_t_to_tx(t)).
+ * `is_in_avet`[i]: whether datom i goes into its attribute's AVET tree (avet or ref). record: the
+ * encoded transaction (index/log_tree.h), kept for tx_range and for the indexer's log tree; may be
+ * empty for speculative ones. On an error nothing is added. */
 lion_status lion_novelty_apply(lion_novelty *novelty, int64_t t, const lion_datom *datoms,
-                               const uint8_t *is_in_avet, size_t count, lion_slice record, lion_error *error);
-/* An attribute that gains its AVET tree later (db/index switched on): the writer adds its novelty datoms. */
+                               const uint8_t *is_in_avet, size_t count, lion_slice record,
+                               lion_error *error);
+/* An attribute that gains its AVET tree later (db/index switched on): the writer adds its novelty
+ * datoms. */
 lion_status lion_novelty_add_avet(lion_novelty *novelty, const lion_datom *datoms, size_t count,
                                   lion_error *error);
 /* What stands now, unsealed: valid for the writer's own reading until its next apply. */
@@ -70,14 +76,15 @@ lion_status lion_novelty_rest(lion_novelty **novelty_out, const lion_novelty_ver
 
 /* ---- reading ---- */
 
-/* Exact numbers for a prefix in an order (LION_EAVT, LION_AEVT, LION_AVET): datoms and net. parts as in
- * lion_key; AEVT and AVET need parts >= 1 (a). */
+/* Exact numbers for a prefix in an order (LION_EAVT, LION_AEVT, LION_AVET): datoms and net. parts
+ * as in lion_key; AEVT and AVET need parts >= 1 (a). */
 void lion_novelty_count(uint64_t *datoms_out, int64_t *net_out, const lion_novelty_version *version,
                         lion_index order, const lion_key *key);
 
 #define LION_NOVELTY_HEIGHT_MAX 24
 
-/* Iterating one tree, either direction; a plain struct, no resources. Datoms by pointer into the arena. */
+/* Iterating one tree, either direction; a plain struct, no resources. Datoms by pointer into the
+ * arena. */
 typedef struct lion_novelty_iterator {
     lion_novelty_version version;
     uint32_t root;
@@ -87,11 +94,13 @@ typedef struct lion_novelty_iterator {
     bool is_placed;
     const uint8_t *base;
     const struct lion_node *path[LION_NOVELTY_HEIGHT_MAX];
-    uint16_t place[LION_NOVELTY_HEIGHT_MAX]; /* leaf: the boundary to read from; above: the child in path */
+    uint16_t place[LION_NOVELTY_HEIGHT_MAX]; /* leaf: the boundary to read from; above: the child in
+                                                path */
 } lion_novelty_iterator;
 
-void lion_novelty_iterator_init(lion_novelty_iterator *iterator, const lion_novelty_version *version,
-                                lion_index order, uint32_t a, bool is_reverse);
+void lion_novelty_iterator_init(lion_novelty_iterator *iterator,
+                                const lion_novelty_version *version, lion_index order, uint32_t a,
+                                bool is_reverse);
 /* As lion_tree_iterator_seek. */
 void lion_novelty_iterator_seek(lion_novelty_iterator *iterator, const lion_key *key, bool upper);
 /* false at the end. The datom's bytes live as long as the version. */
@@ -102,7 +111,8 @@ bool lion_novelty_first(const lion_novelty_version *version, lion_index order, c
                         lion_datom *datom_out);
 
 /* Attributes that have datoms here, ascending: *cursor starts at 0. */
-bool lion_novelty_attribute_next(const lion_novelty_version *version, uint32_t *cursor, uint32_t *a_out);
+bool lion_novelty_attribute_next(const lion_novelty_version *version, uint32_t *cursor,
+                                 uint32_t *a_out);
 /* The transactions in order: index 0..version.transactions-1. */
 void lion_novelty_transaction(const lion_novelty_version *version, uint32_t index, int64_t *t_out,
                               lion_slice *record_out);

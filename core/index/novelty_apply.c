@@ -1,15 +1,17 @@
 /* novelty_apply.c - what the writer does: one transaction's datoms into all trees.
  *
- * Records are appended, then the references to them are sorted for each tree and inserted as runs. All memory is
- * seen to before the first change, so that a failure leaves nothing behind. */
+ * Records are appended, then the references to them are sorted for each tree and inserted as runs.
+ * All memory is seen to before the first change, so that a failure leaves nothing behind. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "index/novelty_tree.h"
 
-#define SCRATCH_KEPT 4096 /* entries: room for small transactions is kept, for large ones given back */
+#define SCRATCH_KEPT                                                                               \
+    4096 /* entries: room for small transactions is kept, for large ones given back */
 
-/* -- Room --------------------------------------------------------------------------------------- */
+/* -- Room ---------------------------------------------------------------------------------------
+ */
 
 /* The nodes that `count` datoms can replace at most, over all trees. */
 static uint64_t replaced_max(const lion_novelty *novelty, size_t count)
@@ -18,8 +20,8 @@ static uint64_t replaced_max(const lion_novelty *novelty, size_t count)
     return paths < novelty->node_count ? paths : novelty->node_count;
 }
 
-/* The nodes that they can make at most: for each replaced one a copy, for each full one another (each level
- * adds less than half of what the one below did), new ones for new trees. */
+/* The nodes that they can make at most: for each replaced one a copy, for each full one another
+ * (each level adds less than half of what the one below did), new ones for new trees. */
 static uint64_t made_max(const lion_novelty *novelty, size_t count)
 {
     uint64_t full = count / novelty->node_entries + 1;
@@ -69,14 +71,16 @@ static lion_status prepare(lion_novelty *novelty, const lion_datom *datoms, size
     uint64_t bytes = record_size + LION_NOVELTY_UNIT;
     for (size_t i = 0; i < count; i++) bytes += lion_record_size(datoms[i].v.size);
     uint64_t transactions = novelty->transactions + 2ull * LION_TRANSACTION_CHUNK_FIRST;
-    bytes += transactions * sizeof(lion_transaction_entry); /* the next chunk is no longer than all before */
+    bytes += transactions *
+             sizeof(lion_transaction_entry); /* the next chunk is no longer than all before */
     if (lion_novelty_reserve(novelty, bytes, made_max(novelty, count), error) != LION_OK ||
         lion_novelty_prepare(novelty, replaced_max(novelty, count), error) != LION_OK)
         return LION_FAILED;
     return prepare_scratch(novelty, count, error);
 }
 
-/* -- Records ------------------------------------------------------------------------------------ */
+/* -- Records ------------------------------------------------------------------------------------
+ */
 
 static uint32_t append_record(lion_novelty *novelty, const lion_datom *datom, bool is_in_avet)
 {
@@ -104,17 +108,18 @@ static uint32_t append_records(lion_novelty *novelty, const lion_datom *datoms,
         LION_ASSERT(lion_type_is_scalar(datoms[i].v.type) ? datoms[i].v.size == 0 : true);
         uint32_t offset = append_record(novelty, &datoms[i], is_in_avet[i] != 0);
         if (i == 0) first = offset;
-        novelty->entries[i] = (lion_novelty_entry){
-            .key = lion_novelty_key(LION_EAVT, &datoms[i]),
-            .minor = lion_novelty_minor(LION_EAVT, &datoms[i]),
-            .record = offset | (datoms[i].added ? 0 : LION_REFERENCE_RETRACTION),
-            .a = datoms[i].a };
+        novelty->entries[i] =
+            (lion_novelty_entry){ .key = lion_novelty_key(LION_EAVT, &datoms[i]),
+                                  .minor = lion_novelty_minor(LION_EAVT, &datoms[i]),
+                                  .record =
+                                      offset | (datoms[i].added ? 0 : LION_REFERENCE_RETRACTION),
+                                  .a = datoms[i].a };
     }
     return first;
 }
 
-static void append_transaction(lion_novelty *novelty, int64_t t, uint32_t first_record, size_t count,
-                               lion_slice record)
+static void append_transaction(lion_novelty *novelty, int64_t t, uint32_t first_record,
+                               size_t count, lion_slice record)
 {
     uint32_t index = novelty->transactions;
     uint32_t first = index / LION_TRANSACTION_CHUNK_FIRST + 1;
@@ -123,17 +128,22 @@ static void append_transaction(lion_novelty *novelty, int64_t t, uint32_t first_
     lion_novelty_header *header = (lion_novelty_header *)(void *)novelty->base;
     if (header->chunks[chunk] == 0)
         header->chunks[chunk] = lion_novelty_append(
-            novelty, (uint64_t)LION_TRANSACTION_CHUNK_FIRST * sizeof(lion_transaction_entry) << chunk);
+            novelty, (uint64_t)LION_TRANSACTION_CHUNK_FIRST * sizeof(lion_transaction_entry)
+                         << chunk);
 
     uint32_t offset = lion_novelty_append(novelty, record.size);
     if (record.size > 0) memcpy(lion_novelty_at(novelty->base, offset), record.data, record.size);
     *lion_novelty_transaction_entry(novelty->base, index) =
-        (lion_transaction_entry){ .t = t, .record = offset, .record_size = (uint32_t)record.size,
-                                  .datoms = first_record, .count = (uint32_t)count };
+        (lion_transaction_entry){ .t = t,
+                                  .record = offset,
+                                  .record_size = (uint32_t)record.size,
+                                  .datoms = first_record,
+                                  .count = (uint32_t)count };
     novelty->transactions++;
 }
 
-/* -- Trees -------------------------------------------------------------------------------------- */
+/* -- Trees --------------------------------------------------------------------------------------
+ */
 
 /* Sorted by a: each attribute's run into its tree. */
 static void insert_by_attribute(lion_novelty *novelty, lion_index order,
@@ -150,7 +160,8 @@ static void insert_by_attribute(lion_novelty *novelty, lion_index order,
     }
 }
 
-/* AEVT has EAVT's keys, but other minor ones. Entries that go into AVET are put into `avet`, with its keys. */
+/* AEVT has EAVT's keys, but other minor ones. Entries that go into AVET are put into `avet`, with
+ * its keys. */
 static size_t turn_entries(const lion_novelty *novelty, lion_novelty_entry *entries, size_t count,
                            lion_novelty_entry *avet)
 {
@@ -220,11 +231,12 @@ lion_status lion_novelty_add_avet(lion_novelty *novelty, const lion_datom *datom
     for (size_t i = 0; i < count; i++) {
         if (is_in_avet_tree(&version, &datoms[i])) continue;
         uint32_t offset = append_record(novelty, &datoms[i], true);
-        entries[selected++] = (lion_novelty_entry){
-            .key = lion_novelty_key(LION_AVET, &datoms[i]),
-            .minor = lion_novelty_minor(LION_AVET, &datoms[i]),
-            .record = offset | (datoms[i].added ? 0 : LION_REFERENCE_RETRACTION),
-            .a = datoms[i].a };
+        entries[selected++] =
+            (lion_novelty_entry){ .key = lion_novelty_key(LION_AVET, &datoms[i]),
+                                  .minor = lion_novelty_minor(LION_AVET, &datoms[i]),
+                                  .record =
+                                      offset | (datoms[i].added ? 0 : LION_REFERENCE_RETRACTION),
+                                  .a = datoms[i].a };
     }
     lion_novelty_sort(novelty->base, LION_AVET, entries, selected, entries + selected);
     insert_by_attribute(novelty, LION_AVET, entries, selected);
@@ -234,7 +246,8 @@ lion_status lion_novelty_add_avet(lion_novelty *novelty, const lion_datom *datom
     return LION_OK;
 }
 
-/* -- The rest ----------------------------------------------------------------------------------- */
+/* -- The rest -----------------------------------------------------------------------------------
+ */
 
 /* The transaction's datoms again, from their records. Bytes are borrowed from the arena. */
 static void read_datoms(const lion_novelty_version *version, const lion_transaction_entry *entry,

@@ -1,24 +1,28 @@
-/* novelty_arena.c - memory of a novelty: a bump pointer in a reserved range, free lists of nodes, and
- * the wait until nobody reaches a replaced node any more.
+/* novelty_arena.c - memory of a novelty: a bump pointer in a reserved range, free lists of nodes,
+ * and the wait until nobody reaches a replaced node any more.
  *
- * A node born in epoch b and replaced in epoch r is reachable from the versions sealed in [b, r). When none of
- * those is held, it is free at once. Else it waits on the oldest of them; when that version goes, its
- * nodes are looked at again. So a version held for long keeps what it reaches and nothing else. */
+ * A node born in epoch b and replaced in epoch r is reachable from the versions sealed in [b, r).
+ * When none of those is held, it is free at once. Else it waits on the oldest of them; when that
+ * version goes, its nodes are looked at again. So a version held for long keeps what it reaches and
+ * nothing else. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "index/novelty_tree.h"
 
-#define NODE_SIZE_MAX (sizeof(lion_node) + LION_NODE_ENTRIES_MAX * (sizeof(uint64_t) + sizeof(lion_edge)))
+#define NODE_SIZE_MAX                                                                              \
+    (sizeof(lion_node) + LION_NODE_ENTRIES_MAX * (sizeof(uint64_t) + sizeof(lion_edge)))
 
-_Static_assert(sizeof(lion_node) == 16 && 4 * sizeof(lion_edge) % 16 == 0, "nodes lie in whole units");
+_Static_assert(sizeof(lion_node) == 16 && 4 * sizeof(lion_edge) % 16 == 0,
+               "nodes lie in whole units");
 
 uint32_t lion_novelty_append(lion_novelty *novelty, uint64_t size)
 {
     uint64_t at = novelty->next;
     LION_ASSERT(size <= novelty->reserved - at);
     uint64_t next = (at + size + LION_NOVELTY_UNIT - 1) / LION_NOVELTY_UNIT * LION_NOVELTY_UNIT;
-    __atomic_store_n(&novelty->next, next, __ATOMIC_RELAXED); /* lion_novelty_size asks from any thread */
+    __atomic_store_n(&novelty->next, next,
+                     __ATOMIC_RELAXED); /* lion_novelty_size asks from any thread */
     return (uint32_t)(at / LION_NOVELTY_UNIT);
 }
 
@@ -26,11 +30,13 @@ lion_status lion_novelty_reserve(const lion_novelty *novelty, uint64_t bytes, ui
                                  lion_error *error)
 {
     uint64_t left = novelty->reserved - novelty->next;
-    if (bytes <= left && nodes <= (left - bytes) / (NODE_SIZE_MAX + LION_NOVELTY_UNIT)) return LION_OK;
-    return lion_fail(error, LION_BUSY, "lion/novelty-full",
-                     "the memory for datoms that are not indexed yet (%llu MiB) is used up; wait for "
-                     "the indexer, then try again",
-                     (unsigned long long)(novelty->reserved >> 20));
+    if (bytes <= left && nodes <= (left - bytes) / (NODE_SIZE_MAX + LION_NOVELTY_UNIT))
+        return LION_OK;
+    return lion_fail(
+        error, LION_BUSY, "lion/novelty-full",
+        "the memory for datoms that are not indexed yet (%llu MiB) is used up; wait for "
+        "the indexer, then try again",
+        (unsigned long long)(novelty->reserved >> 20));
 }
 
 /* -- Nodes ------------------------------------------------------------------------------------- */
@@ -47,8 +53,8 @@ static uint64_t class_size(uint32_t class_index)
 {
     if (class_index == LION_CLASS_DIRECTORY) return sizeof(lion_directory_node);
     if (class_index >= LION_CLASS_BRANCH)
-        return sizeof(lion_node) + (4ull << (class_index - LION_CLASS_BRANCH)) *
-                                       (sizeof(uint64_t) + sizeof(lion_edge));
+        return sizeof(lion_node) +
+               (4ull << (class_index - LION_CLASS_BRANCH)) * (sizeof(uint64_t) + sizeof(lion_edge));
     return sizeof(lion_node) + (4ull << class_index) * (sizeof(uint64_t) + 2 * sizeof(uint32_t));
 }
 
@@ -81,9 +87,8 @@ uint32_t lion_node_new(lion_novelty *novelty, uint8_t level, uint32_t entries)
     uint32_t class_index = lion_node_class(entries);
     uint32_t offset = take(novelty, class_index + (level > 0 ? (uint32_t)LION_CLASS_BRANCH : 0u));
     lion_node *node = lion_novelty_at(novelty->base, offset);
-    *node = (lion_node){
-        .epoch = novelty->epoch, .level = level, .class_index = (uint8_t)class_index
-    };
+    *node =
+        (lion_node){ .epoch = novelty->epoch, .level = level, .class_index = (uint8_t)class_index };
     return offset;
 }
 
@@ -119,7 +124,9 @@ static void retire(lion_novelty *novelty, uint32_t offset, uint32_t class_index,
         return;
     }
     push(&novelty->retiring, &novelty->spare,
-         &(lion_retired_node){ .birth = birth, .retired = novelty->epoch, .offset = offset,
+         &(lion_retired_node){ .birth = birth,
+                               .retired = novelty->epoch,
+                               .offset = offset,
                                .class_index = class_index });
 }
 
@@ -140,8 +147,8 @@ void lion_directory_retire(lion_novelty *novelty, uint32_t offset)
     retire(novelty, offset, LION_CLASS_DIRECTORY, node->epoch);
 }
 
-/* Blocks for what one apply retires, and for spreading as many over the versions: a version's list may
- * begin a block of its own. */
+/* Blocks for what one apply retires, and for spreading as many over the versions: a version's list
+ * may begin a block of its own. */
 lion_status lion_novelty_prepare(lion_novelty *novelty, uint64_t nodes, lion_error *error)
 {
     pthread_mutex_lock(&novelty->lock);

@@ -1,4 +1,5 @@
-/* novelty_directory.c - from an attribute to its trees: three levels of direct look-ups, path-copied.
+/* novelty_directory.c - from an attribute to its trees: three levels of direct look-ups,
+ * path-copied.
  *
  *   a (20 bits) = 7 bits: place in the top · 7 bits: in the middle · 6 bits: in the leaf */
 #include <string.h>

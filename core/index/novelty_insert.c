@@ -1,10 +1,10 @@
 /* novelty_insert.c - a sorted run of datoms into a persistent B+tree, in one descent.
  *
- * Each call replaces one node by one or more, which it leaves on the stack of children; the caller puts
- * them in the place of the old one. Nodes of the present epoch with room are changed in place.
+ * Each call replaces one node by one or more, which it leaves on the stack of children; the caller
+ * puts them in the place of the old one. Nodes of the present epoch with room are changed in place.
  *
- * A node that overflows is split evenly, unless its entries came in at its end one after the other (ids and
- * transactions ascend): then the left part stays full, and the tree fills up densely. */
+ * A node that overflows is split evenly, unless its entries came in at its end one after the other
+ * (ids and transactions ascend): then the left part stays full, and the tree fills up densely. */
 #include <string.h>
 
 #include "index/novelty_tree.h"
@@ -14,7 +14,8 @@ typedef struct inserter {
     lion_index order;
 } inserter;
 
-/* -- Searching ---------------------------------------------------------------------------------- */
+/* -- Searching ----------------------------------------------------------------------------------
+ */
 
 uint32_t lion_node_lower(const lion_node *node, uint32_t from, uint32_t to, uint64_t key)
 {
@@ -96,7 +97,8 @@ static bool is_before(const inserter *in, const lion_novelty_entry *entry, const
     return lion_datom_compare(in->order, &x, &y) < 0;
 }
 
-/* -- Results ------------------------------------------------------------------------------------ */
+/* -- Results ------------------------------------------------------------------------------------
+ */
 
 static void push_child(lion_novelty *novelty, lion_novelty_child child)
 {
@@ -112,8 +114,10 @@ static void push_leaf(lion_novelty *novelty, uint32_t offset)
     for (uint32_t i = 0; i < leaf->count; i++) retractions += records[i] >> 31;
     push_child(novelty, (lion_novelty_child){
                             .key = leaf->keys[0],
-                            .edge = { .child = offset, .first = records[0],
-                                      .minor = lion_leaf_minors(leaf)[0], .datoms = leaf->count,
+                            .edge = { .child = offset,
+                                      .first = records[0],
+                                      .minor = lion_leaf_minors(leaf)[0],
+                                      .datoms = leaf->count,
                                       .net = (int32_t)leaf->count - 2 * (int32_t)retractions } });
 }
 
@@ -121,9 +125,10 @@ static void push_branch(lion_novelty *novelty, uint32_t offset)
 {
     const lion_node *node = lion_novelty_at(novelty->base, offset);
     const lion_edge *edges = lion_node_edges(node);
-    lion_novelty_child child = { .key = node->keys[0],
-                                 .edge = { .child = offset, .first = edges[0].first,
-                                           .minor = edges[0].minor } };
+    lion_novelty_child child = {
+        .key = node->keys[0],
+        .edge = { .child = offset, .first = edges[0].first, .minor = edges[0].minor }
+    };
     for (uint32_t i = 0; i < node->count; i++) {
         child.edge.datoms += edges[i].datoms;
         child.edge.net += edges[i].net;
@@ -131,7 +136,8 @@ static void push_branch(lion_novelty *novelty, uint32_t offset)
     push_child(novelty, child);
 }
 
-/* -- Leaves ------------------------------------------------------------------------------------- */
+/* -- Leaves -------------------------------------------------------------------------------------
+ */
 
 /* How many of the `left` entries the next node takes: all full but the last, or an even share. */
 static uint32_t share(size_t left, uint32_t limit, bool is_appending)
@@ -183,7 +189,8 @@ static void stream_open(leaf_stream *stream)
 
 static void stream_close(leaf_stream *stream)
 {
-    /* A leaf left full, should more come at its end, must earn that again: else each would found a leaf. */
+    /* A leaf left full, should more come at its end, must earn that again: else each would found a
+     * leaf. */
     stream->leaf->appended = stream->is_appending && stream->left == 0 ? stream->leaf->count : 0;
     push_leaf(stream->in->novelty, stream->offset);
 }
@@ -206,16 +213,20 @@ static void build_leaves(const inserter *in, const lion_node *old, const lion_no
                          size_t count, bool is_appending)
 {
     uint32_t old_count = old != NULL ? old->count : 0, next = 0;
-    leaf_stream stream = { .in = in, .left = old_count + count,
-                           .limit = in->novelty->node_entries, .is_appending = is_appending };
+    leaf_stream stream = { .in = in,
+                           .left = old_count + count,
+                           .limit = in->novelty->node_entries,
+                           .is_appending = is_appending };
     for (size_t i = 0; i < count; i++) {
         uint32_t place = old != NULL ? place_of(in, old, next, &run[i]) : 0;
         for (; next < place; next++)
-            stream_put(&stream, old->keys[next], lion_leaf_minors(old)[next], lion_node_records(old)[next]);
+            stream_put(&stream, old->keys[next], lion_leaf_minors(old)[next],
+                       lion_node_records(old)[next]);
         stream_put(&stream, run[i].key, run[i].minor, run[i].record);
     }
     for (; next < old_count; next++)
-        stream_put(&stream, old->keys[next], lion_leaf_minors(old)[next], lion_node_records(old)[next]);
+        stream_put(&stream, old->keys[next], lion_leaf_minors(old)[next],
+                   lion_node_records(old)[next]);
     stream_close(&stream);
 }
 
@@ -234,7 +245,8 @@ static void copy_leaf(const inserter *in, const lion_node *old, const lion_novel
     push_leaf(in->novelty, offset);
 }
 
-static void insert_leaf(const inserter *in, uint32_t offset, const lion_novelty_entry *run, size_t count)
+static void insert_leaf(const inserter *in, uint32_t offset, const lion_novelty_entry *run,
+                        size_t count)
 {
     lion_novelty *novelty = in->novelty;
     lion_node *leaf = lion_novelty_at(novelty->base, offset);
@@ -255,12 +267,14 @@ static void insert_leaf(const inserter *in, uint32_t offset, const lion_novelty_
     } else {
         copy_leaf(in, leaf, run, (uint32_t)count);
         lion_node_retire(novelty, offset);
-        leaf = lion_novelty_at(novelty->base, novelty->children[novelty->child_count - 1].edge.child);
+        leaf =
+            lion_novelty_at(novelty->base, novelty->children[novelty->child_count - 1].edge.child);
     }
     leaf->appended = (uint32_t)appended;
 }
 
-/* -- Branches ----------------------------------------------------------------------------------- */
+/* -- Branches -----------------------------------------------------------------------------------
+ */
 
 /* Which child was replaced, by how many. */
 typedef struct segment {
@@ -360,7 +374,8 @@ static size_t run_of_child(const inserter *in, const lion_node *node, uint32_t c
     return low;
 }
 
-static void insert_node(const inserter *in, uint32_t offset, const lion_novelty_entry *run, size_t count);
+static void insert_node(const inserter *in, uint32_t offset, const lion_novelty_entry *run,
+                        size_t count);
 
 static size_t insert_below(const inserter *in, const lion_node *node, segment *segments,
                            const lion_novelty_entry *run, size_t count)
@@ -373,8 +388,8 @@ static size_t insert_below(const inserter *in, const lion_node *node, segment *s
         size_t part = run_of_child(in, node, child, run, count);
         size_t mark = in->novelty->child_count;
         insert_node(in, lion_node_edges(node)[child].child, run, part);
-        segments[segment_count++] = (segment){
-            .child = child, .results = (uint32_t)(in->novelty->child_count - mark) };
+        segments[segment_count++] =
+            (segment){ .child = child, .results = (uint32_t)(in->novelty->child_count - mark) };
         run += part;
         count -= part;
         from = child + 1;
@@ -382,7 +397,8 @@ static size_t insert_below(const inserter *in, const lion_node *node, segment *s
     return segment_count;
 }
 
-static void insert_branch(const inserter *in, uint32_t offset, const lion_novelty_entry *run, size_t count)
+static void insert_branch(const inserter *in, uint32_t offset, const lion_novelty_entry *run,
+                          size_t count)
 {
     lion_novelty *novelty = in->novelty;
     lion_node *node = lion_novelty_at(novelty->base, offset);
@@ -414,7 +430,8 @@ static void insert_branch(const inserter *in, uint32_t offset, const lion_novelt
     lion_node_retire(novelty, offset);
 }
 
-static void insert_node(const inserter *in, uint32_t offset, const lion_novelty_entry *run, size_t count)
+static void insert_node(const inserter *in, uint32_t offset, const lion_novelty_entry *run,
+                        size_t count)
 {
     const lion_node *node = lion_novelty_at(in->novelty->base, offset);
     if (node->level == 0)

@@ -1,12 +1,14 @@
-/* novelty_key.c - the 96 bits by which novelty's trees are searched before any record is looked at. */
+/* novelty_key.c - the 96 bits by which novelty's trees are searched before any record is looked at.
+ */
 #include <string.h>
 
 #include "index/novelty_tree.h"
 
 #define SIGN (UINT64_C(1) << 63)
-#define SHORT_SIZE 8               /* bytes of a value that a key holds */
-#define MINOR_LONG 0x80000000u     /* of values with more; the rest is the next bytes */
-#define MINOR_ZERO_ENDED 0x7fffffffu /* of short ones that a key confuses with shorter ones still */
+#define SHORT_SIZE 8                 /* bytes of a value that a key holds */
+#define MINOR_LONG 0x80000000u       /* of values with more; the rest is the next bytes */
+#define MINOR_ZERO_ENDED 0x7fffffffu /* of short ones that a key confuses with shorter ones still  \
+                                      */
 
 static uint64_t leading_bytes(const uint8_t *data, size_t size)
 {
@@ -29,7 +31,8 @@ static uint64_t value_key(const lion_value *v)
     return leading_bytes(v->data, v->size);
 }
 
-/* 32 bits in the order of ids: 5 of the partition, 27 of the counter; what is more than that ties. */
+/* 32 bits in the order of ids: 5 of the partition, 27 of the counter; what is more than that ties.
+ */
 static uint32_t entity_minor(int64_t e)
 {
     if (e < 0) return 0;
@@ -49,7 +52,8 @@ static uint32_t avet_minor(const lion_datom *datom)
     const lion_value *v = &datom->v;
     if (lion_type_is_scalar(v->type)) return entity_minor(datom->e);
     if (v->size > SHORT_SIZE)
-        return MINOR_LONG | (uint32_t)(leading_bytes(v->data + SHORT_SIZE, v->size - SHORT_SIZE) >> 33);
+        return MINOR_LONG |
+               (uint32_t)(leading_bytes(v->data + SHORT_SIZE, v->size - SHORT_SIZE) >> 33);
     if (v->size > 0 && v->data[v->size - 1] == 0) return MINOR_ZERO_ENDED;
     uint32_t minor = entity_minor(datom->e) >> 1;
     return minor < MINOR_ZERO_ENDED ? minor : MINOR_ZERO_ENDED - 1;

@@ -4,7 +4,8 @@
 #include "index/novelty_tree.h"
 #include "index/rows.h"
 
-/* -- Boundaries --------------------------------------------------------------------------------- */
+/* -- Boundaries ---------------------------------------------------------------------------------
+ */
 
 /* A place between datoms: before all that match the prefix, or (upper) behind them. */
 typedef struct boundary {
@@ -12,8 +13,8 @@ typedef struct boundary {
     const lion_key *key;
     lion_index order;
     bool upper;
-    bool has_key;     /* the keys tell something … */
-    bool is_whole;    /* … and everything */
+    bool has_key;  /* the keys tell something … */
+    bool is_whole; /* … and everything */
     uint64_t bits;
     uint32_t low, high; /* minor keys that datoms with the prefix can have */
 } boundary;
@@ -55,7 +56,8 @@ int lion_datom_compare_prefix(lion_index order, const lion_datom *datom, const l
     return by[3];
 }
 
-/* An attribute's values are of one type; a key of another (a long for a double) needs whole comparisons. */
+/* An attribute's values are of one type; a key of another (a long for a double) needs whole
+ * comparisons. */
 static bool is_type_of_tree(const uint8_t *base, uint32_t top, const lion_key *key)
 {
     const lion_node *node = lion_novelty_at(base, top);
@@ -64,10 +66,12 @@ static bool is_type_of_tree(const uint8_t *base, uint32_t top, const lion_key *k
     return record->head >> LION_RECORD_TYPE_SHIFT == key->datom.v.type;
 }
 
-static boundary boundary_of(const uint8_t *base, uint32_t top, lion_index order, const lion_key *key,
-                            bool upper)
+static boundary boundary_of(const uint8_t *base, uint32_t top, lion_index order,
+                            const lion_key *key, bool upper)
 {
-    boundary place = { .base = base, .key = key, .order = order, .upper = upper, .high = UINT32_MAX };
+    boundary place = {
+        .base = base, .key = key, .order = order, .upper = upper, .high = UINT32_MAX
+    };
     unsigned lead = order == LION_EAVT ? 1 : 2; /* parts that reach into the keys */
     if (key->parts < lead) return place;
     bool has_value = order == LION_AVET || (order == LION_AEVT && key->parts > lead);
@@ -115,7 +119,8 @@ static uint32_t place_in(const boundary *at, const lion_node *node)
     return low;
 }
 
-/* -- Counting ----------------------------------------------------------------------------------- */
+/* -- Counting -----------------------------------------------------------------------------------
+ */
 
 static uint32_t top_of(const lion_novelty_version *version, lion_index order, uint32_t a)
 {
@@ -188,10 +193,12 @@ void lion_novelty_count(uint64_t *datoms_out, int64_t *net_out, const lion_novel
     *net_out = sum.net;
 }
 
-/* -- Walking ------------------------------------------------------------------------------------ */
+/* -- Walking ------------------------------------------------------------------------------------
+ */
 
-void lion_novelty_iterator_init(lion_novelty_iterator *iterator, const lion_novelty_version *version,
-                                lion_index order, uint32_t a, bool is_reverse)
+void lion_novelty_iterator_init(lion_novelty_iterator *iterator,
+                                const lion_novelty_version *version, lion_index order, uint32_t a,
+                                bool is_reverse)
 {
     iterator->version = *version;
     iterator->root = top_of(version, order, a);
@@ -241,7 +248,8 @@ static uint32_t place_nearby(const lion_novelty_iterator *iterator, const bounda
 void lion_novelty_iterator_seek(lion_novelty_iterator *iterator, const lion_key *key, bool upper)
 {
     if (iterator->root == 0) return;
-    boundary at = boundary_of(iterator->base, iterator->root, (lion_index)iterator->order, key, upper);
+    boundary at =
+        boundary_of(iterator->base, iterator->root, (lion_index)iterator->order, key, upper);
     uint32_t nearby = place_nearby(iterator, &at);
     if (nearby > 0) {
         iterator->place[iterator->depth - 1] = (uint16_t)nearby;
@@ -267,7 +275,8 @@ static bool step(lion_novelty_iterator *iterator)
     unsigned depth = iterator->depth - 1u;
     while (depth-- > 0) {
         uint16_t *place = &iterator->place[depth];
-        if (iterator->is_reverse ? *place == 0 : *place + 1u == iterator->path[depth]->count) continue;
+        if (iterator->is_reverse ? *place == 0 : *place + 1u == iterator->path[depth]->count)
+            continue;
         *place = (uint16_t)(iterator->is_reverse ? *place - 1 : *place + 1);
         descend(iterator, depth + 1, child_at(iterator, depth));
         return true;
@@ -299,24 +308,76 @@ bool lion_novelty_iterator_next(lion_novelty_iterator *iterator, lion_datom *dat
     return true;
 }
 
-uint32_t lion_novelty_iterator_read(lion_novelty_iterator *iterator, lion_rows *rows, uint32_t limit)
+/* Of the `left` entries that can be read in the leaf, those before the stop. */
+static uint32_t before_stop(const lion_novelty_iterator *iterator, const boundary *stop,
+                            uint32_t left)
 {
-    uint32_t before = rows->count;
+    unsigned depth = iterator->depth - 1u;
+    uint32_t at = iterator->place[depth], end = place_in(stop, iterator->path[depth]);
+    uint32_t allowed = iterator->is_reverse ? (at > end ? at - end : 0) : (end > at ? end - at : 0);
+    return allowed < left ? allowed : left;
+}
+
+static lion_value value_of(const lion_record *record)
+{
+    uint8_t type = (uint8_t)(record->head >> LION_RECORD_TYPE_SHIFT);
+    lion_value value = { .type = type, .size = record->size };
+    if (lion_type_is_scalar(type))
+        value.bits = record->bits;
+    else
+        value.data = record->bytes;
+    return value;
+}
+
+#define PREFETCH 8 /* records ahead: they lie where no cache has them */
+
+static void read_leaf(lion_novelty_iterator *iterator, lion_rows *rows, uint32_t count)
+{
+    unsigned depth = iterator->depth - 1u;
+    const uint8_t *base = iterator->base;
+    const uint32_t *records = lion_node_records(iterator->path[depth]);
+    uint32_t place = iterator->place[depth];
+    bool has_bits = lion_type_is_scalar(rows->v.type);
+    bool is_reverse = iterator->is_reverse;
+    for (uint32_t i = 0, row = rows->count; i < count; i++, row++) {
+        uint32_t here = is_reverse ? place - 1 - i : place + i;
+        if (i + PREFETCH < count) {
+            uint32_t ahead = records[is_reverse ? here - PREFETCH : here + PREFETCH];
+            __builtin_prefetch(lion_novelty_at(base, ahead & ~LION_REFERENCE_RETRACTION));
+        }
+        const lion_record *record =
+            lion_novelty_at(base, records[here] & ~LION_REFERENCE_RETRACTION);
+        rows->e[row] = record->e;
+        rows->a[row] = record->head & LION_RECORD_A_MASK;
+        rows->tx[row] = record->tx;
+        rows->added[row] = (record->head & LION_RECORD_ADDED) != 0;
+        if (has_bits)
+            rows->v.bits[row] = record->bits;
+        else
+            rows->v.values[row] = value_of(record);
+    }
+    rows->count += count;
+    iterator->place[depth] = (uint16_t)(is_reverse ? place - count : place + count);
+}
+
+bool lion_novelty_iterator_read(lion_novelty_iterator *iterator, lion_rows *rows, uint32_t limit,
+                                const lion_key *stop, bool stop_upper)
+{
+    bool has_stop = stop->parts > 0 && iterator->root != 0;
+    boundary at = { 0 };
+    if (has_stop)
+        at = boundary_of(iterator->base, iterator->root, (lion_index)iterator->order, stop,
+                         stop_upper);
     while (limit > 0) {
         uint32_t left = available(iterator);
-        if (left == 0) break;
-        if (left > limit) left = limit;
-        limit -= left;
-        unsigned depth = iterator->depth - 1u;
-        const uint32_t *records = lion_node_records(iterator->path[depth]);
-        for (; left > 0; left--) {
-            uint32_t place =
-                iterator->is_reverse ? --iterator->place[depth] : iterator->place[depth]++;
-            lion_datom datom = lion_novelty_datom(iterator->base, records[place]);
-            lion_rows_put(rows, &datom);
-        }
+        if (left == 0) return false;
+        uint32_t allowed = has_stop ? before_stop(iterator, &at, left) : left;
+        uint32_t count = allowed < limit ? allowed : limit;
+        read_leaf(iterator, rows, count);
+        if (allowed < left && count == allowed) return false;
+        limit -= count;
     }
-    return rows->count - before;
+    return true;
 }
 
 bool lion_novelty_first(const lion_novelty_version *version, lion_index order, const lion_key *key,
@@ -331,10 +392,12 @@ bool lion_novelty_first(const lion_novelty_version *version, lion_index order, c
            lion_datom_compare_prefix(order, datom_out, key) == 0;
 }
 
-bool lion_novelty_attribute_next(const lion_novelty_version *version, uint32_t *cursor, uint32_t *a_out)
+bool lion_novelty_attribute_next(const lion_novelty_version *version, uint32_t *cursor,
+                                 uint32_t *a_out)
 {
     if (version->novelty == NULL) return false;
-    if (!lion_directory_next(version->novelty->base, version->attributes, *cursor, a_out)) return false;
+    if (!lion_directory_next(version->novelty->base, version->attributes, *cursor, a_out))
+        return false;
     *cursor = *a_out + 1;
     return true;
 }

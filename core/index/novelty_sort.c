@@ -1,7 +1,8 @@
 /* novelty_sort.c - the datoms of one transaction in the order of each tree.
  *
- * Few entries are sorted by insertion. Many go through stable byte-wise radix passes over (a, key, minor),
- * skipping bytes that all share; runs that the keys cannot tell are finished by comparing records. */
+ * Few entries are sorted by insertion. Many go through stable byte-wise radix passes over (a, key,
+ * minor), skipping bytes that all share; runs that the keys cannot tell are finished by comparing
+ * records. */
 #include <string.h>
 
 #include "index/novelty_tree.h"
@@ -54,7 +55,8 @@ static void merge_sort(const uint8_t *base, lion_index order, lion_novelty_entry
 }
 
 /* One stable pass by the byte at `offset`. */
-static void radix_pass(const lion_novelty_entry *from, lion_novelty_entry *to, size_t count, size_t offset)
+static void radix_pass(const lion_novelty_entry *from, lion_novelty_entry *to, size_t count,
+                       size_t offset)
 {
     size_t starts[256] = { 0 }, sum = 0;
     for (size_t i = 0; i < count; i++) starts[((const uint8_t *)&from[i])[offset]]++;
@@ -105,8 +107,8 @@ static bool is_sorted(const uint8_t *base, lion_index order, const lion_novelty_
 }
 
 /* The runs that the keys left out of order. */
-static void sort_runs(const uint8_t *base, lion_index order, lion_novelty_entry *entries, size_t count,
-                      lion_novelty_entry *spare)
+static void sort_runs(const uint8_t *base, lion_index order, lion_novelty_entry *entries,
+                      size_t count, lion_novelty_entry *spare)
 {
     for (size_t start = 0, end; start < count; start = end) {
         bool is_in_order = true;
@@ -114,13 +116,14 @@ static void sort_runs(const uint8_t *base, lion_index order, lion_novelty_entry 
                               entries[end].minor == entries[start].minor &&
                               (order == LION_EAVT || entries[end].a == entries[start].a);
              end++)
-            is_in_order = is_in_order && compare(base, order, &entries[end - 1], &entries[end]) <= 0;
+            is_in_order =
+                is_in_order && compare(base, order, &entries[end - 1], &entries[end]) <= 0;
         if (!is_in_order) merge_sort(base, order, entries + start, end - start, spare);
     }
 }
 
-void lion_novelty_sort(const uint8_t *base, lion_index order, lion_novelty_entry *entries, size_t count,
-                       lion_novelty_entry *spare)
+void lion_novelty_sort(const uint8_t *base, lion_index order, lion_novelty_entry *entries,
+                       size_t count, lion_novelty_entry *spare)
 {
     if (count <= INSERTION_MAX) {
         insertion_sort(base, order, entries, count);

@@ -1,17 +1,19 @@
 /* novelty_tree.h - how novelty lies in its arena. Private to novelty_*.c.
  *
- * An offset counts units of 16 bytes from the start of the arena; 0 is nothing. The arena begins with a
- * header (lion_novelty_header), then records, nodes and transaction records follow as they come.
+ * An offset counts units of 16 bytes from the start of the arena; 0 is nothing. The arena begins
+ * with a header (lion_novelty_header), then records, nodes and transaction records follow as they
+ * come.
  *
  *   record    e · tx · head (a, flags, type) · size · bits, or the value's bytes in their place
  *   leaf      header · keys[capacity] · minor keys[capacity] · references to records[capacity]
- *   branch    header · keys[capacity] · edges[capacity]   keys and edges of each child's first record
- *   directory three levels of 128, 128 and 64: a → AEVT and AVET tops
+ *   branch    header · keys[capacity] · edges[capacity]   keys and edges of each child's first
+ * record directory three levels of 128, 128 and 64: a → AEVT and AVET tops
  *
- * A key (64 bits) tells of the first component that varies in a tree (EAVT, AEVT: e; AVET: v), a minor key
- * (32 bits) of what follows (EAVT: a; AEVT: v; AVET: e, of long values more of v). Their order never contradicts the
- * tree's; ties are told by the records, which mostly lie where no cache has them. A node belongs to the epoch that made
- * it: in its own epoch it is changed in place, afterwards it is copied. */
+ * A key (64 bits) tells of the first component that varies in a tree (EAVT, AEVT: e; AVET: v), a
+ * minor key (32 bits) of what follows (EAVT: a; AEVT: v; AVET: e, of long values more of v). Their
+ * order never contradicts the tree's; ties are told by the records, which mostly lie where no cache
+ * has them. A node belongs to the epoch that made it: in its own epoch it is changed in place,
+ * afterwards it is copied. */
 #ifndef LION_INDEX_NOVELTY_TREE_H
 #define LION_INDEX_NOVELTY_TREE_H
 
@@ -23,14 +25,15 @@
 
 #define LION_NOVELTY_UNIT 16
 #define LION_NODE_ENTRIES_MAX 64
-#define LION_NODE_CLASSES 5   /* capacities 4, 8, 16, 32, 64 */
+#define LION_NODE_CLASSES 5 /* capacities 4, 8, 16, 32, 64 */
 #define LION_NODE_HEIGHT_MAX LION_NOVELTY_HEIGHT_MAX
 #define LION_TRANSACTION_CHUNKS 26
 #define LION_TRANSACTION_CHUNK_FIRST 64
 
 /* ---- what lies in the arena ---- */
 
-/* A leaf refers to a record by its offset and whether it is a retraction, so that counting reads no record. */
+/* A leaf refers to a record by its offset and whether it is a retraction, so that counting reads no
+ * record. */
 #define LION_REFERENCE_RETRACTION (1u << 31)
 #define LION_NOVELTY_SIZE_MAX ((uint64_t)LION_REFERENCE_RETRACTION * LION_NOVELTY_UNIT)
 
@@ -56,7 +59,8 @@ typedef struct lion_node {
     uint8_t level;       /* 0: leaf */
     uint8_t class_index; /* capacity is 4 << class_index */
     union {
-        uint32_t appended; /* entries that came in at the end, one after the other: this place grows upward */
+        uint32_t appended; /* entries that came in at the end, one after the other: this place grows
+                              upward */
         uint32_t next;     /* while on a list of the writer's; readers look at neither */
     };
     uint64_t keys[];
@@ -96,7 +100,8 @@ typedef struct lion_transaction_entry {
 } lion_transaction_entry;
 
 typedef struct lion_novelty_header {
-    uint32_t chunks[LION_TRANSACTION_CHUNKS]; /* of transaction entries, each twice as long as the one before */
+    uint32_t chunks[LION_TRANSACTION_CHUNKS]; /* of transaction entries, each twice as long as the
+                                                 one before */
 } lion_novelty_header;
 
 /* ---- the writer's side ---- */
@@ -115,7 +120,8 @@ typedef struct lion_live_version {
     struct lion_retired *retired;
 } lion_live_version;
 
-/* Nodes that the writer replaced, in blocks. A node is reachable from versions [birth, retired) only. */
+/* Nodes that the writer replaced, in blocks. A node is reachable from versions [birth, retired)
+ * only. */
 #define LION_RETIRED_BLOCK 126
 typedef struct lion_retired_node {
     uint64_t birth, retired;
@@ -158,7 +164,7 @@ struct lion_novelty {
     uint64_t datoms;
 
     uint32_t free[LION_CLASS_COUNT];
-    uint64_t node_count; /* nodes in use and waiting, for bounds */
+    uint64_t node_count;            /* nodes in use and waiting, for bounds */
     lion_retired *retiring, *spare; /* of the present apply; empty blocks */
 
     /* Room for one apply. */
@@ -167,7 +173,7 @@ struct lion_novelty {
     lion_novelty_child *children;
     size_t child_count, child_capacity;
 
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock;    /* guards what follows */
     lion_live_version *live; /* ascending by epoch */
     size_t live_count, live_capacity;
     lion_retired *released; /* of versions that went: to be looked at again */
@@ -230,7 +236,8 @@ static inline uint64_t lion_record_size(uint32_t value_size)
 /* What a tree of this order is searched by first, and then. */
 uint64_t lion_novelty_key(lion_index order, const lion_datom *datom);
 uint32_t lion_novelty_minor(lion_index order, const lion_datom *datom);
-/* The minor keys that datoms of AVET with the value of `datom` can have; true: only those can have them. */
+/* The minor keys that datoms of AVET with the value of `datom` can have; true: only those can have
+ * them. */
 bool lion_novelty_minors_of_value(const lion_datom *datom, uint32_t *low_out, uint32_t *high_out);
 
 /* ---- novelty_arena.c: memory ---- */
@@ -247,24 +254,28 @@ uint32_t lion_directory_new(lion_novelty *novelty);
 /* The node is no longer reached by what stands now. */
 void lion_node_retire(lion_novelty *novelty, uint32_t offset);
 void lion_directory_retire(lion_novelty *novelty, uint32_t offset);
-/* Blocks for `nodes` retirements, and one more live version: so that neither retiring nor sealing can fail. */
+/* Blocks for `nodes` retirements, and one more live version: so that neither retiring nor sealing
+ * can fail. */
 lion_status lion_novelty_prepare(lion_novelty *novelty, uint64_t nodes, lion_error *error);
-/* Nodes retired by this apply, and those of versions that went, become free or wait for a version. */
+/* Nodes retired by this apply, and those of versions that went, become free or wait for a version.
+ */
 void lion_novelty_reclaim(lion_novelty *novelty);
 
 /* ---- novelty_read.c ---- */
 
 /* A datom against a prefix: <0 before all that match it, 0 matches, >0 behind them. Any order. */
 int lion_datom_compare_prefix(lion_index order, const lion_datom *datom, const lion_key *key);
-/* Up to `limit` more datoms behind the rows; how many came. */
-uint32_t lion_novelty_iterator_read(lion_novelty_iterator *iterator, lion_rows *rows,
-                                    uint32_t limit);
+/* Up to `limit` more datoms behind the rows, none past the stop (parts 0: there is none; see
+ * lion_lane_seek). false: nothing is left. */
+bool lion_novelty_iterator_read(lion_novelty_iterator *iterator, lion_rows *rows, uint32_t limit,
+                                const lion_key *stop, bool stop_upper);
 
 /* ---- novelty_sort.c ---- */
 
-/* Into the tree order of EAVT, by records. `spare` has room for count entries. The result is in `entries`. */
-void lion_novelty_sort(const uint8_t *base, lion_index order, lion_novelty_entry *entries, size_t count,
-                       lion_novelty_entry *spare);
+/* Into the tree order of EAVT, by records. `spare` has room for count entries. The result is in
+ * `entries`. */
+void lion_novelty_sort(const uint8_t *base, lion_index order, lion_novelty_entry *entries,
+                       size_t count, lion_novelty_entry *spare);
 
 /* ---- novelty_insert.c ---- */
 

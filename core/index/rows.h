@@ -1,5 +1,5 @@
-/* rows.h - datoms as columns that can be written: what cursors gather and compact. Private to index/.
- * All columns are there; v holds bits or values, as a lion_vector of its type does. */
+/* rows.h - datoms as columns that can be written: what cursors gather and compact. Private to
+ * index/. All columns are there; v holds bits or values, as a lion_vector of its type does. */
 #ifndef LION_INDEX_ROWS_H
 #define LION_INDEX_ROWS_H
 
@@ -14,8 +14,8 @@ typedef struct lion_rows {
     uint8_t *added;
 } lion_rows;
 
-/* Room for capacity rows in the arena, for values of any type: v.type may be changed while there are no rows.
- * false: out of memory. */
+/* Room for capacity rows in the arena, for values of any type: v.type may be changed while there
+ * are no rows. false: out of memory. */
 bool lion_rows_init(lion_rows *rows, lion_type type, uint32_t capacity, lion_arena *arena);
 void lion_rows_put(lion_rows *rows, const lion_datom *datom);
 /* batch[from, to) behind the rows; the vectors' types agree, all columns are there. */

@@ -24,7 +24,8 @@ bool lion_view_is_plain(const lion_view *view)
     return !view->is_history && is_whole(view);
 }
 
-/* -- Counting in trees -------------------------------------------------------------------------- */
+/* -- Counting in trees --------------------------------------------------------------------------
+ */
 
 /* What is added up: the datoms that stand, or all of them. */
 typedef struct tally {
@@ -49,12 +50,13 @@ static lion_status count_tree(uint64_t *count_out, const lion_view *view, lion_i
 }
 
 /* One family of trees; key is in its order. */
-static lion_status add_family(tally *sum, const lion_view *view, lion_index order, const lion_key *key,
-                              bool with_history, lion_error *error)
+static lion_status add_family(tally *sum, const lion_view *view, lion_index order,
+                              const lion_key *key, bool with_history, lion_error *error)
 {
     uint64_t current, history = 0;
     if (count_tree(&current, view, order, key, false, error) != LION_OK) return LION_FAILED;
-    if (with_history && count_tree(&history, view, order, key, true, error) != LION_OK) return LION_FAILED;
+    if (with_history && count_tree(&history, view, order, key, true, error) != LION_OK)
+        return LION_FAILED;
     sum->current += (int64_t)current;
     sum->all += (int64_t)(current + history);
     const lion_novelty_version *versions[2] = { &view->novelty, &view->speculative };
@@ -76,7 +78,8 @@ static lion_status add_avet(tally *sum, const lion_view *view, bool with_history
     uint32_t root_count = root != NULL ? root->attribute_count : 0;
     for (uint32_t i = 0; i < root_count; i++) {
         lion_key key = { .datom = { .a = root->attributes[i].a }, .parts = 1 };
-        if (add_family(sum, view, LION_AVET, &key, with_history, error) != LION_OK) return LION_FAILED;
+        if (add_family(sum, view, LION_AVET, &key, with_history, error) != LION_OK)
+            return LION_FAILED;
     }
     const lion_novelty_version *versions[2] = { &view->novelty, &view->speculative };
     for (unsigned i = 0; i < 2; i++) {
@@ -87,14 +90,15 @@ static lion_status add_avet(tally *sum, const lion_view *view, bool with_history
             lion_novelty_iterator before;
             lion_novelty_iterator_init(&before, &view->novelty, LION_AEVT, a, false);
             if (i == 1 && before.root != 0) continue; /* counted with the first */
-            if (add_family(sum, view, LION_AVET, &key, with_history, error) != LION_OK) return LION_FAILED;
+            if (add_family(sum, view, LION_AVET, &key, with_history, error) != LION_OK)
+                return LION_FAILED;
         }
     }
     return LION_OK;
 }
 
-static lion_status add_vaet(tally *sum, const lion_view *view, const lion_key *key, bool with_history,
-                            lion_error *error)
+static lion_status add_vaet(tally *sum, const lion_view *view, const lion_key *key,
+                            bool with_history, lion_error *error)
 {
     for (uint32_t i = 0; i < view->vaet_count; i++) {
         uint32_t a = view->vaet_attributes[i];
@@ -102,7 +106,8 @@ static lion_status add_vaet(tally *sum, const lion_view *view, const lion_key *k
         lion_key family = *key;
         family.datom.a = a;
         if (family.parts < 2) family.parts++; /* v a e becomes a v e */
-        if (add_family(sum, view, LION_AVET, &family, with_history, error) != LION_OK) return LION_FAILED;
+        if (add_family(sum, view, LION_AVET, &family, with_history, error) != LION_OK)
+            return LION_FAILED;
     }
     return LION_OK;
 }
@@ -118,10 +123,11 @@ static lion_status add_all(tally *sum, const lion_view *view, lion_index index, 
     return add_family(sum, view, index, key, with_history, error);
 }
 
-/* -- Counting ----------------------------------------------------------------------------------- */
+/* -- Counting -----------------------------------------------------------------------------------
+ */
 
-static lion_status scan(uint64_t *count_out, const lion_view *view, lion_index index, const lion_key *key,
-                        lion_arena *arena, lion_error *error)
+static lion_status scan(uint64_t *count_out, const lion_view *view, lion_index index,
+                        const lion_key *key, lion_arena *arena, lion_error *error)
 {
     lion_arena_mark mark = lion_arena_set_mark(arena);
     lion_cursor_options options = { .columns = LION_COLUMN_E };

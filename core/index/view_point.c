@@ -1,12 +1,12 @@
 /* view_point.c - single facts of a view: the hot paths of transact, pull and lookups.
  *
- * A plain view first asks novelty; mostly it has nothing there and the tree answers alone. Where both have
- * something, the tree's first row stands unless novelty knows its fact. */
+ * A plain view first asks novelty; mostly it has nothing there and the tree answers alone. Where
+ * both have something, the tree's first row stands unless novelty knows its fact. */
 #include "index/lane.h"
 #include "index/view_parts.h"
 
-/* The first datom with the prefix, whatever the view. The lane's room is given back: what a datom points to lies in
- * segments, blobs or novelty. */
+/* The first datom with the prefix, whatever the view. The lane's room is given back: what a datom
+ * points to lies in segments, blobs or novelty. */
 static lion_status first_by_lane(lion_datom *datom_out, const lion_view *view, lion_index order,
                                  const lion_key *key, lion_arena *arena, lion_error *error)
 {
@@ -23,8 +23,9 @@ static lion_status first_by_lane(lion_datom *datom_out, const lion_view *view, l
 }
 
 /* The first row of the tree with the prefix (a e) or (a v). */
-static lion_status first_of_tree(lion_datom *datom_out, const lion_view *view, const lion_tree *tree,
-                                 const lion_key *key, bool with_tx, lion_error *error)
+static lion_status first_of_tree(lion_datom *datom_out, const lion_view *view,
+                                 const lion_tree *tree, const lion_key *key, bool with_tx,
+                                 lion_error *error)
 {
     if (tree == NULL) return LION_ABSENT;
     *datom_out = key->datom;
@@ -37,8 +38,8 @@ static lion_status first_of_tree(lion_datom *datom_out, const lion_view *view, c
 }
 
 /* Novelty's first fact with the prefix that stands. */
-static bool first_standing(lion_datom *datom_out, const lion_novelty_version *version, lion_index order,
-                           const lion_key *key)
+static bool first_standing(lion_datom *datom_out, const lion_novelty_version *version,
+                           lion_index order, const lion_key *key)
 {
     lion_novelty_iterator iterator;
     lion_novelty_iterator_init(&iterator, version, order, key->datom.a, false);
@@ -94,7 +95,8 @@ static lion_status first_of_both(lion_datom *datom_out, const lion_view *view, l
 
 /* key: (a e) in AEVT or (a v) in AVET. */
 static lion_status first_datom(lion_datom *datom_out, const lion_view *view, lion_index order,
-                               const lion_key *key, bool with_tx, lion_arena *arena, lion_error *error)
+                               const lion_key *key, bool with_tx, lion_arena *arena,
+                               lion_error *error)
 {
     if (!lion_view_is_plain(view)) return first_by_lane(datom_out, view, order, key, arena, error);
     lion_datom datom;
@@ -106,8 +108,9 @@ static lion_status first_datom(lion_datom *datom_out, const lion_view *view, lio
     }
     lion_status status = LION_END;
     if (!in_novelty || !in_speculative)
-        status = first_of_both(datom_out, view, order, in_novelty ? &view->novelty : &view->speculative,
-                               key, with_tx, error);
+        status =
+            first_of_both(datom_out, view, order, in_novelty ? &view->novelty : &view->speculative,
+                          key, with_tx, error);
     return status == LION_END ? first_by_lane(datom_out, view, order, key, arena, error) : status;
 }
 
@@ -149,8 +152,8 @@ static lion_status has_in_tree(lion_datom *datom_out, const lion_view *view, con
     return first_by_lane(datom_out, view, LION_AEVT, key, arena, error);
 }
 
-lion_status lion_view_has(int64_t *tx_out, const lion_view *view, int64_t e, uint32_t a, lion_value v,
-                          lion_arena *arena, lion_error *error)
+lion_status lion_view_has(int64_t *tx_out, const lion_view *view, int64_t e, uint32_t a,
+                          lion_value v, lion_arena *arena, lion_error *error)
 {
     lion_key key = { .datom = { .e = e, .a = a, .v = v }, .parts = 3 };
     lion_datom datom;

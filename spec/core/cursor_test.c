@@ -12,7 +12,10 @@ static lion_novelty *novelty_new(uint32_t node_entries)
 
 static lion_view whole_view(const lion_novelty_version *novelty, int64_t t)
 {
-    return (lion_view){ .novelty = *novelty, .upper_t = t, .since_t = -1, .vaet_attributes = MODEL_REFS,
+    return (lion_view){ .novelty = *novelty,
+                        .upper_t = t,
+                        .since_t = -1,
+                        .vaet_attributes = MODEL_REFS,
                         .vaet_count = CASES(MODEL_REFS) };
 }
 
@@ -76,13 +79,16 @@ static void an_empty_view(void **state)
     lion_arena arena;
     lion_arena_init(&arena, 0);
     lion_error error = { 0 };
-    lion_view view = { .upper_t = 100, .since_t = -1, .vaet_attributes = MODEL_REFS, .vaet_count = 2 };
+    lion_view view = {
+        .upper_t = 100, .since_t = -1, .vaet_attributes = MODEL_REFS, .vaet_count = 2
+    };
     for (lion_index index = LION_EAVT; index <= LION_VAET; index++) {
         lion_key all = { .parts = 0 };
         lion_cursor *cursor;
         lion_datom_batch batch;
         uint64_t count = 1;
-        assert_int_equal(lion_cursor_open(&cursor, &view, index, &all, NULL, &arena, &error), LION_OK);
+        assert_int_equal(lion_cursor_open(&cursor, &view, index, &all, NULL, &arena, &error),
+                         LION_OK);
         assert_int_equal(lion_cursor_next(cursor, &batch, &error), LION_END);
         assert_int_equal(lion_view_count(&count, &view, index, &all, &arena, &error), LION_OK);
         assert_int_equal(count, 0);
@@ -90,8 +96,10 @@ static void an_empty_view(void **state)
     lion_value v;
     int64_t e;
     assert_int_equal(lion_view_get(&v, NULL, &view, 1, 10, &arena, &error), LION_ABSENT);
-    assert_int_equal(lion_view_find(&e, NULL, &view, 10, lion_value_long(1), &arena, &error), LION_ABSENT);
-    assert_int_equal(lion_view_has(NULL, &view, 1, 10, lion_value_long(1), &arena, &error), LION_ABSENT);
+    assert_int_equal(lion_view_find(&e, NULL, &view, 10, lion_value_long(1), &arena, &error),
+                     LION_ABSENT);
+    assert_int_equal(lion_view_has(NULL, &view, 1, 10, lion_value_long(1), &arena, &error),
+                     LION_ABSENT);
     lion_arena_deinit(&arena);
 }
 
@@ -134,14 +142,16 @@ static void filters_are_asked_batch_by_batch(void **state)
             lion_key all = { .parts = 0 };
             lion_cursor_options options = { .columns = LION_COLUMN_E, .is_reverse = reverse == 1 };
             lion_cursor *cursor;
-            assert_int_equal(lion_cursor_open(&cursor, &view, index, &all, &options, &arena, &error), LION_OK);
+            assert_int_equal(
+                lion_cursor_open(&cursor, &view, index, &all, &options, &arena, &error), LION_OK);
             size_t next = 0;
             for (;;) {
                 lion_datom_batch batch;
                 lion_status status = lion_cursor_next(cursor, &batch, &error);
                 if (status == LION_END) break;
                 if (status == LION_CALL) {
-                    assert_int_equal(lion_cursor_next(cursor, &batch, &error), LION_CALL); /* still */
+                    assert_int_equal(lion_cursor_next(cursor, &batch, &error),
+                                     LION_CALL); /* still */
                     answer(lion_cursor_call(cursor));
                     continue;
                 }
@@ -161,7 +171,8 @@ static void filters_are_asked_batch_by_batch(void **state)
                 assert_false(shows(1, row) && shows(2, row));
             }
             uint64_t counted;
-            assert_int_equal(lion_view_count(&counted, &view, index, &all, &arena, &error), LION_ABSENT);
+            assert_int_equal(lion_view_count(&counted, &view, index, &all, &arena, &error),
+                             LION_ABSENT);
         }
         free(rows);
     }

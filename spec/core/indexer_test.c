@@ -1,5 +1,5 @@
-/* The indexer: random histories indexed at random points, in memory and in files, with tiny and real segments; views
- * of every age must go on saying what the model says. */
+/* The indexer: random histories indexed at random points, in memory and in files, with tiny and
+ * real segments; views of every age must go on saying what the model says. */
 #include "view_support.h"
 
 #include <unistd.h>
@@ -34,7 +34,8 @@ static void check_status(lion_status status, const lion_error *error)
     assert_int_equal(status, LION_OK);
 }
 
-static void world_init(world *w, bool is_file, uint32_t node_entries, uint32_t segment_size, size_t entities)
+static void world_init(world *w, bool is_file, uint32_t node_entries, uint32_t segment_size,
+                       size_t entities)
 {
     lion_error error = { 0 };
     *w = (world){ .node_entries = node_entries, .segment_size = segment_size };
@@ -75,10 +76,14 @@ static void world_deinit(world *w)
 /* A view of what stands now; the caller releases it. */
 static held_view hold(world *w)
 {
-    return (held_view){ .view = { .root = lion_root_keep(w->root), .novelty = lion_novelty_seal(w->novelty),
-                                  .upper_t = w->m.t, .since_t = -1, .vaet_attributes = MODEL_REFS,
+    return (held_view){ .view = { .root = lion_root_keep(w->root),
+                                  .novelty = lion_novelty_seal(w->novelty),
+                                  .upper_t = w->m.t,
+                                  .since_t = -1,
+                                  .vaet_attributes = MODEL_REFS,
                                   .vaet_count = CASES(MODEL_REFS) },
-                        .count = w->m.count, .t = w->m.t };
+                        .count = w->m.count,
+                        .t = w->m.t };
 }
 
 static void transact(world *w, size_t operations)
@@ -86,7 +91,9 @@ static void transact(world *w, size_t operations)
     lion_error error = { 0 };
     model_transact(&w->m, operations);
     size_t start = w->m.starts[w->m.t];
-    lion_transaction transaction = { .t = w->m.t, .instant_ms = w->m.t * 10, .next_counter = 5000,
+    lion_transaction transaction = { .t = w->m.t,
+                                     .instant_ms = w->m.t * 10,
+                                     .next_counter = 5000,
                                      .datoms = w->m.datoms + start,
                                      .datom_count = (uint32_t)(w->m.count - start) };
     lion_buffer record;
@@ -99,7 +106,8 @@ static void transact(world *w, size_t operations)
 static void describe(lion_indexed_attribute *attributes)
 {
     for (size_t i = 0; i < MODEL_ATTRIBUTE_COUNT; i++)
-        attributes[i] = (lion_indexed_attribute){ .a = MODEL_ATTRIBUTES[i].a, .type = (uint8_t)MODEL_ATTRIBUTES[i].type,
+        attributes[i] = (lion_indexed_attribute){ .a = MODEL_ATTRIBUTES[i].a,
+                                                  .type = (uint8_t)MODEL_ATTRIBUTES[i].type,
                                                   .is_in_avet = MODEL_ATTRIBUTES[i].is_in_avet };
 }
 
@@ -110,9 +118,13 @@ static void index_now(world *w)
     describe(attributes);
     held_view now = hold(w);
     if (random_below(2) == 0) transact(w, 1 + random_below(5)); /* while the job runs */
-    lion_index_job job = { .store = w->store, .root = now.view.root, .version = now.view.novelty,
-                           .attributes = attributes, .attribute_count = MODEL_ATTRIBUTE_COUNT,
-                           .next_counter = 5000, .keep_t = 0,
+    lion_index_job job = { .store = w->store,
+                           .root = now.view.root,
+                           .version = now.view.novelty,
+                           .attributes = attributes,
+                           .attribute_count = MODEL_ATTRIBUTE_COUNT,
+                           .next_counter = 5000,
+                           .keep_t = 0,
                            .options = { .segment_size = w->segment_size } };
     check_status(lion_index_run(&job, &error), &error);
     lion_root *root;
@@ -145,9 +157,9 @@ static void check_root(world *w)
         free(rows);
         rows = model_view(&w->m, datoms, LION_AVET, INT64_MAX, -1, false, &count);
         for (size_t j = 0; j < count; j++)
-            distinct_v += rows[j].a == attribute->a &&
-                          (j == 0 || rows[j - 1].a != rows[j].a ||
-                           lion_value_compare(rows[j - 1].v, rows[j].v) != 0);
+            distinct_v +=
+                rows[j].a == attribute->a && (j == 0 || rows[j - 1].a != rows[j].a ||
+                                              lion_value_compare(rows[j - 1].v, rows[j].v) != 0);
         free(rows);
         assert_int_equal(attribute->aevt.count, current);
         assert_int_equal(attribute->distinct_e, distinct_e);
@@ -160,7 +172,8 @@ static void check_log(world *w)
     lion_error error = { 0 };
     lion_log_iterator *iterator;
     lion_transaction transaction;
-    check_status(lion_log_iterator_open(&iterator, &w->root->log, w->root->snapshot, 0, &error), &error);
+    check_status(lion_log_iterator_open(&iterator, &w->root->log, w->root->snapshot, 0, &error),
+                 &error);
     size_t next = 0;
     while (lion_log_iterator_next(iterator, &transaction, &error) == LION_OK) {
         for (uint32_t i = 0; i < transaction.datom_count; i++)
@@ -205,8 +218,8 @@ static void hold_some(world *w)
     w->held[w->held_count++] = hold(w);
 }
 
-static void live_through(bool is_file, uint32_t node_entries, uint32_t segment_size, size_t entities,
-                         unsigned steps)
+static void live_through(bool is_file, uint32_t node_entries, uint32_t segment_size,
+                         size_t entities, unsigned steps)
 {
     world w;
     world_init(&w, is_file, node_entries, segment_size, entities);
@@ -252,20 +265,27 @@ static void in_a_file(void **state)
 
 /* ---- attributes that change ---- */
 
-static void put(world *w, int64_t t, int64_t e, uint32_t a, lion_value v, bool added, bool is_in_avet)
+static void put(world *w, int64_t t, int64_t e, uint32_t a, lion_value v, bool added,
+                bool is_in_avet)
 {
     lion_error error = { 0 };
     lion_datom datom = { .e = e, .a = a, .v = v, .tx = lion_t_to_tx(t), .added = added };
     uint8_t in_avet[1] = { is_in_avet };
-    check_status(lion_novelty_apply(w->novelty, t, &datom, in_avet, 1, (lion_slice){ 0 }, &error), &error);
+    check_status(lion_novelty_apply(w->novelty, t, &datom, in_avet, 1, (lion_slice){ 0 }, &error),
+                 &error);
 }
 
 static void index_with(world *w, lion_indexed_attribute attribute, int64_t keep_t)
 {
     lion_error error = { 0 };
     lion_novelty_version version = lion_novelty_seal(w->novelty);
-    lion_index_job job = { .store = w->store, .root = w->root, .version = version, .attributes = &attribute,
-                           .attribute_count = 1, .next_counter = 5000, .keep_t = keep_t,
+    lion_index_job job = { .store = w->store,
+                           .root = w->root,
+                           .version = version,
+                           .attributes = &attribute,
+                           .attribute_count = 1,
+                           .next_counter = 5000,
+                           .keep_t = keep_t,
                            .options = { .segment_size = 256 } };
     check_status(lion_index_run(&job, &error), &error);
     lion_root_drop(w->root);
@@ -282,8 +302,11 @@ static uint64_t count(world *w, lion_index index, uint32_t a, bool is_history)
     lion_arena arena;
     lion_arena_init(&arena, 0);
     lion_error error = { 0 };
-    lion_view view = { .root = w->root, .novelty = lion_novelty_peek(w->novelty), .upper_t = INT64_MAX >> 20,
-                       .since_t = -1, .is_history = is_history };
+    lion_view view = { .root = w->root,
+                       .novelty = lion_novelty_peek(w->novelty),
+                       .upper_t = INT64_MAX >> 20,
+                       .since_t = -1,
+                       .is_history = is_history };
     lion_key key = { .datom = { .a = a }, .parts = 1 };
     uint64_t counted;
     check_status(lion_view_count(&counted, &view, index, &key, &arena, &error), &error);
@@ -297,7 +320,8 @@ static void an_attribute_comes_into_avet_and_leaves_it(void **state)
     world w;
     world_init(&w, false, 0, 256, 1);
     lion_indexed_attribute attribute = { .a = 10, .type = LION_TYPE_LONG };
-    for (int64_t t = 1; t <= 500; t++) put(&w, t, 1000 + t, 10, lion_value_long(t % 50), true, false);
+    for (int64_t t = 1; t <= 500; t++)
+        put(&w, t, 1000 + t, 10, lion_value_long(t % 50), true, false);
     for (int64_t t = 501; t <= 600; t++)
         put(&w, t, 1000 + t - 500, 10, lion_value_long((t - 500) % 50), false, false);
     index_with(&w, attribute, 0);
@@ -366,8 +390,12 @@ static void a_cancelled_job_leaves_the_old_root(void **state)
     lion_novelty_version version = lion_novelty_seal(w.novelty);
     lion_indexed_attribute attribute = { .a = 10, .type = LION_TYPE_LONG, .is_in_avet = true };
     volatile bool is_cancelled = true;
-    lion_index_job job = { .store = w.store, .root = w.root, .version = version, .attributes = &attribute,
-                           .attribute_count = 1, .is_cancelled = &is_cancelled };
+    lion_index_job job = { .store = w.store,
+                           .root = w.root,
+                           .version = version,
+                           .attributes = &attribute,
+                           .attribute_count = 1,
+                           .is_cancelled = &is_cancelled };
     lion_error error = { 0 };
     assert_int_equal(lion_index_run(&job, &error), LION_FAILED);
     assert_int_equal(error.category, LION_INTERRUPTED);

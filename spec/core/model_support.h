@@ -1,5 +1,5 @@
-/* model_support.h - a database as an array of datoms, answering by brute force, and random histories:
- * what novelty, cursors and the indexer are compared with. */
+/* model_support.h - a database as an array of datoms, answering by brute force, and random
+ * histories: what novelty, cursors and the indexer are compared with. */
 #ifndef LION_SPEC_MODEL_SUPPORT_H
 #define LION_SPEC_MODEL_SUPPORT_H
 
@@ -18,12 +18,12 @@ typedef struct model_attribute {
 
 /* Ids far apart, so that the directory of attributes has several nodes. */
 static const model_attribute MODEL_ATTRIBUTES[] = {
-    { 10, LION_TYPE_LONG, false, true },     { 11, LION_TYPE_STRING, false, true },
-    { 12, LION_TYPE_REF, true, true },       { 13, LION_TYPE_DOUBLE, false, true },
-    { 70, LION_TYPE_KEYWORD, true, true },   { 1000, LION_TYPE_BYTES, false, false },
-    { 1001, LION_TYPE_UUID, false, true },   { 1063, LION_TYPE_BOOLEAN, false, true },
+    { 10, LION_TYPE_LONG, false, true },      { 11, LION_TYPE_STRING, false, true },
+    { 12, LION_TYPE_REF, true, true },        { 13, LION_TYPE_DOUBLE, false, true },
+    { 70, LION_TYPE_KEYWORD, true, true },    { 1000, LION_TYPE_BYTES, false, false },
+    { 1001, LION_TYPE_UUID, false, true },    { 1063, LION_TYPE_BOOLEAN, false, true },
     { 9000, LION_TYPE_INSTANT, true, false }, { 9001, LION_TYPE_TUPLE, false, true },
-    { 9002, LION_TYPE_REF, false, true },    { 900000, LION_TYPE_STRING, true, true },
+    { 9002, LION_TYPE_REF, false, true },     { 900000, LION_TYPE_STRING, true, true },
 };
 #define MODEL_ATTRIBUTE_COUNT (sizeof MODEL_ATTRIBUTES / sizeof MODEL_ATTRIBUTES[0])
 static const uint32_t MODEL_REFS[] = { 12, 9002 };
@@ -70,7 +70,8 @@ static inline lion_value model_bytes(model *m, lion_type type)
     size_t size = SIZES[random_below(random_below(10) == 0 ? 11 : 8)];
     uint8_t *data = lion_arena_alloc(&m->arena, size + 1);
     memset(data, 'a', size);
-    for (size_t i = size > 1 ? size - 2 : 0; i < size; i++) data[i] = (uint8_t)('a' + random_below(3));
+    for (size_t i = size > 1 ? size - 2 : 0; i < size; i++)
+        data[i] = (uint8_t)('a' + random_below(3));
     return lion_value_bytes(type, lion_slice_of(data, size));
 }
 
@@ -78,8 +79,7 @@ static inline lion_value model_value(model *m, lion_type type)
 {
     switch (type) {
     case LION_TYPE_LONG: return lion_value_long((int64_t)random_below(40) - 20);
-    case LION_TYPE_INSTANT:
-        return lion_value_scalar(type, (int64_t)random_below(20) * 1000 - 5000);
+    case LION_TYPE_INSTANT: return lion_value_scalar(type, (int64_t)random_below(20) * 1000 - 5000);
     case LION_TYPE_BOOLEAN: return lion_value_boolean(random_below(2) != 0);
     case LION_TYPE_REF: return lion_value_ref(model_entity(m));
     case LION_TYPE_DOUBLE: return lion_value_double((double)random_below(50) / 4 - 6);
@@ -141,7 +141,8 @@ static inline void model_transact(model *m, size_t operations)
         if (present != NULL) model_put(m, e, attribute->a, present->v, false);
         if (!is_same && random_below(5) != 0) model_put(m, e, attribute->a, v, true);
     }
-    if (m->count == start) model_put(m, lion_t_to_tx(m->t), 9000, lion_value_scalar(LION_TYPE_INSTANT, m->t), true);
+    if (m->count == start)
+        model_put(m, lion_t_to_tx(m->t), 9000, lion_value_scalar(LION_TYPE_INSTANT, m->t), true);
     if (m->start_capacity <= (size_t)m->t) {
         m->start_capacity = (size_t)m->t * 2 + 64;
         m->starts = realloc(m->starts, m->start_capacity * sizeof *m->starts);
@@ -157,8 +158,8 @@ static inline lion_status model_apply(const model *m, lion_novelty *novelty, lio
     uint8_t *is_in_avet = malloc(count + 1);
     for (size_t i = 0; i < count; i++)
         is_in_avet[i] = model_attribute_of(m->datoms[start + i].a)->is_in_avet;
-    lion_status status = lion_novelty_apply(novelty, m->t, m->datoms + start, is_in_avet, count,
-                                            record, error);
+    lion_status status =
+        lion_novelty_apply(novelty, m->t, m->datoms + start, is_in_avet, count, record, error);
     free(is_in_avet);
     return status;
 }
@@ -177,8 +178,9 @@ static inline int model_compare(const void *x, const void *y)
 }
 
 /* All datoms (of the first `count`) that the time rules show, in order; malloced. */
-static inline lion_datom *model_view(const model *m, size_t count, lion_index order, int64_t upper_t,
-                                     int64_t since_t, bool is_history, size_t *count_out)
+static inline lion_datom *model_view(const model *m, size_t count, lion_index order,
+                                     int64_t upper_t, int64_t since_t, bool is_history,
+                                     size_t *count_out)
 {
     lion_datom *rows = malloc((count + 1) * sizeof *rows);
     size_t n = 0;
@@ -233,7 +235,9 @@ static inline int model_place(lion_index order, const lion_key *key, const lion_
         case 'e': by = (row->e > key->datom.e) - (row->e < key->datom.e); break;
         case 'a': by = (row->a > key->datom.a) - (row->a < key->datom.a); break;
         case 'v': by = lion_value_compare(row->v, key->datom.v); break;
-        default: by = (row->tx < key->datom.tx) - (row->tx > key->datom.tx); break; /* newest first */
+        default:
+            by = (row->tx < key->datom.tx) - (row->tx > key->datom.tx);
+            break; /* newest first */
         }
         if (by != 0) return by;
     }

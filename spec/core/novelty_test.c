@@ -1,4 +1,5 @@
-/* Novelty: persistent trees in memory, against a model; versions, counting, walking, reuse of nodes. */
+/* Novelty: persistent trees in memory, against a model; versions, counting, walking, reuse of
+ * nodes. */
 #include "model_support.h"
 
 #include "index/novelty.h"
@@ -21,15 +22,16 @@ static void transact(model *m, lion_novelty *novelty, size_t operations)
     assert_int_equal(model_apply(m, novelty, lion_slice_text("record"), &error), LION_OK);
 }
 
-static void check_walk(const lion_novelty_version *version, lion_index order, const lion_datom *rows,
-                       size_t count, bool is_reverse)
+static void check_walk(const lion_novelty_version *version, lion_index order,
+                       const lion_datom *rows, size_t count, bool is_reverse)
 {
     size_t next = 0;
     lion_datom datom;
     for (size_t i = 0; i < MODEL_ATTRIBUTE_COUNT; i++) {
         size_t attribute = is_reverse ? MODEL_ATTRIBUTE_COUNT - 1 - i : i;
         lion_novelty_iterator iterator;
-        lion_novelty_iterator_init(&iterator, version, order, MODEL_ATTRIBUTES[attribute].a, is_reverse);
+        lion_novelty_iterator_init(&iterator, version, order, MODEL_ATTRIBUTES[attribute].a,
+                                   is_reverse);
         while (lion_novelty_iterator_next(&iterator, &datom)) {
             assert_true(next < count);
             assert_true(datom_equal(&datom, &rows[is_reverse ? count - 1 - next : next]));
@@ -62,8 +64,8 @@ static void check_seek(lion_novelty_iterator *iterator, lion_index order, const 
     }
 }
 
-static void check_counts(const lion_novelty_version *version, lion_index order, const lion_datom *rows,
-                         size_t count, const lion_key *key)
+static void check_counts(const lion_novelty_version *version, lion_index order,
+                         const lion_datom *rows, size_t count, const lion_key *key)
 {
     uint64_t datoms, expected = 0;
     int64_t net, expected_net = 0;
@@ -177,7 +179,9 @@ static void versions_never_change(void **state)
 /* A datom of long attribute 10. */
 static lion_datom long_datom(int64_t e, int64_t v, int64_t t, bool added)
 {
-    return (lion_datom){ .e = e, .a = 10, .v = lion_value_long(v), .tx = lion_t_to_tx(t), .added = added };
+    return (lion_datom){
+        .e = e, .a = 10, .v = lion_value_long(v), .tx = lion_t_to_tx(t), .added = added
+    };
 }
 
 static void nodes_are_reused(void **state)
@@ -190,10 +194,11 @@ static void nodes_are_reused(void **state)
     uint64_t after_warm_up = 0;
     for (int64_t t = 1; t <= 30000; t++) {
         lion_datom datom = long_datom((t * 7919) % 5000, t, t, true);
-        assert_int_equal(lion_novelty_apply(novelty, t, &datom, in_avet, 1, (lion_slice){ 0 }, &error),
-                         LION_OK);
+        assert_int_equal(
+            lion_novelty_apply(novelty, t, &datom, in_avet, 1, (lion_slice){ 0 }, &error), LION_OK);
         lion_novelty_version version = lion_novelty_seal(novelty);
-        lion_novelty_version_release(&published); /* the newest is always held, as by a connection */
+        lion_novelty_version_release(
+            &published); /* the newest is always held, as by a connection */
         published = version;
         if (t == 10000) { /* and one for long */
             held = version;
@@ -222,10 +227,11 @@ static void ascending_ids_fill_nodes(void **state)
     uint8_t in_avet[1] = { 0 };
     for (int64_t t = 1; t <= 20000; t++) {
         lion_datom datom = long_datom(t, t, t, true);
-        assert_int_equal(lion_novelty_apply(novelty, t, &datom, in_avet, 1, (lion_slice){ 0 }, &error),
-                         LION_OK);
+        assert_int_equal(
+            lion_novelty_apply(novelty, t, &datom, in_avet, 1, (lion_slice){ 0 }, &error), LION_OK);
     }
-    /* record 32, transaction 32 (in a chunk twice as long), 2 × 12 in full nodes, and the branches */
+    /* record 32, transaction 32 (in a chunk twice as long), 2 × 12 in full nodes, and the branches
+     */
     assert_in_range(lion_novelty_size(novelty), 0, 20000 * 132);
     lion_novelty_drop(novelty);
 }
@@ -284,14 +290,16 @@ static void an_attribute_gains_its_tree(void **state)
         datoms[t - 1] = long_datom(t, t % 7, t, true);
         if (t == 60) in_avet[0] = 1; /* these are there already */
         assert_int_equal(lion_novelty_apply(novelty, t, &datoms[t - 1], in_avet, 1,
-                                            lion_slice_text("r"), &error), LION_OK);
+                                            lion_slice_text("r"), &error),
+                         LION_OK);
     }
     lion_key all = { .datom = { .a = 10 }, .parts = 1 };
     uint64_t count;
     int64_t net;
     lion_novelty_version before = lion_novelty_seal(novelty);
     assert_int_equal(lion_novelty_add_avet(novelty, datoms, 100, &error), LION_OK);
-    assert_int_equal(lion_novelty_add_avet(novelty, datoms, 100, &error), LION_OK); /* once is enough */
+    assert_int_equal(lion_novelty_add_avet(novelty, datoms, 100, &error),
+                     LION_OK); /* once is enough */
     lion_novelty_version after = lion_novelty_seal(novelty);
     lion_novelty_count(&count, &net, &before, LION_AVET, &all);
     assert_int_equal(count, 41);
@@ -323,8 +331,9 @@ static void many_attributes_in_one_transaction(void **state)
             datoms[i].a = 100 + i * 3;
             in_avet[i] = i % 2 == 0;
         }
-        assert_int_equal(lion_novelty_apply(novelty, t, datoms, in_avet, COUNT, (lion_slice){ 0 }, &error),
-                         LION_OK);
+        assert_int_equal(
+            lion_novelty_apply(novelty, t, datoms, in_avet, COUNT, (lion_slice){ 0 }, &error),
+            LION_OK);
     }
     lion_novelty_version version = lion_novelty_seal(novelty);
     uint32_t cursor = 0, a, seen = 0;

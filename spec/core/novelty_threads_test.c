@@ -25,7 +25,8 @@ static lion_novelty_version take(shared *s, bool *is_over_out)
     return version;
 }
 
-/* Transaction t asserts (t % 97, 10, t) anew and retracts the value before; so e has one value at most. */
+/* Transaction t asserts (t % 97, 10, t) anew and retracts the value before; so e has one value at
+ * most. */
 static bool check(const lion_novelty_version *version, lion_arena *arena)
 {
     lion_view view = { .novelty = *version, .upper_t = version->t, .since_t = -1 };
@@ -38,12 +39,14 @@ static bool check(const lion_novelty_version *version, lion_arena *arena)
         lion_cursor *cursor;
         lion_datom_batch batch;
         lion_cursor_options options = { .columns = LION_COLUMN_ALL };
-        if (lion_cursor_open(&cursor, &view, index, &all, &options, arena, NULL) != LION_OK) return false;
+        if (lion_cursor_open(&cursor, &view, index, &all, &options, arena, NULL) != LION_OK)
+            return false;
         uint64_t seen = 0;
         while (lion_cursor_next(cursor, &batch, NULL) == LION_OK) {
             for (uint32_t i = 0; i < batch.count; i++) {
                 int64_t value = batch.v.bits[i];
-                if (value % 97 != batch.e[i] || value > version->t || value <= version->t - 97) return false;
+                if (value % 97 != batch.e[i] || value > version->t || value <= version->t - 97)
+                    return false;
             }
             seen += batch.count;
         }
@@ -52,7 +55,8 @@ static bool check(const lion_novelty_version *version, lion_arena *arena)
     lion_value v;
     int64_t newest = version->t;
     if (newest == 0) return true;
-    return lion_view_get(&v, NULL, &view, newest % 97, 10, arena, NULL) == LION_OK && v.bits == newest;
+    return lion_view_get(&v, NULL, &view, newest % 97, 10, arena, NULL) == LION_OK &&
+           v.bits == newest;
 }
 
 static void *read_on(void *argument)
@@ -86,7 +90,8 @@ static lion_status apply(lion_novelty *novelty, int64_t t)
         { .e = t % 97, .a = 10, .v = lion_value_long(t - 97), .tx = lion_t_to_tx(t) },
     };
     uint8_t in_avet[2] = { 1, 1 };
-    return lion_novelty_apply(novelty, t, datoms, in_avet, t > 97 ? 2 : 1, lion_slice_text("r"), NULL);
+    return lion_novelty_apply(novelty, t, datoms, in_avet, t > 97 ? 2 : 1, lion_slice_text("r"),
+                              NULL);
 }
 
 static void readers_and_a_writer(void **state)
@@ -98,7 +103,8 @@ static void readers_and_a_writer(void **state)
     assert_int_equal(lion_novelty_new(&novelty, &options, NULL), LION_OK);
     s.published = lion_novelty_seal(novelty);
     pthread_t readers[READERS];
-    for (unsigned i = 0; i < READERS; i++) assert_int_equal(pthread_create(&readers[i], NULL, read_on, &s), 0);
+    for (unsigned i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, read_on, &s), 0);
     for (int64_t t = 1; t <= TRANSACTIONS; t++) {
         assert_int_equal(apply(novelty, t), LION_OK);
         if (t % 3 == 0) continue; /* a group of transactions is sealed once */

@@ -15,12 +15,13 @@ typedef struct expected {
     size_t count;
 } expected;
 
-static inline bool expected_has(const expected *all, const lion_key *key, const lion_cursor_options *options,
-                                const lion_datom *row)
+static inline bool expected_has(const expected *all, const lion_key *key,
+                                const lion_cursor_options *options, const lion_datom *row)
 {
     int place = model_place(all->index, key, row);
     if (options->end_v != NULL) {
-        if (lion_value_compare(row->v, *options->end_v) >= 0 || row->a != key->datom.a) return false;
+        if (lion_value_compare(row->v, *options->end_v) >= 0 || row->a != key->datom.a)
+            return false;
         return options->is_seek ? place >= 0 : place == 0;
     }
     if (!options->is_seek) return place == 0;
@@ -40,13 +41,13 @@ static inline void check_row(const lion_datom_batch *batch, uint32_t row, const 
     assert_int_equal(lion_value_compare(v, expect->v), 0);
 }
 
-static inline void fail_at(const expected *all, const lion_key *key, const lion_cursor_options *options,
-                           const char *what)
+static inline void fail_at(const expected *all, const lion_key *key,
+                           const lion_cursor_options *options, const char *what)
 {
     lion_arena arena;
     lion_arena_init(&arena, 0);
-    print_error("%s, %u parts of e %lld a %u v %s t %lld%s%s%s, end_v %s\n", INDEX_NAMES[all->index],
-                key->parts, (long long)key->datom.e, key->datom.a,
+    print_error("%s, %u parts of e %lld a %u v %s t %lld%s%s%s, end_v %s\n",
+                INDEX_NAMES[all->index], key->parts, (long long)key->datom.e, key->datom.a,
                 lion_value_text(&arena, key->datom.v), (long long)lion_tx_to_t(key->datom.tx),
                 options->is_reverse ? ", reverse" : "", options->is_seek ? ", seek" : "",
                 options->is_in_attribute ? ", in attribute" : "",
@@ -101,7 +102,8 @@ static inline lion_cursor_options random_options(model *m, lion_index index, con
                                     .columns = random_below(3) == 0 ? (uint32_t)random_below(16)
                                                                     : LION_COLUMN_ALL };
     bool is_by_attribute = index == LION_AEVT || index == LION_AVET;
-    options.is_in_attribute = options.is_seek && is_by_attribute && key->parts > 0 && random_below(2) != 0;
+    options.is_in_attribute =
+        options.is_seek && is_by_attribute && key->parts > 0 && random_below(2) != 0;
     if (index == LION_AVET && key->parts > 0 && random_below(4) == 0) {
         *end_v = model_value(m, model_attribute_of(key->datom.a)->type);
         options.end_v = end_v;
@@ -110,7 +112,8 @@ static inline lion_cursor_options random_options(model *m, lion_index index, con
     return options;
 }
 
-static inline void check_probe(model *m, const lion_view *view, const expected *all, lion_arena *arena)
+static inline void check_probe(model *m, const lion_view *view, const expected *all,
+                               lion_arena *arena)
 {
     lion_error error = { 0 };
     lion_key key = model_key(m, all->index, m->count);
@@ -118,7 +121,8 @@ static inline void check_probe(model *m, const lion_view *view, const expected *
     lion_cursor_options options = random_options(m, all->index, &key, &end_v);
     lion_cursor *cursor;
     size_t count;
-    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &options, arena, &error), LION_OK);
+    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &options, arena, &error),
+                     LION_OK);
     check_cursor(cursor, all, &key, &options, &count);
     for (unsigned again = 0; again < 2; again++) { /* the same cursor, elsewhere */
         lion_key other = model_key(m, all->index, m->count);
@@ -132,7 +136,8 @@ static inline void check_probe(model *m, const lion_view *view, const expected *
         check_cursor(cursor, all, &other, &options, &count);
     }
     lion_cursor_options plain = { .columns = LION_COLUMN_E };
-    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &plain, arena, &error), LION_OK);
+    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &plain, arena, &error),
+                     LION_OK);
     check_cursor(cursor, all, &key, &plain, &count);
     uint64_t counted, estimated;
     assert_int_equal(lion_view_count(&counted, view, all->index, &key, arena, &error), LION_OK);
@@ -153,7 +158,8 @@ static inline void check_points(model *m, const lion_view *view, const expected 
 {
     lion_error error = { 0 };
     lion_key key = model_key(m, LION_AVET, m->count);
-    bool is_history = view->is_history; /* of which points show any row: only presence is compared */
+    bool is_history =
+        view->is_history; /* of which points show any row: only presence is compared */
     lion_value v;
     int64_t tx, e;
     key.parts = 2;
@@ -162,7 +168,8 @@ static inline void check_points(model *m, const lion_view *view, const expected 
     assert_int_equal(status, expect != NULL ? LION_OK : LION_ABSENT);
     if (expect != NULL) assert_int_equal(lion_value_compare(v, expect->v), 0);
     if (expect != NULL) assert_int_equal(tx, expect->tx);
-    assert_int_equal(lion_view_get(&v, NULL, view, key.datom.e, key.datom.a, arena, &error), status);
+    assert_int_equal(lion_view_get(&v, NULL, view, key.datom.e, key.datom.a, arena, &error),
+                     status);
 
     expect = first_match(avet, &key);
     status = lion_view_find(&e, &tx, view, key.datom.a, key.datom.v, arena, &error);
@@ -176,7 +183,8 @@ static inline void check_points(model *m, const lion_view *view, const expected 
     status = lion_view_has(&tx, view, key.datom.e, key.datom.a, key.datom.v, arena, &error);
     assert_int_equal(status, expect != NULL ? LION_OK : LION_ABSENT);
     if (expect != NULL) assert_int_equal(tx, expect->tx);
-    assert_int_equal(lion_view_has(NULL, view, key.datom.e, key.datom.a, key.datom.v, arena, &error), status);
+    assert_int_equal(
+        lion_view_has(NULL, view, key.datom.e, key.datom.a, key.datom.v, arena, &error), status);
 }
 
 /* Everything of one view; datoms: how many of the model's the view's sources hold. */
@@ -185,8 +193,8 @@ static inline void check_view(model *m, const lion_view *view, size_t datoms, un
     expected all[4];
     for (lion_index index = LION_EAVT; index <= LION_VAET; index++) {
         all[index].index = index;
-        all[index].rows = model_view(m, datoms, index, view->upper_t, view->since_t, view->is_history,
-                                     &all[index].count);
+        all[index].rows = model_view(m, datoms, index, view->upper_t, view->since_t,
+                                     view->is_history, &all[index].count);
     }
     lion_arena arena;
     lion_arena_init(&arena, 0);
