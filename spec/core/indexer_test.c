@@ -192,6 +192,33 @@ static void check_now(world *w, unsigned probes)
     release(&now);
 }
 
+/* What would be, on top of what stands; the model forgets it again. */
+static void check_speculative(world *w, unsigned probes)
+{
+    lion_error error = { 0 };
+    size_t count = w->m.count;
+    int64_t t = w->m.t;
+    held_view now = hold(w);
+    lion_novelty *speculative;
+    lion_novelty_options options = { .node_entries = w->node_entries, .reserve_size = 16u << 20 };
+    check_status(lion_novelty_new(&speculative, &options, &error), &error);
+    for (unsigned i = 0; i < 4; i++) {
+        model_transact(&w->m, 1 + random_below(10));
+        check_status(model_apply(&w->m, speculative, (lion_slice){ 0 }, &error), &error);
+    }
+    lion_view view = now.view;
+    view.speculative = lion_novelty_seal(speculative);
+    view.upper_t = w->m.t;
+    check_view(&w->m, &view, w->m.count, probes);
+    lion_view other = random_times(view, w->m.t);
+    check_view(&w->m, &other, w->m.count, probes);
+    lion_novelty_version_release(&view.speculative);
+    lion_novelty_drop(speculative);
+    release(&now);
+    w->m.count = count;
+    w->m.t = t;
+}
+
 /* A view held since long, and the same seen through what stands now. */
 static void check_held(world *w, const held_view *held, unsigned probes)
 {
@@ -229,6 +256,7 @@ static void live_through(bool is_file, uint32_t node_entries, uint32_t segment_s
         if (w.m.count == 0) continue;
         if (what == 8) hold_some(&w);
         if (what == 9) check_now(&w, 5);
+        if (what == 9 && i % 2 == 0) check_speculative(&w, 5);
         if (what == 10) index_now(&w);
         if (what == 11 && i % 4 == 0) {
             index_now(&w);
@@ -254,6 +282,23 @@ static void in_memory_with_real_segments(void **state)
 {
     (void)state;
     live_through(false, 0, 0, 200, 120);
+}
+
+/* Long stretches of the trees between novelty's few datoms. */
+static void few_changes_over_large_trees(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 2; round++) {
+        world w;
+        world_init(&w, false, 0, round == 0 ? 0 : 8192, 300);
+        for (unsigned i = 0; i < 40; i++) transact(&w, 150);
+        index_now(&w);
+        for (unsigned i = 0; i < 4; i++) {
+            transact(&w, 1 + random_below(12));
+            check_now(&w, 12);
+        }
+        world_deinit(&w);
+    }
 }
 
 static void in_a_file(void **state)
@@ -412,6 +457,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_memory_with_tiny_segments),
         cmocka_unit_test(in_memory_with_real_segments),
+        cmocka_unit_test(few_changes_over_large_trees),
         cmocka_unit_test(in_a_file),
         cmocka_unit_test(an_attribute_comes_into_avet_and_leaves_it),
         cmocka_unit_test(no_history_keeps_what_values_see),
