@@ -2,8 +2,8 @@
  *
  * Writing: a transaction is opened on the newest applied state under the writer's lock, stepped by its
  * caller's thread (host functions run there), applied to novelty and appended to the tail; the lock is then released and the caller waits for
- * the tail's group sync. Published database values only ever show durable transactions. Reports are queued in order of t for listeners
- * (polled by the host: the core never calls up).
+ * the tail's group sync. Published database values only ever show durable transactions. Listeners are the host's affair: it
+ * remembers the t it has told and reads what came after (lion_tx_range).
  * Opening the same database again in one process gives another handle on the same open database (registry by
  * canonical path or memory name). Any thread; one lion_connection handle may be used from several. */
 #ifndef LION_CONNECTION_CONNECTION_H
@@ -32,13 +32,15 @@ typedef struct lion_connection_options {
 /* uri: "mem:" (private), "mem:name" (shared in the process) or a path to NAME.lion. */
 lion_status lion_connection_open(lion_connection **connection_out, const char *uri,
                                  const lion_connection_options *options, lion_error *error);
-/* The last handle of a database closes it: waits for the index job, and for files that were written indexes and removes the tail. */
+/* The last handle of a database closes it: waits for the index job, and of a file that was written
+ * indexes the tail and empties it. */
 lion_status lion_connection_close(lion_connection *connection, lion_error *error);
 const char *lion_connection_uri(const lion_connection *connection);
 
 /* The newest durable value; owned by the caller. */
 lion_status lion_connection_db(lion_db **db_out, lion_connection *connection, lion_error *error);
-/* Wait until t is durable and visible here (t <= 0: everything acknowledged so far; read-only: look again at the file). timeout_ms 0: none. */
+/* Wait until t is durable and visible here (t <= 0: everything acknowledged so far). A reader
+ * beside a live owner goes on seeing what was indexed when it opened. timeout_ms 0: none. */
 lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, int64_t t,
                                  int64_t timeout_ms, lion_error *error);
 

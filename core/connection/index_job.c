@@ -24,6 +24,24 @@ static lion_indexed_attribute *describe(const lion_schema *schema, uint32_t *cou
     return described;
 }
 
+/* Attributes that gained their index after the job had begun: the new root has no AVET tree of them either. */
+static lion_status refill_avet(lion_novelty *novelty, const lion_db *before, const lion_root *root,
+                               lion_error *error)
+{
+    uint32_t count = 0;
+    const lion_attribute *const *attributes = lion_schema_attributes(before->schema, &count);
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < count; i++) {
+        const lion_root_attribute *found = lion_root_attribute_lookup(root, attributes[i]->id);
+        if (attributes[i]->is_in_avet && found != NULL && lion_root_attribute_lacks_avet(found))
+            status = lion_db_fill_avet(novelty, before, attributes[i]->id, &arena, error);
+    }
+    lion_arena_deinit(&arena);
+    return status;
+}
+
 /* The same value on the new root, with the novelty above it. */
 static lion_status rebase(lion_database *database, lion_root *root, lion_error *error)
 {
@@ -31,6 +49,11 @@ static lion_status rebase(lion_database *database, lion_root *root, lion_error *
     lion_db *before = database->applied;
     lion_status status = lion_novelty_rest(&rest, &before->view.novelty, root->t, error);
     if (status < 0) return status;
+    status = refill_avet(rest, before, root, error);
+    if (status < 0) {
+        lion_novelty_drop(rest);
+        return status;
+    }
     lion_novelty_version version = lion_novelty_seal(rest);
     lion_db *after = NULL;
     status = lion_db_new(&after, root, &version, before->schema, before->basis_t, before->next_counter,

@@ -2,35 +2,33 @@
 #include "connection/database.h"
 
 #include "base/assert.h"
-#include "base/memory.h"
 
-/* An attribute that gains AVET has datoms that are in AEVT alone. Until the indexer builds its tree they are
- * added to novelty's AVET, those of the trees too: then AVET reads find all of them there. */
-static lion_status fill_avet(lion_database *database, uint32_t a, lion_error *error)
+/* Novelty with the transaction in it, and the value after it. */
+static lion_status apply_to_novelty(lion_db **after_out, lion_database *database,
+                                    const lion_transaction *transaction, const uint8_t *is_in_avet,
+                                    lion_schema *schema_after, const uint32_t *newly_indexed,
+                                    uint32_t newly_indexed_count, lion_slice record, lion_error *error)
 {
+    lion_db *before = database->applied;
     lion_arena arena;
     lion_arena_init(&arena, 0);
-    lion_view view = database->applied->view;
-    view.is_history = true;
-    view.filter_count = 0;
-    lion_key key = { .datom = { .a = a }, .parts = 1 };
-    lion_cursor_options options = { .columns = LION_COLUMN_ALL };
-    lion_cursor *cursor = NULL;
-    lion_status status = lion_cursor_open(&cursor, &view, LION_AEVT, &key, &options, &arena, error);
-    lion_datom *datoms = NULL;
-    if (status == LION_OK) datoms = lion_alloc(sizeof *datoms * LION_BATCH_ROWS);
-    if (status == LION_OK && datoms == NULL) status = lion_fail_memory(error);
-    while (status == LION_OK) {
-        lion_datom_batch batch;
-        status = lion_cursor_next(cursor, &batch, error);
-        if (status != LION_OK) break;
-        for (uint32_t row = 0; row < batch.count; row++)
-            datoms[row] = lion_datom_batch_get(&batch, row);
-        status = lion_novelty_add_avet(database->novelty, datoms, batch.count, error);
-    }
-    lion_free(datoms);
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < newly_indexed_count; i++)
+        status = lion_db_fill_avet(database->novelty, before, newly_indexed[i], &arena, error);
     lion_arena_deinit(&arena);
-    return status < 0 ? status : LION_OK;
+    if (status == LION_OK)
+        status = lion_novelty_apply(database->novelty, transaction->t, transaction->datoms, is_in_avet,
+                                    transaction->datom_count, record, error);
+    if (status < 0) return status; /* added nothing, or what AEVT has anyway */
+
+    lion_novelty_version version = lion_novelty_seal(database->novelty);
+    status = lion_db_new(after_out, (lion_root *)before->view.root, &version, schema_after,
+                         transaction->t, transaction->next_counter, transaction->instant_ms,
+                         database->number, error);
+    lion_novelty_version_release(&version);
+    /* Novelty holds a transaction now that no value shows and the tail will never have. */
+    if (status < 0) lion_database_fail(database, error);
+    return status;
 }
 
 lion_status lion_database_apply(lion_database *database, const lion_transaction *transaction,
@@ -39,23 +37,14 @@ lion_status lion_database_apply(lion_database *database, const lion_transaction 
                                 lion_slice record, lion_error *error)
 {
     LION_ASSERT(newly_indexed_count == 0 || newly_indexed != NULL);
-    for (uint32_t i = 0; i < newly_indexed_count; i++) {
-        lion_status filled = fill_avet(database, newly_indexed[i], error);
-        if (filled < 0) return filled;
+    lion_error why = { 0 };
+    lion_db *before = database->applied, *after = NULL;
+    lion_status status = apply_to_novelty(&after, database, transaction, is_in_avet, schema_after,
+                                          newly_indexed, newly_indexed_count, record, &why);
+    if (status < 0) {
+        if (error != NULL) *error = why;
+        return status;
     }
-    lion_status status =
-        lion_novelty_apply(database->novelty, transaction->t, transaction->datoms, is_in_avet,
-                           transaction->datom_count, record, error);
-    if (status < 0) return status;
-
-    lion_db *before = database->applied;
-    lion_novelty_version version = lion_novelty_seal(database->novelty);
-    lion_db *after = NULL;
-    status = lion_db_new(&after, (lion_root *)before->view.root, &version, schema_after,
-                         transaction->t, transaction->next_counter, transaction->instant_ms,
-                         database->number, error);
-    lion_novelty_version_release(&version);
-    if (status < 0) return status;
     database->applied = after;
     database->transactions++;
     lion_db_drop(before);

@@ -290,12 +290,6 @@ static lion_status build_avet(indexing *run, lion_root_attribute *attribute,
     return status;
 }
 
-static bool lacks_avet(const lion_root_attribute *old)
-{
-    return (old->avet.height == 0 && old->aevt.height > 0) ||
-           (old->history_avet.height == 0 && old->history_aevt.height > 0);
-}
-
 /* ---- all attributes ---- */
 
 static lion_tree empty_tree(lion_index order, uint8_t type, uint32_t a, bool is_history)
@@ -355,7 +349,7 @@ static lion_status index_attribute(indexing *run, lion_root_attribute *attribute
         status = drop_tree(run, &attribute->avet, &attribute->distinct_v, error);
         return status == LION_OK ? drop_tree(run, &attribute->history_avet, NULL, error) : status;
     }
-    if (described != NULL && lacks_avet(&old)) return build_avet(run, attribute, &old, error);
+    if (described != NULL && lion_root_attribute_lacks_avet(&old)) return build_avet(run, attribute, &old, error);
     return index_family(run, &attribute->avet, &attribute->history_avet, LION_AVET, attribute->a,
                         &attribute->distinct_v, error);
 }

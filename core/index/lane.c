@@ -68,6 +68,13 @@ static void add_novelty(lion_lane *lane, const lion_novelty_version *version, li
     source->rows = rows;
 }
 
+static bool lacks_avet(const lion_view *view, uint32_t a)
+{
+    if (view->root == NULL) return false;
+    const lion_root_attribute *attribute = lion_root_attribute_lookup(view->root, a);
+    return attribute != NULL && lion_root_attribute_lacks_avet(attribute);
+}
+
 lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index order, uint32_t a,
                            uint32_t columns, bool is_reverse, lion_arena *arena, lion_error *error)
 {
@@ -89,7 +96,8 @@ lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index or
 
     add_tree(lane, false);
     if (view->is_history || view->upper_t < root_t) add_tree(lane, true);
-    if (view->upper_t > root_t) {
+    lane->has_all_in_novelty = order == LION_AVET && lacks_avet(view, a);
+    if (view->upper_t > root_t || lane->has_all_in_novelty) {
         add_novelty(lane, &view->novelty, &lane->novelty_rows[0]);
         add_novelty(lane, &view->speculative, &lane->novelty_rows[1]);
     }
@@ -210,7 +218,7 @@ static lion_status load_novelty(lion_lane *lane, lion_lane_source *source, lion_
         rows->count = 0;
         source->is_done = !lion_novelty_iterator_read(&source->novelty, rows, source->wanted,
                                                       &lane->stop, lane->stop_upper);
-        drop_covered(lane, rows);
+        if (!lane->has_all_in_novelty) drop_covered(lane, rows);
         source->chunk = lion_rows_batch(rows, LION_COLUMN_ALL);
     } while (source->chunk.count == 0 && !source->is_done);
     return LION_OK;

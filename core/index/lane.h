@@ -38,6 +38,7 @@ typedef struct lion_lane {
     uint32_t columns; /* asked for, and those that tell where to stop */
     bool is_reverse;
     bool has_bounds; /* some rows of the sources are outside the view's time */
+    bool has_all_in_novelty; /* AVET without a tree of its own: see lion_root_attribute_lacks_avet */
     int64_t min_tx, max_tx;
     lion_arena *arena;
     lion_lane_source *sources[LION_LANE_SOURCES_MAX];

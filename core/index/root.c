@@ -271,6 +271,12 @@ void lion_root_drop(lion_root *root)
     lion_free(root);
 }
 
+bool lion_root_attribute_lacks_avet(const lion_root_attribute *attribute)
+{
+    return (attribute->avet.height == 0 && attribute->aevt.height > 0) ||
+           (attribute->history_avet.height == 0 && attribute->history_aevt.height > 0);
+}
+
 const lion_root_attribute *lion_root_attribute_lookup(const lion_root *root, uint32_t a)
 {
     uint32_t low = 0, high = root->attribute_count;

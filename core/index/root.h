@@ -46,6 +46,9 @@ typedef struct lion_root {
 lion_status lion_root_open(lion_root **root_out, lion_store *store, lion_error *error);
 lion_root *lion_root_keep(lion_root *root);
 void lion_root_drop(lion_root *root); /* NULL is allowed */
+/* Whether AVET is missing where AEVT has rows: the attribute was out of the index when the root was made. If it is
+ * in the index now, novelty's AVET holds all of its datoms, those of the trees too (lion_db_fill_avet). */
+bool lion_root_attribute_lacks_avet(const lion_root_attribute *attribute);
 /* NULL if the attribute has no trees. */
 const lion_root_attribute *lion_root_attribute_lookup(const lion_root *root, uint32_t a);
 /* Append the record's bytes. (The attribute directory lies in the record; it is compressed with

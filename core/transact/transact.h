@@ -51,6 +51,11 @@ typedef struct lion_tx_result {
 const lion_tx_result *lion_tx_result_view(const lion_tx *tx);
 void lion_tx_close(lion_tx *tx); /* drops what is kept; the arena frees the rest */
 
+/* An attribute that gains AVET has datoms that are in AEVT alone: add all that db holds of it, past ones too, to novelty's
+ * AVET, where reads find them until the indexer has built its tree. What is there already is not added again. */
+lion_status lion_db_fill_avet(lion_novelty *novelty, const lion_db *db, uint32_t a,
+                              lion_arena *arena, lion_error *error);
+
 /* db with the result on top, unpublished (`with`). */
 lion_status lion_db_with(lion_db **db_out, lion_db *db, const lion_tx_result *result, lion_error *error);
 

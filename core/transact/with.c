@@ -48,10 +48,8 @@ static lion_status take_novelty(lion_novelty **novelty_out, bool *is_shared_out,
     return lion_novelty_rest(novelty_out, speculative, 0, error);
 }
 
-/* What an attribute had before it gained AVET is in AEVT alone: it goes into the speculative AVET.
- */
-static lion_status fill_avet(lion_novelty *novelty, const lion_db *db, uint32_t a,
-                             lion_arena *arena, lion_error *error)
+lion_status lion_db_fill_avet(lion_novelty *novelty, const lion_db *db, uint32_t a,
+                              lion_arena *arena, lion_error *error)
 {
     lion_view view;
     lion_db_plain_view(&view, db);
@@ -81,7 +79,7 @@ static lion_status apply(lion_novelty *novelty, const lion_db *db, const lion_tx
     lion_arena_init(&arena, 0);
     lion_status status = LION_OK;
     for (uint32_t i = 0; status == LION_OK && i < result->newly_indexed_count; i++)
-        status = fill_avet(novelty, db, result->newly_indexed[i], &arena, error);
+        status = lion_db_fill_avet(novelty, db, result->newly_indexed[i], &arena, error);
     lion_arena_deinit(&arena);
     if (status < 0) return status;
     const lion_transaction *transaction = &result->transaction;

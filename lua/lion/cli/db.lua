@@ -9,6 +9,8 @@ local db = {
   usage = [[create URI | list [DIR] | stats URI | verify URI |
                    backup URI PATH | restore PATH URI | delete URI   [--json]
 
+verify is not built in this version and answers so.
+
   lion db stats shop.lion
   lion db backup shop.lion shop.backup]],
 }
