@@ -212,9 +212,10 @@ lion_status lion_connection_index(int64_t *t_out, lion_connection *connection, l
 {
     lion_status status = lion_database_index_wait(connection->database, error);
     if (status < 0) return status;
-    pthread_mutex_lock(&connection->database->state);
-    *t_out = connection->database->published->view.root->t;
-    pthread_mutex_unlock(&connection->database->state);
+    /* The published value may have been made before the job ended: the applied one stands on the new root. */
+    pthread_mutex_lock(&connection->database->writer);
+    *t_out = connection->database->applied->view.root->t;
+    pthread_mutex_unlock(&connection->database->writer);
     return LION_OK;
 }
 

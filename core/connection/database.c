@@ -88,6 +88,10 @@ lion_status lion_database_prepare_tail(lion_database *database, lion_error *erro
             status = lion_log_replay(database->log, &t, &payload, &sequence, error);
             LION_ASSERT(status != LION_OK); /* a tail just made is empty */
             if (status == LION_END) status = commit_root(database, root, true, error);
+            if (status < 0) { /* nothing may go into a tail that no root names */
+                lion_log_close(database->log, true, NULL);
+                database->log = NULL;
+            }
         }
     } else {
         lion_log_options options = log_options(database, root, false);

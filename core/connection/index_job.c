@@ -98,26 +98,47 @@ static lion_status run_job(lion_database *database, lion_db *db, uint64_t sequen
     return status;
 }
 
+/* The newest applied value, once it is durable, published too: only applied values stand on the newest root, for those
+ * that were under way while the last job ended were made on the root before. */
+static lion_status take_newest(lion_db **db_out, uint64_t *sequence_out, lion_database *database,
+                               lion_error *error)
+{
+    pthread_mutex_lock(&database->writer);
+    lion_status status = lion_database_check(database, error);
+    lion_db *db = lion_db_keep(database->applied);
+    uint64_t sequence = database->applied_sequence;
+    lion_log *log = database->log;
+    pthread_mutex_unlock(&database->writer);
+    if (status == LION_OK && log != NULL) status = lion_log_sync(log, sequence, error);
+    if (status < 0) {
+        lion_db_drop(db);
+        return status;
+    }
+    lion_database_publish(database, db, sequence);
+    *db_out = db;
+    *sequence_out = sequence;
+    return LION_OK;
+}
+
 lion_status lion_database_index_once(lion_database *database, bool is_last, lion_error *error)
 {
-    pthread_mutex_lock(&database->state);
-    lion_db *db = lion_db_keep(database->published);
-    uint64_t sequence = database->published_sequence;
-    pthread_mutex_unlock(&database->state);
-
-    lion_status status = LION_OK;
+    lion_db *db = NULL;
+    uint64_t sequence = 0;
+    lion_status status = take_newest(&db, &sequence, database, error);
+    if (status < 0) return status;
     bool has_tail = !database->is_memory && !is_last;
-    bool is_needed = db->view.root->t < db->basis_t || (is_last && db->view.root->has_tail);
+    /* A tail that is open is one that the root on disk names, though the root in memory may be older than it. */
+    bool is_needed = db->view.root->t < db->basis_t || (is_last && database->log != NULL);
     if (is_needed && !database->is_read_only) {
         int64_t start_ns = lion_clock_monotonic_ns();
         status = run_job(database, db, sequence, has_tail, error);
-        lion_root *root = NULL;
-        if (status == LION_OK) status = lion_root_open(&root, database->store, error);
+        lion_root *made = NULL;
+        if (status == LION_OK) status = lion_root_open(&made, database->store, error);
         if (status == LION_OK) {
             pthread_mutex_lock(&database->writer);
-            status = rebase(database, root, error);
+            status = rebase(database, made, error);
             pthread_mutex_unlock(&database->writer);
-            lion_root_drop(root);
+            lion_root_drop(made);
         }
         if (status == LION_OK && has_tail) /* what novelty held has come through a tail */
             status = lion_log_trim(database->log, sequence, error);
@@ -129,7 +150,6 @@ lion_status lion_database_index_once(lion_database *database, bool is_last, lion
     lion_db_drop(db);
     return status;
 }
-
 
 void *lion_database_indexer_main(void *argument)
 {

@@ -51,11 +51,18 @@ lion_status lion_database_apply(lion_database *database, const lion_transaction 
     return LION_OK;
 }
 
+/* The same transaction on a newer root counts: what the trees have need not be kept in novelty. */
+static bool is_newer(const lion_db *db, const lion_db *published)
+{
+    if (db->basis_t != published->basis_t) return db->basis_t > published->basis_t;
+    return db->view.root->t > published->view.root->t;
+}
+
 void lion_database_publish(lion_database *database, lion_db *db, uint64_t sequence)
 {
     lion_db *old = NULL;
     pthread_mutex_lock(&database->state);
-    if (database->published == NULL || db->basis_t > database->published->basis_t) {
+    if (database->published == NULL || is_newer(db, database->published)) {
         old = database->published;
         database->published = lion_db_keep(db);
         database->published_sequence = sequence;
