@@ -57,6 +57,21 @@ static inline uint64_t crash_rounds(uint64_t otherwise)
 
 /* ---- writing ---- */
 
+#define assert_ok(call) crash_assert_ok((call), &error)
+
+static inline void crash_assert_ok(lion_status status, const lion_error *error)
+{
+    if (status != LION_OK) fail_msg("%d %s: %s", (int)status, error->code, error->message);
+}
+
+static inline void crash_assert_fails(lion_status status, const lion_error *error,
+                                      int32_t category, const char *code)
+{
+    assert_int_equal(status, LION_FAILED);
+    if (strcmp(error->code, code) != 0 || error->category != category)
+        fail_msg("%s instead of %s: %s", error->code, code, error->message);
+}
+
 static inline lion_status crash_open(lion_connection **connection_out, const char *path,
                                      lion_error *error)
 {
@@ -78,6 +93,20 @@ static inline lion_status crash_transact(lion_connection *connection, const char
     lion_transacting_close(transacting);
     lion_arena_deinit(&arena);
     return status;
+}
+
+/* A new database with the schema; *from_out: the t behind it. */
+static inline lion_connection *crash_create(const char *path, int64_t *from_out)
+{
+    lion_connection *connection = NULL;
+    lion_error error = { 0 };
+    lion_db *db = NULL;
+    assert_ok(crash_open(&connection, path, &error));
+    assert_ok(crash_transact(connection, crash_schema, &error));
+    assert_ok(lion_connection_db(&db, connection, &error));
+    *from_out = db->basis_t + 1;
+    lion_db_drop(db);
+    return connection;
 }
 
 /* A text that n tells; every ninth is a blob. */
