@@ -8,21 +8,10 @@
 #ifndef LION_BASE_ARENA_H
 #define LION_BASE_ARENA_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/error.h"
 #include "base/slice.h"
 
 typedef struct lion_arena_chunk lion_arena_chunk;
-
-typedef struct lion_arena {
-    lion_arena_chunk *chunk; /* the newest; older ones are linked behind it */
-    uint8_t *next, *end;     /* free room in the newest chunk */
-    size_t used;             /* bytes in all chunks, for budgets and statistics */
-    size_t budget;           /* 0: none */
-    bool is_exhausted;       /* the system refused memory once */
-} lion_arena;
 
 typedef struct lion_arena_mark {
     lion_arena_chunk *chunk;
@@ -30,15 +19,6 @@ typedef struct lion_arena_mark {
     size_t used;
 } lion_arena_mark;
 
-void lion_arena_init(lion_arena *arena, size_t budget);
-void lion_arena_deinit(lion_arena *arena);
-
-/* Everything goes; one chunk is kept for the next use (a loop that resets calls no malloc). */
-void lion_arena_reset(lion_arena *arena);
-
-/* size bytes, aligned to 16, not zeroed. NULL only if a request over LION_ARENA_SCRATCH failed. */
-#define LION_ARENA_SCRATCH 65536
-void *lion_arena_alloc(lion_arena *arena, size_t size);
 void *lion_arena_zalloc(lion_arena *arena, size_t size);
 /* Grow the block at `old` (old_size bytes); in place when it is the newest one. */
 void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_size);
@@ -47,7 +27,6 @@ void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_
 #define lion_arena_array(arena, type, count)                                                       \
     ((type *)lion_arena_alloc((arena), sizeof(type) * (size_t)(count)))
 
-lion_slice lion_arena_copy(lion_arena *arena, lion_slice bytes);
 /* A zero-terminated copy. */
 char *lion_arena_text(lion_arena *arena, lion_slice bytes);
 char *lion_arena_printf(lion_arena *arena, const char *format, ...)
@@ -55,8 +34,5 @@ char *lion_arena_printf(lion_arena *arena, const char *format, ...)
 
 lion_arena_mark lion_arena_set_mark(const lion_arena *arena);
 void lion_arena_rewind(lion_arena *arena, lion_arena_mark mark);
-
-/* LION_OK, or lion/out-of-memory (unavailable), or lion/limit (interrupted) past the budget. */
-lion_status lion_arena_check(const lion_arena *arena, lion_error *error);
 
 #endif

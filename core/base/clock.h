@@ -2,15 +2,12 @@
 #ifndef LION_BASE_CLOCK_H
 #define LION_BASE_CLOCK_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "lion.h"
 
 int64_t lion_clock_instant_ms(void); /* wall clock, ms since 1970 UTC */
 int64_t lion_clock_monotonic_ns(void);
 /* Specs freeze the wall clock: >= 0 sets it, -1 lets it run again. */
 void lion_clock_freeze(int64_t instant_ms);
 void lion_random_bytes(void *out, size_t size);
-/* RFC 9562 version 7: time-ordered, 16 bytes big-endian. */
-void lion_uuid7(uint8_t out[16]);
 
 #endif

@@ -1,5 +1,5 @@
 /* form.c - building, reading, copying and printing of nested data. */
-#include "data/form.h"
+#include "data/value.h"
 
 #include <string.h>
 

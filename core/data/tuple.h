@@ -22,15 +22,7 @@
 #include "base/buffer.h"
 #include "data/value.h"
 
-#define LION_TUPLE_DEPTH_MAX 64
-
 void lion_tuple_put(lion_buffer *buffer, lion_value slot);
-/* Encode count slots as one TUPLE value in the arena. */
-lion_value lion_tuple_make(lion_arena *arena, const lion_value *slots, size_t count);
-/* Decode: slots live in the arena (bytes without escapes are borrowed from the tuple). fault on bad
- * bytes. */
-lion_status lion_tuple_read(lion_value **slots_out, size_t *count_out, lion_value tuple,
-                            lion_arena *arena, lion_error *error);
 bool lion_tuple_is_valid(lion_slice bytes);
 
 #endif

@@ -1,4 +1,5 @@
-/* db.h - a value of the database: immutable, shared by reference count, readable from any thread.
+/* db.h - a value of the database: immutable, shared by reference count, readable from any thread. What can be
+ * done with one from outside: lion.h.
  *
  * It holds a view (index/cursor.h) with its root and novelty versions kept alive, the schema, and its place
  * in time. A value whose basis is below what its root and novelty hold is read bounded by its basis. */
@@ -8,7 +9,7 @@
 #include "db/schema.h"
 #include "index/cursor.h"
 
-typedef struct lion_db {
+struct lion_db {
     uint32_t references;      /* atomic */
     lion_view view;           /* root and versions are kept (owned) by this struct */
     lion_schema *schema;      /* kept */
@@ -23,7 +24,7 @@ typedef struct lion_db {
     struct lion_db *unfiltered; /* kept; what filters are given; NULL: itself */
     struct lion_db_owner *owner; /* of the connection: told when the value goes (see db_owner) */
     uint32_t is_extended;     /* atomic: a `with` took over the end of its speculative novelty */
-} lion_db;
+};
 
 /* The connection's hook to know which bases are alive. drop is called once, when the last reference goes. */
 typedef struct lion_db_owner {
@@ -34,46 +35,14 @@ typedef struct lion_db_owner {
 lion_status lion_db_new(lion_db **db_out, lion_root *root, const lion_novelty_version *novelty,
                         lion_schema *schema, int64_t basis_t, int64_t next_counter,
                         int64_t last_instant_ms, uint64_t database, lion_error *error);
-lion_db *lion_db_keep(lion_db *db);
-void lion_db_drop(lion_db *db); /* NULL is allowed */
-
 /* A copy of the value that shares its parts, to be changed before anyone sees it (transact's `with`). */
 lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *error);
-
-/* ---- other values from a value (each owned by the caller) ---- */
-lion_status lion_db_as_of(lion_db **db_out, lion_db *db, int64_t t, lion_error *error);
-lion_status lion_db_since(lion_db **db_out, lion_db *db, int64_t t, lion_error *error);
-lion_status lion_db_history(lion_db **db_out, lion_db *db, lion_error *error);
-lion_status lion_db_filter(lion_db **db_out, lion_db *db, int64_t host_function, lion_error *error);
-/* The same data seen from an earlier transaction's end: basis_t = t (db_before and db_after of reports). */
-lion_status lion_db_at_basis(lion_db **db_out, lion_db *db, int64_t t, int64_t next_counter,
-                             int64_t instant_ms, lion_error *error);
-bool lion_db_equal(const lion_db *a, const lion_db *b); /* same database and branch, same view */
-/* t of a point given as a number (below 1e11 a t; from 3<<42 a tx; else instant ms) or as instant ms: the
- * newest t whose db/txInstant is <= it (0 when before all). */
-lion_status lion_db_point(int64_t *t_out, const lion_db *db, lion_value point, lion_arena *arena, lion_error *error);
 
 /* What lookups read: the view without history and filters, in *view (a copy, nothing is kept). */
 void lion_db_plain_view(lion_view *view, const lion_db *db);
 
-/* ---- finding entities ---- */
-/* id, ident (keyword or string starting with a colon), lookup ref (vector of two; attribute must be unique:
- * db.error/lookup-ref-attr-not-unique). LION_OK, LION_ABSENT (a name or ref without entity), or an error.
- * An id is never checked for existence. Works on the view (an as-of value finds what was there then). On filtered
- * values lookups ignore the filter's function only where it would need a call: they answer from unfiltered data
- * and the reads that follow are filtered. */
-lion_status lion_db_entid(int64_t *id_out, const lion_db *db, const lion_form *entity,
-                          lion_arena *arena, lion_error *error);
 /* Whether a form in a place for a reference is a lookup ref: flagged so, or a vector of two headed by a unique attribute. */
 bool lion_form_is_lookup(const lion_db *db, const lion_form *form);
-/* An attribute given as name, keyword or id; lion/unknown-attribute. */
-lion_status lion_db_attribute(const lion_attribute **attribute_out, const lion_db *db,
-                              const lion_form *attribute, lion_error *error);
-/* A value given by the host as a value of the attribute: coercion, refs resolved by entid
- * (ABSENT: db.error/not-an-entity), tuples encoded and checked (db.error/invalid-tuple-value), wrong types:
- * db.error/wrong-type-for-attribute naming attribute, expected type and value. */
-lion_status lion_db_value(lion_value *value_out, const lion_db *db, const lion_attribute *attribute,
-                          const lion_form *form, lion_arena *arena, lion_error *error);
 /* Components of datoms/seek/count calls: forms in the order of the index → key. LION_ABSENT: some name resolves
  * to nothing, so nothing can match. db.error/attribute-not-indexed for AVET of an unindexed attribute. */
 lion_status lion_db_key(lion_key *key_out, const lion_db *db, lion_index index, const lion_form *forms,

@@ -27,7 +27,7 @@
 #ifndef LION_INDEX_COLUMN_H
 #define LION_INDEX_COLUMN_H
 
-#include "data/batch.h"
+#include "data/datom.h"
 #include "index/ints.h"
 #include "index/stub.h"
 

@@ -12,11 +12,8 @@
 #ifndef LION_INDEX_CURSOR_H
 #define LION_INDEX_CURSOR_H
 
-#include "data/call.h"
 #include "index/novelty.h"
 #include "index/root.h"
-
-#define LION_VIEW_FILTERS_MAX 16
 
 typedef struct lion_view {
     const lion_root *root; /* borrowed */
@@ -32,21 +29,6 @@ typedef struct lion_view {
     uint32_t vaet_count;
 } lion_view;
 
-typedef struct lion_cursor lion_cursor;
-
-typedef struct lion_cursor_options {
-    uint32_t columns; /* lion_datom_columns */
-    bool is_reverse;
-    bool is_seek; /* start at the prefix and run to the end of the index (or of the attribute, see
-                     next) */
-    bool is_in_attribute;    /* with is_seek on AEVT/AVET: stop where the attribute ends */
-    const lion_value *end_v; /* AVET with a: only rows before this value (index_range): with is_seek
-                              * those of [key, end_v), walked either way; borrowed until the
-                              * cursor's last seek; NULL: none */
-    uint32_t batch_rows; /* of the first batch, 0: LION_BATCH_ROWS; small first batches make point
-                            reads cheap */
-} lion_cursor_options;
-
 /* Position before the first datom with key's prefix. The view, its root and versions must outlive
  * the cursor, which lives in the arena (closing is a courtesy: it returns nothing but LION_END
  * afterwards). key->parts == 0: the whole index. */
@@ -56,10 +38,6 @@ lion_status lion_cursor_open(lion_cursor **cursor_out, const lion_view *view, li
 /* Move to another key, forward or backward, reusing the cursor (sorted probes are cheap). Same
  * prefix length rules. */
 lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_error *error);
-/* LION_OK with at least one row; LION_END; LION_CALL: answer lion_cursor_call, then step again. */
-lion_status lion_cursor_next(lion_cursor *cursor, lion_datom_batch *batch_out, lion_error *error);
-lion_call *lion_cursor_call(lion_cursor *cursor);
-
 /* ---- counts and points (never LION_CALL) ----
  * Filtered views are not counted (LION_ABSENT: scan instead); points look through filters. */
 

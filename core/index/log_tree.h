@@ -16,23 +16,6 @@
 #include "base/buffer.h"
 #include "index/tree.h"
 
-typedef struct lion_tempid {
-    lion_slice name;
-    int64_t id;
-} lion_tempid;
-
-typedef struct lion_transaction {
-    int64_t t;
-    int64_t instant_ms;
-    int64_t next_counter; /* the id counter after it */
-    lion_datom *datoms;   /* as recorded, db/txInstant included; tx of all is lion_t_to_tx(t) */
-    uint32_t datom_count;
-    bool has_id; /* of a retry-safe transaction */
-    uint8_t id[16];
-    lion_tempid *tempids; /* kept for transactions with an id only */
-    uint32_t tempid_count;
-} lion_transaction;
-
 void lion_transaction_encode(lion_buffer *buffer, const lion_transaction *transaction);
 /* Into the arena; value bytes are borrowed from `bytes`. lion/corrupt on bad bytes. */
 lion_status lion_transaction_decode(lion_transaction *transaction_out, lion_slice bytes,

@@ -21,7 +21,7 @@
 #ifndef LION_INDEX_NOVELTY_H
 #define LION_INDEX_NOVELTY_H
 
-#include "data/batch.h"
+#include "data/datom.h"
 #include "index/tree.h"
 
 typedef struct lion_novelty lion_novelty;

@@ -3,7 +3,7 @@
 #ifndef LION_INDEX_ROWS_H
 #define LION_INDEX_ROWS_H
 
-#include "data/batch.h"
+#include "data/datom.h"
 
 typedef struct lion_rows {
     uint32_t count, capacity;

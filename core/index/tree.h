@@ -16,7 +16,7 @@
 #ifndef LION_INDEX_TREE_H
 #define LION_INDEX_TREE_H
 
-#include "data/batch.h"
+#include "data/datom.h"
 #include "store/store.h"
 
 #define LION_BLOB_SIZE_MIN 1024

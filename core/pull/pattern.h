@@ -3,7 +3,7 @@
 #ifndef LION_PULL_PATTERN_H
 #define LION_PULL_PATTERN_H
 
-#include "pull/pull.h"
+#include "db/db.h"
 
 #define LION_PULL_LIMIT 1000 /* values of a cardinality-many attribute, unless the pattern says */
 #define LION_PULL_UNLIMITED (-1)

@@ -9,7 +9,7 @@
  * entity that a frame of the same group is pulling is `seen`. The frames on the stack are chained
  * in a hash table by (group, entity); the stack's discipline makes a popped frame the head of its
  * chain. */
-#include "pull/pull.h"
+#include "db/db.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,42 +1,12 @@
 /* ir.h - a query as the front ends hand it down: names resolved to numbers, nothing left to parse.
  *
  * The front (lua/lion/query) parses text or tables, renames variables apart (each scope's private variables get
- * numbers of their own), attaches rules, checks arities and safety that need no schema, and builds one form
- * (data/form.h) of this layout; lion_ir_read turns it into the structs below and validates every number.
- * In the layout, [ … ] is a vector, { k = … } a map with string keys; numbers are longs; everything counts from 0.
- *
- *   query   { vars = ["?e", "?n", …]        names by variable number, for messages and explain
- *             sources = n                   number of source inputs
- *             find = { kind = "relation"|"collection"|"tuple"|"scalar", elements = [element…], keys = ["a"…]? }
- *             with = [var…]
- *             inputs = [input…]             in the order of the call's inputs
- *             where = [clause…]
- *             rules = [rule…]
- *             order = [[var, "asc"|"desc"]…]?   limit = n? (-1 none)   offset = n? }
- *   element ["var", v] | ["aggregate", name, [argument…]] (arguments: terms; the last is the variable)
- *           | ["pull", source, v, pattern]      pattern: a pull pattern form (pull/pattern.h), or ["input", i] when it comes as input i
- *   input   ["source", s] | ["pattern"] | ["rules"] | binding        (rules and patterns: the core ignores the value)
- *   binding ["scalar", v] | ["blank"] | ["tuple", [binding…]] | ["collection", binding] | ["relation", [binding…]]
- *   term    ["var", v] | ["const", value form] | ["blank"] | ["source", s] | ["log", v?]
- *   clause  ["pattern", s, [term…1 to 5], text]              e a v tx op; on a plain relation: positions
- *           ["predicate", name, [term…], text]
- *           ["function", name, [term…], binding, text]
- *           ["query", query, [term…], binding, text]         nested q: its inputs are the terms
- *           ["not", [clause…], [var…], text]                 var…: the variables shared with the outside
- *           ["or", [[clause…]…], [var…], [required var…], text]
- *           ["rule", r, [term…], text]                       r: index into rules
- *   rule    { name = "reach", source = s, head = [var…], required = [0|1…], vars = ["?x"…],
- *             branches = [[clause…]…] }                      own variable numbering per rule: head vars are 0..arity-1 in
- *                                                            order, the same in all branches; specialised per source
- *   text    the clause as written, for messages ("[?e :person/name ?n]")
- *
- * Constants: keywords are keyword values; numbers long or double; #inst is an instant value, #uuid a uuid value.
- * Built-in function names arrive without a namespace (clojure.core/ and clojure.string/ cut off by the front); a user's function is
- * "module/function". Regular expressions are constants of type string. */
+ * numbers of their own), attaches rules, checks arities and safety that need no schema, and builds one form of the
+ * layout at lion_query_new in lion.h; lion_ir_read turns it into the structs below and validates every number. */
 #ifndef LION_QUERY_IR_H
 #define LION_QUERY_IR_H
 
-#include "data/form.h"
+#include "data/value.h"
 
 typedef enum lion_term_kind { LION_TERM_BLANK, LION_TERM_VAR, LION_TERM_CONST, LION_TERM_SOURCE } lion_term_kind;
 
@@ -113,7 +83,6 @@ typedef struct lion_element {
     uint32_t pattern_input;
 } lion_element;
 
-typedef enum lion_find_kind { LION_FIND_RELATION, LION_FIND_COLLECTION, LION_FIND_TUPLE, LION_FIND_SCALAR } lion_find_kind;
 typedef enum lion_input_kind { LION_INPUT_SOURCE, LION_INPUT_PATTERN, LION_INPUT_RULES, LION_INPUT_BINDING } lion_input_kind;
 
 typedef struct lion_input {

@@ -12,7 +12,7 @@
 #ifndef LION_QUERY_OPERATOR_H
 #define LION_QUERY_OPERATOR_H
 
-#include "data/call.h"
+#include "data/datom.h"
 #include "query/ir.h"
 
 typedef struct lion_run lion_run; /* what operators share: arena, sources, bounds, the pending call (run.h) */

@@ -1,5 +1,4 @@
 /* query.c - queries and their runs: inputs bound, sources opened, the plan made, the result stepped. */
-#include "query/query.h"
 
 #include "base/clock.h"
 #include "base/memory.h"

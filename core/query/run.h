@@ -7,7 +7,6 @@
 
 #include "db/db.h"
 #include "query/operator.h"
-#include "query/query.h"
 #include "query/relation.h"
 
 typedef struct lion_source {

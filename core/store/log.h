@@ -22,12 +22,6 @@
 
 typedef struct lion_log lion_log;
 
-typedef enum lion_durability {
-    LION_DURABILITY_FULL = 0,     /* sync waits for fdatasync */
-    LION_DURABILITY_INTERVAL = 1, /* a thread syncs every interval_ms; sync returns at once */
-    LION_DURABILITY_NONE = 2,     /* written at the latest every 100 ms, never synced but at close */
-} lion_durability;
-
 typedef struct lion_log_options {
     lion_durability durability;
     uint32_t interval_ms;

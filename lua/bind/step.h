@@ -5,8 +5,7 @@
 #define LION_LUA_BIND_STEP_H
 
 #include "bind.h"
-#include "pull/pull.h"
-#include "query/query.h"
+#include "db/db.h"
 
 typedef enum lion_bind_step_kind {
     LION_BIND_TRANSACT = 1,

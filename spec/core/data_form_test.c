@@ -2,7 +2,7 @@
 #include "support.h"
 
 #include "base/text.h"
-#include "data/form.h"
+#include "data/value.h"
 
 static lion_form text_form(lion_type type, const char *text)
 {

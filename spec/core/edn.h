@@ -6,7 +6,7 @@
 
 #include <ctype.h>
 
-#include "data/form.h"
+#include "data/value.h"
 #include "support.h"
 
 typedef struct edn_reader {

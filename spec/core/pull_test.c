@@ -1,5 +1,5 @@
 /* Pull: patterns as the front hands them down, against databases in memory. */
-#include "pull/pull.h"
+#include "db/db.h"
 #include "world.h"
 
 /* How the test answers a call: filters hide ages, xforms wrap their value in a list. */

@@ -9,7 +9,6 @@
 #include <ctype.h>
 
 #include "data/tuple.h"
-#include "query/query.h"
 #include "support.h"
 
 #define VARS_MAX 64
