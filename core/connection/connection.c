@@ -144,6 +144,35 @@ lion_status lion_connection_open(lion_connection **connection_out, const char *u
     return LION_OK;
 }
 
+lion_status lion_connection_join(lion_connection **connection_out, const char *uri, lion_error *error)
+{
+    bool is_memory = strncmp(uri, "mem:", 4) == 0;
+    char *key = is_memory ? copy_text(uri) : NULL;
+    lion_status status = LION_OK;
+    if (!is_memory) status = canonical_path(&key, uri, error);
+    if (status < 0) return status;
+    lion_connection *connection = lion_zalloc(sizeof *connection);
+    char *copy = copy_text(uri);
+    if (connection == NULL || copy == NULL || key == NULL) {
+        status = lion_fail_memory(error);
+    } else {
+        pthread_mutex_lock(&registry_lock);
+        connection->database = find(key);
+        if (connection->database != NULL) connection->database->handles++;
+        pthread_mutex_unlock(&registry_lock);
+        status = connection->database != NULL ? LION_OK : LION_ABSENT;
+    }
+    lion_free(key);
+    if (status != LION_OK) {
+        lion_free(copy);
+        lion_free(connection);
+        return status;
+    }
+    connection->uri = copy;
+    *connection_out = connection;
+    return LION_OK;
+}
+
 lion_status lion_connection_close(lion_connection *connection, lion_error *error)
 {
     if (connection == NULL) return LION_OK;

@@ -14,4 +14,7 @@
 #include "store/log.h"
 #include "transact/transact.h"
 
+/* Another handle on a database that this process has open; LION_ABSENT if it has not. */
+lion_status lion_connection_join(lion_connection **connection_out, const char *uri, lion_error *error);
+
 #endif

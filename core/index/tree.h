@@ -120,9 +120,9 @@ lion_status lion_tree_update(lion_tree *tree_out, lion_tree_statistics *statisti
                              const lion_change *changes, size_t count,
                              const lion_tree_options *options, lion_error *error);
 
-/* Check everything below a tree: checksums (by the store), order, counts, directories. Calls
- * nothing back; is resumable by giving the same walk: verify one leaf a step. LION_END when all is
- * sound. */
+/* Check everything below a tree: checksums (by the store), order, counts, directories. One leaf a
+ * step: LION_FAILED is a fault, and the next step goes on behind it. LION_END when all has been
+ * read. */
 typedef struct lion_tree_verifier lion_tree_verifier;
 lion_status lion_tree_verify_open(lion_tree_verifier **verifier_out, const lion_tree *tree,
                                   lion_snapshot *snapshot, lion_error *error);

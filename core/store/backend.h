@@ -25,6 +25,9 @@ typedef struct lion_backend {
     lion_status (*blob)(const lion_frame **frame_out, lion_snapshot *snapshot, lion_hash128 hash,
                         lion_error *error);
 
+    lion_status (*references)(uint64_t *count_out, lion_snapshot *snapshot, lion_hash128 hash,
+                              lion_error *error);
+
     /* finish and abort free the commit, whatever they answer. */
     lion_status (*begin)(lion_commit **commit_out, lion_store *store, lion_error *error);
     lion_status (*put)(lion_commit *commit, uint64_t id, lion_slice bytes, lion_error *error);

@@ -377,6 +377,7 @@ static const lion_backend LMDB_BACKEND = {
     .unpin = lion_lmdb_unpin,
     .segment = lion_lmdb_segment,
     .blob = lion_lmdb_blob,
+    .references = lion_lmdb_references,
     .begin = lion_lmdb_begin,
     .put = lion_lmdb_put,
     .put_blob = lion_lmdb_put_blob,
@@ -433,8 +434,12 @@ static lion_status open_file(lion_lmdb *lmdb, const lion_store_options *options,
     if (is_blank(lmdb))
         return lion_fail(error, LION_NOT_FOUND, "lion/not-found",
                          "\"%s\" holds no database yet; create it", lmdb->path);
-    status =
-        options->read_only ? open_existing_reader(lmdb, error) : open_existing_owner(lmdb, error);
+    if (options->read_only && options->is_checked)
+        status = read_trees(lmdb, error);
+    else if (options->read_only)
+        status = open_existing_reader(lmdb, error);
+    else
+        status = open_existing_owner(lmdb, error);
     if (status == LION_OK) status = read_number(lmdb, error);
     if (status == LION_OK && !options->read_only) status = lion_lmdb_undo(lmdb, error);
     if (status == LION_OK && !options->read_only) status = begin_generation(lmdb, error);

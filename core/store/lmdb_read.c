@@ -127,6 +127,21 @@ lion_status lion_lmdb_blob(const lion_frame **frame_out, lion_snapshot *snapshot
     return *frame_out != NULL ? LION_OK : lion_fail_memory(error);
 }
 
+lion_status lion_lmdb_references(uint64_t *count_out, lion_snapshot *snapshot, lion_hash128 hash,
+                                 lion_error *error)
+{
+    lion_lmdb *lmdb = lion_lmdb_of(snapshot->store);
+    MDB_val key = lion_lmdb_key(&hash, sizeof hash), value;
+    int code = mdb_get(txn_of(snapshot), lmdb->references, &key, &value);
+    if (code != 0 && code != MDB_NOTFOUND) return lion_lmdb_fail(error, code, "read", lmdb->path);
+    uint64_t count = 0;
+    if (code == 0 && value.mv_size != sizeof count)
+        return lion_fail_blob(error, hash, "has a damaged count");
+    if (code == 0) memcpy(&count, value.mv_data, sizeof count);
+    *count_out = count;
+    return LION_OK;
+}
+
 /* -- Upkeep ----------------------------------------------------------------------------------- */
 
 static int add_tree(lion_store_stats *stats, MDB_txn *txn, MDB_dbi tree, uint64_t *entries_out)
@@ -238,6 +253,8 @@ static lion_status view_entry(lmdb_walk *walk, MDB_val key, MDB_val value, uint6
         return lion_fail_corrupt(error, "a key of %zu bytes among the %s", key.mv_size,
                                  is_blob ? "blobs" : "segments");
     memcpy(is_blob ? (void *)&hash : (void *)&id, key.mv_data, key.mv_size);
+    *id_out = id;
+    *blob_out = hash;
 
     uint32_t kind = is_blob ? LION_FRAME_BLOB : LION_FRAME_SEGMENT;
     bool is_sound = lion_frame_fits(value.mv_data, value.mv_size, kind) &&
@@ -247,8 +264,6 @@ static lion_status view_entry(lmdb_walk *walk, MDB_val key, MDB_val value, uint6
 
     const lion_frame *frame = hold_frame(walk, value);
     if (frame == NULL) return lion_fail_memory(error);
-    *id_out = id;
-    *blob_out = hash;
     *bytes_out = lion_frame_bytes(frame);
     return LION_OK;
 }
@@ -259,6 +274,8 @@ lion_status lion_lmdb_walk_next(lion_store_walk *base, uint64_t *id_out, lion_ha
     lmdb_walk *walk = (lmdb_walk *)base;
     MDB_val key, value;
     lion_status status = LION_END;
+    *id_out = 0;
+    *blob_out = (lion_hash128){ 0 };
     pthread_mutex_lock(&base->snapshot->lock);
     int code = step_walk(walk, &key, &value);
     if (code == 0)
@@ -266,7 +283,7 @@ lion_status lion_lmdb_walk_next(lion_store_walk *base, uint64_t *id_out, lion_ha
     else if (code != MDB_NOTFOUND)
         status = lion_lmdb_fail(error, code, "read", lion_lmdb_of(base->snapshot->store)->path);
     pthread_mutex_unlock(&base->snapshot->lock);
-    if (status == LION_OK) *is_blob_out = walk->is_in_blobs;
+    *is_blob_out = walk->is_in_blobs;
     return status;
 }
 

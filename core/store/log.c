@@ -339,7 +339,7 @@ lion_status lion_log_open(lion_log **log_out, const char *path, const lion_log_o
         log->appended = log->durable = log->written = log->file->last_sequence;
         log->trimmed = options->root_sequence;
         begin_group(log, &log->groups[0]);
-        status = start_thread(log, error);
+        if (!options->read_only) status = start_thread(log, error);
     }
     if (status != LION_OK) {
         free_log(log);
@@ -426,6 +426,11 @@ lion_status lion_log_replay(lion_log *log, int64_t *t_out, lion_slice *payload_o
     }
 }
 
+uint64_t lion_log_torn(const lion_log *log)
+{
+    return log->file == NULL ? 0 : log->file->torn;
+}
+
 /* -- Appending -------------------------------------------------------------------------------- */
 
 static lion_status append_record(lion_log *log, int64_t t, lion_slice payload, lion_error *error)
@@ -453,6 +458,7 @@ static lion_status append_record(lion_log *log, int64_t t, lion_slice payload, l
 lion_status lion_log_append(lion_log *log, int64_t t, lion_slice payload, uint64_t *sequence_out,
                             lion_error *error)
 {
+    LION_ASSERT(!log->options.read_only);
     if (payload.size > RECORD_SIZE_MAX)
         return lion_fail(error, LION_INCORRECT, "lion/transaction-too-large",
                          "a transaction of %zu bytes is more than the log holds at once (4 GiB)",
@@ -558,7 +564,7 @@ lion_status lion_log_close(lion_log *log, bool remove, lion_error *error)
     if (log == NULL) return LION_OK;
     end_thread(log);
     lion_status status = LION_OK;
-    if (log->file != NULL) {
+    if (log->file != NULL && !log->options.read_only) {
         if (log->is_stopped)
             status = answer_failure(log, error);
         else if (!remove)

@@ -26,6 +26,7 @@ typedef struct lion_log_options {
     lion_durability durability;
     uint32_t interval_ms;
     bool create;
+    bool read_only; /* for replay alone: nothing is written, and the file must not change meanwhile */
     uint8_t database_id[16];
     uint64_t generation;      /* of this opening */
     int64_t first_t;          /* records with t at or below this are already in the trees */
@@ -44,6 +45,10 @@ lion_status lion_log_open_memory(lion_log **log_out, lion_error *error);
  * whose t is above first_t, LION_END at the tail's end. */
 lion_status lion_log_replay(lion_log *log, int64_t *t_out, lion_slice *payload_out,
                             uint64_t *sequence_out, lion_error *error);
+
+/* Where, behind the tail, lies what looks like its next group and is not whole (0: nowhere): either a
+ * write that never ended and was never acknowledged, or damage to the last group; it cannot be told. */
+uint64_t lion_log_torn(const lion_log *log);
 
 /* t ascends. *sequence_out is to be given to lion_log_sync. */
 lion_status lion_log_append(lion_log *log, int64_t t, lion_slice payload, uint64_t *sequence_out,

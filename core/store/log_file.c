@@ -194,7 +194,7 @@ static lion_status open_existing(lion_log_file *log, const lion_log_options *opt
     lion_log_directory directory = log->directory;
     lion_log_file_adopt(log, &directory);
     status = lion_log_file_recover(log, options, error);
-    if (status != LION_OK) return status;
+    if (status != LION_OK || options->read_only) return status;
     directory.generation = options->generation;
     status = lion_log_file_put_directory(log, &directory, error);
     if (status == LION_OK) lion_log_file_adopt(log, &directory);
@@ -209,7 +209,7 @@ lion_status lion_log_file_open(lion_log_file *log, const char *path,
     log->path = lion_file_name(path, "");
     if (log->path == NULL) return lion_fail_memory(error);
 
-    log->file = open(path, O_RDWR | O_CLOEXEC);
+    log->file = open(path, (options->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (log->file >= 0) return open_existing(log, options, error);
     if (errno != ENOENT) return lion_file_fail(error, errno, "open", path);
     if (options->create) return create(log, options, error);

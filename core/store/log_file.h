@@ -110,6 +110,7 @@ typedef struct lion_log_file {
     size_t place_count, place_capacity;
     uint64_t last_sequence; /* E */
     uint64_t mark;          /* of the newest group written or found */
+    uint64_t torn;          /* where a group that is not whole would continue the tail; 0: nowhere */
 } lion_log_file;
 
 /* Open or create; recover (log_recover.c). options as in log.h. */

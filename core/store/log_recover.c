@@ -125,10 +125,22 @@ static bool note_place(lion_log_file *log, uint64_t offset, uint32_t size)
     return true;
 }
 
+/* Is there something at `at` of the loaded extent that says it is the next group of the tail? */
+static bool seems_next(const recovery *r, uint64_t at)
+{
+    const lion_log_extent *extent = &r->log->extents[r->loaded];
+    if (at > extent->size - sizeof(lion_log_group)) return false;
+    const lion_log_group *group = (const void *)(r->bytes + at);
+    return memcmp(group->magic, LION_LOG_GROUP_MAGIC, sizeof group->magic) == 0 &&
+           memcmp(group->database_id, r->options->database_id, sizeof group->database_id) == 0 &&
+           group->sequence == r->last + 1 && group->generation >= r->generation;
+}
+
 /* Follow the tail through the loaded extent. */
 static lion_status follow(recovery *r, lion_error *error)
 {
     lion_log_extent *extent = &r->log->extents[r->loaded];
+    r->log->torn = 0;
     *extent = (lion_log_extent){
         .offset = extent->offset, .size = extent->size, .first = r->last + 1, .last = r->last
     };
@@ -144,6 +156,7 @@ static lion_status follow(recovery *r, lion_error *error)
         extent->used += lion_log_round(group->size, LION_LOG_ALIGN);
         extent->last = r->last;
     }
+    if (group == NULL && seems_next(r, extent->used)) r->log->torn = extent->offset + extent->used;
     return LION_OK;
 }
 
@@ -244,13 +257,18 @@ static lion_status recover(recovery *r, lion_error *error)
     if (status != LION_OK) return status;
 
     log->last_sequence = r->last > root ? r->last : root;
-    if (r->mark > log->last_sequence)
+    if (r->mark > log->last_sequence) {
+        const lion_log_extent *extent = log->current != NO_EXTENT ? &log->extents[log->current]
+                                                                  : &log->extents[0];
         return lion_fail_corrupt(error,
-                                 "\"%s\" is damaged: transaction record %llu was durable (up to "
-                                 "%llu were) and cannot be read; restore a backup",
-                                 log->path, (unsigned long long)log->last_sequence + 1,
+                                 "\"%s\" is damaged at byte %llu: transaction record %llu was "
+                                 "durable (up to %llu were) and cannot be read; restore a backup",
+                                 log->path, (unsigned long long)(extent->offset + extent->used),
+                                 (unsigned long long)log->last_sequence + 1,
                                  (unsigned long long)r->mark);
+    }
     if (r->last <= root) free_all(log);
+    if (r->options->read_only) return LION_OK;
     status = wipe(r, error);
     /* What was found may have been written and never synced: it must not vanish after it was read.
      */

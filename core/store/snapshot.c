@@ -198,3 +198,12 @@ lion_status lion_snapshot_blob(lion_slice *bytes_out, lion_snapshot *snapshot, l
     if (status == LION_OK) *bytes_out = lion_frame_bytes(frame);
     return status;
 }
+
+lion_status lion_snapshot_references(uint64_t *count_out, lion_snapshot *snapshot, lion_hash128 hash,
+                                     lion_error *error)
+{
+    pthread_mutex_lock(&snapshot->lock);
+    lion_status status = snapshot->store->backend->references(count_out, snapshot, hash, error);
+    pthread_mutex_unlock(&snapshot->lock);
+    return status;
+}

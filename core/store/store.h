@@ -25,6 +25,8 @@ typedef struct lion_snapshot lion_snapshot;
 typedef struct lion_store_options {
     bool create;         /* make the file if it is not there; else not-found, lion/not-found */
     bool read_only;      /* beside a live owner: MDB_RDONLY; no owner lock is taken */
+    bool is_checked;     /* read only, of a file at rest whose pages were checked (lion_store_check): it
+                          * may end a little early */
     uint64_t map_size;   /* bytes of address space; 0: 1 TiB (falls back to less if refused) */
     const char *control; /* the control door to name to a second opener, NULL if none */
 } lion_store_options;
@@ -93,11 +95,27 @@ lion_status lion_store_stats_read(lion_store_stats *stats_out, lion_store *store
 /* A live, consistent copy of the newest root's file to a new path (mdb_env_copy with compaction). */
 lion_status lion_store_copy(lion_store *store, const char *path, lion_error *error);
 
-/* Walk every segment and blob of a snapshot (verify): calls are pulled, ids ascending. LION_END at the end. */
+/* Walk every segment and blob of a snapshot (verify): calls are pulled, ids ascending. A damaged one is
+ * LION_FAILED, with its id or hash set all the same (both zero: the store itself is damaged, and the walk cannot go
+ * on); the next call goes on behind it. LION_END at the end. */
 typedef struct lion_store_walk lion_store_walk;
 lion_status lion_store_walk_open(lion_store_walk **walk_out, lion_snapshot *snapshot, lion_error *error);
 lion_status lion_store_walk_next(lion_store_walk *walk, uint64_t *id_out, lion_hash128 *blob_out,
                                  bool *is_blob_out, lion_slice *bytes_out, lion_error *error);
 void lion_store_walk_close(lion_store_walk *walk);
+
+/* How often the trees of the newest root refer to a blob, as the store counted. LION_ABSENT: it cannot
+ * be told, because this snapshot is no longer of the newest root. */
+lion_status lion_snapshot_references(uint64_t *count_out, lion_snapshot *snapshot, lion_hash128 hash,
+                                     lion_error *error);
+
+/* The pages of a file at rest. Takes the owner's lock and holds it until it is closed, writes
+ * nothing. A step is a few pages: LION_FAILED is a fault (or memory ran out), and the next step goes on
+ * behind it; LION_END when all has been read. A file without faults can be opened with is_checked;
+ * one with faults must not be opened at all. */
+typedef struct lion_store_check lion_store_check;
+lion_status lion_store_check_open(lion_store_check **check_out, const char *path, lion_error *error);
+lion_status lion_store_check_step(lion_store_check *check, lion_error *error);
+void lion_store_check_close(lion_store_check *check); /* NULL is allowed; close the store first */
 
 #endif

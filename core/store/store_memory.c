@@ -176,6 +176,19 @@ static lion_status memory_blob(const lion_frame **frame_out, lion_snapshot *snap
     return LION_OK;
 }
 
+static lion_status memory_references(uint64_t *count_out, lion_snapshot *snapshot,
+                                     lion_hash128 hash, lion_error *error)
+{
+    (void)error;
+    memory_store *memory = memory_of(snapshot->store);
+    pthread_mutex_lock(&memory->base.lock);
+    const object *found = find_blob(memory, hash);
+    bool is_newest = snapshot->number == memory->base.number;
+    if (is_newest) *count_out = found != NULL ? (uint64_t)found->references : 0;
+    pthread_mutex_unlock(&memory->base.lock);
+    return is_newest ? LION_OK : LION_ABSENT;
+}
+
 /* -- Committing ------------------------------------------------------------------------------- */
 
 /* Room for one element more. */
@@ -470,24 +483,24 @@ static lion_status memory_walk_next(lion_store_walk *base, uint64_t *id_out, lio
     lion_slice bytes;
     if (walk->id_next < walk->id_count) {
         uint64_t id = walk->ids[walk->id_next++];
+        *id_out = id;
+        *is_blob_out = false;
         lion_status status = lion_snapshot_segment(&bytes, base->snapshot, id, error);
         if (status != LION_OK) return status;
         if (!lion_frame_is_sound(bytes.data - sizeof(lion_frame), id))
             return lion_fail_segment(error, id, "is damaged (in memory)");
-        *id_out = id;
-        *is_blob_out = false;
         *bytes_out = bytes;
         return LION_OK;
     }
     if (walk->hash_next == walk->hash_count) return LION_END;
 
     lion_hash128 hash = walk->hashes[walk->hash_next++];
+    *blob_out = hash;
+    *is_blob_out = true;
     lion_status status = lion_snapshot_blob(&bytes, base->snapshot, hash, error);
     if (status != LION_OK) return status;
     if (!lion_frame_is_sound(bytes.data - sizeof(lion_frame), hash.low))
         return lion_fail_blob(error, hash, "is damaged (in memory)");
-    *blob_out = hash;
-    *is_blob_out = true;
     *bytes_out = bytes;
     return LION_OK;
 }
@@ -518,6 +531,7 @@ static const lion_backend MEMORY_BACKEND = {
     .unpin = memory_unpin,
     .segment = memory_segment,
     .blob = memory_blob,
+    .references = memory_references,
     .begin = memory_begin,
     .put = memory_put,
     .put_blob = memory_put_blob,
