@@ -110,10 +110,12 @@ extern const luaL_Reg lion_bind_connection_functions[];
 extern const luaL_Reg lion_bind_db_functions[];
 extern const luaL_Reg lion_bind_step_functions[];
 extern const luaL_Reg lion_bind_query_functions[];
+extern const luaL_Reg lion_bind_verify_functions[];
 void lion_bind_connection_types(lua_State *L);
 void lion_bind_db_types(lua_State *L);
 void lion_bind_step_types(lua_State *L);
 void lion_bind_query_types(lua_State *L);
+void lion_bind_verify_types(lua_State *L);
 
 int luaopen_lion_core(lua_State *L);
 

@@ -157,11 +157,13 @@ LUALIB_API int luaopen_lion_core(lua_State *L)
     lion_bind_db_types(L);
     lion_bind_step_types(L);
     lion_bind_query_types(L);
+    lion_bind_verify_types(L);
     lua_newtable(L);
     luaL_register(L, NULL, module_functions);
     luaL_register(L, NULL, lion_bind_connection_functions);
     luaL_register(L, NULL, lion_bind_db_functions);
     luaL_register(L, NULL, lion_bind_step_functions);
     luaL_register(L, NULL, lion_bind_query_functions);
+    luaL_register(L, NULL, lion_bind_verify_functions);
     return 1;
 }

@@ -54,6 +54,7 @@ local find = require "lion.find"
 local json = require "lion.json"
 local query = require "lion.query"
 local schema = require "lion.schema"
+local verify = require "lion.verify"
 
 wrap = db.wrap
 
@@ -74,6 +75,7 @@ local lion = {
   json = json,
   schema = schema.define,
   connect = conn.connect,
+  verify = verify,
   q = find.q,
   prepare = find.prepare,
   cancel = call.cancel,

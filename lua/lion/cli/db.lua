@@ -9,7 +9,8 @@ local db = {
   usage = [[create URI | list [DIR] | stats URI | verify URI |
                    backup URI PATH | restore PATH URI | delete URI   [--json]
 
-verify is not built in this version and answers so.
+verify reads everything in a database, without changing it, and compares all that should agree: it
+exits with 0 only if everything is sound, otherwise with 1, and names each bad thing.
 
   lion db stats shop.lion
   lion db backup shop.lion shop.backup]],
@@ -68,12 +69,64 @@ function actions.stats(words, found)
   io.stdout:write(output.grid({ "attribute", "datoms", "distinct" }, attributes))
 end
 
-function actions.verify(words)
+local function thousands(x)
+  local text = ("%d"):format(x)
+  return (text:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
+local function show_progress(stage, done, total)
+  local percent = total > 0 and done * 100 / total or 0
+  io.stderr:write(("\r%3d %%  %s\27[K"):format(percent, stage))
+end
+
+-- What else there is to know of a database, sound or not.
+local function notes(result)
+  if result.beside_owner then
+    print "note: another process has it open: its newest transactions (the tail) were not read"
+  end
+  if result.torn then
+    print(
+      ("note: the tail ends in a write that is not whole (byte %d): one that a crash cut short and "
+        .. "nobody was told of, or else damage to the newest transactions, which cannot be told "
+        .. "apart; the next opening drops it"):format(result.torn)
+    )
+  end
+  local waste = result.waste_segments + result.waste_blobs
+  if waste > 0 then
+    print(("note: %s segments and blobs (%.1f MB) belong to no tree; they do no harm"):format(
+      thousands(waste), result.waste_bytes / 1e6))
+  end
+end
+
+local FAULTS_MAX = 100 -- as in connection/verify.h
+
+local function report(uri, result)
+  for _, fault in ipairs(result.faults) do
+    print(fault.where .. ": " .. fault.message)
+  end
+  notes(result)
+  if result.ok then
+    print(("sound: %s segments, %s datoms, %.1f MB, %.1f s"):format(thousands(result.segments),
+      thousands(result.datoms), result.bytes / 1e6, result.seconds))
+    return
+  end
+  local count = #result.faults
+  print(("%s%d %s in %s: restore a backup, to a new file: lion db restore BACKUP NEW.lion"):format(
+    count >= FAULTS_MAX and "at least " or "", count, count == 1 and "fault" or "faults", uri))
+end
+
+function actions.verify(words, found)
   needs(words, 1, "verify URI")
-  local verify = require("lion").verify
-  if not verify then anomaly.unsupported("this build cannot verify a database yet") end
-  local result = verify(words[2])
-  print(("sound: %d segments, %d rows"):format(result.segments, result.rows))
+  local is_shown = not found.json and options.shows_progress()
+  local result = require("lion").verify(words[2], { progress = is_shown and show_progress or nil })
+  if is_shown then io.stderr:write "\r\27[K" end
+  if found.json then
+    if #result.faults == 0 then result.faults = require("lion").set {} end -- [], not {}
+    print(json.write(result))
+  else
+    report(words[2], result)
+  end
+  return result.ok and 0 or 1
 end
 
 function actions.backup(words)
