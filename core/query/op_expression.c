@@ -142,7 +142,7 @@ static lion_status filter_next(lion_operator *operator, lion_batch *batch_out, l
 {
     filter *self = (filter *)operator;
     if (self->prepared != LION_OK) {
-        *error = self->error;
+        if (error != NULL) *error = self->error;
         return self->prepared;
     }
     do {
@@ -260,7 +260,7 @@ static lion_status function_next(lion_operator *operator, lion_batch *batch_out,
 {
     function *self = (function *)operator;
     if (self->prepared != LION_OK) {
-        *error = self->error;
+        if (error != NULL) *error = self->error;
         return self->prepared;
     }
     while (!lion_output_is_full(&self->output)) {
