@@ -18,10 +18,24 @@ static const char *const STAGES[] = {
 
 /* ---- faults ---- */
 
+/* Bytes that are wrong, or that the disk does not give; not what keeps this process from reading
+ * them. */
+static bool is_of_database(const lion_error *error)
+{
+    switch (error->system_code) {
+    case EACCES:
+    case EPERM:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return false;
+    default: return error->category == LION_FAULT;
+    }
+}
+
 lion_status lion_verify_note(lion_verify *v, const char *where, const lion_error *fault,
                              lion_error *error)
 {
-    if (fault->category != LION_FAULT) {
+    if (!is_of_database(fault)) {
         if (error != NULL && error != fault) *error = *fault;
         return LION_FAILED;
     }

@@ -29,7 +29,7 @@ typedef struct lion_verify_report {
     uint64_t waste_segments, waste_blobs, waste_bytes; /* in the store, and no tree leads there */
     uint64_t torn; /* byte of the tail where a group begins that is not whole, 0: none. After a
                     * crash this is usual: a write that never ended and was never acknowledged. */
-    bool is_beside_owner; /* the tail was not read: another process is writing it */
+    bool is_beside_owner; /* the tail was not read: another process is writing it, or may */
     bool is_done, is_sound;
     uint32_t fault_count;
     const lion_verify_fault *faults; /* valid until the next step */

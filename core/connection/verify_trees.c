@@ -186,12 +186,13 @@ static lion_status compare_log(lion_verify *v, const lion_audit_attribute *sums,
     if (lion_table_get(&v->audit.forgetful, sums->a, &is_forgetful)) return LION_OK;
     lion_audit_sum now = sums->sums[LION_AUDIT_EAVT], past = sums->sums[LION_AUDIT_HISTORY_EAVT];
     lion_audit_sum log = sums->sums[LION_AUDIT_LOG];
+    unsigned long long has = log.count, wanted = now.count + past.count;
     char where[128];
     lion_verify_name(v, where, "log", sums->a);
-    if (log.count != now.count + past.count)
-        return lion_verify_wrong(
-            v, error, where, "it has %llu datoms, EAVT and its history have %llu of them",
-            (unsigned long long)log.count, (unsigned long long)(now.count + past.count));
+    if (has != wanted)
+        return lion_verify_wrong(v, error, where,
+                                 "it has %llu datoms, EAVT and its history have %llu of them", has,
+                                 wanted);
     if (log.hash == now.hash + past.hash) return LION_OK;
     return lion_verify_wrong(v, error, where,
                              "it has as many datoms as EAVT and its history, but "

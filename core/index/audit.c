@@ -41,7 +41,7 @@ lion_status lion_audit_mark(lion_audit *audit, uint64_t id, unsigned bits, unsig
 
 lion_status lion_audit_reach(lion_audit *audit, uint64_t id, lion_error *error)
 {
-    unsigned before;
+    unsigned before = 0;
     if (lion_audit_mark(audit, id, LION_AUDIT_REACHED, &before, error) != LION_OK)
         return LION_FAILED;
     if ((before & LION_AUDIT_REACHED) != 0)

@@ -122,8 +122,8 @@ static bool note(lion_store_check *check, const lion_error *fault)
 static bool wrong(lion_store_check *check, unsigned tree, uint64_t page, const char *what)
 {
     lion_error fault;
-    lion_fail_corrupt(&fault, "page %llu (byte %llu) of the tree \"%s\": %s",
-                      (unsigned long long)page, (unsigned long long)(page * check->page_size),
+    unsigned long long number = page, byte = page * check->page_size;
+    lion_fail_corrupt(&fault, "page %llu (byte %llu) of the tree \"%s\": %s", number, byte,
                       NAMES[tree], what);
     return note(check, &fault);
 }

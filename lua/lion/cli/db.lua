@@ -82,7 +82,10 @@ end
 -- What else there is to know of a database, sound or not.
 local function notes(result)
   if result.beside_owner then
-    print "note: another process has it open: its newest transactions (the tail) were not read"
+    print(
+      "note: its newest transactions (the tail) were not read: another process has it open, or its "
+        .. "folder cannot be written to"
+    )
   end
   if result.torn then
     print(
