@@ -208,12 +208,52 @@ static void from_many_threads(void **state)
     close_database(connection);
 }
 
+static int is_enough; /* atomic */
+
+static void *write_until_enough(void *argument)
+{
+    lion_connection *connection = argument;
+    static int next;
+    while (!__atomic_load_n(&is_enough, __ATOMIC_RELAXED)) {
+        char text[96];
+        snprintf(text, sizeof text, "[{:v/k %d :v/x \"x\"}]", __atomic_add_fetch(&next, 1, __ATOMIC_RELAXED));
+        transact(connection, text);
+    }
+    return &next;
+}
+
+/* A job may end between the applying of a transaction and its publication, which then shows the root before. */
+static void index_jobs_while_others_commit(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.lion", folder);
+    lion_connection *connection = open_database(path);
+    transact(connection, schema);
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_until_enough, connection), 0);
+    for (int i = 0; i < 60; i++) index_now(connection);
+    __atomic_store_n(&is_enough, 1, __ATOMIC_RELAXED);
+    void *written = NULL;
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], &written);
+    close_database(connection);
+    connection = open_database(path);
+    assert_int_equal(count_of(connection, "v/k"), *(int *)written);
+    close_database(connection);
+    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
+    snprintf(path, sizeof path, "%s/a.lion-log", folder);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_memory),           cmocka_unit_test(on_a_file),
         cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
-        cmocka_unit_test(from_many_threads),
+        cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
