@@ -166,6 +166,7 @@ static void free_database(lion_database *database)
     pthread_cond_destroy(&database->changed);
     pthread_mutex_destroy(&database->state);
     pthread_mutex_destroy(&database->writer);
+    lion_queue_deinit(&database->queue);
     lion_free(database->key);
     lion_free(database->path);
     lion_free(database->log_path);
@@ -201,6 +202,7 @@ lion_status lion_database_open(lion_database **database_out, const char *path,
     database->is_read_only = options->read_only;
     database->number = next_number();
     pthread_mutex_init(&database->writer, NULL);
+    lion_queue_init(&database->queue);
     pthread_mutex_init(&database->state, NULL);
     init_condition(&database->changed);
     lion_status status = LION_OK;

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "connection/connection.h"
+#include "connection/queue.h"
 #include "index/indexer.h"
 
 typedef struct lion_database {
@@ -27,6 +28,7 @@ typedef struct lion_database {
     lion_store *store;
     lion_log *log;               /* NULL until the first write of a cleanly closed file */
 
+    lion_queue queue;            /* of those who transact: the one whose turn it is takes `writer` */
     pthread_mutex_t writer;      /* held from the opening of a transaction until it is applied */
     lion_db *applied;            /* kept */
     lion_novelty *novelty;       /* kept: the one the next transaction is applied to */
@@ -79,6 +81,8 @@ lion_status lion_database_index_once(lion_database *database, bool is_last, lion
 void *lion_database_indexer_main(void *database);
 /* Ask for a job and wait for its end. */
 lion_status lion_database_index_wait(lion_database *database, lion_error *error);
+/* Is there room in novelty, so that nobody has to wait? Holder of `writer`. */
+bool lion_database_has_room(const lion_database *database);
 /* Slow a writer down while novelty is too large; busy when it stays so. */
 lion_status lion_database_admit(lion_database *database, lion_error *error);
 

@@ -42,22 +42,15 @@ static lion_status refill_avet(lion_novelty *novelty, const lion_db *before, con
     return status;
 }
 
-/* The same value on the new root, with the novelty above it. */
-static lion_status rebase(lion_database *database, lion_root *root, lion_error *error)
+/* `applied` on the new root, with rest as its novelty (taken). Holder of `writer`. */
+static lion_status move_to_root(lion_database *database, lion_root *root, lion_novelty *rest,
+                                lion_error *error)
 {
-    lion_novelty *rest = NULL;
     lion_db *before = database->applied;
-    lion_status status = lion_novelty_rest(&rest, &before->view.novelty, root->t, error);
-    if (status < 0) return status;
-    status = refill_avet(rest, before, root, error);
-    if (status < 0) {
-        lion_novelty_drop(rest);
-        return status;
-    }
     lion_novelty_version version = lion_novelty_seal(rest);
     lion_db *after = NULL;
-    status = lion_db_new(&after, root, &version, before->schema, before->basis_t, before->next_counter,
-                         before->last_instant_ms, database->number, error);
+    lion_status status = lion_db_new(&after, root, &version, before->schema, before->basis_t,
+                                     before->next_counter, before->last_instant_ms, database->number, error);
     lion_novelty_version_release(&version);
     if (status < 0) {
         lion_novelty_drop(rest);
@@ -76,6 +69,33 @@ static lion_status rebase(lion_database *database, lion_root *root, lion_error *
     lion_db_drop(old);
     lion_db_drop(before);
     return LION_OK;
+}
+
+/* The same value on the new root, with the novelty above it. Most of it is copied while others commit: the writer
+ * is held up for what was applied during the copy alone. */
+static lion_status rebase(lion_database *database, lion_root *root, lion_error *error)
+{
+    pthread_mutex_lock(&database->writer);
+    lion_db *copied = lion_db_keep(database->applied);
+    pthread_mutex_unlock(&database->writer);
+    lion_novelty *rest = NULL;
+    lion_status status = lion_novelty_rest(&rest, &copied->view.novelty, root->t, error);
+    if (status < 0) {
+        lion_db_drop(copied);
+        return status;
+    }
+    int64_t above = copied->basis_t > root->t ? copied->basis_t : root->t;
+    pthread_mutex_lock(&database->writer);
+    lion_db *before = database->applied;
+    status = lion_novelty_follow(rest, &before->view.novelty, above, error);
+    if (status == LION_OK) status = refill_avet(rest, before, root, error);
+    if (status == LION_OK)
+        status = move_to_root(database, root, rest, error);
+    else
+        lion_novelty_drop(rest);
+    pthread_mutex_unlock(&database->writer);
+    lion_db_drop(copied);
+    return status;
 }
 
 /* The newest root: db may have been applied before the last job ended and published after, so that it still
@@ -120,9 +140,7 @@ lion_status lion_database_index_once(lion_database *database, bool is_last, lion
         lion_root *made = NULL;
         if (status == LION_OK) status = lion_root_open(&made, database->store, error);
         if (status == LION_OK) {
-            pthread_mutex_lock(&database->writer);
             status = rebase(database, made, error);
-            pthread_mutex_unlock(&database->writer);
             lion_root_drop(made);
         }
         if (status == LION_OK && has_tail) /* what novelty held has come through a tail */
@@ -181,10 +199,15 @@ lion_status lion_database_index_wait(lion_database *database, lion_error *error)
     return status;
 }
 
+bool lion_database_has_room(const lion_database *database)
+{
+    return lion_novelty_size(database->novelty) < database->options.novelty_max / 2;
+}
+
 lion_status lion_database_admit(lion_database *database, lion_error *error)
 {
+    if (lion_database_has_room(database)) return LION_OK;
     uint64_t size = lion_novelty_size(database->novelty);
-    if (size < database->options.novelty_max / 2) return LION_OK;
     pthread_mutex_lock(&database->state);
     if (!database->is_index_wanted && !database->is_indexing) {
         database->is_index_wanted = true;

@@ -1,28 +1,50 @@
 /* transacting.c - one transaction from its data to its report.
  *
  * The writer's lock is held from open until the transaction is applied and appended to the tail; the wait for
- * the disk happens after it is released, so the next transaction is applied while this one's group syncs. */
+ * the disk happens after it is released, so the next transactions are applied while this one's group syncs. Before it
+ * lets go, the writer does the work of those who wait in the queue (all but what needs their host), waits
+ * for the disk for all of them and wakes them: each has slept once. */
 #include "connection/database.h"
+
+#include <stddef.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "db/bootstrap.h"
 
+/* How many a writer serves before it goes to the disk. */
+#define LION_SERVED_MAX 256
+
 struct lion_transacting {
+    lion_waiter waiter;
     lion_database *database;
+    const lion_form *ops;       /* borrowed until done */
+    lion_tx_options options;
     lion_arena arena;           /* of the whole transaction; the report's bytes too */
     lion_tx *tx;                /* NULL when answered by an earlier transaction of the same id */
-    bool holds_writer;
+    bool is_writer;             /* it is its turn, and it must leave the queue */
+    bool needs_host;            /* a writer tried to serve it and could not */
     bool is_done;
     lion_report report;         /* db values owned */
+    uint64_t sequence;          /* in the tail */
+    lion_status served;         /* by a writer: how it ended, and why */
+    lion_error failure;
+    lion_transacting *next_served;
 };
+
+static void become_writer(lion_transacting *transacting)
+{
+    transacting->is_writer = true;
+    pthread_mutex_lock(&transacting->database->writer);
+}
 
 static void release_writer(lion_transacting *transacting)
 {
-    if (!transacting->holds_writer) return;
-    transacting->holds_writer = false;
+    if (!transacting->is_writer) return;
+    transacting->is_writer = false;
     pthread_mutex_unlock(&transacting->database->writer);
+    lion_queue_leave(&transacting->database->queue);
 }
 
 /* ---- an id that was seen before ---- */
@@ -42,11 +64,10 @@ static lion_status report_of_earlier(lion_transacting *transacting, lion_db *db,
 }
 
 /* LION_OK: a transaction with this id is there, and the report stands. LION_ABSENT: go on. */
-static lion_status find_earlier(lion_transacting *transacting, const lion_tx_options *options,
-                                lion_error *error)
+static lion_status find_earlier(lion_transacting *transacting, lion_error *error)
 {
     lion_db *db = transacting->database->applied;
-    lion_value id = lion_value_bytes(LION_TYPE_UUID, lion_slice_of(options->id, 16));
+    lion_value id = lion_value_bytes(LION_TYPE_UUID, lion_slice_of(transacting->options.id, 16));
     int64_t tx = 0;
     lion_status status =
         lion_view_find(&tx, NULL, &db->view, LION_ID_TX_ID, id, &transacting->arena, error);
@@ -66,24 +87,39 @@ static lion_status find_earlier(lion_transacting *transacting, const lion_tx_opt
 
 /* ---- open ---- */
 
-static lion_status begin(lion_transacting *transacting, const lion_form *ops,
-                         const lion_tx_options *options, lion_error *error)
+static lion_status open_tx(lion_transacting *transacting, lion_error *error)
 {
     lion_database *database = transacting->database;
-    lion_tx_options chosen = *options;
+    lion_tx_options chosen = transacting->options;
     if (chosen.now_ms == 0) chosen.now_ms = lion_clock_instant_ms();
     if (chosen.datoms_max == 0) chosen.datoms_max = database->options.datoms_max;
+    return lion_tx_open(&transacting->tx, database->applied, transacting->ops, &chosen, &transacting->arena,
+                        error);
+}
+
+static lion_status begin(lion_transacting *transacting, lion_error *error)
+{
+    lion_database *database = transacting->database;
     lion_status status = lion_database_check(database, error);
     if (status == LION_OK) status = lion_database_admit(database, error);
-    if (status == LION_OK && chosen.has_id) {
-        status = find_earlier(transacting, &chosen, error);
+    if (status == LION_OK && transacting->options.has_id) {
+        status = find_earlier(transacting, error);
         if (status == LION_OK || status < 0) return status;
         status = LION_OK;
     }
-    if (status == LION_OK)
-        status = lion_tx_open(&transacting->tx, database->applied, ops, &chosen, &transacting->arena,
-                              error);
-    return status;
+    return status == LION_OK ? open_tx(transacting, error) : status;
+}
+
+/* Wait for the turn and begin, or have it done by a writer. */
+static lion_status enter(lion_transacting *transacting, lion_error *error)
+{
+    if (lion_queue_enter(&transacting->database->queue, &transacting->waiter)) {
+        become_writer(transacting);
+        return begin(transacting, error);
+    }
+    if (transacting->served < 0 && error != NULL) *error = transacting->failure;
+    transacting->is_done = transacting->served == LION_OK;
+    return transacting->served;
 }
 
 lion_status lion_transacting_open(lion_transacting **transacting_out, lion_connection *connection,
@@ -98,11 +134,10 @@ lion_status lion_transacting_open(lion_transacting **transacting_out, lion_conne
     lion_transacting *transacting = lion_zalloc(sizeof *transacting);
     if (transacting == NULL) return lion_fail_memory(error);
     transacting->database = database;
+    transacting->ops = ops;
+    if (options != NULL) transacting->options = *options;
     lion_arena_init(&transacting->arena, 0);
-    pthread_mutex_lock(&database->writer);
-    transacting->holds_writer = true;
-    lion_tx_options none = { 0 };
-    lion_status status = begin(transacting, ops, options == NULL ? &none : options, error);
+    lion_status status = enter(transacting, error);
     if (status < 0) {
         lion_transacting_close(transacting);
         return status;
@@ -115,7 +150,7 @@ lion_status lion_transacting_open(lion_transacting **transacting_out, lion_conne
 
 /* Apply and append, holding the writer's lock. After an apply whose append failed novelty holds what the tail
  * does not: writing stops for good. */
-static lion_status commit(lion_transacting *transacting, uint64_t *sequence_out, lion_error *error)
+static lion_status commit(lion_transacting *transacting, lion_error *error)
 {
     lion_database *database = transacting->database;
     const lion_tx_result *result = lion_tx_result_view(transacting->tx);
@@ -137,7 +172,7 @@ static lion_status commit(lion_transacting *transacting, uint64_t *sequence_out,
     if (status == LION_OK) {
         lion_error why = { 0 };
         status = lion_log_append(database->log, result->transaction.t, lion_buffer_view(&record),
-                                 sequence_out, &why);
+                                 &transacting->sequence, &why);
         if (status < 0) {
             if (error != NULL) *error = why;
             status = lion_database_fail(database, &why);
@@ -148,7 +183,7 @@ static lion_status commit(lion_transacting *transacting, uint64_t *sequence_out,
         lion_db_drop(before);
         return status;
     }
-    database->applied_sequence = *sequence_out;
+    database->applied_sequence = transacting->sequence;
     transacting->report.db_before = before;
     transacting->report.db_after = lion_db_keep(database->applied);
     transacting->report.transaction = result->transaction;
@@ -156,27 +191,101 @@ static lion_status commit(lion_transacting *transacting, uint64_t *sequence_out,
     return LION_OK;
 }
 
+/* ---- those who wait ---- */
+
+/* May a writer do it all? A transaction with an id may have to wait for the disk, a full novelty for the indexer. */
+static bool can_serve(const lion_transacting *waiting)
+{
+    return !waiting->needs_host && !waiting->options.has_id &&
+           lion_database_has_room(waiting->database);
+}
+
+/* Of the first who waits. LION_CALL: its own thread must do it. */
+static lion_status serve(lion_transacting *waiting)
+{
+    lion_error *error = &waiting->failure;
+    lion_status status = lion_database_check(waiting->database, error);
+    if (status == LION_OK) status = open_tx(waiting, error);
+    if (status == LION_OK) status = lion_tx_step(waiting->tx, error);
+    if (status == LION_CALL) {
+        lion_tx_close(waiting->tx);
+        waiting->tx = NULL;
+        waiting->needs_host = true;
+        lion_arena_reset(&waiting->arena);
+        return status;
+    }
+    return status == LION_OK ? commit(waiting, error) : status;
+}
+
+/* Serve who waits, in order, while it can be done here. The served ones, the last of them first. */
+static lion_transacting *serve_queue(lion_transacting *writer)
+{
+    lion_queue *queue = &writer->database->queue;
+    lion_transacting *served = NULL;
+    for (size_t count = 0; count < LION_SERVED_MAX; count++) {
+        lion_waiter *first = lion_queue_first(queue);
+        if (first == NULL) break;
+        lion_transacting *waiting =
+            (lion_transacting *)(void *)((char *)first - offsetof(lion_transacting, waiter));
+        if (!can_serve(waiting)) break;
+        lion_status status = serve(waiting);
+        if (status == LION_CALL) break;
+        lion_queue_take(queue);
+        waiting->served = status;
+        waiting->next_served = served;
+        served = waiting;
+    }
+    return served;
+}
+
+/* Wake the served ones; those that were applied share the fate of their group. */
+static void wake_served(lion_transacting *served, lion_status status, const lion_error *why)
+{
+    while (served != NULL) {
+        lion_transacting *next = served->next_served;
+        if (status < 0 && served->served == LION_OK) {
+            served->served = status;
+            served->failure = *why;
+        }
+        lion_waiter_wake(&served->waiter);
+        served = next;
+    }
+}
+
+/* The newest that was applied: the writer's own, or the last of those it served. */
+static lion_transacting *newest(lion_transacting *writer, lion_transacting *served)
+{
+    for (; served != NULL; served = served->next_served)
+        if (served->served == LION_OK) return served;
+    return writer;
+}
+
 lion_status lion_transacting_step(lion_transacting *transacting, lion_error *error)
 {
     if (transacting->is_done) return LION_OK;
-    LION_ASSERT(transacting->holds_writer);
+    LION_ASSERT(transacting->is_writer);
     lion_status status = lion_tx_step(transacting->tx, error);
     if (status != LION_OK) return status;
-
-    uint64_t sequence = 0;
-    status = commit(transacting, &sequence, error);
+    status = commit(transacting, error);
+    if (status < 0) {
+        release_writer(transacting);
+        return status;
+    }
+    lion_database *database = transacting->database;
+    lion_transacting *served = serve_queue(transacting), *last = newest(transacting, served);
     release_writer(transacting);
-    if (status < 0) return status;
 
     lion_error why = { 0 };
-    status = lion_log_sync(transacting->database->log, sequence, &why);
+    status = lion_log_sync(database->log, last->sequence, &why);
     if (status < 0) {
         if (error != NULL) *error = why;
-        return lion_database_fail(transacting->database, &why);
+        lion_database_fail(database, &why);
+    } else {
+        lion_database_publish(database, last->report.db_after, last->sequence);
+        transacting->is_done = true;
     }
-    lion_database_publish(transacting->database, transacting->report.db_after, sequence);
-    transacting->is_done = true;
-    return LION_OK;
+    wake_served(served, status, &why);
+    return status;
 }
 
 lion_call *lion_transacting_call(lion_transacting *transacting)

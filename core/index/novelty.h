@@ -73,6 +73,9 @@ uint64_t lion_novelty_size(const lion_novelty *novelty);
 /* A new novelty with the transactions of `version` above t. */
 lion_status lion_novelty_rest(lion_novelty **novelty_out, const lion_novelty_version *version,
                               int64_t above_t, lion_error *error);
+/* Apply the transactions of `version` above t to `rest`, which has none of them yet. */
+lion_status lion_novelty_follow(lion_novelty *rest, const lion_novelty_version *version,
+                                int64_t above_t, lion_error *error);
 
 /* ---- reading ---- */
 

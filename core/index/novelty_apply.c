@@ -294,6 +294,23 @@ static uint32_t first_above(const lion_novelty_version *version, int64_t t, size
     return from;
 }
 
+lion_status lion_novelty_follow(lion_novelty *rest, const lion_novelty_version *version,
+                                int64_t above_t, lion_error *error)
+{
+    if (version->novelty == NULL) return LION_OK;
+    size_t largest;
+    uint32_t from = first_above(version, above_t, &largest);
+    if (from == version->transactions) return LION_OK;
+    lion_datom *datoms = lion_alloc(largest * sizeof *datoms);
+    uint8_t *is_in_avet = lion_alloc(largest);
+    lion_status status = datoms != NULL && is_in_avet != NULL
+                             ? copy_transactions(rest, version, from, datoms, is_in_avet, error)
+                             : lion_fail_memory(error);
+    lion_free(datoms);
+    lion_free(is_in_avet);
+    return status;
+}
+
 lion_status lion_novelty_rest(lion_novelty **novelty_out, const lion_novelty_version *version,
                               int64_t above_t, lion_error *error)
 {
@@ -303,21 +320,9 @@ lion_status lion_novelty_rest(lion_novelty **novelty_out, const lion_novelty_ver
                                           .reserve_size = version->novelty->reserved };
     lion_novelty *rest;
     if (lion_novelty_new(&rest, &options, error) != LION_OK) return LION_FAILED;
-    lion_status status = LION_OK;
-    if (version->novelty != NULL) {
-        size_t largest;
-        uint32_t from = first_above(version, above_t, &largest);
-        lion_datom *datoms = lion_alloc(largest * sizeof *datoms);
-        uint8_t *is_in_avet = lion_alloc(largest);
-        status = datoms != NULL && is_in_avet != NULL
-                     ? copy_transactions(rest, version, from, datoms, is_in_avet, error)
-                     : lion_fail_memory(error);
-        lion_free(datoms);
-        lion_free(is_in_avet);
-    }
-    if (status != LION_OK) {
+    if (lion_novelty_follow(rest, version, above_t, error) != LION_OK) {
         lion_novelty_drop(rest);
-        return status;
+        return LION_FAILED;
     }
     *novelty_out = rest;
     return LION_OK;
