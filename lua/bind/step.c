@@ -140,10 +140,10 @@ static int with_open(lua_State *L)
     lion_tx_options options = { 0 };
     read_tx_options(L, 3, &options);
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_WITH);
+    lion_bind_step_link(L, step, &db->link.conn, 1); /* first: what follows may raise */
     step->db = lion_db_keep(db->db);
     lion_form *ops = lion_arena_new(&step->arena, lion_form);
     lion_bind_read(L, 2, &step->arena, ops);
-    lion_bind_step_link(L, step, &db->link.conn, 1);
     lion_error error;
     if (lion_tx_open(&step->tx, step->db, ops, &options, &step->arena, &error) < 0) {
         step->tx = NULL;
@@ -220,8 +220,8 @@ static int report(lua_State *L)
 static lion_bind_step *pull_start(lua_State *L, lion_db *db, lion_bind_conn *conn)
 {
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_PULL);
-    step->db = lion_db_keep(db);
     lion_bind_step_link(L, step, &conn, 1);
+    step->db = lion_db_keep(db);
     return step;
 }
 
@@ -357,8 +357,8 @@ static int cursor_open(lua_State *L)
     luaL_checktype(L, 3, LUA_TTABLE);
     luaL_checktype(L, 4, LUA_TTABLE);
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_CURSOR);
-    step->db = lion_db_keep(db->db);
     lion_bind_step_link(L, step, &db->link.conn, 1);
+    step->db = lion_db_keep(db->db);
     lion_form forms;
     lion_bind_read(L, 3, &step->arena, &forms);
     lion_key *key = lion_arena_new(&step->arena, lion_key);
