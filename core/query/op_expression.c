@@ -1,5 +1,7 @@
 /* op_expression.c - predicates and functions. Built-ins run row by row in one loop; a user's function is asked once per
  * batch of the input (LION_CALL), with columns compacted to the batch's live rows. */
+#include <string.h>
+
 #include "query/binding.h"
 #include "query/operators.h"
 
@@ -11,7 +13,11 @@ typedef struct caller {
     uint32_t *slots;           /* per argument: the input's slot, or NONE for a constant */
     lion_value *values;        /* of the row at hand; constants in place */
     lion_function_call call;
-    lion_vector *columns;      /* for a user's function */
+    lion_vector *columns;      /* for a user's function, per argument … */
+    lion_value **tagged;       /* … with their values … */
+    int64_t **bits;            /* … and, of columns of one scalar type, their bits */
+    uint8_t *verdict;          /* the host's answers to the batch at hand: a predicate's … */
+    lion_form *results;        /* … and a function's */
     bool is_asked;             /* the host was asked about this batch, and has not yet been heard */
 } caller;
 
@@ -59,6 +65,33 @@ static void load_row(caller *self, const lion_batch *batch, uint32_t row)
         if (self->slots[i] != LION_SLOT_NONE) self->values[i] = as_ident(self, i, lion_batch_get(batch, self->slots[i], row));
 }
 
+/* Columns are typed where all live rows have one type, so that hosts read plain arrays. */
+static void fill_column(caller *self, uint32_t argument, const lion_batch *batch, uint32_t rows)
+{
+    lion_vector *column = &self->columns[argument];
+    if (self->slots[argument] == LION_SLOT_NONE) {
+        lion_value *constant = &self->values[argument];
+        *column = (lion_vector){ .type = constant->type, .is_constant = true, .values = constant };
+        if (lion_type_is_scalar(constant->type)) column->bits = &constant->bits;
+        return;
+    }
+    if (self->tagged[argument] == NULL)
+        self->tagged[argument] = lion_arena_array(&self->call.run->arena, lion_value, LION_BATCH_ROWS);
+    lion_value *values = self->tagged[argument];
+    bool is_typed = true;
+    for (uint32_t k = 0; k < rows; k++) {
+        lion_value value = lion_batch_get(batch, self->slots[argument], lion_batch_row(batch, k));
+        values[k] = as_ident(self, argument, value);
+        is_typed = is_typed && values[k].type == values[0].type;
+    }
+    *column = (lion_vector){ .type = is_typed && rows > 0 ? values[0].type : LION_TYPE_MIXED, .values = values };
+    if (column->type == LION_TYPE_MIXED || !lion_type_is_scalar(column->type)) return;
+    if (self->bits[argument] == NULL)
+        self->bits[argument] = lion_arena_array(&self->call.run->arena, int64_t, LION_BATCH_ROWS);
+    column->bits = self->bits[argument];
+    for (uint32_t k = 0; k < rows; k++) column->bits[k] = values[k].bits;
+}
+
 /* Ask the host about all live rows of the batch. */
 static lion_status ask(caller *self, const lion_batch *batch, lion_call_kind kind)
 {
@@ -67,20 +100,18 @@ static lion_status ask(caller *self, const lion_batch *batch, lion_call_kind kin
     lion_arena *arena = &run->arena;
     if (self->columns == NULL) {
         self->columns = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->count + 1));
-        for (uint32_t i = 0; i < self->count; i++) {
-            self->columns[i].type = LION_TYPE_MIXED;
-            self->columns[i].values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
-        }
+        self->tagged = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->count + 1));
+        self->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (self->count + 1));
+        if (kind == LION_CALL_PREDICATE) self->verdict = lion_arena_zalloc(arena, LION_BATCH_ROWS);
+        else self->results = lion_arena_array(arena, lion_form, LION_BATCH_ROWS);
     }
-    for (uint32_t k = 0; k < rows; k++) {
-        load_row(self, batch, lion_batch_row(batch, k));
-        for (uint32_t i = 0; i < self->count; i++) self->columns[i].values[k] = self->values[i];
-    }
+    for (uint32_t i = 0; i < self->count; i++) fill_column(self, i, batch, rows);
     lion_call *call = &run->own_call;
     *call = (lion_call){ .kind = kind, .count = rows, .name = self->expression.clause->name, .argument_count = self->count,
                          .arguments = self->columns, .arena = arena };
-    if (kind == LION_CALL_PREDICATE) call->verdict = lion_arena_zalloc(arena, rows + 1);
-    else call->results = lion_arena_zalloc(arena, sizeof(lion_form) * (rows + 1));
+    call->verdict = self->verdict;
+    call->results = self->results;
+    if (self->results != NULL) memset(self->results, 0, sizeof(lion_form) * rows);
     run->call = call;
     self->is_asked = true;
     return LION_CALL;
@@ -232,11 +263,17 @@ static lion_status function_row(function *self, uint32_t row, lion_error *error)
 {
     self->rows.count = 0;
     self->row_at = 0;
-    if (self->caller.expression.function == NULL)
+    bool is_user = self->caller.expression.function == NULL;
+    if (is_user && self->binding->kind != LION_BIND_SCALAR)
         return lion_binding_apply(&self->rows, self->binding, self->vars, self->var_count, &self->results[self->reading.at], true, error);
     lion_value value = { 0 };
-    load_row(&self->caller, &self->reading.batch, row);
-    lion_status status = apply(&self->caller, &value, error);
+    lion_status status = LION_OK;
+    if (is_user) {
+        status = lion_query_value(&value, &self->results[self->reading.at], &self->operator.run->arena, error);
+    } else {
+        load_row(&self->caller, &self->reading.batch, row);
+        status = apply(&self->caller, &value, error);
+    }
     if (status != LION_OK) return status;
     if (self->binding->kind == LION_BIND_SCALAR) {
         if (value.type != LION_TYPE_NIL) lion_relation_append(&self->rows, &value);

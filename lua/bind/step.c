@@ -433,32 +433,18 @@ static lion_call *call_of(lion_bind_step *step)
     }
 }
 
-static void push_columns(lua_State *L, const lion_call *wanted, lion_arena *scratch)
+/* One column as an array, or its value where it stands for every row. */
+static void push_column(lua_State *L, const lion_vector *column, uint32_t rows, lion_arena *scratch)
 {
-    lua_createtable(L, (int)wanted->argument_count, 0);
-    for (uint32_t column = 0; column < wanted->argument_count; column++) {
-        lua_createtable(L, (int)wanted->count, 0);
-        for (uint32_t row = 0; row < wanted->count; row++) {
-            lion_bind_push_value(L, lion_vector_get(&wanted->arguments[column], row), scratch);
-            lua_rawseti(L, -2, (int)row + 1);
-        }
-        lua_rawseti(L, -2, (int)column + 1);
+    if (column->is_constant) {
+        lion_bind_push_value(L, lion_vector_get(column, 0), scratch);
+        return;
     }
-}
-
-static void push_call_datoms(lua_State *L, const lion_call *wanted, lion_arena *scratch)
-{
-    const lion_db *db = wanted->db;
-    lua_createtable(L, (int)wanted->count, 0);
-    lion_bind_push_slot(L, LION_BIND_DATOM);
-    for (uint32_t row = 0; row < wanted->count; row++) {
-        lion_datom datom = lion_datom_batch_get(wanted->datoms, row);
-        lion_bind_push_datom(L, &datom, db->schema, scratch);
-        lua_pushvalue(L, -2);
-        lua_setmetatable(L, -2);
-        lua_rawseti(L, -3, (int)row + 1);
+    lua_createtable(L, (int)rows, 0);
+    for (uint32_t row = 0; row < rows; row++) {
+        lion_bind_push_value(L, lion_vector_get(column, row), scratch);
+        lua_rawseti(L, -2, (int)row + 1);
     }
-    lua_pop(L, 1);
 }
 
 static void push_call_forms(lua_State *L, const lion_call *wanted, lion_arena *scratch)
@@ -470,12 +456,19 @@ static void push_call_forms(lua_State *L, const lion_call *wanted, lion_arena *s
     }
 }
 
-/* call(step) → kind, rows, name or nil, function or nil, db or nil, arguments, number of arguments.
- * arguments: columns (arrays) for predicates and functions, datoms for filters, else the values. */
+static bool is_by_row(const lion_call *wanted)
+{
+    return wanted->kind == LION_CALL_PREDICATE || wanted->kind == LION_CALL_FUNCTION ||
+           wanted->kind == LION_CALL_FILTER;
+}
+
+/* call(step) → kind, rows, name or nil, function or nil, db or nil, arguments or nil, their number,
+ * the lion_call, the flag that is 0 once the step was closed. Arguments: the values of the one-shot
+ * kinds; those of rows are columns, to be read in place (lua/lion/call.lua) or by call_column. */
 static int call(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, 0);
-    const lion_call *wanted = call_of(step);
+    lion_call *wanted = call_of(step);
     lua_pushnumber(L, wanted->kind);
     lua_pushnumber(L, wanted->count);
     if (wanted->name.size > 0) {
@@ -489,39 +482,83 @@ static int call(lua_State *L)
         lion_bind_push_db(L, wanted->db);
     else
         lua_pushnil(L);
-    uint32_t count = wanted->form_count;
-    if (wanted->kind == LION_CALL_PREDICATE || wanted->kind == LION_CALL_FUNCTION) {
-        push_columns(L, wanted, &step->arena);
-        count = wanted->argument_count;
-    } else if (wanted->kind == LION_CALL_FILTER) {
-        push_call_datoms(L, wanted, &step->arena);
-        count = wanted->count;
-    } else {
+    if (is_by_row(wanted))
+        lua_pushnil(L);
+    else
         push_call_forms(L, wanted, &step->arena);
-    }
-    lua_pushnumber(L, count);
-    return 7;
+    lua_pushnumber(L, is_by_row(wanted) ? wanted->argument_count : wanted->form_count);
+    lua_pushlightuserdata(L, wanted);
+    lua_pushlightuserdata(L, &step->is_open);
+    return 9;
 }
 
-/* answer(step, results): one result a row */
+/* call_column(step, n) → the n-th argument of a function of rows (from 1) as an array, or its value
+ * where it is constant; of a filter the values of the datoms */
+static int call_column(lua_State *L)
+{
+    lion_bind_step *step = lion_bind_step_check(L, 1, 0);
+    const lion_call *wanted = call_of(step);
+    uint32_t column = (uint32_t)luaL_checkinteger(L, 2) - 1;
+    if (wanted->kind == LION_CALL_FILTER && column == 0) {
+        push_column(L, &wanted->datoms->v, wanted->count, &step->arena);
+        return 1;
+    }
+    if (!is_by_row(wanted) || column >= wanted->argument_count)
+        lion_bind_fail(L, LION_FAULT, "lion/fault", "a call without such a column");
+    push_column(L, &wanted->arguments[column], wanted->count, &step->arena);
+    return 1;
+}
+
+/* call_datoms(step) → the datoms that a filter is asked about */
+static int call_datoms(lua_State *L)
+{
+    lion_bind_step *step = lion_bind_step_check(L, 1, 0);
+    const lion_call *wanted = call_of(step);
+    if (wanted->kind != LION_CALL_FILTER)
+        lion_bind_fail(L, LION_FAULT, "lion/fault", "a call without datoms");
+    const lion_db *db = wanted->db;
+    lua_createtable(L, (int)wanted->count, 0);
+    lion_bind_push_slot(L, LION_BIND_DATOM);
+    for (uint32_t row = 0; row < wanted->count; row++) {
+        lion_datom datom = lion_datom_batch_get(wanted->datoms, row);
+        lion_bind_push_datom(L, &datom, db->schema, &step->arena);
+        lua_pushvalue(L, -2);
+        lua_setmetatable(L, -2);
+        lua_rawseti(L, -3, (int)row + 1);
+    }
+    lua_pop(L, 1);
+    return 1;
+}
+
+/* answer(step, results, is_sparse): one result a row. is_sparse: rows without one stand as they
+ * were written in place. */
 static int answer(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, 0);
-    luaL_checktype(L, 2, LUA_TTABLE);
     lion_call *wanted = call_of(step);
+    bool is_sparse = lua_toboolean(L, 3) != 0;
     bool is_verdict = wanted->kind == LION_CALL_PREDICATE || wanted->kind == LION_CALL_FILTER;
-    for (uint32_t row = 0; row < wanted->count; row++) {
+    bool is_written = is_sparse && lua_isnil(L, 2);
+    if (!is_written) luaL_checktype(L, 2, LUA_TTABLE);
+    for (uint32_t row = 0; row < wanted->count && !is_written; row++) {
         lua_rawgeti(L, 2, (int)row + 1);
         if (is_verdict) {
             bool is_null = lua_islightuserdata(L, -1) != 0;
             wanted->verdict[row] = lua_toboolean(L, -1) != 0 && !is_null;
-        } else {
+        } else if (!is_sparse || !lua_isnil(L, -1)) {
             lion_bind_read(L, lua_gettop(L), wanted->arena, &wanted->results[row]);
         }
         lua_pop(L, 1);
     }
     wanted->is_answered = true;
     return 0;
+}
+
+/* datom_type() → the metatable of datoms */
+static int datom_type(lua_State *L)
+{
+    lion_bind_push_slot(L, LION_BIND_DATOM);
+    return 1;
 }
 
 const luaL_Reg lion_bind_step_functions[] = {
@@ -536,6 +573,9 @@ const luaL_Reg lion_bind_step_functions[] = {
     { "cursor_open", cursor_open },
     { "cursor_next", cursor_next },
     { "call", call },
+    { "call_column", call_column },
+    { "call_datoms", call_datoms },
+    { "datom_type", datom_type },
     { "answer", answer },
     { NULL, NULL },
 };

@@ -3,6 +3,7 @@
 -- stops; here the function runs over the whole batch in a loop of its own, which LuaJIT compiles
 -- together with it.
 -- @module lion.call
+local ffi = require "ffi"
 local anomaly = require "lion.anomaly"
 local core = require "lion.core"
 local edn = require "lion.edn"
@@ -10,7 +11,7 @@ local values = require "lion.values"
 
 local call = {}
 
--- Kinds of calls, as core/data/call.h numbers them.
+-- Kinds of calls, as lion_call_kind numbers them.
 local PREDICATE, FUNCTION, AGGREGATE, FILTER = 1, 2, 3, 4
 local TRANSACTION, ATTRIBUTE, ENTITY, XFORM = 5, 6, 7, 8
 
@@ -70,42 +71,194 @@ local function resolve(kind, name, fn)
   error(anomaly.new("not-found", "lion/not-found", message), 0)
 end
 
--- ---- loops over rows, made for each function and number of arguments --------------------------
+-- ---- loops over rows ---------------------------------------------------------------------------
+-- A loop is made for each function and each sequence of columns it is called with, from these
+-- letters:
+--   l long   d double   b boolean   n instant or ref   s string, uri or bytes   k keyword
+--   c constant, one Lua value   a array of Lua values, made by the binding: all other types
+-- The first six are read in place, and LuaJIT compiles the loop together with the function. Without
+-- its compiler the FFI is slower than arrays: then all columns are arrays.
+
+if not pcall(ffi.typeof, "lion_call") then ffi.cdef(require "lion.cdef") end
+local call_pointer, flag_pointer = ffi.typeof "lion_call *", ffi.typeof "const bool *"
+local double_pointer = ffi.typeof "const double *"
+local C = ffi.C
+
+local LETTERS = {
+  [C.LION_TYPE_BOOLEAN] = "b",
+  [C.LION_TYPE_LONG] = "l",
+  [C.LION_TYPE_DOUBLE] = "d",
+  [C.LION_TYPE_INSTANT] = "n",
+  [C.LION_TYPE_REF] = "n",
+  [C.LION_TYPE_STRING] = "s",
+  [C.LION_TYPE_URI] = "s",
+  [C.LION_TYPE_BYTES] = "s",
+  [C.LION_TYPE_KEYWORD] = "k",
+}
+
+-- Row i's value of column c$.
+local READ = {
+  l = "local v$ = tonumber(c$[i]) if v$ >= 0x1p53 or v$ <= -0x1p53 then v$ = exact(c$[i]) end",
+  d = "local v$ = c$[i]",
+  b = "local v$ = c$[i] ~= 0",
+  n = "local v$ = tonumber(c$[i])",
+  s = "local v$ = text(c$[i].data, c$[i].size)",
+  k = "local v$ = ':' .. text(c$[i].data, c$[i].size)",
+  c = "local v$ = c$",
+  a = "local v$ = c$[i + 1]",
+}
+
+-- What becomes of row i's result. The function may have closed the connection, and what the columns
+-- point into with it: then nothing is touched any more, and the answer says so.
+local WRITE = {
+  verdict = [[
+    if not open[0] then return end
+    out[i] = result and result ~= null and 1 or 0]],
+  result = [[
+    if not open[0] then return end
+    local kind = type(result)
+    if kind == "number" then
+      local value = out[i].value
+      if is_long(result) then
+        value.type, value.bits = LONG, result
+      else
+        value.type, value.number = DOUBLE, result
+      end
+    elseif kind == "boolean" then
+      local value = out[i].value
+      value.type, value.bits = BOOLEAN, result and 1 or 0
+    elseif result ~= nil then
+      others = others or {}
+      others[i + 1] = result
+    end]],
+}
+
+-- A datom as filters are given it.
+local DATOM = "db, setmetatable({ tonumber(datoms.e[i]), names[datoms.a[i]], v1, "
+  .. "tonumber(datoms.tx[i]), datoms.added[i] ~= 0 }, Datom)"
+
+local LOOP = [[
+local tonumber, type, setmetatable, exact, text, null, is_long, LONG, DOUBLE, BOOLEAN, Datom = ...
+return function(fn, rows, columns, out, open, db, datoms, names)
+  %s
+  local others
+  for i = 0, rows - 1 do
+    %s
+    local result = fn(%s)
+%s
+  end
+  return others
+end]]
+
+-- Where all columns are arrays.
+local ARRAY_LOOP = [[
+local fn, rows, columns = ...
+%s
+local results = {}
+for i = 1, rows do results[i] = fn(%s) end
+return results]]
+
+local EXACT_MAX = 2 ^ 53
+
+-- A long that is no double stays an int64_t.
+local function exact(x)
+  if x >= -9007199254740992LL and x <= 9007199254740992LL then return tonumber(x) end
+  return x
+end
+
+-- Numbers as the binding reads them: whole ones are longs, but for -0.
+local function is_long(x)
+  return x >= -EXACT_MAX and x <= EXACT_MAX and x == math.floor(x) and (x ~= 0 or 1 / x > 0)
+end
+
+-- A line for each column, of a template whose $ is its number.
+local function lines(letters, template_of)
+  local out = {}
+  for i = 1, #letters do out[i] = template_of(letters:sub(i, i)):gsub("%$", i) end
+  return out
+end
+
+local function load(source) return setfenv(assert(loadstring(source, "=(rows)")), {}) end
+
+local function make_loop(letters, write, arguments)
+  local columns = lines(letters, function() return "local c$ = columns[$]" end)
+  local reads = lines(letters, function(letter) return READ[letter] end)
+  arguments = arguments or table.concat(lines(letters, function() return "v$" end), ", ")
+  local source = LOOP:format(
+    table.concat(columns, "\n  "), table.concat(reads, "\n    "), arguments, WRITE[write])
+  return load(source)(
+    tonumber, type, setmetatable, exact, ffi.string, values.null, is_long,
+    C.LION_TYPE_LONG, C.LION_TYPE_DOUBLE, C.LION_TYPE_BOOLEAN, core.datom_type())
+end
+
+local function make_array_loop(letters)
+  local columns = lines(letters, function() return "local c$ = columns[$]" end)
+  local cells = lines(letters, function(letter) return letter == "c" and "c$" or "c$[i]" end)
+  return load(ARRAY_LOOP:format(table.concat(columns, "\n"), table.concat(cells, ", ")))
+end
 
 local loops = setmetatable({}, { __mode = "k" })
 
-local function make_loop(count)
-  local columns, cells = {}, {}
-  for i = 1, count do
-    columns[i] = ("local c%d = columns[%d]"):format(i, i)
-    cells[i] = ("c%d[i]"):format(i)
-  end
-  return assert(loadstring(([[
-    local fn, rows, columns = ...
-    %s
-    local out = {}
-    for i = 1, rows do out[i] = fn(%s) end
-    return out]]):format(table.concat(columns, "\n"), table.concat(cells, ", ")), "=(rows)"))
-end
-
-local function loop_of(fn, count)
+local function loop_of(fn, letters, write, arguments)
   local known = loops[fn]
   if not known then
     known = {}
     loops[fn] = known
   end
-  local loop = known[count]
+  local key = (write or "array") .. letters
+  local loop = known[key]
   if not loop then
-    loop = make_loop(count)
-    known[count] = loop
+    loop = write and make_loop(letters, write, arguments) or make_array_loop(letters)
+    known[key] = loop
   end
   return loop
 end
 
-local function filter_rows(fn, rows, db, datoms)
-  local out = {}
-  for i = 1, rows do out[i] = fn(db, datoms[i]) and true or false end
-  return out
+-- The letter of a column, and what the loop reads.
+local function column_of(step, vector, number, is_compiled)
+  if vector.is_constant then return "c", core.call_column(step, number) end
+  local letter = is_compiled and LETTERS[vector.type] or "a"
+  if letter == "a" then return letter, core.call_column(step, number) end
+  if letter == "s" or letter == "k" then return letter, vector.values end
+  if letter == "d" then return letter, ffi.cast(double_pointer, vector.bits) end
+  return letter, vector.bits
+end
+
+-- Names of attributes by id, looked up once a batch.
+local function names_of(db)
+  return setmetatable({}, { __index = function(self, id)
+    local name = core.ident(db, id) or id
+    self[id] = name
+    return name
+  end })
+end
+
+-- Run a function over the rows of a call; returns what core.answer takes beside the step.
+local function run_rows(step, kind, fn, rows, db, count, wanted, open)
+  local is_compiled = jit.status()
+  wanted, open = ffi.cast(call_pointer, wanted), ffi.cast(flag_pointer, open)
+  if kind == FILTER and not is_compiled then
+    local datoms, out = core.call_datoms(step), {}
+    for i = 1, rows do out[i] = fn(db, datoms[i]) and true or false end
+    return out
+  end
+  local letters, columns = {}, {}
+  if kind == FILTER then
+    letters[1], columns[1] = column_of(step, wanted.datoms.v, 1, true)
+    local loop = loop_of(fn, letters[1], "verdict", DATOM)
+    loop(fn, rows, columns, wanted.verdict, open, db, wanted.datoms, names_of(db))
+    return nil, true
+  end
+  for i = 1, count do
+    letters[i], columns[i] = column_of(step, wanted.arguments[i - 1], i, is_compiled)
+  end
+  letters = table.concat(letters)
+  if not is_compiled then return loop_of(fn, letters)(fn, rows, columns) end
+  if kind == PREDICATE then
+    loop_of(fn, letters, "verdict")(fn, rows, columns, wanted.verdict, open)
+    return nil, true
+  end
+  return loop_of(fn, letters, "result")(fn, rows, columns, wanted.results, open), true
 end
 
 local function tx_data(result)
@@ -114,9 +267,7 @@ local function tx_data(result)
   return result
 end
 
-local function run(kind, fn, rows, db, arguments, count)
-  if kind == PREDICATE or kind == FUNCTION then return loop_of(fn, count)(fn, rows, arguments) end
-  if kind == FILTER then return filter_rows(fn, rows, db, arguments) end
+local function run(kind, fn, db, arguments, count)
   if kind == TRANSACTION then return { tx_data(fn(db, unpack(arguments, 1, count))) } end
   if kind == ENTITY then return { fn(db, unpack(arguments, 1, count)) == true } end
   if kind == ATTRIBUTE then return { fn(unpack(arguments, 1, count)) == true } end
@@ -155,12 +306,13 @@ end
 
 --- Answer the call that a step waits for. The step is closed when the function fails.
 function call.answer(step)
-  local kind, rows, name, fn, db, arguments, count = core.call(step)
-  local ok, result = pcall(function()
+  local kind, rows, name, fn, db, arguments, count, wanted, open = core.call(step)
+  local ok, result, is_sparse = pcall(function()
     fn = resolve(kind, name, fn)
-    return run(kind, fn, rows, db, arguments, count)
+    if arguments then return run(kind, fn, db, arguments, count) end
+    return run_rows(step, kind, fn, rows, db, count, wanted, open)
   end)
-  if ok then ok, result = pcall(core.answer, step, result) end
+  if ok then ok, result = pcall(core.answer, step, result, is_sparse) end
   if ok then return end
   core.step_close(step)
   error(wrap(kind, name, result), 0)
