@@ -304,6 +304,7 @@ static uint32_t limit_after(const lion_attribute_set *before, const lion_datom *
     int64_t limit = before == NULL ? 0 : before->limit;
     for (size_t i = 0; i < count; i++) {
         if (!touches_set(&datoms[i]) || datoms[i].e < limit) continue;
+        if (datoms[i].e >= ATTRIBUTE_LIMIT) continue; /* a partition's, on whatever entity: no record */
         limit = datoms[i].e + 1;
     }
     return (uint32_t)(limit + 63) / 64 * 64;

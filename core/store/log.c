@@ -391,7 +391,8 @@ static lion_status next_record(lion_log *log, lion_log_record *record_out, lion_
     memcpy(&header, log->replay_bytes, sizeof header);
     if (log->replay_sequence - header.sequence == header.count) return LION_END;
 
-    size_t left = header.size - log->replay_next;
+    /* The last record's zeros may reach behind a group that nobody of ours wrote. */
+    size_t left = header.size > log->replay_next ? header.size - log->replay_next : 0;
     lion_log_record record = { 0 };
     if (left >= sizeof record) memcpy(&record, log->replay_bytes + log->replay_next, sizeof record);
     if (left < sizeof record || record.size > left - sizeof record)
