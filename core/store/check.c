@@ -269,7 +269,7 @@ void lion_store_check_close(lion_store_check *check)
 {
     if (check == NULL) return;
     if (check->file >= 0) close(check->file);
-    if (check->owner.path != NULL) lion_owner_close(&check->owner);
+    if (check->owner.path != NULL) lion_owner_close(&check->owner, NULL);
     lion_free(check->path);
     lion_free(check->used);
     lion_free(check->freed);

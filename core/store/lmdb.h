@@ -6,7 +6,7 @@
  *   references  hash → count (8 bytes)
  *   unborn      hash → nothing: blobs that a large commit wrote and has not counted yet
  *
- * Private to store/. lmdb_open.c opens and closes, lmdb_read.c reads, lmdb_commit.c writes. */
+ * Private to store/. lmdb_open.c opens and closes, lmdb_read.c reads, lmdb_commit.c writes, lmdb_compact.c shrinks. */
 #ifndef LION_STORE_LMDB_H
 #define LION_STORE_LMDB_H
 
@@ -50,6 +50,7 @@ typedef struct lion_lmdb {
     pthread_mutex_t verified_lock;
     lion_table verified; /* id / 4096 → bitmap of ids whose checksum agreed in this opening */
 
+    uint64_t bytes_written; /* in this opening */
     bool has_pending;   /* an aborted large commit must be undone before the next */
     bool is_stopped;    /* a write failed: `failure` for good */
     lion_error failure; /* why */
@@ -69,6 +70,13 @@ lion_slice lion_lmdb_slice(MDB_val value);
 /* Is this id known to be sound; and note that it is. */
 bool lion_lmdb_is_verified(lion_lmdb *lmdb, uint64_t id);
 void lion_lmdb_set_verified(lion_lmdb *lmdb, uint64_t id);
+
+/* lmdb_compact.c */
+
+#define LION_LMDB_COPY_SUFFIX "-compact"
+/* A copy without free pages beside the file, if it is worth its cost: its name, heap-owned, to be put in the file's
+ * place after LMDB is closed. NULL: none. */
+char *lion_lmdb_compact(lion_lmdb *lmdb);
 
 /* lmdb_read.c */
 lion_status lion_lmdb_pin(lion_snapshot *snapshot, lion_error *error);

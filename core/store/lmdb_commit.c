@@ -115,6 +115,7 @@ static lion_status put_frame(lmdb_commit *commit, MDB_dbi tree, MDB_val key, uin
     if (code != 0) return fail_write(lmdb, error, code, "write to");
     lion_frame_write(value.mv_data, room, kind, seed, bytes);
     commit->part_size += room;
+    lmdb->bytes_written += room;
     return LION_OK;
 }
 

@@ -362,8 +362,10 @@ static lion_status begin_generation(lion_lmdb *lmdb, lion_error *error)
 static void lmdb_close(lion_store *store)
 {
     lion_lmdb *lmdb = lion_lmdb_of(store);
+    char *copy = lion_lmdb_compact(lmdb);
     close_env(lmdb);
-    if (lmdb->owner.path != NULL) lion_owner_close(&lmdb->owner);
+    if (lmdb->owner.path != NULL) lion_owner_close(&lmdb->owner, copy);
+    lion_free(copy);
     free_verified(lmdb);
     pthread_mutex_destroy(&lmdb->verified_lock);
     lion_store_deinit(store);
@@ -410,6 +412,17 @@ static bool is_blank(const lion_lmdb *lmdb)
     return info.me_last_txnid == 0;
 }
 
+/* What a closing left that died before its copy was the file. */
+static lion_status remove_copy(const lion_lmdb *lmdb, lion_error *error)
+{
+    char *copy = lion_file_name(lmdb->path, LION_LMDB_COPY_SUFFIX);
+    if (copy == NULL) return lion_fail_memory(error);
+    lion_status status = LION_OK;
+    if (unlink(copy) != 0 && errno != ENOENT) status = lion_file_fail(error, errno, "remove", copy);
+    lion_free(copy);
+    return status;
+}
+
 static lion_status open_file(lion_lmdb *lmdb, const lion_store_options *options, lion_error *error)
 {
     bool may_create = options->create && !options->read_only;
@@ -421,6 +434,7 @@ static lion_status open_file(lion_lmdb *lmdb, const lion_store_options *options,
 
     lion_status status =
         lion_owner_open(&lmdb->owner, lmdb->path, options->read_only, options->control, error);
+    if (status == LION_OK && !options->read_only) status = remove_copy(lmdb, error);
     if (status == LION_OK) status = open_env(lmdb, options->map_size, error);
     if (status != LION_OK) return status;
 

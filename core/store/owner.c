@@ -122,13 +122,22 @@ lion_status lion_owner_open(lion_owner *owner, const char *store_path, bool is_r
     return status;
 }
 
-void lion_owner_close(lion_owner *owner)
+static void put_in_place(const lion_owner *owner, const char *copy)
+{
+    if (LION_FAULT_POINT("store.rename")) return; /* specs die here */
+    if (rename(copy, owner->store_path) == 0)
+        (void)lion_file_sync_folder(owner->store_path, NULL); /* either name is the database, whole */
+}
+
+void lion_owner_close(lion_owner *owner, const char *copy)
 {
     if (owner->file >= 0 && lock_byte(owner->file, BYTE_PRESENT, F_WRLCK, false) == 0) {
         char *reader_table = lion_file_name(owner->store_path, "-lock");
         if (reader_table != NULL) unlink(reader_table);
+        if (copy != NULL) put_in_place(owner, copy);
         lion_free(reader_table);
         unlink(owner->path);
     }
+    if (copy != NULL) unlink(copy); /* gone already where it took the place */
     release(owner);
 }

@@ -83,7 +83,7 @@ static bool is_there(const char *suffix)
 
 static void remove_files(void)
 {
-    static const char *const SUFFIXES[] = { "", "-lock", "-owner", "-copy" };
+    static const char *const SUFFIXES[] = { "", "-lock", "-owner", "-copy", "-compact" };
     for (size_t i = 0; i < CASES(SUFFIXES); i++) {
         char name[160];
         snprintf(name, sizeof name, "%s%s", path, SUFFIXES[i]);
@@ -445,6 +445,82 @@ static void test_rooms_repeat(void **state)
     }
 }
 
+static off_t file_size(void)
+{
+    struct stat file;
+    assert_int_equal(stat(path, &file), 0);
+    return file.st_size;
+}
+
+/* One opening that writes 6 MiB and replaces 3 of them. */
+static void replace_half(lion_store *store)
+{
+    uint64_t last = commit_sizes(store, 60, 50000, "first");
+    lion_commit *commit;
+    assert_int_equal(lion_commit_begin(&commit, store, NULL), LION_OK);
+    uint8_t bytes[50000] = { 7 };
+    for (uint64_t i = 0; i < 60; i++) {
+        uint64_t id = lion_commit_next_id(commit);
+        assert_int_equal(lion_commit_put(commit, id, lion_slice_of(bytes, sizeof bytes), NULL), LION_OK);
+        assert_int_equal(lion_commit_delete(commit, last - i, NULL), LION_OK);
+    }
+    assert_int_equal(lion_commit_finish_take(commit, lion_slice_text("second"), NULL), LION_OK);
+}
+
+static void check_second(off_t less_than)
+{
+    assert_true(file_size() < less_than);
+    assert_false(is_there("-compact"));
+    lion_store *store = open_store(false);
+    assert_false(is_there("-compact"));
+    check_root(store, "second");
+    assert_int_equal(count_segments(store), 60);
+    lion_store_close(store);
+}
+
+static void test_a_closed_file_gives_free_room_back(void **state)
+{
+    (void)state;
+    lion_store *store = open_store(true);
+    replace_half(store);
+    off_t before = file_size();
+    lion_store_close(store);
+    check_second(before * 2 / 3);
+}
+
+static void test_a_file_that_another_reads_stays(void **state)
+{
+    (void)state;
+    lion_store *store = open_store(true), *reader = NULL;
+    replace_half(store);
+    off_t before = file_size();
+    assert_int_equal(try_open(&reader, false, true, NULL), LION_OK);
+    lion_store_close(store);
+    assert_int_equal(file_size(), before);
+    check_root(reader, "second");
+    lion_store_close(reader);
+    check_second(before + 1);
+}
+
+static void die_between_copy_and_rename(void)
+{
+    lion_store *store = open_store(true);
+    replace_half(store);
+    lion_fault_arm("store.rename", 1, "kill");
+    lion_store_close(store);
+}
+
+static void test_dying_before_the_copy_is_in_place_loses_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(die_between_copy_and_rename), -SIGKILL);
+    assert_true(is_there("-compact"));
+    lion_store *store = open_store(false);
+    assert_false(is_there("-compact"));
+    check_root(store, "second");
+    lion_store_close(store);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -465,6 +541,9 @@ int main(void)
         T(test_a_copy_is_a_database),
         T(test_room_is_used_again),
         T(test_rooms_repeat),
+        T(test_a_closed_file_gives_free_room_back),
+        T(test_a_file_that_another_reads_stays),
+        T(test_dying_before_the_copy_is_in_place_loses_nothing),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     rmdir(folder); /* fails when a test left something: look at it */
