@@ -151,7 +151,8 @@ end
 local function set_option(spec, name, value, node)
   if name == "limit" then spec.limit = limit_of(value)
   elseif name == "as" then
-    if value.kind == "nil" then fail(node, ":as takes a name") end
+    local is_nan = value.value ~= value.value -- which no table takes for a key
+    if value.kind == "nil" or is_nan then fail(node, ":as takes a name") end
     spec.as = nodes.constant(value)
   elseif name == "default" then
     if value.kind ~= "nil" then spec.default = nodes.constant(value) end

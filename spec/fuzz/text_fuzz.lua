@@ -71,6 +71,7 @@ local SEEDS = {
     [==[[*]]==], [==[[:db/id :p/name {:p/friend [:p/name :p/age]}]]==], [==[[{:p/friend ...} :p/name]]==],
     [==[[{:p/friend 2} {:p/_friend 1} {[:p/home :as :h] [*]}]]==],
     [==[[(:p/score :limit 1 :as "s") [:p/kind :default :k/none] (limit :p/friend 1) (default :p/flag false)]]==],
+    [==[[(:p/name :as ##NaN)]]==],
     [==[[[:p/name :xform str] {(:p/friend :limit nil) [*]} "*" :p/name+age :p/many]]==],
   },
   tx = {
