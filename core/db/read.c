@@ -1,6 +1,7 @@
 /* read.c - what embedding programs ask of a database value: single facts by attribute id, datoms of
  * an index, their number. Attributes are ids here, so that a program looks their names up once. */
 #include "db/db.h"
+#include "index/facts.h"
 
 lion_db_info lion_db_info_of(const lion_db *db)
 {
@@ -35,8 +36,9 @@ static const lion_view *fact_view(const lion_db *db, lion_view *plain)
     return plain;
 }
 
-lion_status lion_db_lookup(int64_t *id_out, const lion_db *db, uint32_t attribute, lion_value value,
-                           lion_error *error)
+/* An attribute whose values entities can be found by. */
+static lion_status find_key(const lion_attribute **found_out, const lion_db *db, uint32_t attribute,
+                            lion_error *error)
 {
     const lion_attribute *found = lion_schema_attribute(db->schema, attribute);
     if (found == NULL) return fail_unknown(error, attribute);
@@ -44,13 +46,22 @@ lion_status lion_db_lookup(int64_t *id_out, const lion_db *db, uint32_t attribut
         return lion_fail(error, LION_INCORRECT, "db.error/attribute-not-indexed",
                          ":%.*s is not indexed: entities cannot be found by its values",
                          (int)found->ident.size, (const char *)found->ident.data);
+    *found_out = found;
+    return LION_OK;
+}
+
+lion_status lion_db_lookup(int64_t *id_out, const lion_db *db, uint32_t attribute, lion_value value,
+                           lion_error *error)
+{
+    const lion_attribute *found = NULL;
+    lion_status status = find_key(&found, db, attribute, error);
+    if (status != LION_OK) return status;
     if (found->type != value.type) return LION_ABSENT; /* no value of another type is there */
     lion_view plain;
     lion_arena
         scratch; /* used by views with filters or time only; what they yield lies elsewhere */
     lion_arena_init(&scratch, 0);
-    lion_status status =
-        lion_view_find(id_out, NULL, fact_view(db, &plain), attribute, value, &scratch, error);
+    status = lion_view_find(id_out, NULL, fact_view(db, &plain), attribute, value, &scratch, error);
     lion_arena_deinit(&scratch);
     return status;
 }
@@ -69,6 +80,22 @@ lion_status lion_db_get(lion_value *values_out, const lion_db *db, int64_t entit
     }
     lion_arena_deinit(&scratch);
     return status < 0 ? status : LION_OK;
+}
+
+lion_status lion_facts_open(lion_facts **facts_out, const lion_db *db, uint32_t key,
+                            const uint32_t *attributes, uint32_t count, lion_arena *arena,
+                            lion_error *error)
+{
+    lion_type type = LION_TYPE_NIL;
+    if (key != 0) {
+        const lion_attribute *found = NULL;
+        lion_status status = find_key(&found, db, key, error);
+        if (status != LION_OK) return status;
+        type = (lion_type)found->type;
+    }
+    lion_view plain;
+    return lion_facts_new(facts_out, fact_view(db, &plain), key, type, attributes, count, arena,
+                          error);
 }
 
 /* ---- datoms of an index ---- */

@@ -122,6 +122,94 @@ static void reads_single_facts(void)
     close_people(connection, db, &arena);
 }
 
+/* ---- facts, over and over ---- */
+
+#define MANY_MAX 12
+
+static void transact_numbers(lion_connection *connection, lion_arena *arena, int from, int to)
+{
+    lion_forms ops = { arena, NULL, 0, 0 };
+    for (int i = from; i < to; i++) {
+        char *key = lion_arena_alloc(arena, 16);
+        snprintf(key, 16, "key %05d", i * 7919 % 100000);
+        lion_form many = lion_form_vector(arena, (size_t)(i % MANY_MAX));
+        for (int k = 0; k < i % MANY_MAX; k++) many.items[k] = lion_form_long(k * 3 + i % 2);
+        lion_entry entries[] = { { "n/key", lion_form_string(key) },
+                                 { "n/many", many },
+                                 { "n/some", lion_form_long(i) } };
+        lion_forms_add(&ops, lion_form_entries(arena, entries, i % 3 == 0 ? 2 : 3));
+    }
+    transact(connection, lion_form_list(arena, ops.items, ops.count));
+}
+
+/* Facts that are kept open say what single look-ups say, of what is there and what is not. */
+static void compare_facts(lion_db *db, int count)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    uint32_t key = id_of(db, "n/key"),
+             attributes[] = { id_of(db, "n/many"), id_of(db, "n/some"), key };
+    lion_facts *facts = NULL;
+    CHECK(lion_facts_open(&facts, db, key, attributes, 3, &arena, &error) == LION_OK);
+    int found = 0;
+    for (int i = -20; i < count + 20; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "key %05d", i < 0 ? -i : i * 7919 % 100000);
+        lion_value value = lion_value_string(text), kept[3], single[3];
+        int64_t id = -1, same = -1;
+        lion_status status = lion_facts_find(&id, facts, value, &error);
+        CHECK(status == lion_db_lookup(&same, db, key, value, &error) && id == same);
+        for (int64_t e = id - 1; status == LION_OK && e <= id + 1; e++) {
+            CHECK(lion_facts_get(kept, facts, e, &error) == LION_OK);
+            CHECK(lion_db_get(single, db, e, attributes, 3, &error) == LION_OK);
+            for (int a = 0; a < 3; a++)
+                CHECK(kept[a].type == single[a].type &&
+                      lion_value_compare(kept[a], single[a]) == 0);
+        }
+        if (status == LION_OK)
+            CHECK(lion_facts_get(kept, facts, id, &error) == LION_OK && is_text(kept[2], text));
+        found += status == LION_OK;
+    }
+    CHECK(found >= count / 2 &&
+          lion_facts_find(NULL, facts, lion_value_long(1), &error) == LION_ABSENT);
+    lion_arena_deinit(&arena);
+}
+
+static void keeps_the_way_to_facts_open(void)
+{
+    static const int counts[] = { 20, 400, 3000 }; /* one leaf, one branch, more */
+    for (size_t n = 0; n < COUNT(counts); n++) {
+        lion_arena arena;
+        lion_arena_init(&arena, 0);
+        lion_connection *connection = NULL;
+        lion_connection_options options;
+        memset(&options, 0, sizeof options);
+        options.segment_size = 1024;
+        CHECK(lion_connection_open(&connection, "mem:", &options, &error) == LION_OK);
+        lion_form schema[] = { attribute(&arena, "n/key", "db.type/string", true),
+                               attribute(&arena, "n/some", "db.type/long", false),
+                               attribute(&arena, "n/many", "db.type/long", false) };
+        schema[2].items[5] = lion_form_keyword("db.cardinality/many");
+        transact(connection, lion_form_list(&arena, schema, 3));
+        transact_numbers(connection, &arena, 0, counts[n]);
+        lion_db *fresh = db_of(connection), *as_of = NULL;
+        compare_facts(fresh, counts[n]);
+        int64_t t = 0;
+        CHECK(lion_connection_index(&t, connection, &error) == LION_OK);
+        lion_db *indexed = db_of(connection);
+        compare_facts(indexed, counts[n]);
+        transact_numbers(connection, &arena, counts[n] / 2, counts[n] * 3 / 2);
+        lion_db *mixed = db_of(connection);
+        compare_facts(mixed, counts[n] * 3 / 2);
+        CHECK(lion_db_as_of(&as_of, mixed, lion_db_info_of(fresh).basis_t, &error) == LION_OK);
+        compare_facts(as_of, counts[n]);
+        lion_db_drop(fresh);
+        lion_db_drop(indexed);
+        lion_db_drop(as_of);
+        close_people(connection, mixed, &arena);
+    }
+}
+
 static void asks_queries(void)
 {
     lion_arena arena;
@@ -388,6 +476,7 @@ static void is_one_version(void)
 int main(void)
 {
     reads_single_facts();
+    keeps_the_way_to_facts_open();
     asks_queries();
     counts_and_says_what_is_not_bound();
     calls_functions_of_the_host();
