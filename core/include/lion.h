@@ -1,6 +1,5 @@
 /* lion.h - Lion's public C API: a database as an immutable value of facts, asked in Datalog, with its
- * whole past at hand. docs/embedding in README.md shows a first program; spec/embed/embed_test.c uses
- * every part of it.
+ * whole past at hand. README.md shows a first program; spec/embed/embed_test.c uses every part of it.
  *
  * Shapes. Everything goes through six handles (lion_connection, lion_db, lion_query, lion_query_run,
  * lion_transacting, lion_cursor …) and a few plain structs: lion_value (a scalar or borrowed bytes),

@@ -363,15 +363,11 @@ static int count(lua_State *L)
     lion_arena *arena = push_arena(L);
     lion_form forms;
     lion_bind_read(L, 3, arena, &forms);
-    lion_key key;
     uint64_t result = 0;
     lion_error error;
     lion_status status =
-        lion_db_key(&key, db, (lion_index)index, forms.items, forms.count, arena, &error);
-    if (status == LION_OK) {
-        status = lion_view_count(&result, &db->view, (lion_index)index, &key, arena, &error);
-        if (status == LION_ABSENT) return 0;
-    }
+        lion_db_count(&result, db, (lion_index)index, forms.items, forms.count, arena, &error);
+    if (status == LION_ABSENT) return 0;
     if (status < 0) return lion_bind_raise(L, &error);
     lua_pushnumber(L, (lua_Number)result);
     return 1;
