@@ -218,6 +218,10 @@ lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, 
                                  int64_t timeout_ms, lion_error *error)
 {
     lion_database *database = connection->database;
+    if (database->is_read_only) {
+        lion_status status = lion_reader_wait(database, t, timeout_ms, error);
+        return status < 0 ? status : lion_connection_db(db_out, connection, error);
+    }
     struct timespec until = deadline_after(timeout_ms);
     int code = 0;
     pthread_mutex_lock(&database->state);

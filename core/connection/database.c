@@ -36,7 +36,7 @@ static char *join(const char *path, const char *suffix)
 
 /* ---- the tail ---- */
 
-static lion_log_options log_options(const lion_database *database, const lion_root *root, bool create)
+lion_log_options lion_database_log_options(const lion_database *database, const lion_root *root, bool create)
 {
     lion_log_options options = { .durability = (lion_durability)database->options.durability,
                                  .interval_ms = database->options.interval_ms == 0
@@ -79,7 +79,7 @@ lion_status lion_database_prepare_tail(lion_database *database, lion_error *erro
     if (!root->has_tail) {
         if (unlink(database->log_path) != 0 && errno != ENOENT)
             return lion_fail_errno(error, errno, "remove the old tail");
-        lion_log_options options = log_options(database, root, true);
+        lion_log_options options = lion_database_log_options(database, root, true);
         status = lion_log_open(&database->log, database->log_path, &options, error);
         if (status == LION_OK) {
             uint64_t sequence = 0;
@@ -94,7 +94,7 @@ lion_status lion_database_prepare_tail(lion_database *database, lion_error *erro
             }
         }
     } else {
-        lion_log_options options = log_options(database, root, false);
+        lion_log_options options = lion_database_log_options(database, root, false);
         status = lion_log_open(&database->log, database->log_path, &options, error);
     }
     return status;
@@ -111,28 +111,41 @@ static lion_status open_store(lion_database *database, lion_error *error)
     return lion_store_open_file(&database->store, database->path, &options, error);
 }
 
-/* applied = what the root holds, with empty novelty. */
+lion_status lion_database_take_root(lion_database *database, lion_root *root, lion_error *error)
+{
+    lion_novelty_options options = { .node_entries = database->options.node_entries };
+    lion_novelty *novelty = NULL;
+    lion_status status = lion_novelty_new(&novelty, &options, error);
+    if (status < 0) return status;
+    lion_schema *schema = NULL;
+    status = root->t == 0 ? lion_schema_new(&schema, error) : lion_recover_schema(&schema, root, error);
+    int64_t instant_ms = 0;
+    if (status == LION_OK && root->t > 0) status = lion_recover_instant(&instant_ms, root, error);
+    lion_db *db = NULL;
+    if (status == LION_OK) {
+        lion_novelty_version version = lion_novelty_seal(novelty);
+        status = lion_db_new(&db, root, &version, schema, root->t, root->next_counter, instant_ms,
+                             database->number, error);
+        lion_novelty_version_release(&version);
+    }
+    lion_schema_drop(schema);
+    if (status < 0) {
+        lion_novelty_drop(novelty);
+        return status;
+    }
+    lion_novelty_drop(database->novelty);
+    lion_db_drop(database->applied);
+    database->novelty = novelty;
+    database->applied = db;
+    database->applied_sequence = root->log_sequence;
+    return LION_OK;
+}
+
 static lion_status open_root(lion_database *database, lion_error *error)
 {
     lion_root *root = NULL;
-    lion_schema *schema = NULL;
     lion_status status = lion_root_open(&root, database->store, error);
-    lion_novelty_options novelty = { .node_entries = database->options.node_entries };
-    if (status == LION_OK) status = lion_novelty_new(&database->novelty, &novelty, error);
-    if (status == LION_OK) {
-        status = root->t == 0 ? lion_schema_new(&schema, error)
-                              : lion_recover_schema(&schema, root, error);
-    }
-    int64_t instant_ms = 0;
-    if (status == LION_OK && root->t > 0) status = lion_recover_instant(&instant_ms, root, error);
-    if (status == LION_OK) {
-        lion_novelty_version version = lion_novelty_seal(database->novelty);
-        status = lion_db_new(&database->applied, root, &version, schema, root->t, root->next_counter,
-                             instant_ms, database->number, error);
-        lion_novelty_version_release(&version);
-        database->applied_sequence = root->log_sequence;
-    }
-    lion_schema_drop(schema);
+    if (status == LION_OK) status = lion_database_take_root(database, root, error);
     lion_root_drop(root);
     return status;
 }
@@ -141,13 +154,6 @@ static lion_status recover(lion_database *database, lion_error *error)
 {
     const lion_root *root = database->applied->view.root;
     lion_status status = LION_OK;
-    if (database->is_read_only) {
-        /* The tail belongs to its live owner, who writes it: beside one, only what is in the trees is seen. */
-        if (root->t > 0) return LION_OK;
-        return lion_fail(error, LION_UNAVAILABLE, "lion/locked",
-                         "nothing of %s has been indexed yet, so there is nothing to read beside its owner",
-                         database->path == NULL ? "a memory database" : database->path);
-    }
     if (root->has_tail || root->t == 0) {
         status = lion_database_prepare_tail(database, error);
         if (status == LION_OK && root->has_tail) status = lion_recover_replay(database, error);
@@ -155,6 +161,12 @@ static lion_status recover(lion_database *database, lion_error *error)
     if (status == LION_OK && database->applied->basis_t == 0)
         status = lion_recover_bootstrap(database, error);
     return status;
+}
+
+static lion_status fail_reader_of_memory(lion_error *error)
+{
+    return lion_fail(error, LION_NOT_FOUND, "lion/not-found",
+                     "a new database in memory holds nothing that could be read: open it without read_only");
 }
 
 static void free_database(lion_database *database)
@@ -175,7 +187,6 @@ static void free_database(lion_database *database)
 
 static lion_status start_indexer(lion_database *database, lion_error *error)
 {
-    if (database->is_read_only) return LION_OK;
     int code = pthread_create(&database->indexer, NULL, lion_database_indexer_main, database);
     if (code != 0) return lion_fail_errno(error, code, "start the indexer's thread");
     database->has_indexer = true;
@@ -212,11 +223,14 @@ lion_status lion_database_open(lion_database **database_out, const char *path,
         if (database->path == NULL || database->log_path == NULL) status = lion_fail_memory(error);
     }
     if (status == LION_OK) status = open_store(database, error);
-    if (status == LION_OK) status = open_root(database, error);
-    if (status == LION_OK) status = recover(database, error);
-    if (status == LION_OK) {
-        lion_database_publish(database, database->applied, database->applied_sequence);
-        status = start_indexer(database, error);
+    if (status == LION_OK && database->is_read_only) {
+        status = database->is_memory ? fail_reader_of_memory(error) : lion_reader_refresh(database, error);
+    } else if (status == LION_OK) {
+        status = open_root(database, error);
+        if (status == LION_OK) status = recover(database, error);
+        if (status == LION_OK)
+            lion_database_publish(database, database->applied, database->applied_sequence);
+        if (status == LION_OK) status = start_indexer(database, error);
     }
     if (status < 0) {
         if (database->log != NULL) lion_log_close(database->log, false, NULL);

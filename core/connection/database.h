@@ -63,6 +63,16 @@ lion_status lion_database_close(lion_database *database, lion_error *error);
 /* The tail exists and the root says so: made at the first write. Holder of `writer`. */
 lion_status lion_database_prepare_tail(lion_database *database, lion_error *error);
 
+/* What a tail beside this root is opened with. */
+lion_log_options lion_database_log_options(const lion_database *database, const lion_root *root, bool create);
+/* applied = what the root holds, with empty novelty; what was applied before goes. Holder of `writer`. */
+lion_status lion_database_take_root(lion_database *database, lion_root *root, lion_error *error);
+
+/* Of a reader: read anew what its owner wrote, and publish it. */
+lion_status lion_reader_refresh(lion_database *database, lion_error *error);
+/* The same until transaction t is there. timeout_ms 0: none. */
+lion_status lion_reader_wait(lion_database *database, int64_t t, int64_t timeout_ms, lion_error *error);
+
 /* Add a decoded transaction to novelty and make `applied` the value after it. Holder of `writer`. */
 lion_status lion_database_apply(lion_database *database, const lion_transaction *transaction,
                                 const uint8_t *is_in_avet, lion_schema *schema_after,

@@ -98,15 +98,13 @@ static lion_status rebase(lion_database *database, lion_root *root, lion_error *
     return status;
 }
 
-/* The newest root: db may have been applied before the last job ended and published after, so that it still
- * stands on the root before, whose segments are gone. What db's novelty holds up to root's t is passed over. */
-static lion_status run_job(lion_database *database, lion_db *db, const lion_root *root, uint64_t sequence,
-                           bool has_tail, lion_error *error)
+static lion_status run_job(lion_database *database, lion_db *db, uint64_t sequence, bool has_tail,
+                           lion_error *error)
 {
     lion_arena arena;
     lion_arena_init(&arena, 0);
     lion_index_job job = { .store = database->store,
-                           .root = root,
+                           .root = db->view.root,
                            .version = db->view.novelty,
                            .next_counter = db->next_counter,
                            .log_sequence = sequence,
@@ -120,23 +118,40 @@ static lion_status run_job(lion_database *database, lion_db *db, const lion_root
     return status;
 }
 
+/* The newest applied value, once it is durable, published too: only applied values stand on the newest root, for those
+ * that were under way while the last job ended were made on the root before, whose segments are gone. */
+static lion_status take_newest(lion_db **db_out, uint64_t *sequence_out, lion_database *database,
+                               lion_error *error)
+{
+    pthread_mutex_lock(&database->writer);
+    lion_status status = lion_database_check(database, error);
+    lion_db *db = lion_db_keep(database->applied);
+    uint64_t sequence = database->applied_sequence;
+    lion_log *log = database->log;
+    pthread_mutex_unlock(&database->writer);
+    if (status == LION_OK && log != NULL) status = lion_log_sync(log, sequence, error);
+    if (status < 0) {
+        lion_db_drop(db);
+        return status;
+    }
+    lion_database_publish(database, db, sequence);
+    *db_out = db;
+    *sequence_out = sequence;
+    return LION_OK;
+}
+
 lion_status lion_database_index_once(lion_database *database, bool is_last, lion_error *error)
 {
-    pthread_mutex_lock(&database->state);
-    lion_db *db = lion_db_keep(database->published);
-    uint64_t sequence = database->published_sequence;
-    pthread_mutex_unlock(&database->state);
-
-    pthread_mutex_lock(&database->writer);
-    lion_root *root = lion_root_keep((lion_root *)(uintptr_t)database->applied->view.root);
-    pthread_mutex_unlock(&database->writer);
-
-    lion_status status = LION_OK;
+    lion_db *db = NULL;
+    uint64_t sequence = 0;
+    lion_status status = take_newest(&db, &sequence, database, error);
+    if (status < 0) return status;
     bool has_tail = !database->is_memory && !is_last;
-    bool is_needed = root->t < db->basis_t || (is_last && root->has_tail);
+    /* A tail that is open is one that the root on disk names, though the root in memory may be older than it. */
+    bool is_needed = db->view.root->t < db->basis_t || (is_last && database->log != NULL);
     if (is_needed && !database->is_read_only) {
         int64_t start_ns = lion_clock_monotonic_ns();
-        status = run_job(database, db, root, sequence, has_tail, error);
+        status = run_job(database, db, sequence, has_tail, error);
         lion_root *made = NULL;
         if (status == LION_OK) status = lion_root_open(&made, database->store, error);
         if (status == LION_OK) {
@@ -150,7 +165,6 @@ lion_status lion_database_index_once(lion_database *database, bool is_last, lion
         database->index_ns += (uint64_t)(lion_clock_monotonic_ns() - start_ns);
         pthread_mutex_unlock(&database->state);
     }
-    lion_root_drop(root);
     lion_db_drop(db);
     return status;
 }

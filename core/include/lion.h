@@ -535,7 +535,7 @@ typedef enum lion_durability {
 typedef struct lion_connection_options {
     uint8_t durability;   /* lion_durability */
     uint32_t interval_ms; /* 0: 100 */
-    bool read_only;       /* beside a live owner: what was indexed when it opened */
+    bool read_only;       /* beside a live owner: as it stood at opening; sync moves it */
     bool no_create;       /* not-found instead of a new database */
     uint64_t novelty_max; /* bytes; 0: 256 MiB. An index job starts at half of it */
     uint64_t map_size;    /* bytes of address space, 0: chosen by the store */
@@ -559,7 +559,7 @@ LION_API const char *lion_connection_uri(const lion_connection *connection);
 LION_API lion_status lion_connection_db(lion_db **db_out, lion_connection *connection,
                                         lion_error *error);
 /* Wait until t is durable and visible here (t <= 0: everything acknowledged so far). A reader beside a live
- * owner goes on seeing what was indexed when it opened. timeout_ms 0: none; lion/timeout. */
+ * owner reads anew what that has written. timeout_ms 0: none; lion/timeout. */
 LION_API lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, int64_t t,
                                           int64_t timeout_ms, lion_error *error);
 
