@@ -92,10 +92,7 @@ static const struct {
 static void transact(lion_connection *connection, const lion_form *ops)
 {
     lion_error error = { 0 };
-    lion_transacting *transacting = NULL;
-    check(lion_transacting_open(&transacting, connection, ops, NULL, &error), &error);
-    check(lion_transacting_step(transacting, &error), &error);
-    lion_transacting_close(transacting);
+    check(lion_transact(NULL, connection, ops, NULL, &error), &error);
 }
 
 static void install_schema(lion_connection *connection)

@@ -4,8 +4,8 @@
  *   applied     the value after the newest transaction that was applied (perhaps not durable yet); belongs to
  *               the holder of `writer`
  *   published   the newest durable value; guarded by `state`
- * Every transaction makes a value of its own (a sealed novelty version), so a report's db_after is exact and a
- * value never shows what is not durable. Lock order: writer, then state. */
+ * A transaction whose report has values makes one of its own (a sealed novelty version), so db_after is exact; the
+ * others of a group change novelty in place and are sealed together. A value never shows what is not durable. Lock order: writer, then state. */
 #ifndef LION_CONNECTION_DATABASE_H
 #define LION_CONNECTION_DATABASE_H
 
@@ -73,11 +73,15 @@ lion_status lion_reader_refresh(lion_database *database, lion_error *error);
 /* The same until transaction t is there. timeout_ms 0: none. */
 lion_status lion_reader_wait(lion_database *database, int64_t t, int64_t timeout_ms, lion_error *error);
 
-/* Add a decoded transaction to novelty and make `applied` the value after it. Holder of `writer`. */
+/* Add a decoded transaction to novelty and make `applied` the value after it. leaves_open: novelty is not sealed, so
+ * that the next transaction changes it in place; `applied` is then the writer's own until lion_database_seal. Holder of
+ * `writer`. */
 lion_status lion_database_apply(lion_database *database, const lion_transaction *transaction,
                                 const uint8_t *is_in_avet, lion_schema *schema_after,
                                 const uint32_t *newly_indexed, uint32_t newly_indexed_count,
-                                lion_slice record, lion_error *error);
+                                lion_slice record, bool leaves_open, lion_error *error);
+/* `applied` as a value that anyone may hold: before `writer` is released. */
+lion_status lion_database_seal(lion_database *database, lion_error *error);
 /* db is durable: make it the published value if it is newer. */
 void lion_database_publish(lion_database *database, lion_db *db, uint64_t sequence);
 /* Writing stops for good. Returns LION_FAILED. */

@@ -43,7 +43,7 @@ lion_status lion_recover_transaction(lion_database *database, const lion_transac
         is_in_avet[i] = attribute->is_in_avet;
     }
     status = lion_database_apply(database, transaction, is_in_avet, after, gained, gained_count, record,
-                                 error);
+                                 false, error);
     lion_schema_drop(after);
     return status;
 }

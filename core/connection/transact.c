@@ -14,8 +14,11 @@ static lion_status fail_call(const lion_call *call, lion_error *error)
 lion_status lion_transact(lion_transacting **transacting_out, lion_connection *connection,
                           const lion_form *ops, const lion_tx_options *options, lion_error *error)
 {
+    lion_tx_options chosen = { 0 };
+    if (options != NULL) chosen = *options;
+    if (transacting_out == NULL) chosen.without_values = true;
     lion_transacting *transacting = NULL;
-    lion_status status = lion_transacting_open(&transacting, connection, ops, options, error);
+    lion_status status = lion_transacting_open(&transacting, connection, ops, &chosen, error);
     if (status < 0) return status;
     status = lion_transacting_step(transacting, error);
     if (status == LION_CALL) status = fail_call(lion_transacting_call(transacting), error);

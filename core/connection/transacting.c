@@ -148,13 +148,15 @@ lion_status lion_transacting_open(lion_transacting **transacting_out, lion_conne
 
 /* ---- commit ---- */
 
-/* Apply and append, holding the writer's lock. After an apply whose append failed novelty holds what the tail
+/* Apply and append, holding the writer's lock. leaves_open: others follow, see lion_database_apply. After an apply whose append failed novelty holds what the tail
  * does not: writing stops for good. */
-static lion_status commit(lion_transacting *transacting, lion_error *error)
+static lion_status commit(lion_transacting *transacting, bool leaves_open, lion_error *error)
 {
     lion_database *database = transacting->database;
     const lion_tx_result *result = lion_tx_result_view(transacting->tx);
+    bool has_values = !transacting->options.without_values;
     lion_status status = lion_database_prepare_tail(database, error);
+    if (status == LION_OK && has_values) status = lion_database_seal(database, error);
     if (status < 0) return status;
 
     lion_buffer record;
@@ -163,11 +165,12 @@ static lion_status commit(lion_transacting *transacting, lion_error *error)
     if (!recorded.has_id) recorded.tempid_count = 0;
     lion_transaction_encode(&record, &recorded);
     status = lion_buffer_check(&record, error);
-    lion_db *before = lion_db_keep(database->applied);
+    lion_db *before = has_values ? lion_db_keep(database->applied) : NULL;
     if (status == LION_OK) {
         status = lion_database_apply(database, &result->transaction, result->is_in_avet,
                                      result->schema_after, result->newly_indexed,
-                                     result->newly_indexed_count, lion_buffer_view(&record), error);
+                                     result->newly_indexed_count, lion_buffer_view(&record),
+                                     leaves_open && !has_values, error);
     }
     if (status == LION_OK) {
         lion_error why = { 0 };
@@ -185,7 +188,7 @@ static lion_status commit(lion_transacting *transacting, lion_error *error)
     }
     database->applied_sequence = transacting->sequence;
     transacting->report.db_before = before;
-    transacting->report.db_after = lion_db_keep(database->applied);
+    transacting->report.db_after = has_values ? lion_db_keep(database->applied) : NULL;
     transacting->report.transaction = result->transaction;
     transacting->report.tx = lion_t_to_tx(result->transaction.t);
     return LION_OK;
@@ -214,7 +217,7 @@ static lion_status serve(lion_transacting *waiting)
         lion_arena_reset(&waiting->arena);
         return status;
     }
-    return status == LION_OK ? commit(waiting, error) : status;
+    return status == LION_OK ? commit(waiting, true, error) : status;
 }
 
 /* Serve who waits, in order, while it can be done here. The served ones, the last of them first. */
@@ -252,38 +255,34 @@ static void wake_served(lion_transacting *served, lion_status status, const lion
     }
 }
 
-/* The newest that was applied: the writer's own, or the last of those it served. */
-static lion_transacting *newest(lion_transacting *writer, lion_transacting *served)
-{
-    for (; served != NULL; served = served->next_served)
-        if (served->served == LION_OK) return served;
-    return writer;
-}
-
 lion_status lion_transacting_step(lion_transacting *transacting, lion_error *error)
 {
     if (transacting->is_done) return LION_OK;
     LION_ASSERT(transacting->is_writer);
     lion_status status = lion_tx_step(transacting->tx, error);
     if (status != LION_OK) return status;
-    status = commit(transacting, error);
+    lion_database *database = transacting->database;
+    status = commit(transacting, lion_queue_first(&database->queue) != NULL, error);
     if (status < 0) {
         release_writer(transacting);
         return status;
     }
-    lion_database *database = transacting->database;
-    lion_transacting *served = serve_queue(transacting), *last = newest(transacting, served);
+    lion_error why = { 0 };
+    lion_transacting *served = serve_queue(transacting);
+    status = lion_database_seal(database, &why);
+    lion_db *newest = lion_db_keep(database->applied);
+    uint64_t sequence = database->applied_sequence;
     release_writer(transacting);
 
-    lion_error why = { 0 };
-    status = lion_log_sync(database->log, last->sequence, &why);
-    if (status < 0) {
+    if (status == LION_OK) status = lion_log_sync(database->log, sequence, &why);
+    if (status == LION_OK) {
+        lion_database_publish(database, newest, sequence);
+        transacting->is_done = true;
+    } else {
         if (error != NULL) *error = why;
         lion_database_fail(database, &why);
-    } else {
-        lion_database_publish(database, last->report.db_after, last->sequence);
-        transacting->is_done = true;
     }
+    lion_db_drop(newest);
     wake_served(served, status, &why);
     return status;
 }

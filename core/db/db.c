@@ -53,7 +53,7 @@ void lion_db_drop(lion_db *db)
     if (__atomic_sub_fetch(&db->references, 1, __ATOMIC_ACQ_REL) != 0) return;
     if (db->owner != NULL) db->owner->released(db->owner, db);
     lion_novelty_version_release(&db->view.speculative);
-    lion_novelty_version_release(&db->view.novelty);
+    if (!db->is_open) lion_novelty_version_release(&db->view.novelty);
     lion_root_drop((lion_root *)(uintptr_t)db->view.root);
     lion_schema_drop(db->schema);
     lion_db_drop(db->unfiltered);
@@ -62,6 +62,7 @@ void lion_db_drop(lion_db *db)
 
 lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *error)
 {
+    LION_ASSERT(!db->is_open);
     lion_db *copy = lion_alloc(sizeof *copy);
     if (copy == NULL) return lion_fail_memory(error);
     *copy = *db;

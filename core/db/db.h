@@ -23,6 +23,7 @@ struct lion_db {
     uint64_t branch;          /* unique for each speculative line; 0 for values of a connection */
     struct lion_db *unfiltered; /* kept; what filters are given; NULL: itself */
     struct lion_db_owner *owner; /* of the connection: told when the value goes (see db_owner) */
+    bool is_open;             /* novelty's version is not sealed: the writer's own, until its next apply */
     uint32_t is_extended;     /* atomic: a `with` took over the end of its speculative novelty */
 };
 

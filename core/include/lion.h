@@ -618,6 +618,7 @@ typedef struct lion_tx_options {
     int64_t now_ms; /* the transactor's clock, 0: the wall's */
     bool has_id;    /* a retry-safe transaction: the same id again answers the first one's report */
     uint8_t id[16];
+    bool without_values; /* db_before and db_after of the report are NULL: cheaper where many commit together */
     uint32_t datoms_max;     /* 0: LION_TX_DATOMS_MAX; lion/transaction-too-large */
     uint32_t expansions_max; /* calls of functions; 0: LION_TX_EXPANSIONS_MAX (lion/limit) */
 } lion_tx_options;
@@ -626,7 +627,8 @@ typedef struct lion_tx_options {
 typedef struct lion_transacting lion_transacting;
 
 /* The whole of it, for transactions that call no functions of the host (unsupported, lion/not-found else).
- * Durable when it returns. *transacting_out, to be closed, holds the report; NULL: nobody wants it. */
+ * Durable when it returns. *transacting_out, to be closed, holds the report; NULL: nobody wants it (then it is
+ * without_values). */
 LION_API lion_status lion_transact(lion_transacting **transacting_out, lion_connection *connection,
                                    const lion_form *ops, const lion_tx_options *options,
                                    lion_error *error);

@@ -208,6 +208,60 @@ static void from_many_threads(void **state)
     close_database(connection);
 }
 
+/* Some of the transactions of a group have values, some have none, one changes the schema, one fails. */
+static void *write_mixed(void *argument)
+{
+    lion_connection *connection = argument;
+    static int next = 1000;
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    for (int i = 0; i < EACH; i++) {
+        int k = __atomic_add_fetch(&next, 1, __ATOMIC_RELAXED);
+        char text[160];
+        lion_tx_options options = { .without_values = k % 3 != 0 };
+        if (k % 40 == 7)
+            snprintf(text, sizeof text, "[{:db/ident :v/more%d :db/valueType :db.type/long :db/cardinality :db.cardinality/one}"
+                                        " {:v/k %d}]", k, k);
+        else
+            snprintf(text, sizeof text, "[{:v/k %d :v/x \"x%d\"}]", k, k);
+        lion_form form = edn(&arena, text);
+        lion_transacting *transacting = NULL;
+        lion_error error = { 0 };
+        if (lion_transact(&transacting, connection, &form, &options, &error) != LION_OK) fail_msg("%s", error.message);
+        const lion_report *report = lion_transacting_report(transacting);
+        assert_int_equal(report->db_after == NULL, options.without_values);
+        if (report->db_after != NULL) {
+            assert_int_equal(report->db_after->basis_t, report->transaction.t);
+            assert_true(report->db_before->basis_t < report->transaction.t);
+        }
+        lion_transacting_close(transacting);
+        form = edn(&arena, "[{:v/k 1 :v/x 5}]"); /* a long is no string */
+        assert_int_equal(lion_transact(NULL, connection, &form, NULL, &error), LION_FAILED);
+        assert_string_equal(error.code, "db.error/wrong-type-for-attribute");
+    }
+    lion_arena_deinit(&arena);
+    return NULL;
+}
+
+static void groups_of_all_kinds(void **state)
+{
+    (void)state;
+    lion_connection *connection = open_database("mem:");
+    transact(connection, schema);
+    uint64_t before = count_of(connection, "v/k");
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_mixed, connection), 0);
+    for (int i = 0; i < 5; i++) {
+        index_now(connection);
+        count_of(connection, "v/k");
+    }
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(count_of(connection, "v/k"), before + THREADS * EACH);
+    assert_int_equal(count_transactions(connection, 1) > THREADS * EACH, 1);
+    close_database(connection);
+}
+
 static int is_enough; /* atomic */
 
 static void *write_until_enough(void *argument)
@@ -254,6 +308,7 @@ int main(void)
         cmocka_unit_test(in_memory),           cmocka_unit_test(on_a_file),
         cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
         cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
+        cmocka_unit_test(groups_of_all_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
