@@ -108,7 +108,10 @@ function App:require(name)
   self.loading[name] = true
   local ok, value = xpcall(chunk, debug.traceback, name)
   self.loading[name] = nil
-  if not ok then fail("lion/module", tostring(value)) end
+  if not ok then -- what a module below it said stands as it is
+    if type(value) == "table" and value.code then error(value, 0) end
+    fail("lion/module", tostring(value))
+  end
   if value == nil then value = true end
   self.modules[name] = value
   return value
