@@ -1,4 +1,4 @@
-/* connection.c - handles, and the registry that lets one process open a database twice. */
+/* connection.c - handles on open databases. */
 #include "connection/connection.h"
 
 #include <errno.h>
@@ -9,10 +9,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "connection/database.h"
-
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static lion_database *registry;
+#include "connection/registry.h"
 
 static char *copy_text(const char *text)
 {
@@ -50,47 +47,6 @@ static lion_status canonical_path(char **key_out, const char *path, lion_error *
     return LION_OK;
 }
 
-static lion_database *find(const char *key)
-{
-    for (lion_database *database = registry; database != NULL; database = database->next)
-        if (database->key != NULL && strcmp(database->key, key) == 0) return database;
-    return NULL;
-}
-
-static void forget(lion_database *database)
-{
-    for (lion_database **link = &registry; *link != NULL; link = &(*link)->next) {
-        if (*link != database) continue;
-        *link = database->next;
-        return;
-    }
-}
-
-/* key NULL: private. Takes key. Holds the registry's lock while opening, so that two openings of one file meet. */
-static lion_status open_shared(lion_database **database_out, char *key, const char *path,
-                               const lion_connection_options *options, lion_error *error)
-{
-    lion_status status = LION_OK;
-    pthread_mutex_lock(&registry_lock);
-    lion_database *database = key == NULL ? NULL : find(key);
-    if (database == NULL) {
-        status = lion_database_open(&database, path, options, error);
-        if (status == LION_OK) {
-            database->key = key;
-            key = NULL;
-            database->next = registry;
-            registry = database;
-        }
-    }
-    if (status == LION_OK) {
-        database->handles++;
-        *database_out = database;
-    }
-    pthread_mutex_unlock(&registry_lock);
-    lion_free(key);
-    return status;
-}
-
 static lion_status open_uri(lion_database **database_out, const char *uri,
                             const lion_connection_options *options, lion_error *error)
 {
@@ -98,16 +54,14 @@ static lion_status open_uri(lion_database **database_out, const char *uri,
         char *key = uri[4] == 0 ? NULL : copy_text(uri);
         if (uri[4] != 0 && key == NULL) return lion_fail_memory(error);
         if (key != NULL && options->no_create) {
-            pthread_mutex_lock(&registry_lock);
-            bool is_there = find(key) != NULL;
-            pthread_mutex_unlock(&registry_lock);
-            if (!is_there) {
-                lion_free(key);
+            *database_out = lion_registry_join(key);
+            lion_free(key);
+            if (*database_out == NULL)
                 return lion_fail(error, LION_NOT_FOUND, "lion/not-found",
                                  "there is no database %s in this process", uri);
-            }
+            return LION_OK;
         }
-        return open_shared(database_out, key, NULL, options, error);
+        return lion_registry_open(database_out, key, NULL, options, error);
     }
     char *key = NULL;
     lion_status status = canonical_path(&key, uri, error);
@@ -117,7 +71,7 @@ static lion_status open_uri(lion_database **database_out, const char *uri,
         lion_free(key);
         return lion_fail_memory(error);
     }
-    status = open_shared(database_out, key, path, options, error);
+    status = lion_registry_open(database_out, key, path, options, error);
     lion_free(path);
     return status;
 }
@@ -156,10 +110,7 @@ lion_status lion_connection_join(lion_connection **connection_out, const char *u
     if (connection == NULL || copy == NULL || key == NULL) {
         status = lion_fail_memory(error);
     } else {
-        pthread_mutex_lock(&registry_lock);
-        connection->database = find(key);
-        if (connection->database != NULL) connection->database->handles++;
-        pthread_mutex_unlock(&registry_lock);
+        connection->database = lion_registry_join(key);
         status = connection->database != NULL ? LION_OK : LION_ABSENT;
     }
     lion_free(key);
@@ -176,14 +127,7 @@ lion_status lion_connection_join(lion_connection **connection_out, const char *u
 lion_status lion_connection_close(lion_connection *connection, lion_error *error)
 {
     if (connection == NULL) return LION_OK;
-    lion_database *database = connection->database;
-    lion_status status = LION_OK;
-    pthread_mutex_lock(&registry_lock);
-    if (--database->handles == 0) {
-        forget(database);
-        status = lion_database_close(database, error);
-    }
-    pthread_mutex_unlock(&registry_lock);
+    lion_status status = lion_registry_leave(connection->database, error);
     lion_free(connection->uri);
     lion_free(connection);
     return status;

@@ -208,6 +208,35 @@ static void from_many_threads(void **state)
     close_database(connection);
 }
 
+static void *open_and_close(void *argument)
+{
+    for (int i = 0; i < 12; i++) {
+        lion_connection *connection = open_database(argument);
+        if (count_of(connection, "db/ident") == 0) fail_msg("nothing there");
+        close_database(connection);
+    }
+    return NULL;
+}
+
+/* One file is opened and closed by several threads, and another one too: each opening finds it whole. */
+static void opened_and_closed_at_once(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/lion-connection-XXXXXX", paths[2][64], log[80];
+    assert_non_null(mkdtemp(folder));
+    pthread_t threads[4];
+    for (int i = 0; i < 2; i++) snprintf(paths[i], sizeof paths[i], "%s/%d.lion", folder, i);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, open_and_close, paths[i % 2]), 0);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(lion_connection_delete(paths[i], NULL), LION_OK);
+        snprintf(log, sizeof log, "%s-log", paths[i]);
+        unlink(log);
+    }
+    rmdir(folder);
+}
+
 /* Some of the transactions of a group have values, some have none, one changes the schema, one fails. */
 static void *write_mixed(void *argument)
 {
@@ -308,7 +337,7 @@ int main(void)
         cmocka_unit_test(in_memory),           cmocka_unit_test(on_a_file),
         cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
         cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
-        cmocka_unit_test(groups_of_all_kinds),
+        cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(opened_and_closed_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
