@@ -28,26 +28,6 @@ static uint64_t next_branch(void)
     return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
 }
 
-/* The novelty to add to: the value's own if nobody extended it yet, else a copy, else a new one. */
-static lion_status take_novelty(lion_novelty **novelty_out, bool *is_shared_out, lion_db *db,
-                                const lion_tx_result *result, lion_error *error)
-{
-    *is_shared_out = false;
-    const lion_novelty_version *speculative = &db->view.speculative;
-    if (speculative->novelty == NULL) {
-        lion_novelty_options options = { 0 };
-        if (result->transaction.datom_count < SPECULATIVE_DATOMS)
-            options.reserve_size = SPECULATIVE_SIZE;
-        return lion_novelty_new(novelty_out, &options, error);
-    }
-    if (__atomic_exchange_n(&db->is_extended, 1, __ATOMIC_ACQ_REL) == 0) {
-        *novelty_out = lion_novelty_keep(speculative->novelty);
-        *is_shared_out = true;
-        return LION_OK;
-    }
-    return lion_novelty_rest(novelty_out, speculative, 0, error);
-}
-
 lion_status lion_db_fill_avet(lion_novelty *novelty, const lion_db *db, uint32_t a,
                               lion_arena *arena, lion_error *error)
 {
@@ -70,6 +50,73 @@ lion_status lion_db_fill_avet(lion_novelty *novelty, const lion_db *db, uint32_t
         status = lion_novelty_add_avet(novelty, datoms, batch.count, error);
     }
     return status < 0 ? status : LION_OK;
+}
+
+/* All datoms of an attribute in one order, past ones too. */
+static lion_status count_all(uint64_t *count_out, const lion_view *view, lion_index order, uint32_t a,
+                             lion_arena *arena, lion_error *error)
+{
+    lion_key key = { .datom = { .a = a }, .parts = 1 };
+    return lion_view_count(count_out, view, order, &key, arena, error);
+}
+
+/* A copy is made of transactions, which do not tell what was filled into AVET beside them. */
+static lion_status refill_avet(lion_novelty *copy, const lion_db *db, lion_arena *arena, lion_error *error)
+{
+    lion_view view;
+    lion_db_plain_view(&view, db);
+    view.is_history = true;
+    view.speculative = lion_novelty_peek(copy);
+    uint32_t count = 0;
+    const lion_attribute *const *attributes = lion_schema_attributes(db->schema, &count);
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < count; i++) {
+        if (!attributes[i]->is_in_avet) continue;
+        uint64_t all = 0, indexed = 0;
+        status = count_all(&all, &view, LION_AEVT, attributes[i]->id, arena, error);
+        if (status == LION_OK)
+            status = count_all(&indexed, &view, LION_AVET, attributes[i]->id, arena, error);
+        if (status == LION_OK && indexed < all)
+            status = lion_db_fill_avet(copy, db, attributes[i]->id, arena, error);
+        view.speculative = lion_novelty_peek(copy);
+    }
+    return status;
+}
+
+static lion_status copy_speculative(lion_novelty **novelty_out, const lion_db *db, lion_error *error)
+{
+    lion_novelty *copy = NULL;
+    lion_status status = lion_novelty_rest(&copy, &db->view.speculative, 0, error);
+    if (status < 0) return status;
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    status = refill_avet(copy, db, &arena, error);
+    lion_arena_deinit(&arena);
+    if (status < 0)
+        lion_novelty_drop(copy);
+    else
+        *novelty_out = copy;
+    return status;
+}
+
+/* The novelty to add to: the value's own if nobody extended it yet, else a copy, else a new one. */
+static lion_status take_novelty(lion_novelty **novelty_out, bool *is_shared_out, lion_db *db,
+                                const lion_tx_result *result, lion_error *error)
+{
+    *is_shared_out = false;
+    const lion_novelty_version *speculative = &db->view.speculative;
+    if (speculative->novelty == NULL) {
+        lion_novelty_options options = { 0 };
+        if (result->transaction.datom_count < SPECULATIVE_DATOMS)
+            options.reserve_size = SPECULATIVE_SIZE;
+        return lion_novelty_new(novelty_out, &options, error);
+    }
+    if (__atomic_exchange_n(&db->is_extended, 1, __ATOMIC_ACQ_REL) == 0) {
+        *novelty_out = lion_novelty_keep(speculative->novelty);
+        *is_shared_out = true;
+        return LION_OK;
+    }
+    return copy_speculative(novelty_out, db, error);
 }
 
 static lion_status apply(lion_novelty *novelty, const lion_db *db, const lion_tx_result *result,

@@ -65,5 +65,17 @@ for _, place in ipairs { "memory", "a file" } do
       assert.equal(ids[2], db:q(QUERY))
       conn:close()
     end)
+
+    it("in each of several values made from a speculative one", function()
+      local conn = new()
+      conn:request_index()
+      local base = conn:db():with(SWITCH).db_after
+      local one = base:with({ { ["v/k"] = "k4" } }).db_after
+      local other = base:with({ { ["v/k"] = "k5" } }).db_after
+      assert.same({ "k1", "k2", "k3", "k4" }, keys(one))
+      assert.same({ "k1", "k2", "k3", "k5" }, keys(other))
+      assert.same({ "k1", "k2", "k3" }, keys(base))
+      conn:close()
+    end)
   end)
 end
