@@ -187,7 +187,8 @@ lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, 
 
 lion_status lion_connection_index(int64_t *t_out, lion_connection *connection, lion_error *error)
 {
-    lion_status status = lion_database_index_wait(connection->database, error);
+    lion_status status = lion_database_check_reentry(connection->database, "ask for an index job", error);
+    if (status == LION_OK) status = lion_database_index_wait(connection->database, error);
     if (status < 0) return status;
     /* The published value may have been made before the job ended: the applied one stands on the new root. */
     pthread_mutex_lock(&connection->database->writer);
@@ -201,7 +202,8 @@ lion_status lion_connection_stats_read(lion_connection_stats *stats_out, lion_co
 {
     lion_database *database = connection->database;
     lion_store_stats store = { 0 };
-    lion_status status = lion_store_stats_read(&store, database->store, error);
+    lion_status status = lion_database_check_reentry(database, "ask for statistics", error);
+    if (status == LION_OK) status = lion_store_stats_read(&store, database->store, error);
     if (status < 0) return status;
     pthread_mutex_lock(&database->state);
     lion_db *db = lion_db_keep(database->published);

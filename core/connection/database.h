@@ -30,6 +30,8 @@ typedef struct lion_database {
 
     lion_queue queue;            /* of those who transact: the one whose turn it is takes `writer` */
     pthread_mutex_t writer;      /* held from the opening of a transaction until it is applied */
+    pthread_t writing_thread;    /* who transacts, while is_transacting */
+    bool is_transacting;         /* atomic */
     lion_db *applied;            /* kept */
     lion_novelty *novelty;       /* kept: the one the next transaction is applied to */
     uint64_t applied_sequence;   /* tail sequence of applied */
@@ -95,6 +97,9 @@ lion_status lion_database_index_once(lion_database *database, bool is_last, lion
 void *lion_database_indexer_main(void *database);
 /* Ask for a job and wait for its end. */
 lion_status lion_database_index_wait(lion_database *database, lion_error *error);
+/* Is the calling thread in the middle of a transaction (in a function that this calls)? To wait for the writer then
+ * would be to wait for itself. forbidden, lion/not-allowed; `what` may not be done there. */
+lion_status lion_database_check_reentry(const lion_database *database, const char *what, lion_error *error);
 /* Is there room in novelty, so that nobody has to wait? Holder of `writer`. */
 bool lion_database_has_room(const lion_database *database);
 /* Slow a writer down while novelty is too large; busy when it stays so. */

@@ -35,14 +35,18 @@ struct lion_transacting {
 
 static void become_writer(lion_transacting *transacting)
 {
+    lion_database *database = transacting->database;
     transacting->is_writer = true;
-    pthread_mutex_lock(&transacting->database->writer);
+    pthread_mutex_lock(&database->writer);
+    __atomic_store_n(&database->writing_thread, pthread_self(), __ATOMIC_RELAXED);
+    __atomic_store_n(&database->is_transacting, true, __ATOMIC_RELEASE);
 }
 
 static void release_writer(lion_transacting *transacting)
 {
     if (!transacting->is_writer) return;
     transacting->is_writer = false;
+    __atomic_store_n(&transacting->database->is_transacting, false, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&transacting->database->writer);
     lion_queue_leave(&transacting->database->queue);
 }
@@ -131,19 +135,32 @@ lion_status lion_transacting_open(lion_transacting **transacting_out, lion_conne
         return lion_fail(error, LION_FORBIDDEN, "lion/read-only",
                          "%s was opened with read_only: connect without it to transact",
                          connection->uri);
+    lion_status status = lion_database_check_reentry(database, "transact", error);
+    if (status < 0) return status;
     lion_transacting *transacting = lion_zalloc(sizeof *transacting);
     if (transacting == NULL) return lion_fail_memory(error);
     transacting->database = database;
     transacting->ops = ops;
     if (options != NULL) transacting->options = *options;
     lion_arena_init(&transacting->arena, 0);
-    lion_status status = enter(transacting, error);
+    status = enter(transacting, error);
     if (status < 0) {
         lion_transacting_close(transacting);
         return status;
     }
     *transacting_out = transacting;
     return LION_OK;
+}
+
+/* Only the thread itself can find its own name here, so a race with others is none. */
+lion_status lion_database_check_reentry(const lion_database *database, const char *what, lion_error *error)
+{
+    if (!__atomic_load_n(&database->is_transacting, __ATOMIC_ACQUIRE)) return LION_OK;
+    pthread_t writing = __atomic_load_n(&database->writing_thread, __ATOMIC_RELAXED);
+    if (!pthread_equal(writing, pthread_self())) return LION_OK;
+    return lion_fail(error, LION_FORBIDDEN, "lion/not-allowed",
+                     "a transaction of this database is under way here: a function that it calls cannot %s; "
+                     "let it return tx data", what);
 }
 
 /* ---- commit ---- */

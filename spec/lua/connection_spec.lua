@@ -112,6 +112,28 @@ describe("A connection", function()
   end)
 end)
 
+describe("A transaction function", function()
+  for _, case in ipairs {
+    { "transact", function(conn) conn:transact { { ["v/k"] = "x" } } end },
+    { "ask for an index job", function(conn) conn:request_index() end },
+    { "ask for statistics", function(conn) conn:stats() end },
+  } do
+    it("cannot " .. case[1] .. " on its own database: it would wait for itself", function()
+      local conn = lion.connect "mem:"
+      conn:transact(lion.schema { v = { k = "string" } })
+      local ok, err = pcall(conn.transact, conn, { { function()
+        case[2](conn)
+        return {}
+      end } })
+      assert.is_false(ok)
+      assert.equal("lion/not-allowed", err.code)
+      conn:transact { { ["v/k"] = "after" } }
+      assert.equal(1, conn:db():count("aevt", "v/k"))
+      conn:close()
+    end)
+  end
+end)
+
 describe("Listeners", function()
   it("hear of every transaction in order, their own and others'", function()
     local a, b = lion.connect "mem:heard", lion.connect "mem:heard"
