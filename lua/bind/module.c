@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/memory.h"
+#include "bind/state.h"
 
 static char slots_key; /* its address keys the table of lion_bind_slot in the registry */
 
@@ -97,6 +99,15 @@ int lion_bind_fail(lua_State *L, lion_category category, const char *code, const
     return lion_bind_raise(L, &error);
 }
 
+/* ---- cancelling ---- */
+
+volatile int lion_lua_is_cancelled;
+
+int lion_lua_raise_cancelled(lua_State *L)
+{
+    return lion_bind_fail(L, LION_INTERRUPTED, "lion/cancelled", "interrupted");
+}
+
 /* ---- links ---- */
 
 void lion_bind_link_add(lion_bind_link *link, lion_bind_conn *conn, void (*release)(void *owner),
@@ -138,6 +149,19 @@ static int setup(lua_State *L)
     return 0;
 }
 
+/* hash(text) → XXH3 of 128 bits, in hexadecimal digits */
+static int hash(lua_State *L)
+{
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    lion_hash128 hash = lion_hash_128(text, size);
+    char digits[33];
+    snprintf(digits, sizeof digits, "%016llx%016llx", (unsigned long long)hash.high,
+             (unsigned long long)hash.low);
+    lua_pushlstring(L, digits, 32);
+    return 1;
+}
+
 static int function_of(lua_State *L)
 {
     lion_bind_push_function(L, (int64_t)luaL_checknumber(L, 1));
@@ -147,6 +171,7 @@ static int function_of(lua_State *L)
 static const luaL_Reg module_functions[] = {
     { "setup", setup },
     { "now_ms", now_ms },
+    { "hash", hash },
     { "function_of", function_of },
     { NULL, NULL },
 };

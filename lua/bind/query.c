@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bind/state.h"
 #include "query/ir.h"
 
 #define QUERY_TYPE "lion.query"
@@ -108,6 +109,7 @@ static int query_open(lua_State *L)
         .limit = option(L, "limit", -1),
         .offset = option(L, "offset", 0),
         .statistics = option(L, "statistics", 0) != 0,
+        .is_cancelled = &lion_lua_is_cancelled,
     };
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_RUN);
     lion_query_input *inputs =

@@ -8,4 +8,10 @@
 /* NULL: out of memory. The caller closes it. Honours LION_JIT=off. */
 lua_State *lion_lua_new(void);
 
+/* Non-zero: queries and steps under way in any state of the process stop with lion/cancelled. Signal handlers may
+ * set it; whoever sets it clears it. */
+extern volatile int lion_lua_is_cancelled;
+/* Raise interrupted, lion/cancelled. Does not return. */
+int lion_lua_raise_cancelled(lua_State *L);
+
 #endif

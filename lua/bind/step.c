@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "bind/state.h"
 
 #define STEP_TYPE "lion.step"
 
@@ -85,6 +86,7 @@ lion_bind_step *lion_bind_step_check(lua_State *L, int index, int kind)
                        "the connection was closed in the middle of this");
     if (kind != 0 && step->kind != kind)
         lion_bind_fail(L, LION_FAULT, "lion/fault", "a step of another kind");
+    if (lion_lua_is_cancelled != 0) lion_lua_raise_cancelled(L);
     return step;
 }
 

@@ -6,6 +6,7 @@
 
 #include "bind/state.h"
 #include "module.h"
+#include "terminal.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2 };
 
@@ -93,6 +94,10 @@ int main(int count, char **arguments)
     lua_getfield(L, -1, "preload");
     lua_pushcfunction(L, luaopen_ions_dev);
     lua_setfield(L, -2, "ions.dev");
+    lua_pushcfunction(L, luaopen_lion_terminal);
+    lua_setfield(L, -2, "lion.terminal");
+    lua_pushcfunction(L, luaopen_lion_line);
+    lua_setfield(L, -2, "lion.line");
     lua_settop(L, 0);
     int code = dispatch(L, count - 1, arguments + 1);
     lua_close(L);

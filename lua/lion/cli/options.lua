@@ -56,10 +56,10 @@ end
 --- Is this stream a terminal that wants colours? NO_COLOR is honoured.
 function options.wants_color()
   if os.getenv "NO_COLOR" or os.getenv "TERM" == "dumb" then return false end
-  return os.execute "test -t 1" == 0
+  return require("lion.terminal").is_terminal(1)
 end
 
 --- Is standard error a terminal (progress is shown)?
-function options.shows_progress() return os.execute "test -t 2" == 0 end
+function options.shows_progress() return require("lion.terminal").is_terminal(2) end
 
 return options

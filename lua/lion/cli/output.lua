@@ -28,10 +28,29 @@ local function cut(text, limit)
   return table.concat(kept) .. "…"
 end
 
-local COLUMN_MAX = 60
+local COLUMN_MAX, COLUMN_MIN, GAP = 60, 6, 2
+
+-- Take from the widest column, again and again, until all of them fit into the window.
+local function fit(widths, window)
+  local total = -GAP
+  for _, w in ipairs(widths) do
+    total = total + w + GAP
+  end
+  while total > window do
+    local widest = 1
+    for k, w in ipairs(widths) do
+      if w > widths[widest] then widest = k end
+    end
+    if widths[widest] <= COLUMN_MIN then return end
+    widths[widest], total = widths[widest] - 1, total - 1
+  end
+end
 
 --- Rows (arrays) under headings.
-function output.grid(headings, rows)
+-- @tparam table headings
+-- @tparam table rows
+-- @tparam[opt] number window how wide it may be; without it a column is cut at 60 characters
+function output.grid(headings, rows, window)
   local widths, lines = {}, {}
   local texts = {}
   for k, heading in ipairs(headings) do
@@ -40,13 +59,15 @@ function output.grid(headings, rows)
   for i, row in ipairs(rows) do
     texts[i] = {}
     for k = 1, #headings do
-      texts[i][k] = cut(cell(row[k]), COLUMN_MAX)
+      texts[i][k] = cut(cell(row[k]), window or COLUMN_MAX)
       widths[k] = math.max(widths[k], width(texts[i][k]))
     end
   end
+  if window then fit(widths, window) end
   local function line(cells)
     local parts = {}
     for k, text in ipairs(cells) do
+      text = cut(text, widths[k])
       parts[k] = text .. (" "):rep(widths[k] - width(text))
     end
     return (table.concat(parts, "  "):gsub("%s+$", ""))
@@ -109,14 +130,27 @@ function writers.csv(shape, result)
   return table.concat(lines, "\r\n") .. "\r\n"
 end
 
-function writers.table(shape, result)
+--- The rows of a result, as arrays.
+function output.rows(shape, result)
   local rows = {}
   for i, row in ipairs(as_rows(shape.kind, result)) do
     rows[i] = row_values(row, shape.keys)
   end
-  return output.grid(shape.headings, rows)
-    .. ("%d %s\n"):format(#rows, #rows == 1 and "row" or "rows")
+  return rows
 end
+
+--- "1 row", "2 rows".
+function output.count(rows) return ("%d %s"):format(#rows, #rows == 1 and "row" or "rows") end
+
+function writers.table(shape, result)
+  local rows = output.rows(shape, result)
+  return output.grid(shape.headings, rows) .. output.count(rows) .. "\n"
+end
+
+--- A text cut to so many characters, on one line.
+output.cut = cut
+--- How many columns a text takes.
+output.width = width
 
 --- What a compiled query's result looks like: find kind, headings, keys.
 function output.shape(compiled)

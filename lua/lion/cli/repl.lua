@@ -1,15 +1,22 @@
 --- lion repl: Lua with a database at hand, EDN queries bare, words with a colon in front for the
 -- rest.
 local anomaly = require "lion.anomaly"
+local complete = require "lion.cli.complete"
 local edn = require "lion.edn"
 local options = require "lion.cli.options"
 local output = require "lion.cli.output"
+local prompt = require "lion.cli.prompt"
+local show = require "lion.cli.show"
+local terminal = require "lion.terminal"
 
 local repl = {
   summary = "A prompt: Lua with `conn` and `db` at hand; EDN queries may be typed bare.",
   usage = [[[URI]        (a scratch database in memory without one)
 
-  lion repl shop.lion]],
+  lion repl shop.lion
+
+Tab completes, the arrows bring back earlier lines (kept in LION_HISTORY, or lion/history below
+XDG_STATE_HOME), Ctrl-C drops a line or stops what runs, Ctrl-D ends.]],
 }
 
 local Session = {}
@@ -22,25 +29,17 @@ local HELP = [==[
   :explain QUERY        the plan of a query
   :as-of POINT          look at the past: a t, an instant, or "3 days ago"; :as-of now comes back
   :doc NAME             what an attribute is for
+  :revision             the application's revision that runs here
+  :rows N               how many rows of a result are shown
   :help   :quit
 ]==]
 
-local function show(self, result)
-  local kind = type(result)
-  if kind == "table" and type(result[1]) == "table" and result[1].a and result[1].e then
-    local rows = {}
-    for i, d in ipairs(result) do
-      rows[i] = { ("%.0f"):format(d.e), d.a, d.v, ("%.0f"):format(d.tx), tostring(d.added) }
-    end
-    self.write(output.grid({ "e", "a", "v", "tx", "added" }, rows))
-  elseif kind == "table" and getmetatable(result) == nil then
-    local ok, text = pcall(edn.write, result)
-    self.write((ok and text or tostring(result)) .. "\n")
-  elseif kind == "string" then
-    self.write(edn.write(result) .. "\n")
-  else
-    self.write(tostring(result) .. "\n")
-  end
+local ROWS_SHOWN = 50
+
+-- How much a result may take: the window, where there is one.
+function Session:screen()
+  local width = self.is_terminal and terminal.size() or 1000
+  return { width = width, rows = self.rows_shown }
 end
 
 local UNITS = {
@@ -77,7 +76,7 @@ function words.schema(self, prefix)
     end
   end
   table.sort(rows, function(a, b) return a[1] < b[1] end)
-  self.write(output.grid({ "attribute", "type", "cardinality", "unique" }, rows))
+  self.write(output.grid({ "attribute", "type", "cardinality", "unique" }, rows, self:screen().width))
 end
 
 function words.explain(self, text) self.write(self.env.db:explain(text).text .. "\n") end
@@ -93,6 +92,18 @@ function words.doc(self, name)
   self.write((doc and doc["db/doc"] or "no doc") .. "\n")
 end
 
+function words.revision(self)
+  self.write "there is none: this prompt is on a database, not on a node that runs an application\n"
+end
+
+function words.rows(self, text)
+  local count = tonumber(text)
+  if not count or count < 1 or count % 1 ~= 0 then
+    error(anomaly.new("incorrect", "lion/syntax", ":rows takes a number, not " .. edn.write(text)), 0)
+  end
+  self.rows_shown = count
+end
+
 function words.quit() return "quit" end
 
 -- The newest value, or the chosen point of the past.
@@ -104,7 +115,7 @@ end
 local function query(self, text)
   local compile = require "lion.query"
   local shape = output.shape(compile.compile(text))
-  self.write(output.write("table", shape, self.env.db:q(text)))
+  self.write(show.rows(shape.headings, output.rows(shape, self.env.db:q(text)), self:screen()))
 end
 
 local function lua(self, text)
@@ -114,9 +125,10 @@ local function lua(self, text)
   end
   if not chunk then error(anomaly.new("incorrect", "lion/syntax", message), 0) end
   setfenv(chunk, self.env)
+  if self.is_terminal then jit.off(chunk, true) end -- Ctrl-C reaches interpreted loops alone
   local results = { chunk() }
   for i = 1, #results do
-    show(self, results[i])
+    self.write(show.value(results[i], self:screen()))
   end
 end
 
@@ -155,49 +167,39 @@ function Session:take(text)
 end
 
 local function make_env(conn)
-  local env = setmetatable({ conn = conn, db = conn:db(), lion = require "lion" }, { __index = _G })
-  return env
+  return setmetatable({ conn = conn, db = conn:db(), lion = require "lion" }, { __index = _G })
 end
 
 --- A session on a connection; `write` takes text.
-function repl.session(conn, write)
-  return setmetatable({ env = make_env(conn), write = write }, Session)
+function repl.session(conn, write, is_terminal)
+  return setmetatable({
+    env = make_env(conn),
+    words = words,
+    write = write,
+    is_terminal = is_terminal,
+    rows_shown = is_terminal and ROWS_SHOWN or math.huge,
+  }, Session)
 end
 
-local function read_input(prompt_more, read)
-  local text = read()
-  while text and text:sub(1, 1) ~= ":" and repl.is_open(text) do
-    prompt_more()
-    local more = read()
-    if not more then break end
-    text = text .. "\n" .. more
-  end
-  return text
-end
-
--- Line editing and history where the program has an editor, plain lines elsewhere.
-local function line_reader(is_terminal)
-  local found, editor = pcall(require, "lion.line")
-  if found and is_terminal then
-    local prompt = "lion> "
-    return function()
-      local text = editor.read(prompt)
-      prompt = "lion> "
-      return text
-    end, function() prompt = "  ... " end
-  end
-  local function prompt(text)
-    if is_terminal then
-      io.stdout:write(text)
+-- Take input after input. Whether something went wrong.
+local function converse(session, reader)
+  local failed = false
+  local function begin_line(is_first) session.is_continued = not is_first end
+  while true do
+    local text = prompt.input(reader, repl.is_open, begin_line)
+    if text == nil then return failed end
+    if text then
+      reader.remember(text)
+      local ok, result = terminal.interruptible(session.take, session, text)
       io.stdout:flush()
+      if not ok then
+        failed = true
+        io.stderr:write(tostring(anomaly.wrap(result)), "\n")
+      elseif result == "quit" then
+        return failed
+      end
     end
   end
-  local next_prompt = "lion> "
-  return function()
-    prompt(next_prompt)
-    next_prompt = "lion> "
-    return io.read "*l"
-  end, function() next_prompt = "  ... " end
 end
 
 function repl.run(args)
@@ -205,7 +207,11 @@ function repl.run(args)
   if #given > 1 then options.misuse("one database is needed: lion repl [URI]") end
   local lion = require "lion"
   local conn = given[1] and require("lion.cli.q").open(given[1]) or lion.connect "mem:"
-  local is_terminal = os.execute "test -t 0" == 0
+  local session
+  local reader, is_terminal = prompt.reader(
+    function(before) return complete.answer(session, before, session:screen().width) end
+  )
+  session = repl.session(conn, function(text) io.stdout:write(text) end, is_terminal)
   if is_terminal then
     print(
       ("lion %s on %s — :help tells what can be typed"):format(
@@ -214,21 +220,8 @@ function repl.run(args)
       )
     )
   end
-  local session = repl.session(conn, function(text) io.stdout:write(text) end)
-  local read, more = line_reader(is_terminal)
-  local failed = false
-  while true do
-    local text = read_input(more, read)
-    if not text then break end
-    local ok, result = pcall(session.take, session, text)
-    if not ok then
-      failed = true
-      io.stderr:write(tostring(anomaly.wrap(result)), "\n")
-    elseif result == "quit" then
-      break
-    end
-  end
-  if is_terminal then io.stdout:write "\n" end
+  local failed = converse(session, reader)
+  reader.close()
   conn:close()
   return failed and not is_terminal and 1 or 0
 end
