@@ -1,7 +1,7 @@
 -- Bulk load of a package index through conn:transact, a thousand packages a transaction, durability full.
 --   lion run bench/load/load.lua INDEX FILE.lion FACTS
--- Prints what was timed: the transactions, and the closing that builds all trees. FACTS gets the same facts as
--- lines of e, a, v, tx (and whether v is a number) for the peers.
+-- Prints what was timed: the transactions, and the closing that builds all trees. FACTS gets the same
+-- facts as lines of e, a, v, tx (and whether v is a number) for the peers.
 local folder = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = folder .. "/../../examples/packages/?.lua;" .. package.path
 
