@@ -349,6 +349,30 @@ static int attribute_kind(lua_State *L)
     return 4;
 }
 
+/* first(db, id, attribute) → true, the value or nil; false: it takes a reading of datoms to tell (tuples, filtered values,
+ * histories). Without a step or a table: what entities are read by. */
+static int first(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    int64_t id = lion_bind_check_integer(L, 2, "an entity id");
+    size_t size;
+    const char *name = luaL_checklstring(L, 3, &size);
+    const lion_attribute *found =
+        lion_schema_attribute_named(db->schema, lion_slice_of(name, size));
+    if (found == NULL || found->type == LION_TYPE_TUPLE || db->is_history ||
+        db->view.filter_count > 0) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    lion_value value;
+    lion_error error;
+    if (lion_db_get(&value, db, id, &found->id, 1, &error) < 0) return lion_bind_raise(L, &error);
+    lua_pushboolean(L, 1);
+    if (value.type == LION_TYPE_NIL) return 1;
+    lion_bind_push_value(L, value, NULL); /* only tuples need scratch */
+    return 2;
+}
+
 /* ---- counts ---- */
 
 static const char *const index_names[] = { "eavt", "aevt", "avet", "vaet", NULL };
@@ -403,6 +427,7 @@ const luaL_Reg lion_bind_db_functions[] = {
     { "attribute", attribute },
     { "attributes", attributes },
     { "attribute_kind", attribute_kind },
+    { "first", first },
     { "count", count },
     { "indexed_distinct", indexed_distinct },
     { NULL, NULL },

@@ -39,6 +39,10 @@ end
 local function read_forward(db, id, name)
   local is_many, _, is_ref = core.attribute_kind(db.handle, name)
   if is_many == nil then return nil end
+  if not is_many then
+    local is_told, value = core.first(db.handle, id, name)
+    if is_told then return is_ref and value and referred(db, value) or value end
+  end
   local found = {}
   for datom in db:datoms("eavt", id, name) do
     local v = datom[3]
