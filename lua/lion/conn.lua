@@ -44,6 +44,14 @@ local function number(options, name)
   return value
 end
 
+local function known_options()
+  local names = {}
+  for name in pairs(KNOWN) do names[#names + 1] = name end
+  for name in pairs(NUMBERS) do names[#names + 1] = name end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
 -- Options of lion.connect → those of the core, and the limits of queries.
 local function read_options(options)
   if options == nil then options = {} end
@@ -52,7 +60,12 @@ local function read_options(options)
   end
   for name in pairs(options) do
     if not KNOWN[name] and not NUMBERS[name] then
-      anomaly.incorrect("lion/syntax", "%s is no option of lion.connect", tostring(name))
+      anomaly.incorrect(
+        "lion/syntax",
+        "%s is no option of lion.connect (%s)",
+        tostring(name),
+        known_options()
+      )
     end
   end
   local durability = DURABILITY[options.durability or "full"]
@@ -203,18 +216,35 @@ function Conn:db()
   return db.wrap(core.conn_db(self.handle), self)
 end
 
---- Write a transaction, and wait until it is durable.
--- @param tx an array of operations, or EDN text
--- @tparam[opt] table options id (a uuid: the same id again writes nothing), timeout_ms
-function Conn:transact(tx, options)
-  if options ~= nil and type(options) ~= "table" then
+-- The id of a transaction, and the time by which its functions must have answered.
+local function transact_options(options)
+  if options == nil then return nil, nil end
+  if type(options) ~= "table" then
     anomaly.incorrect("lion/syntax", "transact's options are a table { id =, timeout_ms = }")
   end
-  local id = options and options.id
-  if id ~= nil and type(id) ~= "string" then
+  for name in pairs(options) do
+    if name ~= "id" and name ~= "timeout_ms" then
+      anomaly.incorrect(
+        "lion/syntax",
+        "%s is no option of transact (id, timeout_ms)",
+        tostring(name)
+      )
+    end
+  end
+  if options.id ~= nil and type(options.id) ~= "string" then
     anomaly.incorrect("lion/syntax", "a transaction's id is a uuid's text")
   end
-  local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), id))
+  local timeout = number(options, "timeout_ms")
+  return options.id, timeout and core.now_ms() + timeout
+end
+
+--- Write a transaction, and wait until it is durable.
+-- @param tx an array of operations, or EDN text
+-- @tparam[opt] table options id (a uuid: the same id again writes nothing), timeout_ms (a
+-- transaction whose functions take longer is given up)
+function Conn:transact(tx, options)
+  local id, deadline = transact_options(options)
+  local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), id), deadline)
   local report = core.report(step)
   report.db_before = db.wrap(report.db_before, self)
   report.db_after = db.wrap(report.db_after, self)

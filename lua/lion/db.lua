@@ -132,12 +132,21 @@ end
 
 -- ---- entities ---------------------------------------------------------------------------------
 
+local iterate
+
+-- A lookup ref's fact must pass the filters, whose functions the core cannot ask while it resolves.
+local function is_seen(self, lookup, id)
+  return iterate(self, INDEXES.eavt, { id, lookup[1], lookup[2] }, {})() ~= nil
+end
+
 --- The id of an entity given as id, ident or lookup ref; nil where there is none.
 function Db:entid(x)
   if x == nil then
     anomaly.incorrect("lion/syntax", "entid of nil: an id, an ident or a lookup ref is expected")
   end
-  return core.entid(self.handle, x)
+  local id = core.entid(self.handle, x)
+  if id and self.is_filtered and type(x) == "table" and not is_seen(self, x, id) then return nil end
+  return id
 end
 
 --- The newest ident of an entity, with its colon; nil where it has none.
@@ -216,7 +225,7 @@ end
 
 local NOTHING = {}
 
-local function iterate(self, number, components, options)
+function iterate(self, number, components, options)
   local step = core.cursor_open(self.handle, number, components, options)
   local owner = self -- keeps the filters' functions alive
   local buffer, at, filled = {}, 0, 0

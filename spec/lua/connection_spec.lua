@@ -134,6 +134,45 @@ describe("A transaction function", function()
   end
 end)
 
+describe("The options of transact", function()
+  local conn
+  before_each(function()
+    conn = lion.connect "mem:"
+    conn:transact(lion.schema { v = { k = { "string", unique = "identity" } } })
+  end)
+  after_each(function() conn:close() end)
+
+  it("are id and timeout_ms, and no others", function()
+    local err = raised(conn.transact, conn, { { ["v/k"] = "x" } }, { timeout = 5 })
+    assert.equal("incorrect", err.category)
+    assert.is_truthy(err.message:find "timeout_ms")
+  end)
+
+  it("give a transaction up whose functions take too long: nothing is written", function()
+    local function slow()
+      local start = os.clock()
+      while os.clock() - start < 0.05 do end
+      return { { ["v/k"] = "late" } }
+    end
+    assert.equal("lion/timeout", raised(conn.transact, conn, { { slow } }, { timeout_ms = 10 }).code)
+    assert.is_nil(conn:db():entid { "v/k", "late" })
+    conn:transact({ { ["v/k"] = "in time" } }, { timeout_ms = 1000 })
+    assert.is_number(conn:db():entid { "v/k", "in time" })
+  end)
+end)
+
+describe("A filtered value", function()
+  it("finds no entity by a lookup ref whose fact it hides", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { v = { k = { "string", unique = "identity" } } })
+    conn:transact { { ["v/k"] = "hidden" }, { ["v/k"] = "shown" } }
+    local db = conn:db():filter(function(_, d) return d.v ~= "hidden" end)
+    assert.is_nil(db:entid { "v/k", "hidden" })
+    assert.is_number(db:entid { "v/k", "shown" })
+    conn:close()
+  end)
+end)
+
 describe("Listeners", function()
   it("hear of every transaction in order, their own and others'", function()
     local a, b = lion.connect "mem:heard", lion.connect "mem:heard"

@@ -370,6 +370,9 @@ local function expression_ir(self, env, clause, outside)
     end
     if is_blank(call[i]) then fail_clause(self, clause, "_ has no value to call with") end
   end
+  if name == "get-else" and call[5] and call[5].kind == "nil" then
+    fail_clause(self, clause, "get-else takes a default that is not nil")
+  end
   check_bound(self, clause, call, 2, outside)
   local arguments = terms(self, env, call, 2, clause)
   if clause[2] then
@@ -672,6 +675,9 @@ end
 local function keys_of(parts, kind, count)
   local list = parts.keys or parts.strs or parts.syms
   if not list then return nil end
+  if parts.keys and (parts.strs or parts.syms) or parts.strs and parts.syms then
+    anomaly.incorrect("lion/syntax", "a query has one of :keys, :strs and :syms")
+  end
   if kind ~= "relation" and kind ~= "tuple" then
     anomaly.incorrect("lion/syntax", ":keys goes with a relation or a tuple find")
   end
