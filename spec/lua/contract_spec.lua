@@ -1,0 +1,35 @@
+-- What the contract refuses in passing: options that nobody knows, queries that say two things.
+local lion = require "lion"
+
+local function raised(fn, ...)
+  local ok, e = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.is_table(e)
+  assert.is_string(e.message)
+  return e
+end
+
+describe("An option of connect that nobody knows", function()
+  it("is refused with the list of the known ones", function()
+    local e = raised(lion.connect, "mem:", { durabilty = "none" })
+    assert.equal("incorrect", e.category)
+    assert.truthy(e.message:find("durabilty", 1, true))
+    assert.truthy(e.message:find("durability, ", 1, true))
+  end)
+end)
+
+describe("A query", function()
+  for name, text in pairs {
+    ["with two kinds of keys"] = "[:find ?e :keys a :strs b :where [?e :v/n]]",
+    ["with nil as the default of get-else"] =
+      "[:find ?x :where [?e :v/n] [(get-else $ ?e :v/n nil) ?x]]",
+  } do
+    it(name .. " is refused", function()
+      local conn = lion.connect "mem:"
+      conn:transact(lion.schema { v = { n = "long" } })
+      local db = conn:db()
+      assert.equal("incorrect", raised(function() return db:q(text) end).category)
+      conn:close()
+    end)
+  end
+end)
