@@ -1,6 +1,7 @@
 /* dev.c - the loop of `lion dev`: requests to the newest revision, a look at its files five times a second. */
 #include "dev.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,7 @@ int lion_dev_run(const lion_revision_options *options, const char *host, int por
         lion_revision_drop(self.revision);
         return 1;
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* a client that went away is an answer less, not the end of the process */
     start_handles(&self);
     int code = serve(&self, host, port);
     if (code != 0) stop(&self);

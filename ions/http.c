@@ -12,13 +12,14 @@
 
 #define LION_HTTP_HEADERS_MAX 128
 #define LION_HTTP_READ_SIZE 65536
+#define LION_HTTP_LINGER_MS 2000
 
 typedef struct bytes {
     char *data;
     size_t size, capacity;
 } bytes;
 
-typedef enum stage { STAGE_RECEIVING, STAGE_HANDLING, STAGE_STREAMING, STAGE_CLOSING } stage;
+typedef enum stage { STAGE_RECEIVING, STAGE_HANDLING, STAGE_STREAMING, STAGE_LINGERING, STAGE_CLOSING } stage;
 
 typedef struct connection connection;
 
@@ -39,6 +40,7 @@ struct lion_http_exchange {
 struct connection {
     uv_tcp_t tcp;
     uv_timer_t timer;
+    uv_shutdown_t shutdown;
     uint8_t open_handles;   /* tcp and timer: freed when both are closed */
     lion_http_server *server;
     connection *next, *previous;
@@ -143,6 +145,7 @@ typedef struct write_request {
 } write_request;
 
 static void receive_next(connection *self);
+static void linger(connection *self);
 
 static void on_written(uv_write_t *request, int status)
 {
@@ -152,8 +155,8 @@ static void on_written(uv_write_t *request, int status)
     bool ends = write->ends_exchange;
     free(write);
     if (self->stage == STAGE_CLOSING) return;
-    if (status < 0) connection_close(self);
-    else if (ends && self->closes_after_write) connection_close(self);
+    if (status < 0 || (ends && self->server->is_closing)) connection_close(self);
+    else if (ends && self->closes_after_write) linger(self);
     else if (ends) receive_next(self);
 }
 
@@ -340,7 +343,7 @@ static void on_timer(uv_timer_t *timer)
         refuse(self, 504, "the handler did not answer in time\n", true);
     } else if (self->stage == STAGE_RECEIVING && !self->is_fresh) {
         refuse(self, 408, "the request did not arrive in time\n", true);
-    } else if (self->stage == STAGE_RECEIVING) {
+    } else if (self->stage == STAGE_RECEIVING || self->stage == STAGE_LINGERING) {
         connection_close(self);
     }
 }
@@ -409,6 +412,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t size)
 static int on_headers_complete(llhttp_t *parser)
 {
     connection *self = owner_of(parser);
+    parser->upgrade = 0; /* no upgrades here: the request is answered as it is, and others may follow */
     if (parser->content_length > self->server->limits.body_size &&
         parser->content_length != UINT64_MAX && (parser->flags & F_CONTENT_LENGTH))
         return refuse_parse(self, 413);
@@ -525,10 +529,6 @@ static void parse_input(connection *self)
     size_t size = self->input.size;
     llhttp_errno_t code = llhttp_execute(&self->parser, self->input.data, size);
     size_t used = code == HPE_OK ? size : (size_t)(llhttp_get_error_pos(&self->parser) - self->input.data);
-    if (code == HPE_PAUSED_UPGRADE) { /* no upgrades here: the request is answered as it is */
-        llhttp_resume_after_upgrade(&self->parser);
-        code = HPE_PAUSED;
-    }
     if (code != HPE_OK && code != HPE_PAUSED) {
         set_reading(self, false);
         int status = self->refusal != 0 ? self->refusal : 400;
@@ -554,8 +554,23 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         connection_close(self);
         return;
     }
+    if (self->stage == STAGE_LINGERING) return; /* nobody reads it */
     self->input.size += (size_t)size;
     parse_input(self);
+}
+
+/* To close while input is unread is to reset the connection, and what the peer has not fetched by then, the answer, is
+ * lost. So our side ends first, and what still comes is dropped until the peer ends its own, or time is up. */
+static void linger(connection *self)
+{
+    self->stage = STAGE_LINGERING;
+    self->input.size = 0;
+    if (uv_shutdown(&self->shutdown, (uv_stream_t *)&self->tcp, NULL) != 0) {
+        connection_close(self);
+        return;
+    }
+    uv_timer_start(&self->timer, on_timer, LION_HTTP_LINGER_MS, 0);
+    set_reading(self, true);
 }
 
 static void receive_next(connection *self)
@@ -664,7 +679,8 @@ void lion_http_close(lion_http_server *server, void (*closed)(void *context), vo
     server->closed_context = context;
     for (connection *each = server->connections; each != NULL;) {
         connection *next = each->next;
-        if (each->stage == STAGE_RECEIVING && each->queued == 0) connection_close(each);
+        bool is_idle = each->stage == STAGE_RECEIVING && each->queued == 0;
+        if (is_idle || each->stage == STAGE_LINGERING) connection_close(each);
         each = next;
     }
     uv_close((uv_handle_t *)&server->tcp, on_listener_closed);

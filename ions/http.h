@@ -3,7 +3,8 @@
  * A request is handed over whole (headers and body within limits); its exchange must be answered exactly once,
  * now or later: by lion_http_respond, or by stream_begin, stream_piece…, stream_end. Keep-alive and pipelining:
  * requests of one connection are handed over one at a time, in order. Malformed and oversized input is answered
- * here (400, 408, 413, 414, 431) and never reaches the handler. One thread: the loop's. */
+ * here (400, 408, 413, 414, 431) and never reaches the handler. Upgrades are not offered: such a request is one like
+ * others. One thread: the loop's. The process must ignore SIGPIPE. */
 #ifndef LION_IONS_HTTP_H
 #define LION_IONS_HTTP_H
 

@@ -24,7 +24,7 @@ return {
     { "GET", "/", "tiny/home" }, { "GET", "/json", "tiny/data" }, { "POST", "/echo", "tiny/echo" },
     { "GET", "/boom", "tiny/boom" }, { "GET", "/nonsense", "tiny/nonsense" },
     { "GET", "/stream", "tiny/stream" }, { "GET", "/loop", "tiny/loop" },
-    { "GET", "/count", "tiny/count" },
+    { "GET", "/count", "tiny/count" }, { "GET", "/long", "tiny/long" },
   },
 }
 ]==]
@@ -43,6 +43,9 @@ function tiny.loop() while true do end end
 function tiny.double(n) return n * 2 end
 function tiny.stream()
   return { body = function() for i = 1, 3 do coroutine.yield("piece " .. i .. "\n") end end }
+end
+function tiny.long()
+  return { body = function() for _ = 1, 5000 do coroutine.yield(("x"):rep(1000)) end end }
 end
 function tiny.count()
   ion.connect():transact { { ["db/doc"] = "visit" } }
@@ -132,6 +135,16 @@ describe("lion dev", function()
       [[bash -c 'exec 3<>/dev/tcp/127.0.0.1/%s; printf "NONSENSE\r\n\r\n" >&3; timeout 5 cat <&3']]
     assert.truthy(shell(talk:format(port)):find "400")
     assert.truthy(get("/", "-H 'x: " .. ("a"):rep(70000) .. "'"):find "|431$")
+  end)
+  it("answers a request that offers an upgrade, and the next one of the connection", function()
+    local offer = ("-H 'Connection: Upgrade' -H 'Upgrade: h2c' '%s/'"):format(url)
+    assert.equal("hello one EUR|200hello one EUR|200", get("/", offer))
+  end)
+  it("outlives clients that go away in the middle of an answer", function()
+    for _ = 1, 5 do
+      shell(("curl -s -m 20 '%s/long' | head -c 10"):format(url))
+    end
+    assert.equal("hello one EUR|200", get "/")
   end)
   it("takes an edit, and keeps the old code when the new one does not load", function()
     write(folder .. "/tiny.lua", (MODULE:gsub("VERSION", "two")))
