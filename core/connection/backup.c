@@ -18,10 +18,18 @@
 
 static lion_status refuse_existing(const char *path, lion_error *error)
 {
+    char tail[4096];
     struct stat status;
-    if (stat(path, &status) != 0) return LION_OK;
-    return lion_fail(error, LION_CONFLICT, "lion/exists",
-                     "%s exists already: choose another path or remove it first", path);
+    if (stat(path, &status) == 0)
+        return lion_fail(error, LION_CONFLICT, "lion/exists",
+                         "%s exists already: choose another path or remove it first", path);
+    /* Transactions that are in no file yet, perhaps; an empty tail is what a clean close left. */
+    bool fits = snprintf(tail, sizeof tail, "%s-log", path) < (int)sizeof tail;
+    if (fits && stat(tail, &status) == 0 && status.st_size > 0)
+        return lion_fail(error, LION_CONFLICT, "lion/exists",
+                         "%s, a log tail without its file, exists: choose another path or move it away first",
+                         tail);
+    return LION_OK;
 }
 
 /* ---- files ---- */

@@ -1,6 +1,6 @@
 /* database.c - opening and closing what the handles share.
  *
- * A file is clean when its root says it has no tail; it then opens without touching the tail's file, and the
+ * A file is clean when its root says it has no tail; it then opens without changing the tail's file, and the
  * tail is made at the first write: first its file, then a root that says it exists, so at no moment does a root
  * promise a tail that was never there. */
 #include "connection/database.h"
@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -70,6 +71,61 @@ static lion_status commit_root(lion_database *database, const lion_root *root, b
     return status;
 }
 
+/* Whether something lies under the tail's name; an empty file is what a clean close leaves. */
+static lion_status look_for_tail(bool *is_there_out, const lion_database *database, lion_error *error)
+{
+    struct stat info;
+    if (stat(database->log_path, &info) != 0) {
+        if (errno != ENOENT) return lion_fail_errno(error, errno, database->log_path);
+        info.st_size = 0;
+    }
+    *is_there_out = info.st_size > 0;
+    return LION_OK;
+}
+
+/* LION_END: the tail holds nothing that the root does not cover. LION_OK: it does. */
+static lion_status find_news(const lion_database *database, const lion_root *root, lion_error *error)
+{
+    lion_log_options options = lion_database_log_options(database, root, false);
+    options.read_only = true;
+    options.first_t = -1; /* sequences decide */
+    options.root_generation = 0;
+    lion_log *log = NULL;
+    lion_status status = lion_log_open(&log, database->log_path, &options, error);
+    uint64_t sequence = 0;
+    int64_t t = 0;
+    lion_slice payload;
+    while (status == LION_OK) {
+        status = lion_log_replay(log, &t, &payload, &sequence, error);
+        if (status == LION_OK && sequence > root->log_sequence) break;
+    }
+    lion_log_close(log, false, NULL);
+    return status;
+}
+
+/* Beside a root without a tail lies what a death between two steps leaves: a tail that no root names yet, or one
+ * that is in the trees and not yet removed. Whatever else lies there holds what this file does not, so it is not
+ * ours to overwrite. */
+static lion_status check_stray_tail(const lion_database *database, const lion_root *root, lion_error *error)
+{
+    bool is_there = false;
+    lion_status status = look_for_tail(&is_there, database, error);
+    if (status < 0 || !is_there) return status;
+    lion_error why = { 0 };
+    status = find_news(database, root, &why);
+    if (status == LION_END) return LION_OK;
+    if (status == LION_OK)
+        return lion_fail_corrupt(error,
+                                 "\"%s\" holds transactions that are newer than \"%s\", which was closed without a "
+                                 "log tail; put the right two files together, or move the tail away",
+                                 database->log_path, database->path);
+    if (strcmp(why.code, "lion/corrupt") == 0)
+        return lion_fail_corrupt(error, "\"%s\" has no log tail, and what lies beside it is none of its: %s",
+                                 database->path, why.message);
+    if (error != NULL) *error = why;
+    return status;
+}
+
 lion_status lion_database_prepare_tail(lion_database *database, lion_error *error)
 {
     if (database->log != NULL) return LION_OK;
@@ -77,6 +133,8 @@ lion_status lion_database_prepare_tail(lion_database *database, lion_error *erro
     const lion_root *root = database->applied->view.root;
     lion_status status = LION_OK;
     if (!root->has_tail) {
+        status = check_stray_tail(database, root, error);
+        if (status < 0) return status;
         if (unlink(database->log_path) != 0 && errno != ENOENT)
             return lion_fail_errno(error, errno, "remove the old tail");
         lion_log_options options = lion_database_log_options(database, root, true);
@@ -102,9 +160,25 @@ lion_status lion_database_prepare_tail(lion_database *database, lion_error *erro
 
 /* ---- opening ---- */
 
+/* A tail whose file is gone: a new database in its place would have to overwrite it. */
+static lion_status check_orphan_tail(const lion_database *database, lion_error *error)
+{
+    bool is_there = false;
+    if (database->is_read_only || database->options.no_create) return LION_OK;
+    if (access(database->path, F_OK) == 0 || errno != ENOENT) return LION_OK;
+    lion_status status = look_for_tail(&is_there, database, error);
+    if (status < 0 || !is_there) return status;
+    return lion_fail_corrupt(error,
+                             "the log tail \"%s\" is there and its file \"%s\" is missing: put it back, or move "
+                             "the tail away to make a new database",
+                             database->log_path, database->path);
+}
+
 static lion_status open_store(lion_database *database, lion_error *error)
 {
     if (database->is_memory) return lion_store_open_memory(&database->store, error);
+    lion_status status = check_orphan_tail(database, error);
+    if (status < 0) return status;
     lion_store_options options = { .create = !database->options.no_create,
                                    .read_only = database->is_read_only,
                                    .map_size = database->options.map_size };
@@ -154,7 +228,8 @@ static lion_status recover(lion_database *database, lion_error *error)
 {
     const lion_root *root = database->applied->view.root;
     lion_status status = LION_OK;
-    if (root->has_tail || root->t == 0) {
+    if (!root->has_tail && !database->is_memory) status = check_stray_tail(database, root, error);
+    if (status == LION_OK && (root->has_tail || root->t == 0)) {
         status = lion_database_prepare_tail(database, error);
         if (status == LION_OK && root->has_tail) status = lion_recover_replay(database, error);
     }

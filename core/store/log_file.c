@@ -49,6 +49,13 @@ static bool is_sound_directory(const lion_log_directory *directory)
            directory->checksum == directory_checksum(directory);
 }
 
+/* Length of the name of the file that the tail lies beside: NAME.lion of NAME.lion-log. */
+static int beside(const char *path)
+{
+    size_t size = strlen(path), suffix = strlen("-log");
+    return (int)(size > suffix && strcmp(path + size - suffix, "-log") == 0 ? size - suffix : size);
+}
+
 /* The better of the two copies. */
 static lion_status read_directory(lion_log_file *log, const lion_log_options *options,
                                   lion_error *error)
@@ -73,15 +80,18 @@ static lion_status read_directory(lion_log_file *log, const lion_log_options *op
                          best->version);
     if (memcmp(best->database_id, options->database_id, sizeof best->database_id) != 0)
         return lion_fail_corrupt(error,
-                                 "\"%s\" is the log tail of another database than the file "
+                                 "\"%s\" is the log tail of another database than \"%.*s\" "
                                  "beside it; put the right two files together",
-                                 log->path);
+                                 log->path, beside(log->path), log->path);
     if (best->generation < options->root_generation || best->generation > options->generation)
         return lion_fail_corrupt(error,
-                                 "\"%s\" is of another time (opening %llu) than the file beside it "
+                                 "\"%s\" is of another time (opening %llu) than \"%.*s\" beside it "
                                  "(opening %llu); put the right two files together",
                                  log->path, (unsigned long long)best->generation,
-                                 (unsigned long long)options->root_generation);
+                                 beside(log->path), log->path,
+                                 (unsigned long long)(best->generation > options->generation
+                                                          ? options->generation
+                                                          : options->root_generation));
     if (best->extent_count == 0 || best->extent_count > LION_LOG_EXTENTS_MAX)
         return lion_fail_corrupt(error, "\"%s\" names %u extents", log->path, best->extent_count);
     log->directory = *best;
@@ -214,9 +224,9 @@ lion_status lion_log_file_open(lion_log_file *log, const char *path,
     if (errno != ENOENT) return lion_file_fail(error, errno, "open", path);
     if (options->create) return create(log, options, error);
     return lion_fail_corrupt(error,
-                             "the log tail \"%s\" is missing: its transactions are not in the "
-                             "file beside it yet; put it back or restore a backup",
-                             path);
+                             "the log tail \"%s\" is missing: its transactions are not in \"%.*s\" "
+                             "yet; put it back or restore a backup",
+                             path, beside(path), path);
 }
 
 void lion_log_file_close(lion_log_file *log)
