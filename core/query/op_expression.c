@@ -47,16 +47,7 @@ static lion_status caller_init(caller *self, lion_run *run, const lion_operator 
 /* An attribute is its ident to functions. */
 static lion_value as_ident(const caller *self, uint32_t argument, lion_value value)
 {
-    uint32_t var = self->terms[argument].index;
-    bool is_attribute = value.type == LION_TYPE_ATTRIBUTE || (lion_type_is_number(value.type) && self->expression.is_attribute[var]);
-    if (!is_attribute) return value;
-    lion_run *run = self->call.run;
-    for (uint32_t i = 0; i < run->ir->source_count; i++) {
-        lion_slice ident;
-        const lion_db *db = run->sources[i].db;
-        if (db != NULL && lion_schema_ident(&ident, db->schema, value.bits) == LION_OK) return lion_value_bytes(LION_TYPE_KEYWORD, ident);
-    }
-    return value;
+    return lion_run_shown(self->call.run, value, self->expression.is_attribute[self->terms[argument].index]);
 }
 
 static void load_row(caller *self, const lion_batch *batch, uint32_t row)

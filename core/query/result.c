@@ -135,14 +135,8 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
 
 static lion_value shown(const lion_result *self, uint32_t column, lion_value value)
 {
-    bool is_attribute = value.type == LION_TYPE_ATTRIBUTE || (self->elements[column].is_attribute && lion_type_is_number(value.type));
-    if (!is_attribute) return value;
-    for (uint32_t i = 0; i < self->ir->source_count; i++) {
-        lion_slice ident;
-        const lion_db *db = self->run->sources[i].db;
-        if (db != NULL && lion_schema_ident(&ident, db->schema, value.bits) == LION_OK) return lion_value_bytes(LION_TYPE_KEYWORD, ident);
-    }
-    return value.type == LION_TYPE_ATTRIBUTE ? lion_value_ref(value.bits) : value;
+    lion_value seen = lion_run_shown(self->run, value, self->elements[column].is_attribute);
+    return seen.type == LION_TYPE_ATTRIBUTE ? lion_value_ref(seen.bits) : seen; /* one without an ident */
 }
 
 /* ---- gathering ---- */

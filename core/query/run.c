@@ -15,6 +15,21 @@ lion_status lion_run_check(lion_run *run, lion_error *error)
     return lion_arena_check(&run->arena, error);
 }
 
+lion_value lion_run_shown(const lion_run *run, lion_value value, bool may_be_attribute)
+{
+    bool is_name = may_be_attribute && value.type == LION_TYPE_STRING;
+    bool is_id = value.type == LION_TYPE_ATTRIBUTE || (may_be_attribute && lion_type_is_number(value.type));
+    for (uint32_t i = 0; (is_name || is_id) && i < run->ir->source_count; i++) {
+        const lion_db *db = run->sources[i].db;
+        if (db == NULL) continue;
+        lion_slice ident = lion_value_slice(value);
+        bool is_found = is_name ? lion_schema_attribute_named(db->schema, ident) != NULL
+                                : lion_schema_ident(&ident, db->schema, value.bits) == LION_OK;
+        if (is_found) return lion_value_bytes(LION_TYPE_KEYWORD, ident);
+    }
+    return value;
+}
+
 lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, lion_slice text, lion_error *error)
 {
     *db_out = run->sources[source].db;

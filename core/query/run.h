@@ -35,6 +35,10 @@ lion_status lion_run_check(lion_run *run, lion_error *error);
 /* The database of a source, or incorrect where it is none. */
 lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, lion_slice text, lion_error *error);
 
+/* A value as users see it. What is an attribute, or any number or name where `may_be_attribute` (the variable stands
+ * in attribute position somewhere, and an input gave its id or its bare name), is its ident, a keyword. */
+lion_value lion_run_shown(const lion_run *run, lion_value value, bool may_be_attribute);
+
 /* Next batch of an operator: checks bounds once, keeps its statistics. Use this, not ->next. */
 lion_status lion_operator_next(lion_operator *operator, lion_batch *batch_out, lion_error *error);
 /* Start again, inputs first. */

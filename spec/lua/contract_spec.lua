@@ -18,6 +18,19 @@ describe("An option of connect that nobody knows", function()
   end)
 end)
 
+describe("An attribute given by its bare name", function()
+  it("is an input like its keyword, and comes back as that", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { v = { n = "long" } })
+    conn:transact { { ["v/n"] = 7 } }
+    local query = "[:find [?a ?v] :in $ ?a :where [_ ?a ?v]]"
+    for _, name in ipairs { "v/n", ":v/n" } do
+      assert.same({ ":v/n", 7 }, conn:db():q(query, name))
+    end
+    conn:close()
+  end)
+end)
+
 describe("A query", function()
   for name, text in pairs {
     ["with two kinds of keys"] = "[:find ?e :keys a :strs b :where [?e :v/n]]",
