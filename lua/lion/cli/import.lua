@@ -67,7 +67,7 @@ function import.tx_of(form)
   return tx
 end
 
--- ---- records: iterators of tx data, line, position behind (bytes) ------------------------------
+-- ---- records: iterators of tx data, line, position behind (bytes), ends of records or nil -------
 
 local readers = {}
 
@@ -122,19 +122,21 @@ local function lines_of(text, position)
   end
 end
 
+-- Records of lines, `size` operations and more to a transaction; `ends` tells where each record's
+-- operations end in it, and its line.
 local function batched(next_line, size, convert, path)
   return function()
-    local tx, first, behind = {}, nil, nil
+    local tx, ends, behind = {}, {}, nil
     while #tx < size do
       local content, line, at = next_line()
       if not content then break end
       behind = at
       if content ~= "" then
-        first = first or line
         import.at_line(path, line, function() convert(tx, content) end)
+        ends[#ends + 1] = { count = #tx, line = line }
       end
     end
-    if #tx > 0 then return tx, first, behind end
+    if #tx > 0 then return tx, ends[1].line, behind, ends end
   end
 end
 
@@ -180,11 +182,27 @@ local function split_csv(line)
   return fields
 end
 
--- A field as the attribute's type wants it.
+-- A record of CSV goes on over lines while a quote is open; it has the number of its first line.
+local function records_of(next_line)
+  return function()
+    local content, line, at = next_line()
+    if not content then return nil end
+    while select(2, content:gsub('"', "")) % 2 == 1 do
+      local more, _, behind = next_line()
+      if not more then break end -- the reading of fields says that a quote is not closed
+      content, at = content .. "\n" .. more, behind
+    end
+    return content, line, at
+  end
+end
+
+local BOOLEANS = { ["true"] = true, ["1"] = true, ["false"] = false, ["0"] = false }
+
+-- A field as the attribute's type wants it; nil where it is none.
 local CONVERT = {
   [":db.type/long"] = tonumber,
   [":db.type/double"] = tonumber,
-  [":db.type/boolean"] = function(text) return text == "true" or text == "1" end,
+  [":db.type/boolean"] = function(text) return BOOLEANS[text:lower()] end,
 }
 
 function readers.csv(text, position, settings)
@@ -197,7 +215,7 @@ function readers.csv(text, position, settings)
     end
   end
   if position == 1 then position = #text:match "^[^\n]*\n?" + 1 end
-  return batched(lines_of(text, position), settings.batch, function(tx, content)
+  return batched(records_of(lines_of(text, position)), settings.batch, function(tx, content)
     local entity = {}
     for i, field in ipairs(split_csv(content)) do
       local name = attributes[i]
@@ -239,6 +257,26 @@ local function resume_at(conn, digest)
     "[:find (max ?p) . :in $ ?d :where [?tx :lion.import/digest ?d] [?tx :lion.import/position ?p]]",
     digest
   ) or 1
+end
+
+-- The line of the record that a transaction fails by: the shortest beginning that fails ends with it.
+local function failing_line(conn, tx, line, ends)
+  if not ends then return line end
+  local low, high = 1, #ends
+  local db = conn:db()
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local fits = pcall(db.with, db, { unpack(tx, 1, ends[middle].count) })
+    if fits then low = middle + 1 else high = middle end
+  end
+  return ends[low].line
+end
+
+-- A batch that fails is refused whole.
+local function transact(conn, tx, path, line, ends)
+  local ok, result = pcall(conn.transact, conn, tx)
+  if ok then return result end
+  return import.at_line(path, failing_line(conn, tx, line, ends), function() error(result, 0) end)
 end
 
 local function parse_map(text)
@@ -288,10 +326,10 @@ function import.run(args)
     { batch = found.batch or 1000, map = parse_map(found.map), path = path, conn = conn }
   local began, transactions, datoms, progress = os.time(), 0, 0, options.shows_progress()
   local clock = lion.now_ms()
-  for tx, line, behind in readers[format](text, position, settings) do
+  for tx, line, behind, ends in readers[format](text, position, settings) do
     tx[#tx + 1] =
       { ["db/id"] = "lion.tx", ["lion.import/digest"] = digest, ["lion.import/position"] = behind }
-    local report = import.at_line(path, line, function() return conn:transact(tx) end)
+    local report = transact(conn, tx, path, line, ends)
     transactions, datoms = transactions + 1, datoms + #report.tx_data
     if progress then show_progress(behind, #text, transactions, began) end
   end
