@@ -40,6 +40,25 @@ describe("The prompt", function()
     assert.is_truthy(take(":explain [:find ?n :where [_ :person/name ?n]]"):find "person/name")
   end)
 
+  it("takes the inputs of a query behind it, over lines too", function()
+    local text = take '[:find ?e ?x :in $ ?x\n :where [?e :person/name ?x]] "Ann"'
+    assert.is_truthy(text:find "1 row\n$")
+    local plan = take ':explain [:find ?e :in $ ?x\n:where [?e :person/name ?x]] "Ann"'
+    assert.is_truthy(plan:find "person/name")
+    assert.is_true(repl.is_open ":explain [:find ?e")
+    assert.is_false(repl.is_open ":schema")
+  end)
+
+  it("shows attributes that have no facts yet", function()
+    take 'conn:transact(lion.schema { thing = { size = "long" } })'
+    assert.is_truthy(take(":schema thing"):find "thing/size  long")
+  end)
+
+  it("stays where it is when a point in time is none", function()
+    assert.is_false((pcall(take, ":as-of yesterday evening")))
+    assert.equal("1\n", (take 'db:count("aevt", "person/name")'))
+  end)
+
   it("goes into the past and comes back", function()
     take(":as-of " .. conn:db().basis_t)
     take 'conn:transact { { ["person/name"] = "Bob" } }'

@@ -3,6 +3,7 @@
 -- @module lion.cli
 local anomaly = require "lion.anomaly"
 local options = require "lion.cli.options"
+local nearest = require "lion.nearest"
 
 local cli = {}
 
@@ -18,21 +19,13 @@ end
 -- Exit codes that scripts can use.
 local EXIT = { ["not-found"] = 3, conflict = 4, unavailable = 5, busy = 5 }
 
-local function nearest(word)
-  for _, name in ipairs(cli.commands) do
-    if name:sub(1, 2) == word:sub(1, 2) or (#word > 2 and name:find(word, 1, true)) then
-      return name
-    end
-  end
-end
-
 local function report(e)
   if type(e) == "table" and e.exit then
     if e.message then io.stderr:write("lion: ", e.message, "\n") end
     return e.exit
   end
   e = anomaly.wrap(e)
-  io.stderr:write("lion: ", tostring(e.message), e.category == "fault" and "" or "", "\n")
+  io.stderr:write("lion: ", tostring(e.message), "\n")
   return EXIT[e.category] or 1
 end
 
@@ -44,7 +37,7 @@ function cli.main(args)
   if name == "--help" or name == "-h" then name = "help" end
   if name == "--version" then name = "version" end
   if not IS_COMMAND[name] then
-    local near = nearest(name)
+    local near = nearest(name, IS_COMMAND)
     io.stderr:write(
       ("lion: there is no command %s%s; `lion help` lists them\n"):format(
         name,

@@ -57,7 +57,7 @@ end
 function prompt.input(reader, is_open, begin_line)
   begin_line(true)
   local text = reader.read(true)
-  while text and text:sub(1, 1) ~= ":" and is_open(text) do
+  while text and is_open(text) do
     begin_line(false)
     local more = reader.read(false)
     if more == false then return false end

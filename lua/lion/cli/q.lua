@@ -22,6 +22,34 @@ function q.open(uri)
   return lion.connect(uri, { create = false, read_only = true })
 end
 
+-- The inputs' values; rules stay text.
+local function read_inputs(text, inputs)
+  local given, rules_at = {}, require("lion.query").rules_input(text)
+  for i, input in ipairs(inputs) do
+    given[i] = edn.read(input)
+  end
+  if not rules_at then return given end
+  given[rules_at - 1] = inputs[rules_at - 1]
+  return given, inputs[rules_at - 1]
+end
+
+--- Ask, with inputs as the command line and the prompt have them: each the text of one form.
+-- @param db
+-- @tparam string text the query
+-- @tparam table inputs texts of EDN
+-- @return the result, and its shape as output.shape tells it
+function q.ask(db, text, inputs)
+  local given, rules = read_inputs(text, inputs)
+  local compiled = require("lion.query").compile(text, rules)
+  return db:q(text, unpack(given, 1, #inputs)), output.shape(compiled)
+end
+
+--- How a query would be run, as text.
+function q.explain(db, text, inputs)
+  local given = read_inputs(text, inputs)
+  return db:explain(text, unpack(given, 1, #inputs)).text
+end
+
 function q.run(args)
   local found, words = options.parse(args, { output = "value", explain = "flag", json = "flag" })
   local format = found.json and "json" or found.output or "table"
@@ -29,22 +57,13 @@ function q.run(args)
   if #words < 2 then
     options.misuse("a database and a query are needed: lion q URI QUERY [ARGS…]")
   end
-  local compile = require("lion.query")
-  local inputs = {}
-  for i = 3, #words do
-    inputs[i - 2] = edn.read(words[i])
-  end
   local conn = q.open(words[1])
-  local db = conn:db()
+  local db, text, inputs = conn:db(), words[2], { unpack(words, 3) }
   if found.explain then
-    io.stdout:write(db:explain(words[2], unpack(inputs, 1, #words - 2)).text, "\n")
+    io.stdout:write(q.explain(db, text, inputs), "\n")
   else
-    local rules_at = compile.rules_input(words[2])
-    local compiled = compile.compile(words[2], rules_at and words[rules_at + 1] or nil)
-    if rules_at then inputs[rules_at - 1] = words[rules_at + 1] end
-    local result = db:q(words[2], unpack(inputs, 1, #words - 2))
-    local shape = output.shape(compiled)
-    if format == "json" then result = require("lion.cli.types").plain(words[2], shape, result, db) end
+    local result, shape = q.ask(db, text, inputs)
+    if format == "json" then result = require("lion.cli.types").plain(text, shape, result, db) end
     io.stdout:write(output.write(format, shape, result))
   end
   conn:close()

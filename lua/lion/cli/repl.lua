@@ -6,6 +6,7 @@ local edn = require "lion.edn"
 local options = require "lion.cli.options"
 local output = require "lion.cli.output"
 local prompt = require "lion.cli.prompt"
+local q = require "lion.cli.q"
 local show = require "lion.cli.show"
 local terminal = require "lion.terminal"
 
@@ -23,10 +24,10 @@ local Session = {}
 Session.__index = Session
 
 local HELP = [==[
-  EDN query             [:find ?n :where [_ :person/name ?n]]
+  EDN query             [:find ?n :where [_ :person/name ?n]]   its inputs behind it: [:find … :in $ ?x …] "x"
   Lua                   conn:transact{ … }   db:pull("[*]", id)   x = 1 + 1
   :schema [PREFIX]      attributes
-  :explain QUERY        the plan of a query
+  :explain QUERY        the plan of a query, with its inputs
   :as-of POINT          look at the past: a t, an instant, or "3 days ago"; :as-of now comes back
   :doc NAME             what an attribute is for
   :revision             the application's revision that runs here
@@ -52,6 +53,15 @@ local UNITS = {
   year = 31536e6,
 }
 
+-- The text of each form: a query and its inputs.
+local function forms_of(text)
+  local texts, start = {}, 1
+  for _, _, behind in edn.forms(text) do
+    texts[#texts + 1], start = text:sub(start, behind - 1), behind
+  end
+  return table.remove(texts, 1) or "", texts
+end
+
 local function parse_point(text)
   local count, unit = text:match "^(%d+)%s+(%a-)s?%s+ago$"
   if count and UNITS[unit] then return require("lion").now_ms() - tonumber(count) * UNITS[unit] end
@@ -63,10 +73,12 @@ local words = {}
 function words.help(self) self.write(HELP) end
 
 function words.schema(self, prefix)
-  local rows = {}
-  for name in pairs(self.env.db:stats().attrs) do
+  local rows, db = {}, self.env.db
+  prefix = prefix:gsub("^:", "")
+  for datom in db:datoms("aevt", "db/valueType") do
+    local a = db:attribute(datom.e)
+    local name = a.ident:sub(2)
     if name:sub(1, #prefix) == prefix and (prefix ~= "" or not name:match "^db[./]") then
-      local a = self.env.db:attribute(name)
       rows[#rows + 1] = {
         name,
         a.value_type:match "/(.*)",
@@ -79,12 +91,17 @@ function words.schema(self, prefix)
   self.write(output.grid({ "attribute", "type", "cardinality", "unique" }, rows, self:screen().width))
 end
 
-function words.explain(self, text) self.write(self.env.db:explain(text).text .. "\n") end
+function words.explain(self, text)
+  local query, inputs = forms_of(text)
+  self.write(q.explain(self.env.db, query, inputs) .. "\n")
+end
 
 words["as-of"] = function(self, text)
-  self.point = text ~= "now" and text ~= "" and parse_point(text) or nil
+  local point = text ~= "now" and text ~= "" and parse_point(text) or nil
+  if point then self.env.conn:db():as_of(point) end -- one that is none raises, and changes nothing
+  self.point = point
   self:refresh()
-  self.write(self.point and "db is as of " .. tostring(text) .. "\n" or "db is now\n")
+  self.write(point and "db is as of " .. text .. "\n" or "db is now\n")
 end
 
 function words.doc(self, name)
@@ -113,9 +130,9 @@ function Session:refresh()
 end
 
 local function query(self, text)
-  local compile = require "lion.query"
-  local shape = output.shape(compile.compile(text))
-  self.write(show.rows(shape.headings, output.rows(shape, self.env.db:q(text)), self:screen()))
+  local first, inputs = forms_of(text)
+  local result, shape = q.ask(self.env.db, first, inputs)
+  self.write(show.rows(shape.headings, output.rows(shape, result), self:screen()))
 end
 
 local function lua(self, text)
@@ -132,12 +149,18 @@ local function lua(self, text)
   end
 end
 
+local function is_open_edn(text)
+  local ok, e = pcall(forms_of, text)
+  return not ok and tostring(e):find "is not closed" ~= nil
+end
+
 -- Is more input needed? EDN or Lua that only its end makes wrong.
 function repl.is_open(text)
-  if text:match "^%s*[%[{]" then
-    local ok, e = pcall(edn.read_ast, text)
-    return not ok and tostring(e):find "is not closed" ~= nil
+  if text:match "^%s*:" then
+    local rest = text:match "^%s*:%S+%s+([%[{].*)$"
+    return rest ~= nil and is_open_edn(rest)
   end
+  if text:match "^%s*[%[{]" then return is_open_edn(text) end
   local chunk, message = loadstring("return " .. text)
   if not chunk then
     chunk, message = loadstring(text)
@@ -194,6 +217,7 @@ local function converse(session, reader)
       io.stdout:flush()
       if not ok then
         failed = true
+        collectgarbage() -- what was stopped half way may hold the writer's lock
         io.stderr:write(tostring(anomaly.wrap(result)), "\n")
       elseif result == "quit" then
         return failed
@@ -206,7 +230,7 @@ function repl.run(args)
   local _, given = options.parse(args, {})
   if #given > 1 then options.misuse("one database is needed: lion repl [URI]") end
   local lion = require "lion"
-  local conn = given[1] and require("lion.cli.q").open(given[1]) or lion.connect "mem:"
+  local conn = given[1] and q.open(given[1]) or lion.connect "mem:"
   local session
   local reader, is_terminal = prompt.reader(
     function(before) return complete.answer(session, before, session:screen().width) end

@@ -2,6 +2,7 @@
 -- @module lion.cli.show
 local edn = require "lion.edn"
 local output = require "lion.cli.output"
+local values = require "lion.values"
 
 local show = {}
 
@@ -87,7 +88,8 @@ local function is_datom(x) return type(x) == "table" and x.a ~= nil and x.e ~= n
 local function datom_rows(list)
   local rows = {}
   for i, d in ipairs(list) do
-    rows[i] = { d.e, d.a, d.v, d.tx, d.added and "+" or "-" }
+    local v = d.a == "db/txInstant" and values.format_instant(d.v) or d.v
+    rows[i] = { d.e, d.a, v, d.tx, d.added and "+" or "-" }
   end
   return rows
 end
@@ -109,7 +111,7 @@ local function as_grid(list)
 end
 
 local function report(x, screen)
-  local instant = x.tx_instant and require("lion.values").format_instant(x.tx_instant) or ""
+  local instant = x.tx_instant and values.format_instant(x.tx_instant) or ""
   local text = ("t %d, %s\n"):format(x.t, instant)
   if next(x.tempids) then text = text .. "tempids  " .. flat(x.tempids) .. "\n" end
   return text .. show.rows(DATOM, datom_rows(x.tx_data), screen)
