@@ -1,7 +1,6 @@
 /* commit_bench.c - durable transactions of 5 facts through a connection: one client against a bare overwrite +
  * fdatasync on the same disk, many clients, and their latencies while an index job runs.
  *   commit_bench [FOLDER] [SECONDS] [CLIENTS]  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,20 +8,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "bare.h"
 #include "connection/connection.h"
 
 #define CLIENTS_MAX 64
-#define BARE_SIZE (16 << 20)
 #define LATENCIES_MAX (1u << 20)
 
 static double seconds = 3;
 static char path[512], log_path[540], lock_path[540];
-
-static double now(void)
-{
-    return (double)lion_clock_monotonic_ns() * 1e-9;
-}
 
 /* Of all threads of the process, in seconds. */
 static double cpu_now(void)
@@ -37,26 +30,6 @@ static void check(lion_status status, const lion_error *error)
     if (status >= 0) return;
     fprintf(stderr, "%s: %s\n", error->code, error->message);
     exit(1);
-}
-
-/* Overwrites of 4096 bytes in a file that is there already, each synced. */
-static double bare_rate(void)
-{
-    static uint8_t block[4096];
-    int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
-    for (off_t at = 0; at < BARE_SIZE; at += 4096)
-        if (pwrite(file, block, sizeof block, at) != sizeof block) exit(1);
-    if (fsync(file) != 0) exit(1);
-    double start = now();
-    uint64_t count = 0;
-    for (off_t at = 0; now() - start < seconds; at = (at + 4096) % BARE_SIZE, count++) {
-        memset(block, (int)count, 200);
-        if (pwrite(file, block, sizeof block, at) != sizeof block || fdatasync(file) != 0) exit(1);
-    }
-    double rate = (double)count / (now() - start);
-    close(file);
-    unlink(path);
-    return rate;
 }
 
 /* ---- forms ---- */
@@ -262,10 +235,10 @@ int main(int count, char **arguments)
         return 0;
     }
     printf("%-34s %12s %8s\n", "transactions of 5 facts", "a second", "ratio");
-    double bare = bare_rate();
+    double bare = bare_rate(path, 200, seconds);
     printf("%-34s %12.0f %8.2f\n", "bare overwrite + fdatasync", bare, 1.0);
     double rate = commit_rate(1, LION_DURABILITY_FULL);
-    double again = bare_rate();
+    double again = bare_rate(path, 200, seconds);
     printf("%-34s %12.0f %8.2f\n", "full, 1 client", rate, rate / ((bare + again) / 2));
     printf("%-34s %12.0f %8.2f\n", "bare again (how steady the disk is)", again, again / bare);
     rate = commit_rate(64, LION_DURABILITY_FULL);

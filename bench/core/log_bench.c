@@ -1,47 +1,19 @@
 /* log_bench.c - commits per second through the log tail, against a bare overwrite + fdatasync of
  * the same bytes on the same disk in the same run.   log_bench [FOLDER] [SECONDS]  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "bare.h"
 #include "store/log.h"
 
 #define PAYLOAD 200
 #define THREADS_MAX 64
-#define BARE_SIZE (16 << 20)
 
 static double seconds = 2;
 static char path[512];
-
-static double now(void)
-{
-    return (double)lion_clock_monotonic_ns() * 1e-9;
-}
-
-/* Overwrites of 4096 bytes in a file that is there already, each synced. */
-static double bare_rate(void)
-{
-    static uint8_t block[4096];
-    int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
-    for (off_t at = 0; at < BARE_SIZE; at += 4096)
-        if (pwrite(file, block, sizeof block, at) != sizeof block) exit(1);
-    if (fsync(file) != 0) exit(1);
-
-    double start = now();
-    uint64_t count = 0;
-    for (off_t at = 0; now() - start < seconds; at = (at + 4096) % BARE_SIZE, count++) {
-        memset(block, (int)count, PAYLOAD);
-        if (pwrite(file, block, sizeof block, at) != sizeof block || fdatasync(file) != 0) exit(1);
-    }
-    double rate = (double)count / (now() - start);
-    close(file);
-    unlink(path);
-    return rate;
-}
 
 typedef struct run {
     lion_log *log;
@@ -97,7 +69,7 @@ int main(int count, char **arguments)
     if (count > 2) seconds = atof(arguments[2]);
 
     printf("%-34s %12s %8s\n", "commits of 200 bytes", "a second", "ratio");
-    double bare = bare_rate();
+    double bare = bare_rate(path, PAYLOAD, seconds);
     printf("%-34s %12.0f %8.2f\n", "bare overwrite + fdatasync", bare, 1.0);
     static const size_t THREADS[] = { 1, 4, 16, 64 };
     for (size_t i = 0; i < sizeof THREADS / sizeof THREADS[0]; i++) {
@@ -107,7 +79,7 @@ int main(int count, char **arguments)
     }
     double rate = log_rate(4, LION_DURABILITY_INTERVAL);
     printf("%-34s %12.0f %8.2f\n", "interval of 100 ms, 4 threads", rate, rate / bare);
-    double again = bare_rate();
+    double again = bare_rate(path, PAYLOAD, seconds);
     printf("%-34s %12.0f %8.2f\n", "bare again (how steady the disk is)", again, again / bare);
     return 0;
 }
