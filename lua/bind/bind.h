@@ -119,4 +119,7 @@ void lion_bind_verify_types(lua_State *L);
 
 int luaopen_lion_core(lua_State *L);
 
+/* A type of userdata with this collector. */
+void lion_bind_make_type(lua_State *L, const char *name, lua_CFunction gc);
+
 #endif

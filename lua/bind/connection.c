@@ -379,17 +379,9 @@ const luaL_Reg lion_bind_connection_functions[] = {
     { NULL, NULL },
 };
 
-static void make_type(lua_State *L, const char *name, lua_CFunction gc)
-{
-    luaL_newmetatable(L, name);
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
-}
-
 void lion_bind_connection_types(lua_State *L)
 {
-    make_type(L, CONNECTION_TYPE, conn_gc);
-    make_type(L, RANGE_TYPE, range_gc);
-    make_type(L, DIR_TYPE, dir_gc);
+    lion_bind_make_type(L, CONNECTION_TYPE, conn_gc);
+    lion_bind_make_type(L, RANGE_TYPE, range_gc);
+    lion_bind_make_type(L, DIR_TYPE, dir_gc);
 }

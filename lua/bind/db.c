@@ -435,11 +435,6 @@ const luaL_Reg lion_bind_db_functions[] = {
 
 void lion_bind_db_types(lua_State *L)
 {
-    luaL_newmetatable(L, DB_TYPE);
-    lua_pushcfunction(L, db_gc);
-    lua_setfield(L, -2, "__gc");
-    luaL_newmetatable(L, "lion.arena");
-    lua_pushcfunction(L, arena_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 2);
+    lion_bind_make_type(L, DB_TYPE, db_gc);
+    lion_bind_make_type(L, "lion.arena", arena_gc);
 }

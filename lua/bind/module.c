@@ -108,6 +108,16 @@ int lion_lua_raise_cancelled(lua_State *L)
     return lion_bind_fail(L, LION_INTERRUPTED, "lion/cancelled", "interrupted");
 }
 
+/* ---- types ---- */
+
+void lion_bind_make_type(lua_State *L, const char *name, lua_CFunction gc)
+{
+    luaL_newmetatable(L, name);
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}
+
 /* ---- links ---- */
 
 void lion_bind_link_add(lion_bind_link *link, lion_bind_conn *conn, void (*release)(void *owner),
@@ -132,6 +142,13 @@ void lion_bind_link_remove(lion_bind_link *link)
 }
 
 /* ---- the module ---- */
+
+/* monotonic_ms() → milliseconds of a clock that is never set: for deadlines */
+static int monotonic_ms(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)lion_clock_monotonic_ns() / 1e6);
+    return 1;
+}
 
 static int now_ms(lua_State *L)
 {
@@ -171,6 +188,7 @@ static int function_of(lua_State *L)
 static const luaL_Reg module_functions[] = {
     { "setup", setup },
     { "now_ms", now_ms },
+    { "monotonic_ms", monotonic_ms },
     { "hash", hash },
     { "function_of", function_of },
     { NULL, NULL },

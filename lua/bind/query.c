@@ -222,8 +222,5 @@ const luaL_Reg lion_bind_query_functions[] = {
 
 void lion_bind_query_types(lua_State *L)
 {
-    luaL_newmetatable(L, QUERY_TYPE);
-    lua_pushcfunction(L, query_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    lion_bind_make_type(L, QUERY_TYPE, query_gc);
 }

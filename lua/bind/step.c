@@ -584,8 +584,5 @@ const luaL_Reg lion_bind_step_functions[] = {
 
 void lion_bind_step_types(lua_State *L)
 {
-    luaL_newmetatable(L, STEP_TYPE);
-    lua_pushcfunction(L, step_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    lion_bind_make_type(L, STEP_TYPE, step_gc);
 }

@@ -140,8 +140,5 @@ const luaL_Reg lion_bind_verify_functions[] = {
 
 void lion_bind_verify_types(lua_State *L)
 {
-    luaL_newmetatable(L, VERIFY_TYPE);
-    lua_pushcfunction(L, verify_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    lion_bind_make_type(L, VERIFY_TYPE, verify_gc);
 }

@@ -327,11 +327,11 @@ end
 
 --- Drive a transaction, `with` or pull to its end.
 -- @param step
--- @tparam[opt] number deadline in ms since 1970, looked at after each call
+-- @tparam[opt] number deadline of core.monotonic_ms, looked at after each call
 function call.drive(step, deadline)
   while core.step(step) do
     call.answer(step)
-    if deadline and core.now_ms() > deadline then give_up(step) end
+    if deadline and core.monotonic_ms() > deadline then give_up(step) end
   end
   return step
 end

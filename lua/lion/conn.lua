@@ -235,7 +235,7 @@ local function transact_options(options)
     anomaly.incorrect("lion/syntax", "a transaction's id is a uuid's text")
   end
   local timeout = number(options, "timeout_ms")
-  return options.id, timeout and core.now_ms() + timeout
+  return options.id, timeout and core.monotonic_ms() + timeout
 end
 
 --- Write a transaction, and wait until it is durable.

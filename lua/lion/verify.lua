@@ -43,7 +43,7 @@ end
 -- seconds, waste_segments, waste_blobs, waste_bytes, beside_owner, torn
 local function verify(database, options)
   local progress = check_options(options or {}).progress
-  local began = core.now_ms()
+  local began = core.monotonic_ms()
   local handle = open(database)
   while true do
     local stage, done, total = core.verify_step(handle)
@@ -57,7 +57,7 @@ local function verify(database, options)
     end
   end
   local report = core.verify_report(handle)
-  report.seconds = (core.now_ms() - began) / 1000
+  report.seconds = (core.monotonic_ms() - began) / 1000
   return report
 end
 
