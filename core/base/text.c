@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 /* Size of the well-formed character at `at`, 0 if there is none. Overlong forms, surrogates and
  * code points past U+10FFFF show in the second byte (table 3-7 of the Unicode standard). */
 static size_t character_size(const uint8_t *at, size_t left)
@@ -54,6 +56,16 @@ static size_t min3(size_t a, size_t b, size_t c)
 {
     size_t least = a < b ? a : b;
     return least < c ? least : c;
+}
+
+char *lion_text_join(const char *a, const char *b)
+{
+    size_t a_size = strlen(a), b_size = strlen(b);
+    char *joined = lion_alloc(a_size + b_size + 1);
+    if (joined == NULL) return NULL;
+    memcpy(joined, a, a_size);
+    memcpy(joined + a_size, b, b_size + 1);
+    return joined;
 }
 
 #define EDIT_TEXT_MAX 127

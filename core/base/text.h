@@ -1,4 +1,4 @@
-/* text.h - UTF-8, and the nearest name for "did you mean". */
+/* text.h - UTF-8, C strings joined, and the nearest name for "did you mean". */
 #ifndef LION_BASE_TEXT_H
 #define LION_BASE_TEXT_H
 
@@ -9,6 +9,8 @@
 
 bool lion_utf8_is_valid(lion_slice text);
 size_t lion_utf8_length(lion_slice text); /* characters; a stray byte counts as one */
+/* a with b behind it, zero-terminated, heap-owned (lion_free); NULL: out of memory. */
+char *lion_text_join(const char *a, const char *b);
 /* Edit distance (Damerau, capped at `limit`+1). */
 size_t lion_edit_distance(lion_slice a, lion_slice b, size_t limit);
 

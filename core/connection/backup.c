@@ -123,11 +123,11 @@ static lion_status backup_memory(lion_connection *connection, const char *path, 
     return status < 0 ? status : closed;
 }
 
-/* The owner's lock and the emptied tail that an opening leaves beside a file. */
+/* What an opening leaves beside a file: LMDB's table of readers, an emptied tail, half a copy of a closing that died. */
 static void remove_companions(const char *path)
 {
     char name[4096];
-    static const char *const suffixes[] = { "-lock", "-log" };
+    static const char *const suffixes[] = { "-lock", "-log", "-compact" };
     for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
         if (snprintf(name, sizeof name, "%s%s", path, suffixes[i]) < (int)sizeof name) unlink(name);
     }

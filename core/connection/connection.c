@@ -9,15 +9,8 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "connection/registry.h"
-
-static char *copy_text(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = lion_alloc(size);
-    if (copy != NULL) memcpy(copy, text, size);
-    return copy;
-}
 
 /* The folder's real path and the file's name: the same for every way to write it. */
 static lion_status canonical_path(char **key_out, const char *path, lion_error *error)
@@ -51,7 +44,7 @@ static lion_status open_uri(lion_database **database_out, const char *uri,
                             const lion_connection_options *options, lion_error *error)
 {
     if (strncmp(uri, "mem:", 4) == 0) {
-        char *key = uri[4] == 0 ? NULL : copy_text(uri);
+        char *key = uri[4] == 0 ? NULL : lion_text_join(uri, "");
         if (uri[4] != 0 && key == NULL) return lion_fail_memory(error);
         if (key != NULL && options->no_create) {
             *database_out = lion_registry_join(key);
@@ -66,7 +59,7 @@ static lion_status open_uri(lion_database **database_out, const char *uri,
     char *key = NULL;
     lion_status status = canonical_path(&key, uri, error);
     if (status < 0) return status;
-    char *path = copy_text(key);
+    char *path = lion_text_join(key, "");
     if (path == NULL) {
         lion_free(key);
         return lion_fail_memory(error);
@@ -81,7 +74,7 @@ lion_status lion_connection_open(lion_connection **connection_out, const char *u
 {
     lion_connection_options none = { 0 };
     lion_connection *connection = lion_zalloc(sizeof *connection);
-    char *copy = copy_text(uri);
+    char *copy = lion_text_join(uri, "");
     if (connection == NULL || copy == NULL) {
         lion_free(connection);
         lion_free(copy);
@@ -101,12 +94,12 @@ lion_status lion_connection_open(lion_connection **connection_out, const char *u
 lion_status lion_connection_join(lion_connection **connection_out, const char *uri, lion_error *error)
 {
     bool is_memory = strncmp(uri, "mem:", 4) == 0;
-    char *key = is_memory ? copy_text(uri) : NULL;
+    char *key = is_memory ? lion_text_join(uri, "") : NULL;
     lion_status status = LION_OK;
     if (!is_memory) status = canonical_path(&key, uri, error);
     if (status < 0) return status;
     lion_connection *connection = lion_zalloc(sizeof *connection);
-    char *copy = copy_text(uri);
+    char *copy = lion_text_join(uri, "");
     if (connection == NULL || copy == NULL || key == NULL) {
         status = lion_fail_memory(error);
     } else {

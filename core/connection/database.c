@@ -15,6 +15,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "connection/recover.h"
 
 #define LION_NOVELTY_SIZE_MAX (UINT64_C(256) << 20)
@@ -23,16 +24,6 @@ static uint64_t next_number(void)
 {
     static uint64_t last;
     return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
-}
-
-static char *join(const char *path, const char *suffix)
-{
-    size_t size = strlen(path), more = strlen(suffix) + 1;
-    char *joined = lion_alloc(size + more);
-    if (joined == NULL) return NULL;
-    memcpy(joined, path, size);
-    memcpy(joined + size, suffix, more);
-    return joined;
 }
 
 /* ---- the tail ---- */
@@ -293,8 +284,8 @@ lion_status lion_database_open(lion_database **database_out, const char *path,
     init_condition(&database->changed);
     lion_status status = LION_OK;
     if (path != NULL) {
-        database->path = join(path, "");
-        database->log_path = join(path, "-log");
+        database->path = lion_text_join(path, "");
+        database->log_path = lion_text_join(path, "-log");
         if (database->path == NULL || database->log_path == NULL) status = lion_fail_memory(error);
     }
     if (status == LION_OK) status = open_store(database, error);

@@ -43,7 +43,7 @@ static lion_status read_once(lion_database *database, lion_error *error)
     if (status == LION_OK && root->has_tail) status = follow_tail(database, root, error);
     lion_root_drop(root);
     if (status == LION_OK && database->applied->basis_t == 0)
-        return lion_fail(error, LION_UNAVAILABLE, "lion/unavailable",
+        return lion_fail(error, LION_UNAVAILABLE, "lion/locked",
                          "%s holds nothing yet: its owner is just making it; try again", database->path);
     return status;
 }
@@ -62,12 +62,20 @@ lion_status lion_reader_refresh(lion_database *database, lion_error *error)
     return status;
 }
 
+static int64_t published_t(lion_database *database)
+{
+    pthread_mutex_lock(&database->state);
+    int64_t t = database->published->basis_t;
+    pthread_mutex_unlock(&database->state);
+    return t;
+}
+
 lion_status lion_reader_wait(lion_database *database, int64_t t, int64_t timeout_ms, lion_error *error)
 {
     int64_t start_ns = lion_clock_monotonic_ns();
     for (;;) {
         lion_status status = lion_reader_refresh(database, error);
-        if (status < 0 || database->published->basis_t >= t) return status;
+        if (status < 0 || published_t(database) >= t) return status;
         int64_t waited_ms = (lion_clock_monotonic_ns() - start_ns) / 1000000;
         if (timeout_ms > 0 && waited_ms >= timeout_ms)
             return lion_fail(error, LION_INTERRUPTED, "lion/timeout",

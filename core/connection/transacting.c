@@ -62,6 +62,7 @@ static lion_status report_of_earlier(lion_transacting *transacting, lion_db *db,
     transaction->datoms = NULL;
     transaction->datom_count = 0;
     transacting->report.tx = lion_t_to_tx(t);
+    if (transacting->options.without_values) return LION_OK;
     transacting->report.db_before = lion_db_keep(db);
     transacting->report.db_after = lion_db_keep(db);
     return LION_OK;

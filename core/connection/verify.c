@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "connection/recover.h"
 #include "connection/verify_parts.h"
 
@@ -107,20 +108,10 @@ lion_status lion_verify_open_live(lion_verify **verify_out, lion_connection *con
     return LION_OK;
 }
 
-static char *join(const char *path, const char *suffix)
-{
-    size_t size = strlen(path), more = strlen(suffix) + 1;
-    char *joined = lion_alloc(size + more);
-    if (joined == NULL) return NULL;
-    memcpy(joined, path, size);
-    memcpy(joined + size, suffix, more);
-    return joined;
-}
-
 static lion_status open_file(lion_verify *v, const char *path, lion_error *error)
 {
-    v->path = join(path, "");
-    v->log_path = join(path, "-log");
+    v->path = lion_text_join(path, "");
+    v->log_path = lion_text_join(path, "-log");
     if (v->path == NULL || v->log_path == NULL) return lion_fail_memory(error);
     lion_error failure = { 0 };
     v->stage = VERIFY_PAGES;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "store/file.h"
 #include "store/lmdb.h"
 
@@ -254,7 +255,7 @@ lion_status lion_store_check_open(lion_store_check **check_out, const char *path
     lion_store_check *check = lion_zalloc(sizeof *check);
     if (check == NULL) return lion_fail_memory(error);
     check->file = check->owner.file = -1;
-    check->path = lion_file_name(path, "");
+    check->path = lion_text_join(path, "");
     status = check->path != NULL ? take_lock(check, error) : lion_fail_memory(error);
     if (status == LION_OK) status = open_file(check, error);
     if (status != LION_OK) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 lion_status lion_file_fail(lion_error *error, int system_code, const char *verb, const char *path)
 {
@@ -73,7 +74,7 @@ lion_status lion_file_sync(int file, const char *path, lion_error *error)
 
 lion_status lion_file_sync_folder(const char *path, lion_error *error)
 {
-    char *folder = lion_file_name(path, "");
+    char *folder = lion_text_join(path, "");
     if (folder == NULL) return lion_fail_memory(error);
     char *slash = strrchr(folder, '/');
     if (slash != NULL) slash[slash == folder] = '\0';
@@ -85,14 +86,4 @@ lion_status lion_file_sync_folder(const char *path, lion_error *error)
     if (file >= 0) close(file);
     lion_free(folder);
     return status;
-}
-
-char *lion_file_name(const char *path, const char *suffix)
-{
-    size_t path_size = strlen(path), suffix_size = strlen(suffix);
-    char *name = lion_alloc(path_size + suffix_size + 1);
-    if (name == NULL) return NULL;
-    memcpy(name, path, path_size);
-    memcpy(name + path_size, suffix, suffix_size + 1);
-    return name;
 }

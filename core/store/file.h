@@ -27,7 +27,4 @@ lion_status lion_file_sync(int file, const char *path, lion_error *error);
 /* Make a new, renamed or removed name durable: fsync of the folder that holds `path`. */
 lion_status lion_file_sync_folder(const char *path, lion_error *error);
 
-/* `path` with `suffix` behind it, heap-owned; NULL: out of memory. */
-char *lion_file_name(const char *path, const char *suffix);
-
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "store/file.h"
 #include "store/lmdb.h"
 
@@ -25,7 +26,7 @@ static bool is_worth_it(lion_lmdb *lmdb)
 char *lion_lmdb_compact(lion_lmdb *lmdb)
 {
     if (lmdb->env == NULL || lmdb->base.is_read_only || !is_worth_it(lmdb)) return NULL;
-    char *copy = lion_file_name(lmdb->path, LION_LMDB_COPY_SUFFIX);
+    char *copy = lion_text_join(lmdb->path, LION_LMDB_COPY_SUFFIX);
     if (copy == NULL) return NULL;
     unlink(copy);
     lion_status status = LION_FAULT_POINT("store.compact") ? LION_FAILED

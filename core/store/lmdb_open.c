@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "store/file.h"
 #include "store/lmdb.h"
 
@@ -415,7 +416,7 @@ static bool is_blank(const lion_lmdb *lmdb)
 /* What a closing left that died before its copy was the file. */
 static lion_status remove_copy(const lion_lmdb *lmdb, lion_error *error)
 {
-    char *copy = lion_file_name(lmdb->path, LION_LMDB_COPY_SUFFIX);
+    char *copy = lion_text_join(lmdb->path, LION_LMDB_COPY_SUFFIX);
     if (copy == NULL) return lion_fail_memory(error);
     lion_status status = LION_OK;
     if (unlink(copy) != 0 && errno != ENOENT) status = lion_file_fail(error, errno, "remove", copy);
@@ -470,7 +471,7 @@ lion_status lion_store_open_file(lion_store **store_out, const char *path,
     lion_table_init(&lmdb->verified);
     pthread_mutex_init(&lmdb->verified_lock, NULL);
     lmdb->owner.file = -1;
-    lmdb->path = lion_file_name(path, "");
+    lmdb->path = lion_text_join(path, "");
 
     lion_status status =
         lmdb->path != NULL ? open_file(lmdb, options, error) : lion_fail_memory(error);

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "store/file.h"
 
 #define NO_EXTENT UINT32_MAX
@@ -165,7 +166,7 @@ void lion_log_file_adopt(lion_log_file *log, const lion_log_directory *directory
 /* Under another name first: whoever sees the file sees a whole one. */
 static lion_status create(lion_log_file *log, const lion_log_options *options, lion_error *error)
 {
-    char *path_new = lion_file_name(log->path, "-new");
+    char *path_new = lion_text_join(log->path, "-new");
     if (path_new == NULL) return lion_fail_memory(error);
     lion_log_directory directory = { .version = 1, .generation = options->generation };
     memcpy(directory.magic, LION_LOG_MAGIC, sizeof directory.magic);
@@ -216,7 +217,7 @@ lion_status lion_log_file_open(lion_log_file *log, const char *path,
 {
     log->file = -1;
     log->current = NO_EXTENT;
-    log->path = lion_file_name(path, "");
+    log->path = lion_text_join(path, "");
     if (log->path == NULL) return lion_fail_memory(error);
 
     log->file = open(path, (options->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);

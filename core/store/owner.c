@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "store/file.h"
 
 #define BYTE_OWNER 0
@@ -112,8 +113,8 @@ lion_status lion_owner_open(lion_owner *owner, const char *store_path, bool is_r
                             const char *control, lion_error *error)
 {
     *owner = (lion_owner){ .file = -1, .is_reader = is_reader };
-    owner->path = lion_file_name(store_path, "-owner");
-    owner->store_path = lion_file_name(store_path, "");
+    owner->path = lion_text_join(store_path, "-owner");
+    owner->store_path = lion_text_join(store_path, "");
     lion_status status = LION_OK;
     if (owner->path == NULL || owner->store_path == NULL) status = lion_fail_memory(error);
     if (status == LION_OK) status = open_and_lock(owner, error);
@@ -132,7 +133,7 @@ static void put_in_place(const lion_owner *owner, const char *copy)
 void lion_owner_close(lion_owner *owner, const char *copy)
 {
     if (owner->file >= 0 && lock_byte(owner->file, BYTE_PRESENT, F_WRLCK, false) == 0) {
-        char *reader_table = lion_file_name(owner->store_path, "-lock");
+        char *reader_table = lion_text_join(owner->store_path, "-lock");
         if (reader_table != NULL) unlink(reader_table);
         if (copy != NULL) put_in_place(owner, copy);
         lion_free(reader_table);
