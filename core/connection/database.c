@@ -242,6 +242,8 @@ static void free_database(lion_database *database)
     lion_novelty_drop(database->novelty);
     lion_store_close(database->store);
     pthread_cond_destroy(&database->changed);
+    pthread_cond_destroy(&database->commit_work);
+    pthread_cond_destroy(&database->index_work);
     pthread_mutex_destroy(&database->state);
     pthread_mutex_destroy(&database->writer);
     lion_queue_deinit(&database->queue);
@@ -282,6 +284,8 @@ lion_status lion_database_open(lion_database **database_out, const char *path,
     lion_queue_init(&database->queue);
     pthread_mutex_init(&database->state, NULL);
     init_condition(&database->changed);
+    init_condition(&database->commit_work);
+    init_condition(&database->index_work);
     lion_status status = LION_OK;
     if (path != NULL) {
         database->path = lion_text_join(path, "");
@@ -315,6 +319,7 @@ static void stop_indexer(lion_database *database)
     pthread_mutex_lock(&database->state);
     database->is_stopping = true;
     pthread_cond_broadcast(&database->changed);
+    pthread_cond_signal(&database->index_work);
     pthread_mutex_unlock(&database->state);
     pthread_join(database->indexer, NULL);
     database->has_indexer = false;
@@ -330,6 +335,7 @@ static void leave_empty_tail(const lion_database *database)
 
 lion_status lion_database_close(lion_database *database, lion_error *error)
 {
+    lion_committer_stop(database);
     stop_indexer(database);
     lion_status status = LION_OK;
     if (database->log != NULL) {

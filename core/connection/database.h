@@ -2,7 +2,7 @@
  *
  * Two states move through time:
  *   applied     the value after the newest transaction that was applied (perhaps not durable yet); belongs to
- *               the holder of `writer`
+ *               the holder of `writer`, and must be sealed before anyone else holds it
  *   published   the newest durable value; guarded by `state`
  * A transaction whose report has values makes one of its own (a sealed novelty version), so db_after is exact; the
  * others of a group change novelty in place and are sealed together. A value never shows what is not durable. Lock order: writer, then state. */
@@ -38,14 +38,22 @@ typedef struct lion_database {
     uint64_t transactions;       /* since opening */
 
     pthread_mutex_t state;
-    pthread_cond_t changed;      /* published moved, an index job ended, the database failed */
+    pthread_cond_t changed;      /* published moved, an index job ended, the database failed or stops */
     lion_db *published;          /* kept */
     uint64_t published_sequence;
     bool is_failed;              /* writing has stopped for good; why: */
     lion_error failure;
 
+    /* the committer's thread: what it waits on is guarded by `state` */
+    pthread_t committer;
+    pthread_cond_t commit_work;  /* something was applied that nobody waits for, or it must stop */
+    bool has_committer;          /* atomic */
+    bool is_committer_stopping;
+    bool is_commit_wanted;       /* atomic */
+
     /* the indexer's thread */
     pthread_t indexer;
+    pthread_cond_t index_work;   /* a job is wanted, or it must stop */
     bool has_indexer;
     bool is_stopping;
     bool is_index_wanted;
@@ -90,6 +98,12 @@ void lion_database_publish(lion_database *database, lion_db *db, uint64_t sequen
 lion_status lion_database_fail(lion_database *database, const lion_error *why);
 /* LION_OK, or the error that stopped writing. */
 lion_status lion_database_check(lion_database *database, lion_error *error);
+
+/* Transactions may come that nobody waits for: the thread that makes them durable runs. */
+lion_status lion_committer_start(lion_database *database, lion_error *error);
+/* One was applied. */
+void lion_committer_want(lion_database *database);
+void lion_committer_stop(lion_database *database);
 
 /* One index job over what is published, if there is anything to do. is_last: the tail will not be needed
  * any more. Only the indexer's thread, or the closer after it, runs jobs. */

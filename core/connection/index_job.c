@@ -76,10 +76,11 @@ static lion_status move_to_root(lion_database *database, lion_root *root, lion_n
 static lion_status rebase(lion_database *database, lion_root *root, lion_error *error)
 {
     pthread_mutex_lock(&database->writer);
+    lion_status status = lion_database_seal(database, error);
     lion_db *copied = lion_db_keep(database->applied);
     pthread_mutex_unlock(&database->writer);
     lion_novelty *rest = NULL;
-    lion_status status = lion_novelty_rest(&rest, &copied->view.novelty, root->t, error);
+    if (status == LION_OK) status = lion_novelty_rest(&rest, &copied->view.novelty, root->t, error);
     if (status < 0) {
         lion_db_drop(copied);
         return status;
@@ -125,6 +126,7 @@ static lion_status take_newest(lion_db **db_out, uint64_t *sequence_out, lion_da
 {
     pthread_mutex_lock(&database->writer);
     lion_status status = lion_database_check(database, error);
+    if (status == LION_OK) status = lion_database_seal(database, error);
     lion_db *db = lion_db_keep(database->applied);
     uint64_t sequence = database->applied_sequence;
     lion_log *log = database->log;
@@ -175,7 +177,7 @@ void *lion_database_indexer_main(void *argument)
     pthread_mutex_lock(&database->state);
     while (!database->is_stopping) {
         if (!database->is_index_wanted) {
-            pthread_cond_wait(&database->changed, &database->state);
+            pthread_cond_wait(&database->index_work, &database->state);
             continue;
         }
         database->is_index_wanted = false;
@@ -202,7 +204,7 @@ lion_status lion_database_index_wait(lion_database *database, lion_error *error)
     pthread_mutex_lock(&database->state);
     uint64_t wanted = database->index_ended + (database->is_indexing ? 2 : 1);
     database->is_index_wanted = true;
-    pthread_cond_broadcast(&database->changed);
+    pthread_cond_signal(&database->index_work);
     while (database->index_ended < wanted && !database->is_stopping)
         pthread_cond_wait(&database->changed, &database->state);
     if (database->index_error.category != 0) {
@@ -225,7 +227,7 @@ lion_status lion_database_admit(lion_database *database, lion_error *error)
     pthread_mutex_lock(&database->state);
     if (!database->is_index_wanted && !database->is_indexing) {
         database->is_index_wanted = true;
-        pthread_cond_broadcast(&database->changed);
+        pthread_cond_signal(&database->index_work);
     }
     lion_status status = LION_OK;
     if (size >= database->options.novelty_max) {

@@ -3,7 +3,7 @@
  * Whoever finds nobody writing becomes the writer. The others wait, and the writer may do their work with its own:
  * it takes them out of the queue, one after the other, and tells each when its work is done. So a client that
  * waits for its commit sleeps and is woken once, however many others commit with it. When the writer leaves, the
- * first who still waits becomes the writer. */
+ * first who still waits becomes the writer. Who has work that nobody else can do is never taken out. */
 #ifndef LION_CONNECTION_QUEUE_H
 #define LION_CONNECTION_QUEUE_H
 
@@ -13,6 +13,7 @@
 
 typedef struct lion_waiter {
     struct lion_waiter *next;
+    void *work;     /* what a writer may do for it, by agreement with who puts it in; NULL: nothing */
     uint32_t state; /* atomic, and what its thread sleeps on */
 } lion_waiter;
 

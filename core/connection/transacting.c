@@ -3,10 +3,9 @@
  * The writer's lock is held from open until the transaction is applied and appended to the tail; the wait for
  * the disk happens after it is released, so the next transactions are applied while this one's group syncs. Before it
  * lets go, the writer does the work of those who wait in the queue (all but what needs their host), waits
- * for the disk for all of them and wakes them: each has slept once. */
+ * for the disk for all of them and wakes them: each has slept once. Who does not want to wait leaves that to the
+ * committer's thread. */
 #include "connection/database.h"
-
-#include <stddef.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -71,10 +70,12 @@ static lion_status report_of_earlier(lion_transacting *transacting, lion_db *db,
 /* LION_OK: a transaction with this id is there, and the report stands. LION_ABSENT: go on. */
 static lion_status find_earlier(lion_transacting *transacting, lion_error *error)
 {
+    lion_status status = lion_database_seal(transacting->database, error);
+    if (status < 0) return status;
     lion_db *db = transacting->database->applied;
     lion_value id = lion_value_bytes(LION_TYPE_UUID, lion_slice_of(transacting->options.id, 16));
     int64_t tx = 0;
-    lion_status status =
+    status =
         lion_view_find(&tx, NULL, &db->view, LION_ID_TX_ID, id, &transacting->arena, error);
     if (status != LION_OK) return status;
     db = lion_db_keep(db);
@@ -100,6 +101,13 @@ static lion_status open_tx(lion_transacting *transacting, lion_error *error)
     if (chosen.datoms_max == 0) chosen.datoms_max = database->options.datoms_max;
     return lion_tx_open(&transacting->tx, database->applied, transacting->ops, &chosen, &transacting->arena,
                         error);
+}
+
+static void close_tx(lion_transacting *transacting)
+{
+    lion_tx_close(transacting->tx);
+    transacting->tx = NULL;
+    lion_arena_reset(&transacting->arena);
 }
 
 static lion_status begin(lion_transacting *transacting, lion_error *error)
@@ -143,8 +151,13 @@ lion_status lion_transacting_open(lion_transacting **transacting_out, lion_conne
     transacting->database = database;
     transacting->ops = ops;
     if (options != NULL) transacting->options = *options;
+    if (transacting->options.without_waiting) {
+        transacting->options.without_values = true;
+        status = lion_committer_start(database, error);
+    }
     lion_arena_init(&transacting->arena, 0);
-    status = enter(transacting, error);
+    transacting->waiter.work = transacting;
+    if (status == LION_OK) status = enter(transacting, error);
     if (status < 0) {
         lion_transacting_close(transacting);
         return status;
@@ -229,10 +242,8 @@ static lion_status serve(lion_transacting *waiting)
     if (status == LION_OK) status = open_tx(waiting, error);
     if (status == LION_OK) status = lion_tx_step(waiting->tx, error);
     if (status == LION_CALL) {
-        lion_tx_close(waiting->tx);
-        waiting->tx = NULL;
+        close_tx(waiting);
         waiting->needs_host = true;
-        lion_arena_reset(&waiting->arena);
         return status;
     }
     return status == LION_OK ? commit(waiting, true, error) : status;
@@ -245,14 +256,17 @@ static lion_transacting *serve_queue(lion_transacting *writer)
     lion_transacting *served = NULL;
     for (size_t count = 0; count < LION_SERVED_MAX; count++) {
         lion_waiter *first = lion_queue_first(queue);
-        if (first == NULL) break;
-        lion_transacting *waiting =
-            (lion_transacting *)(void *)((char *)first - offsetof(lion_transacting, waiter));
+        if (first == NULL || first->work == NULL) break;
+        lion_transacting *waiting = first->work;
         if (!can_serve(waiting)) break;
         lion_status status = serve(waiting);
         if (status == LION_CALL) break;
         lion_queue_take(queue);
         waiting->served = status;
+        if (waiting->options.without_waiting) {
+            lion_waiter_wake(first); /* it is gone */
+            continue;
+        }
         waiting->next_served = served;
         served = waiting;
     }
@@ -273,21 +287,13 @@ static void wake_served(lion_transacting *served, lion_status status, const lion
     }
 }
 
-lion_status lion_transacting_step(lion_transacting *transacting, lion_error *error)
+/* The writer of a group serves who waits, lets go, and waits for the disk. */
+static lion_status finish_group(lion_transacting *transacting, lion_error *error)
 {
-    if (transacting->is_done) return LION_OK;
-    LION_ASSERT(transacting->is_writer);
-    lion_status status = lion_tx_step(transacting->tx, error);
-    if (status != LION_OK) return status;
     lion_database *database = transacting->database;
-    status = commit(transacting, lion_queue_first(&database->queue) != NULL, error);
-    if (status < 0) {
-        release_writer(transacting);
-        return status;
-    }
     lion_error why = { 0 };
     lion_transacting *served = serve_queue(transacting);
-    status = lion_database_seal(database, &why);
+    lion_status status = lion_database_seal(database, &why);
     lion_db *newest = lion_db_keep(database->applied);
     uint64_t sequence = database->applied_sequence;
     release_writer(transacting);
@@ -303,6 +309,35 @@ lion_status lion_transacting_step(lion_transacting *transacting, lion_error *err
     lion_db_drop(newest);
     wake_served(served, status, &why);
     return status;
+}
+
+/* A function is called on a value that it may keep, so the transaction begins again on one. */
+static lion_status begin_on_sealed(lion_transacting *transacting, lion_error *error)
+{
+    close_tx(transacting);
+    lion_status status = lion_database_seal(transacting->database, error);
+    if (status == LION_OK) status = open_tx(transacting, error);
+    return status == LION_OK ? lion_tx_step(transacting->tx, error) : status;
+}
+
+lion_status lion_transacting_step(lion_transacting *transacting, lion_error *error)
+{
+    if (transacting->is_done) return LION_OK;
+    LION_ASSERT(transacting->is_writer);
+    lion_database *database = transacting->database;
+    lion_status status = lion_tx_step(transacting->tx, error);
+    if (status == LION_CALL && database->applied->is_open)
+        status = begin_on_sealed(transacting, error);
+    if (status != LION_OK) return status;
+    bool is_waiting = !transacting->options.without_waiting;
+    status = commit(transacting, !is_waiting || lion_queue_first(&database->queue) != NULL, error);
+    if (status < 0 || !is_waiting) {
+        transacting->is_done = status == LION_OK;
+        release_writer(transacting);
+        if (status == LION_OK) lion_committer_want(database);
+        return status;
+    }
+    return finish_group(transacting, error);
 }
 
 lion_call *lion_transacting_call(lion_transacting *transacting)

@@ -619,6 +619,8 @@ typedef struct lion_tx_options {
     bool has_id;    /* a retry-safe transaction: the same id again answers the first one's report */
     uint8_t id[16];
     bool without_values; /* db_before and db_after of the report are NULL: cheaper where many commit together */
+    bool without_waiting; /* done when applied, before the disk; without_values. lion_connection_sync to its t waits
+                             for the disk, and answers the error if it failed */
     uint32_t datoms_max;     /* 0: LION_TX_DATOMS_MAX; lion/transaction-too-large */
     uint32_t expansions_max; /* calls of functions; 0: LION_TX_EXPANSIONS_MAX (lion/limit) */
 } lion_tx_options;

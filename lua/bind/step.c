@@ -117,12 +117,13 @@ static void read_tx_options(lua_State *L, int index, lion_tx_options *options)
     options->has_id = true;
 }
 
-/* transact_open(conn, ops, id or nil) → step */
+/* transact_open(conn, ops, id or nil, without_waiting) → step */
 static int transact_open(lua_State *L)
 {
     lion_bind_conn *conn = lion_bind_conn_check(L, 1);
     lion_tx_options options = { 0 };
     read_tx_options(L, 3, &options);
+    options.without_waiting = lua_toboolean(L, 4) != 0;
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_TRANSACT);
     lion_form *ops = lion_arena_new(&step->arena, lion_form);
     lion_bind_read(L, 2, &step->arena, ops);
@@ -167,13 +168,9 @@ static void set_number(lua_State *L, const char *name, int64_t value)
     lua_setfield(L, -2, name);
 }
 
-/* The table at the top gets what transact and with have in common. */
-static void fill_report(lua_State *L, const lion_transaction *transaction,
+static void set_tx_data(lua_State *L, const lion_transaction *transaction,
                         const lion_schema *schema, lion_arena *arena)
 {
-    set_number(L, "t", transaction->t);
-    set_number(L, "tx", lion_t_to_tx(transaction->t));
-    set_number(L, "tx_instant", transaction->instant_ms);
     lua_createtable(L, (int)transaction->datom_count, 0);
     lion_bind_push_slot(L, LION_BIND_DATOM);
     for (uint32_t i = 0; i < transaction->datom_count; i++) {
@@ -184,6 +181,16 @@ static void fill_report(lua_State *L, const lion_transaction *transaction,
     }
     lua_pop(L, 1);
     lua_setfield(L, -2, "tx_data");
+}
+
+/* The table at the top gets what transact and with have in common; tx_data if there is a schema to name it by. */
+static void fill_report(lua_State *L, const lion_transaction *transaction,
+                        const lion_schema *schema, lion_arena *arena)
+{
+    set_number(L, "t", transaction->t);
+    set_number(L, "tx", lion_t_to_tx(transaction->t));
+    set_number(L, "tx_instant", transaction->instant_ms);
+    if (schema != NULL) set_tx_data(L, transaction, schema, arena);
     lua_createtable(L, 0, (int)transaction->tempid_count);
     for (uint32_t i = 0; i < transaction->tempid_count; i++) {
         lion_bind_push_text(L, transaction->tempids[i].name);
@@ -200,9 +207,12 @@ static int report(lua_State *L)
     lua_createtable(L, 0, 7);
     if (step->kind == LION_BIND_TRANSACT) {
         const lion_report *made = lion_transacting_report(step->transacting);
-        set_db(L, "db_before", lion_db_keep(made->db_before));
-        set_db(L, "db_after", lion_db_keep(made->db_after));
-        fill_report(L, &made->transaction, made->db_after->schema, &step->arena);
+        bool has_values = made->db_after != NULL;
+        if (has_values) {
+            set_db(L, "db_before", lion_db_keep(made->db_before));
+            set_db(L, "db_after", lion_db_keep(made->db_after));
+        }
+        fill_report(L, &made->transaction, has_values ? made->db_after->schema : NULL, &step->arena);
     } else {
         const lion_tx_result *made = lion_tx_result_view(step->tx);
         lion_db *after = NULL;

@@ -216,36 +216,46 @@ function Conn:db()
   return db.wrap(core.conn_db(self.handle), self)
 end
 
--- The id of a transaction, and the time by which its functions must have answered.
+local TRANSACT_OPTIONS = { id = true, timeout_ms = true, wait = true }
+
+-- The id of a transaction, the time by which its functions must have answered, whether to wait for the disk.
 local function transact_options(options)
-  if options == nil then return nil, nil end
+  if options == nil then return nil, nil, true end
   if type(options) ~= "table" then
-    anomaly.incorrect("lion/syntax", "transact's options are a table { id =, timeout_ms = }")
+    anomaly.incorrect("lion/syntax", "transact's options are a table { id =, timeout_ms =, wait = }")
   end
   for name in pairs(options) do
-    if name ~= "id" and name ~= "timeout_ms" then
+    if not TRANSACT_OPTIONS[name] then
       anomaly.incorrect(
         "lion/syntax",
-        "%s is no option of transact (id, timeout_ms)",
+        "%s is no option of transact (id, timeout_ms, wait)",
         tostring(name)
       )
     end
+  end
+  if options.wait ~= nil and type(options.wait) ~= "boolean" then
+    anomaly.incorrect("lion/syntax", "the option wait is true or false, not %s", tostring(options.wait))
   end
   if options.id ~= nil and type(options.id) ~= "string" then
     anomaly.incorrect("lion/syntax", "a transaction's id is a uuid's text")
   end
   local timeout = number(options, "timeout_ms")
-  return options.id, timeout and core.monotonic_ms() + timeout
+  return options.id, timeout and core.monotonic_ms() + timeout, options.wait ~= false
 end
 
 --- Write a transaction, and wait until it is durable.
 -- @param tx an array of operations, or EDN text
 -- @tparam[opt] table options id (a uuid: the same id again writes nothing), timeout_ms (a
--- transaction whose functions take longer is given up)
+-- transaction whose functions take longer is given up), wait (false: return before it is durable, with a report of
+-- t, tx, tx_instant and tempids alone; `conn:sync(report.t)` waits, and raises if the disk failed)
 function Conn:transact(tx, options)
-  local id, deadline = transact_options(options)
-  local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), id), deadline)
+  local id, deadline, is_waiting = transact_options(options)
+  local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), id, not is_waiting), deadline)
   local report = core.report(step)
+  if not report.db_after then
+    poll(self)
+    return report
+  end
   report.db_before = db.wrap(report.db_before, self)
   report.db_after = db.wrap(report.db_after, self)
   poll(self, report)

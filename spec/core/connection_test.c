@@ -237,17 +237,19 @@ static void opened_and_closed_at_once(void **state)
     rmdir(folder);
 }
 
-/* Some of the transactions of a group have values, some have none, one changes the schema, one fails. */
+/* Some of the transactions of a group have values, some have none, some are not waited for, one changes the schema,
+ * one fails. */
 static void *write_mixed(void *argument)
 {
     lion_connection *connection = argument;
     static int next = 1000;
+    int64_t t = 0;
     lion_arena arena;
     lion_arena_init(&arena, 0);
     for (int i = 0; i < EACH; i++) {
         int k = __atomic_add_fetch(&next, 1, __ATOMIC_RELAXED);
         char text[160];
-        lion_tx_options options = { .without_values = k % 3 != 0 };
+        lion_tx_options options = { .without_values = k % 3 != 0, .without_waiting = k % 5 == 0 };
         if (k % 40 == 7)
             snprintf(text, sizeof text, "[{:db/ident :v/more%d :db/valueType :db.type/long :db/cardinality :db.cardinality/one}"
                                         " {:v/k %d}]", k, k);
@@ -258,7 +260,8 @@ static void *write_mixed(void *argument)
         lion_error error = { 0 };
         if (lion_transact(&transacting, connection, &form, &options, &error) != LION_OK) fail_msg("%s", error.message);
         const lion_report *report = lion_transacting_report(transacting);
-        assert_int_equal(report->db_after == NULL, options.without_values);
+        assert_int_equal(report->db_after == NULL, options.without_values || options.without_waiting);
+        t = report->transaction.t;
         if (report->db_after != NULL) {
             assert_int_equal(report->db_after->basis_t, report->transaction.t);
             assert_true(report->db_before->basis_t < report->transaction.t);
@@ -268,6 +271,10 @@ static void *write_mixed(void *argument)
         assert_int_equal(lion_transact(NULL, connection, &form, NULL, &error), LION_FAILED);
         assert_string_equal(error.code, "db.error/wrong-type-for-attribute");
     }
+    lion_db *db = NULL;
+    assert_int_equal(lion_connection_sync(&db, connection, t, 0, NULL), LION_OK);
+    assert_true(db->basis_t >= t);
+    lion_db_drop(db);
     lion_arena_deinit(&arena);
     return NULL;
 }
@@ -289,6 +296,44 @@ static void groups_of_all_kinds(void **state)
     assert_int_equal(count_of(connection, "v/k"), before + THREADS * EACH);
     assert_int_equal(count_transactions(connection, 1) > THREADS * EACH, 1);
     close_database(connection);
+}
+
+/* One thread, many under way: applied in order, and there when the connection is closed without a sync. */
+static void not_waited_for(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.lion", folder);
+    lion_connection *connection = open_database(path);
+    transact(connection, schema);
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    int64_t last = 0;
+    for (int i = 0; i < 500; i++) {
+        char text[96];
+        snprintf(text, sizeof text, "[{:v/k %d :v/x \"x%d\"}]", i / 2, i);
+        lion_form form = edn(&arena, text);
+        lion_tx_options options = { .without_waiting = true };
+        lion_transacting *done = NULL;
+        assert_int_equal(lion_transact(&done, connection, &form, &options, NULL), LION_OK);
+        assert_true(lion_transacting_report(done)->transaction.t > last);
+        last = lion_transacting_report(done)->transaction.t;
+        lion_transacting_close(done);
+    }
+    lion_arena_deinit(&arena);
+    close_database(connection);
+    connection = open_database(path);
+    lion_db *db = NULL;
+    assert_int_equal(lion_connection_sync(&db, connection, last, 1, NULL), LION_OK);
+    lion_db_drop(db);
+    assert_int_equal(count_of(connection, "v/k"), 250);
+    assert_int_equal(count_of(connection, "v/x"), 250);
+    close_database(connection);
+    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
+    snprintf(path, sizeof path, "%s/a.lion-log", folder);
+    unlink(path);
+    rmdir(folder);
 }
 
 static int is_enough; /* atomic */
@@ -337,7 +382,8 @@ int main(void)
         cmocka_unit_test(in_memory),           cmocka_unit_test(on_a_file),
         cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
         cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
-        cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(opened_and_closed_at_once),
+        cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(not_waited_for),
+        cmocka_unit_test(opened_and_closed_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

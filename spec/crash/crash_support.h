@@ -81,17 +81,36 @@ static inline lion_status crash_open(lion_connection **connection_out, const cha
     return lion_connection_open(connection_out, path, &options, error);
 }
 
-static inline lion_status crash_transact(lion_connection *connection, const char *text,
-                                         lion_error *error)
+/* t_out NULL: durable when this is LION_OK; else it is when lion_connection_sync says so of *t_out. */
+static inline lion_status crash_transact_for(lion_connection *connection, const char *text,
+                                             int64_t *t_out, lion_error *error)
 {
     lion_arena arena;
     lion_arena_init(&arena, 0);
     lion_form ops = edn(&arena, text);
     lion_transacting *transacting = NULL;
-    lion_status status = lion_transacting_open(&transacting, connection, &ops, NULL, error);
+    lion_tx_options options = { .without_waiting = t_out != NULL };
+    lion_status status = lion_transacting_open(&transacting, connection, &ops, &options, error);
     if (status == LION_OK) status = lion_transacting_step(transacting, error);
+    if (status == LION_OK && t_out != NULL)
+        *t_out = lion_transacting_report(transacting)->transaction.t;
     lion_transacting_close(transacting);
     lion_arena_deinit(&arena);
+    return status;
+}
+
+static inline lion_status crash_transact(lion_connection *connection, const char *text,
+                                         lion_error *error)
+{
+    return crash_transact_for(connection, text, NULL, error);
+}
+
+/* Wait for a transaction that was not waited for. */
+static inline lion_status crash_sync(lion_connection *connection, int64_t t, lion_error *error)
+{
+    lion_db *db = NULL;
+    lion_status status = lion_connection_sync(&db, connection, t, 0, error);
+    lion_db_drop(db);
     return status;
 }
 
@@ -118,9 +137,9 @@ static inline size_t crash_text(char *text, int64_t n)
     return size;
 }
 
-/* Number n of a writer: durable when this is LION_OK. */
-static inline lion_status crash_commit(lion_connection *connection, int writer, int64_t n,
-                                       lion_error *error)
+/* Number n of a writer, waited for or not as in crash_transact_for. */
+static inline lion_status crash_commit_for(lion_connection *connection, int writer, int64_t n,
+                                           int64_t *t_out, lion_error *error)
 {
     char text[1600], ops[2000];
     int64_t id = writer * FACTOR + n;
@@ -129,7 +148,13 @@ static inline lion_status crash_commit(lion_connection *connection, int writer, 
              "[{:c/id %lld :c/text \"%s\" :c/part [%lld %lld %lld]} {:c/id %lld :c/last %lld}]",
              (long long)id, text, (long long)id * 10, (long long)id * 10 + 1,
              (long long)id * 10 + 2, (long long)(writer * FACTOR), (long long)n);
-    return crash_transact(connection, ops, error);
+    return crash_transact_for(connection, ops, t_out, error);
+}
+
+static inline lion_status crash_commit(lion_connection *connection, int writer, int64_t n,
+                                       lion_error *error)
+{
+    return crash_commit_for(connection, writer, n, NULL, error);
 }
 
 /* ---- looking ---- */

@@ -109,6 +109,33 @@ static void test_a_failed_sync_stops_writing_for_good(void **state)
     check_stopped("log.sync", "fail", 1 + random_below(10), "lion/io", LION_UNAVAILABLE);
 }
 
+/* Who did not wait learns of it when it does, and from then on. */
+static void test_who_does_not_wait_hears_of_a_failed_sync(void **state)
+{
+    (void)state;
+    lion_connection *connection = crash_create(folder.file, &from);
+    lion_error error = { 0 };
+    commit(connection, 30);
+    lion_fault_arm("log.sync", 1 + random_below(3), "fail");
+    lion_status status = LION_OK;
+    int64_t t = 0, durable = acknowledged[0], sent = durable;
+    for (int round = 0; round < 20 && status == LION_OK; round++) {
+        for (int i = 0; i < 5 && status == LION_OK; i++)
+            status = crash_commit_for(connection, 0, ++sent, &t, &error);
+        if (status == LION_OK) status = crash_sync(connection, t, &error);
+        if (status == LION_OK) durable = sent;
+    }
+    crash_assert_fails(status, &error, LION_UNAVAILABLE, "lion/io");
+    lion_fault_disarm();
+    crash_assert_fails(crash_sync(connection, t, &error), &error, LION_UNAVAILABLE, "lion/io");
+    crash_assert_fails(crash_commit_for(connection, 1, acknowledged[1] + 1, &t, &error), &error,
+                       LION_UNAVAILABLE, "lion/io");
+    acknowledged[0] = durable;
+    check(connection);
+    (void)lion_connection_close(connection, &error);
+    reopen_and_go_on();
+}
+
 static void test_a_failed_write_stops_writing_for_good(void **state)
 {
     (void)state;
@@ -291,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_a_failed_sync_stops_writing_for_good),
+        T(test_who_does_not_wait_hears_of_a_failed_sync),
         T(test_a_failed_write_stops_writing_for_good),
         T(test_a_full_disk_is_named),
         T(test_jobs_outlive_a_full_disk),

@@ -72,6 +72,44 @@ describe("A connection", function()
     raised(db.q, db, "[:find ?e :where [?e :db/ident ?i] [(spec.connection/close ?i)]]")
   end)
 
+  it("may leave the wait for the disk for later", function()
+    local path = folder()
+    local conn = lion.connect(path .. "/a.lion")
+    conn:transact(lion.schema { person = { email = { "string", unique = "identity" }, age = "long" } })
+    local heard = {}
+    conn:listen(function(report) heard[#heard + 1] = report.t end)
+    local reports = {}
+    for i = 1, 100 do
+      reports[i] = conn:transact({ { ["db/id"] = "p", ["person/email"] = "p" .. i % 10, ["person/age"] = i } }, { wait = false })
+    end
+    assert.is_nil(reports[1].db_after)
+    assert.is_number(reports[1].tempids.p)
+    assert.equal(reports[1].tempids.p, reports[11].tempids.p)
+    local db = conn:sync(reports[100].t)
+    assert.is_true(db.basis_t >= reports[100].t)
+    assert.same({ 100 }, { db:q('[:find ?a . :where [?e :person/email "p0"] [?e :person/age ?a]]') })
+    assert.equal(91, db:as_of(reports[95].t):q('[:find ?a . :where [?e :person/email "p1"] [?e :person/age ?a]]'))
+    assert.equal(100, #heard)
+    assert.equal("incorrect", raised(conn.transact, conn, {}, { wait = 1 }).category)
+    conn:close()
+  end)
+
+  it("gives a function a value that stays, however many are under way", function()
+    local conn = people()
+    local kept = {}
+    for i = 1, 20 do
+      conn:transact({ { ["person/email"] = "p" .. i } }, { wait = false })
+      conn:transact({ { function(db)
+        kept[i] = db
+        return { { ["person/email"] = "f" .. i } }
+      end } }, { wait = i % 2 == 0 })
+    end
+    for i, db in ipairs(kept) do
+      assert.equal(2 * i - 1, db:q "[:find (count ?e) . :where [?e :person/email]]")
+    end
+    conn:close()
+  end)
+
   it("lives as long as a value of it", function()
     local db = people():db()
     collectgarbage()
