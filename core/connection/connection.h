@@ -17,4 +17,7 @@
 /* Another handle on a database that this process has open; LION_ABSENT if it has not. */
 lion_status lion_connection_join(lion_connection **connection_out, const char *uri, lion_error *error);
 
+/* Values on roots with a smaller number are retired: lion_connection_rebase moves them. It only grows. */
+uint64_t lion_connection_oldest_root(const lion_connection *connection);
+
 #endif

@@ -300,7 +300,10 @@ lion_status lion_database_open(lion_database **database_out, const char *path,
         if (status == LION_OK) status = recover(database, error);
         if (status == LION_OK)
             lion_database_publish(database, database->applied, database->applied_sequence);
-        if (status == LION_OK) status = start_indexer(database, error);
+        if (status == LION_OK) {
+            lion_database_note_root(database, database->applied->view.root, database->applied->schema, 0);
+            status = start_indexer(database, error);
+        }
     }
     if (status < 0) {
         if (database->log != NULL) lion_log_close(database->log, false, NULL);

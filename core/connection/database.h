@@ -15,6 +15,14 @@
 #include "connection/queue.h"
 #include "index/indexer.h"
 
+/* Roots that are kept for values that were made on them. */
+#define LION_ROOTS_MAX 8
+
+typedef struct lion_kept_root {
+    uint64_t number;        /* of its snapshot: they ascend */
+    uint64_t novelty_bytes; /* of the novelty on top of it, since it was replaced */
+} lion_kept_root;
+
 typedef struct lion_database {
     struct lion_database *next;  /* registry */
     char *key;                   /* canonical path, memory name, or NULL for a private one */
@@ -58,6 +66,10 @@ typedef struct lion_database {
     bool is_stopping;
     bool is_index_wanted;
     bool is_indexing;
+    lion_kept_root roots[LION_ROOTS_MAX]; /* the newest first */
+    uint32_t root_count;
+    uint64_t oldest_root;        /* atomic; number of the last of them: values on older ones are re-based */
+    int64_t lossy_t;             /* rows that no history keeps were dropped up to here */
     uint64_t index_jobs;
     uint64_t index_ns;
     uint64_t index_ended;        /* jobs that ended, well or badly */
@@ -109,6 +121,9 @@ void lion_committer_stop(lion_database *database);
  * any more. Only the indexer's thread, or the closer after it, runs jobs. */
 lion_status lion_database_index_once(lion_database *database, bool is_last, lion_error *error);
 void *lion_database_indexer_main(void *database);
+/* A job has ended: this is the newest root. replaced_bytes: of the novelty that went with the one before. */
+void lion_database_note_root(lion_database *database, const lion_root *root, const lion_schema *schema,
+                             uint64_t replaced_bytes);
 /* Ask for a job and wait for its end. */
 lion_status lion_database_index_wait(lion_database *database, lion_error *error);
 /* Is the calling thread in the middle of a transaction (in a function that this calls)? To wait for the writer then

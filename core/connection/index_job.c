@@ -157,7 +157,9 @@ lion_status lion_database_index_once(lion_database *database, bool is_last, lion
         lion_root *made = NULL;
         if (status == LION_OK) status = lion_root_open(&made, database->store, error);
         if (status == LION_OK) {
+            uint64_t replaced_bytes = lion_novelty_size(db->view.novelty.novelty);
             status = rebase(database, made, error);
+            if (status == LION_OK) lion_database_note_root(database, made, db->schema, replaced_bytes);
             lion_root_drop(made);
         }
         if (status == LION_OK && has_tail) /* what novelty held has come through a tail */

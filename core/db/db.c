@@ -149,6 +149,30 @@ lion_status lion_db_at_basis(lion_db **db_out, lion_db *db, int64_t t, int64_t n
     return LION_OK;
 }
 
+lion_status lion_db_on(lion_db **db_out, const lion_db *db, lion_db *newest, lion_error *error)
+{
+    if (db->view.speculative.novelty != NULL) return LION_ABSENT;
+    lion_db *unfiltered = NULL, *moved = NULL;
+    lion_status status = LION_OK;
+    if (db->unfiltered != NULL) status = lion_db_on(&unfiltered, db->unfiltered, newest, error);
+    if (status == LION_OK)
+        status = lion_db_at_basis(&moved, newest, db->basis_t, db->next_counter, db->last_instant_ms, error);
+    if (status != LION_OK) {
+        lion_db_drop(unfiltered);
+        return status;
+    }
+    moved->as_of_t = db->as_of_t;
+    moved->since_t = db->since_t;
+    moved->is_history = db->is_history;
+    moved->unfiltered = unfiltered;
+    if (unfiltered != NULL) moved->view.db = unfiltered;
+    moved->view.filter_count = db->view.filter_count;
+    memcpy(moved->view.filters, db->view.filters, sizeof moved->view.filters);
+    set_bounds(moved);
+    *db_out = moved;
+    return LION_OK;
+}
+
 bool lion_db_equal(const lion_db *a, const lion_db *b)
 {
     if (a == b) return true;

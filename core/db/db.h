@@ -39,6 +39,9 @@ lion_status lion_db_new(lion_db **db_out, lion_root *root, const lion_novelty_ve
 /* A copy of the value that shares its parts, to be changed before anyone sees it (transact's `with`). */
 lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *error);
 
+/* The same value on what `newest` stands on, whose basis is not older. LION_ABSENT: a speculative value has none. */
+lion_status lion_db_on(lion_db **db_out, const lion_db *db, lion_db *newest, lion_error *error);
+
 /* What lookups read: the view without history and filters, in *view (a copy, nothing is kept). */
 void lion_db_plain_view(lion_view *view, const lion_db *db);
 

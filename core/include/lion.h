@@ -542,6 +542,7 @@ typedef struct lion_connection_options {
     uint32_t segment_size; /* 0: default; specs use tiny ones */
     uint32_t node_entries; /* of novelty; 0: default */
     uint32_t datoms_max;   /* of a transaction; 0: LION_TX_DATOMS_MAX */
+    uint32_t roots_max;    /* kept for values; 0: 8, which is the most */
 } lion_connection_options;
 
 /* uri: "mem:" (private), "mem:name" (shared in the process) or a path to NAME.lion. options may be NULL. A
@@ -562,6 +563,13 @@ LION_API lion_status lion_connection_db(lion_db **db_out, lion_connection *conne
  * owner reads anew what that has written. timeout_ms 0: none; lion/timeout. */
 LION_API lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, int64_t t,
                                           int64_t timeout_ms, lion_error *error);
+
+/* For values that are held while others write. A value keeps the root it was made on, and so the room of all that was
+ * replaced since; the connection wants only the newest roots kept (8 at most, fewer when their novelty is large). If *db
+ * stands on an older one, *db is dropped and becomes the same value on the newest root; else nothing happens, nor
+ * to a speculative value, nor to one from before an index job that dropped rows of attributes with db/noHistory. Nobody
+ * else may read through this reference meanwhile. */
+LION_API lion_status lion_connection_rebase(lion_db **db, lion_connection *connection, lion_error *error);
 
 /* Run an index job now; *t_out: the trees cover everything up to it. Waits for a running one first. */
 LION_API lion_status lion_connection_index(int64_t *t_out, lion_connection *connection,

@@ -124,6 +124,11 @@ lion_slice lion_snapshot_root(const lion_snapshot *snapshot)
     return snapshot->root;
 }
 
+uint64_t lion_snapshot_number(const lion_snapshot *snapshot)
+{
+    return snapshot->number;
+}
+
 /* -- Segments --------------------------------------------------------------------------------- */
 
 static lion_status resolve_segment(lion_slice *bytes_out, lion_snapshot *snapshot, uint64_t id,

@@ -55,6 +55,8 @@ lion_snapshot *lion_snapshot_keep(lion_snapshot *snapshot);
 void lion_snapshot_drop(lion_snapshot *snapshot); /* NULL is allowed */
 /* The root record, borrowed from the snapshot; empty before the first commit. */
 lion_slice lion_snapshot_root(const lion_snapshot *snapshot);
+/* Of the commit that installed the root: later roots have larger ones. */
+uint64_t lion_snapshot_number(const lion_snapshot *snapshot);
 /* Bytes of a segment or blob, borrowed from the snapshot, checksum verified on first resolve
  * (lion/corrupt names the id). */
 lion_status lion_snapshot_segment(lion_slice *bytes_out, lion_snapshot *snapshot, uint64_t id,

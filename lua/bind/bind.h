@@ -62,6 +62,7 @@ struct lion_bind_conn {
     lion_connection *connection; /* NULL: closed */
     uint64_t database;           /* as lion_db.database */
     lion_bind_link *links;
+    uint64_t oldest_root; /* as of when the values were last looked through */
     uint32_t references; /* the userdata and the links */
 };
 
@@ -81,6 +82,8 @@ lion_bind_db *lion_bind_db_push(lua_State *L);
  * for. */
 void lion_bind_db_take(lua_State *L, lion_bind_db *self, lion_db *db, lion_bind_conn *conn);
 lion_bind_db *lion_bind_db_check(lua_State *L, int index); /* raises lion/closed */
+/* The values of conn that this state holds leave retired roots. Only where no value of conn is at work. */
+lion_status lion_bind_dbs_rebase(lion_bind_conn *conn, lion_error *error);
 lion_bind_db *lion_bind_db_test(lua_State *L,
                                 int index); /* NULL if it is none; a db or its wrapper */
 lion_bind_conn *lion_bind_conn_check(lua_State *L, int index); /* raises lion/closed */

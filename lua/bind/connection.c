@@ -92,6 +92,7 @@ static void read_options(lua_State *L, lion_connection_options *options)
     options->segment_size = (uint32_t)option_integer(L, "segment_size");
     options->node_entries = (uint32_t)option_integer(L, "node_entries");
     options->datoms_max = (uint32_t)option_integer(L, "datoms_max");
+    options->roots_max = (uint32_t)option_integer(L, "roots_max");
 }
 
 /* connect(uri, options) → connection */
@@ -151,6 +152,7 @@ static int conn_db(lua_State *L)
     lion_bind_db *out = lion_bind_db_push(L);
     lion_db *db = NULL;
     lion_error error;
+    if (lion_bind_dbs_rebase(conn, &error) < 0) return lion_bind_raise(L, &error);
     if (lion_connection_db(&db, conn->connection, &error) < 0) return lion_bind_raise(L, &error);
     lion_bind_db_take(L, out, db, conn);
     return 1;
@@ -165,7 +167,8 @@ static int conn_sync(lua_State *L)
     lion_bind_db *out = lion_bind_db_push(L);
     lion_db *db = NULL;
     lion_error error;
-    if (lion_connection_sync(&db, conn->connection, t, timeout, &error) < 0)
+    if (lion_bind_dbs_rebase(conn, &error) < 0 ||
+        lion_connection_sync(&db, conn->connection, t, timeout, &error) < 0)
         return lion_bind_raise(L, &error);
     lion_bind_db_take(L, out, db, conn);
     return 1;

@@ -43,6 +43,20 @@ void lion_bind_push_db(lua_State *L, lion_db *db)
     lua_call(L, 1, 1);
 }
 
+lion_status lion_bind_dbs_rebase(lion_bind_conn *conn, lion_error *error)
+{
+    uint64_t oldest_root = lion_connection_oldest_root(conn->connection);
+    if (oldest_root == conn->oldest_root) return LION_OK;
+    lion_status status = LION_OK;
+    for (lion_bind_link *link = conn->links; link != NULL && status == LION_OK; link = link->next) {
+        if (link->release != release_db) continue;
+        lion_bind_db *self = link->owner;
+        status = lion_connection_rebase(&self->db, conn->connection, error);
+    }
+    if (status == LION_OK) conn->oldest_root = oldest_root;
+    return status;
+}
+
 static lion_bind_db *test_userdata(lua_State *L, int index)
 {
     void *self = lua_touserdata(L, index);

@@ -129,7 +129,8 @@ static int transact_open(lua_State *L)
     lion_bind_read(L, 2, &step->arena, ops);
     lion_bind_step_link(L, step, &conn, 1);
     lion_error error;
-    if (lion_transacting_open(&step->transacting, conn->connection, ops, &options, &error) < 0) {
+    if (lion_bind_dbs_rebase(conn, &error) < 0 ||
+        lion_transacting_open(&step->transacting, conn->connection, ops, &options, &error) < 0) {
         step->transacting = NULL;
         return lion_bind_step_fail(L, step, &error);
     }

@@ -21,7 +21,7 @@ local MB, GB = 2 ^ 20, 2 ^ 30
 
 local NUMBERS = {
   interval_ms = "interval_ms", segment_size = "segment_size", node_entries = "node_entries",
-  datoms_max = "datoms_max",
+  datoms_max = "datoms_max", roots_max = "roots_max",
 }
 local KNOWN = {
   durability = true,
@@ -234,7 +234,7 @@ local function transact_options(options)
     end
   end
   if options.wait ~= nil and type(options.wait) ~= "boolean" then
-    anomaly.incorrect("lion/syntax", "the option wait is true or false, not %s", tostring(options.wait))
+    anomaly.incorrect("lion/syntax", "wait is true or false, not %s", tostring(options.wait))
   end
   if options.id ~= nil and type(options.id) ~= "string" then
     anomaly.incorrect("lion/syntax", "a transaction's id is a uuid's text")
@@ -246,8 +246,9 @@ end
 --- Write a transaction, and wait until it is durable.
 -- @param tx an array of operations, or EDN text
 -- @tparam[opt] table options id (a uuid: the same id again writes nothing), timeout_ms (a
--- transaction whose functions take longer is given up), wait (false: return before it is durable, with a report of
--- t, tx, tx_instant and tempids alone; `conn:sync(report.t)` waits, and raises if the disk failed)
+-- transaction whose functions take longer is given up), wait (false: return before it is durable,
+-- with a report of t, tx, tx_instant and tempids alone; `conn:sync(report.t)` waits, and raises if
+-- the disk failed)
 function Conn:transact(tx, options)
   local id, deadline, is_waiting = transact_options(options)
   local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), id, not is_waiting), deadline)

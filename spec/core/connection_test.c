@@ -222,7 +222,7 @@ static void *open_and_close(void *argument)
 static void opened_and_closed_at_once(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/lion-connection-XXXXXX", paths[2][64], log[80];
+    char folder[] = "/tmp/lion-connection-XXXXXX", paths[2][64], log[200];
     assert_non_null(mkdtemp(folder));
     pthread_t threads[4];
     for (int i = 0; i < 2; i++) snprintf(paths[i], sizeof paths[i], "%s/%d.lion", folder, i);
@@ -336,6 +336,56 @@ static void not_waited_for(void **state)
     rmdir(folder);
 }
 
+#define HELD 40
+
+/* Each value is held over all jobs that come after it, and all stand on few roots. */
+static void values_outlive_their_roots(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.lion", folder);
+    lion_connection *connection = NULL;
+    lion_error error = { 0 };
+    lion_connection_options options = { .durability = LION_DURABILITY_NONE, .node_entries = 4, .roots_max = 3 };
+    if (lion_connection_open(&connection, path, &options, &error) != LION_OK) fail_msg("%s", error.message);
+    transact(connection, schema);
+    static lion_db *held[HELD];
+    for (int i = 0; i < HELD; i++) {
+        char text[96];
+        snprintf(text, sizeof text, "[{:v/k %d :v/x \"x%d\"} {:v/k 0 :v/x \"%d\"}]", i + 1, i, i);
+        transact(connection, text);
+        if (lion_connection_db(&held[i], connection, &error) != LION_OK) fail_msg("%s", error.message);
+        index_now(connection);
+        for (int h = 0; h <= i; h++)
+            if (lion_connection_rebase(&held[h], connection, &error) != LION_OK) fail_msg("%s", error.message);
+    }
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    uint32_t k = lion_schema_attribute_named(held[0]->schema, lion_slice_text("v/k"))->id;
+    lion_key key = { .datom = { .a = k }, .parts = 1 };
+    const lion_root *roots[HELD];
+    int root_count = 0;
+    for (int i = 0; i < HELD; i++) {
+        int place = 0;
+        while (place < root_count && roots[place] != held[i]->view.root) place++;
+        if (place == root_count) roots[root_count++] = held[i]->view.root;
+    }
+    assert_true(root_count <= 4); /* the last value was made before its job */
+    for (int i = 0; i < HELD; i++) {
+        uint64_t count = 0;
+        assert_int_equal(lion_view_count(&count, &held[i]->view, LION_AEVT, &key, &arena, NULL), LION_OK);
+        assert_int_equal(count, i + 2);
+        lion_db_drop(held[i]);
+    }
+    lion_arena_deinit(&arena);
+    close_database(connection);
+    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
+    snprintf(path, sizeof path, "%s/a.lion-log", folder);
+    unlink(path);
+    rmdir(folder);
+}
+
 static int is_enough; /* atomic */
 
 static void *write_until_enough(void *argument)
@@ -383,6 +433,7 @@ int main(void)
         cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
         cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
         cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(not_waited_for),
+        cmocka_unit_test(values_outlive_their_roots),
         cmocka_unit_test(opened_and_closed_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

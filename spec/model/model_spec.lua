@@ -10,6 +10,12 @@ local model = require "model.model"
 local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local HISTORIES = tonumber(os.getenv "LION_HISTORIES") or 12
 
+-- Trees of many leaves and branches out of few datoms.
+local function tiny(options)
+  options.segment_size, options.node_entries = 512, 4
+  return options
+end
+
 local SCHEMA = {
   ["m/one"] = { type = "long" },
   ["m/text"] = { type = "string" },
@@ -74,7 +80,7 @@ local function sorted(rows)
 end
 
 local function db_view(db, view)
-  if view.upper then db = db:as_of(view.upper) end
+  if view.upper and not view.is_basis then db = db:as_of(view.upper) end
   if view.since then db = db:since(view.since) end
   if view.history then db = db:history() end
   return db
@@ -191,7 +197,7 @@ describe("The engine answers as the reference does (seed " .. SEED .. ")", funct
   for history = 1, HISTORIES do
     it("in memory, history " .. history, function()
       local random = make_random(SEED + history)
-      local conn = lion.connect "mem:"
+      local conn = lion.connect("mem:", tiny {})
       local ids, reference, ts = begin(conn), model.new(SCHEMA), {}
       live(random, conn, reference, ids, ts, 30)
       check_all(random, conn:db(), reference, ts, "before indexing")
@@ -205,18 +211,44 @@ describe("The engine answers as the reference does (seed " .. SEED .. ")", funct
     it("on a file, history " .. history, function()
       local random = make_random(SEED + 1000 + history)
       local path = os.tmpname() .. ".lion"
-      local conn = lion.connect(path, { durability = "none" })
+      local conn = lion.connect(path, tiny { durability = "none" })
       local ids, reference, ts = begin(conn), model.new(SCHEMA), {}
       for round = 1, 3 do
         live(random, conn, reference, ids, ts, 15)
         if round == 2 then conn:request_index() end
         check_all(random, conn:db(), reference, ts, "round " .. round)
         conn:close()
-        conn = lion.connect(path, { durability = "none" })
+        conn = lion.connect(path, tiny { durability = "none" })
         check_all(random, conn:db(), reference, ts, "reopened in round " .. round)
       end
       conn:close()
       lion.delete(path)
+    end)
+
+    it("for values held while their roots are retired, history " .. history, function()
+      local random = make_random(SEED + 2000 + history)
+      local conn = lion.connect("mem:", tiny { roots_max = 1 + history % 3 })
+      local ids, reference, ts = begin(conn), model.new(SCHEMA), {}
+      local held = {}
+      for round = 1, 6 do
+        live(random, conn, reference, ids, ts, 10)
+        held[round] = { db = conn:db(), t = ts[#ts], old = conn:db():as_of(ts[random(#ts)]) }
+        held[round].since = held[round].db:since(ts[random(#ts)])
+        if round % 2 == 0 then live(random, conn, reference, ids, ts, 3) end
+        conn:request_index()
+        conn:sync()
+        for i, value in ipairs(held) do
+          local function check(db, view)
+            view.is_basis = true
+            check_view(random, db, reference, view, ("round %d, value %d"):format(round, i))
+          end
+          check(value.db, { upper = value.t })
+          check(value.db:history(), { upper = value.t, history = true })
+          check(value.old, { upper = value.old.as_of_t })
+          check(value.since, { upper = value.t, since = value.since.since_t })
+        end
+      end
+      conn:close()
     end)
   end
 end)
