@@ -19,7 +19,14 @@ typedef struct bytes {
     size_t size, capacity;
 } bytes;
 
-typedef enum stage { STAGE_RECEIVING, STAGE_HANDLING, STAGE_STREAMING, STAGE_LINGERING, STAGE_CLOSING } stage;
+typedef enum stage {
+    STAGE_RECEIVING,
+    STAGE_HANDLING,
+    STAGE_STREAMING,
+    STAGE_SENDING, /* what is left of an answer */
+    STAGE_LINGERING,
+    STAGE_CLOSING
+} stage;
 
 typedef struct connection connection;
 
@@ -34,6 +41,7 @@ struct lion_http_exchange {
     bytes body;
     char remote[64];
     bool is_head, keeps_alive, is_in_value;
+    bool is_old;            /* HTTP/1.0: keep-alive is said aloud, and nothing is chunked */
     void *user;
 };
 
@@ -53,6 +61,7 @@ struct connection {
     bool closes_after_write;
     lion_http_exchange *exchange; /* being received or handled */
     size_t queued;          /* bytes given to writes that are not finished */
+    uint64_t given, taken;  /* bytes of all answers: to writes; by the socket, when the timer was set */
 };
 
 struct lion_http_server {
@@ -146,6 +155,24 @@ typedef struct write_request {
 
 static void receive_next(connection *self);
 static void linger(connection *self);
+static void on_timer(uv_timer_t *timer);
+
+static uint64_t taken_by_socket(const connection *self)
+{
+    return self->given - uv_stream_get_write_queue_size((const uv_stream_t *)&self->tcp);
+}
+
+/* The peer must take what is sent, a little at least, each time the timer comes. */
+static void await_sent(connection *self)
+{
+    if (self->stage == STAGE_CLOSING) return;
+    if (self->queued == 0) {
+        uv_timer_stop(&self->timer);
+        return;
+    }
+    self->taken = taken_by_socket(self);
+    uv_timer_start(&self->timer, on_timer, self->server->limits.send_ms, 0);
+}
 
 static void on_written(uv_write_t *request, int status)
 {
@@ -158,6 +185,7 @@ static void on_written(uv_write_t *request, int status)
     if (status < 0 || (ends && self->server->is_closing)) connection_close(self);
     else if (ends && self->closes_after_write) linger(self);
     else if (ends) receive_next(self);
+    else if (self->stage == STAGE_STREAMING) await_sent(self);
 }
 
 /* Takes the bytes' copy to the socket. */
@@ -175,9 +203,11 @@ static void send_bytes(connection *self, const bytes *head, const void *body, si
     if (head->size > 0) memcpy(write->data, head->data, head->size);
     if (size > 0) memcpy(write->data + head->size, body, size);
     self->queued += write->size;
+    self->given += write->size;
     uv_buf_t buffer = uv_buf_init(write->data, (unsigned)write->size);
     if (uv_write(&write->request, (uv_stream_t *)&self->tcp, &buffer, 1, on_written) != 0) {
         self->queued -= write->size;
+        self->given -= write->size;
         free(write);
         connection_close(self);
     }
@@ -206,8 +236,12 @@ static bool has_line_break(const lion_http_text *text)
 
 static void put_text(bytes *out, const char *text) { bytes_put(out, text, strlen(text)); }
 
+/* What a head says of the body: its size, or one of these. */
+#define BODY_CHUNKED SIZE_MAX
+#define BODY_TO_THE_END (SIZE_MAX - 1)
+
 static void put_head(bytes *out, int status, const lion_http_header *headers, size_t count,
-                     bool keeps_alive, bool is_chunked, size_t size)
+                     const char *connection_header, size_t size)
 {
     char line[96];
     snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
@@ -222,12 +256,19 @@ static void put_head(bytes *out, int status, const lion_http_header *headers, si
         bytes_put(out, headers[i].value.data, headers[i].value.size);
         put_text(out, "\r\n");
     }
-    if (is_chunked) put_text(out, "transfer-encoding: chunked\r\n");
-    else if (status != 204 && status != 304) {
+    if (size == BODY_CHUNKED) put_text(out, "transfer-encoding: chunked\r\n");
+    else if (size != BODY_TO_THE_END && status != 204 && status != 304) {
         snprintf(line, sizeof line, "content-length: %zu\r\n", size);
         put_text(out, line);
     }
-    put_text(out, keeps_alive ? "\r\n" : "connection: close\r\n\r\n");
+    put_text(out, connection_header);
+    put_text(out, "\r\n");
+}
+
+static const char *connection_header(bool keeps_alive, bool is_old)
+{
+    if (!keeps_alive) return "connection: close\r\n";
+    return is_old ? "connection: keep-alive\r\n" : "";
 }
 
 /* Malformed input, a full queue, a deadline: an answer of the server's own. */
@@ -239,9 +280,11 @@ static void refuse(connection *self, int status, const char *message, bool close
     };
     bytes head = { 0 };
     if (closes) self->closes_after_write = true;
-    put_head(&head, status, headers, status == 503 ? 2 : 1, !self->closes_after_write, false,
+    self->stage = STAGE_SENDING;
+    put_head(&head, status, headers, status == 503 ? 2 : 1, connection_header(!self->closes_after_write, false),
              strlen(message));
     send_bytes(self, &head, message, strlen(message), true);
+    await_sent(self);
     free(head.data);
 }
 
@@ -262,7 +305,7 @@ static void detach(lion_http_exchange *exchange, connection *self)
     self->exchange = NULL;
     self->closes_after_write = self->closes_after_write || !exchange->keeps_alive ||
                                self->server->is_closing;
-    self->stage = STAGE_RECEIVING;
+    self->stage = STAGE_SENDING;
     exchange_free(exchange);
 }
 
@@ -277,10 +320,10 @@ void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http
     bool is_bodiless = exchange->is_head || status == 204 || status == 304;
     bytes head = { 0 };
     bool keeps_alive = exchange->keeps_alive && !self->server->is_closing;
-    put_head(&head, status, headers, header_count, keeps_alive, false, size);
-    uv_timer_stop(&self->timer);
+    put_head(&head, status, headers, header_count, connection_header(keeps_alive, exchange->is_old), size);
     detach(exchange, self);
     send_bytes(self, &head, body, is_bodiless ? 0 : size, true);
+    await_sent(self);
     free(head.data);
 }
 
@@ -290,10 +333,12 @@ void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion
     connection *self = exchange->connection;
     if (self == NULL) return;
     self->stage = STAGE_STREAMING;
-    uv_timer_stop(&self->timer);
+    if (exchange->is_old) exchange->keeps_alive = false;
     bytes head = { 0 };
-    put_head(&head, status, headers, header_count, exchange->keeps_alive, true, 0);
+    put_head(&head, status, headers, header_count, connection_header(exchange->keeps_alive, false),
+             exchange->is_old ? BODY_TO_THE_END : BODY_CHUNKED);
     send_bytes(self, &head, NULL, 0, false);
+    await_sent(self);
     free(head.data);
 }
 
@@ -301,13 +346,15 @@ size_t lion_http_stream_piece(lion_http_exchange *exchange, const void *data, si
 {
     connection *self = exchange->connection;
     if (self == NULL || size == 0 || exchange->is_head) return 0;
+    bool is_first = self->queued == 0;
     char line[32];
     bytes chunk = { 0 };
     snprintf(line, sizeof line, "%zx\r\n", size);
-    put_text(&chunk, line);
+    if (!exchange->is_old) put_text(&chunk, line);
     bytes_put(&chunk, data, size);
-    put_text(&chunk, "\r\n");
+    if (!exchange->is_old) put_text(&chunk, "\r\n");
     send_bytes(self, &chunk, NULL, 0, false);
+    if (is_first) await_sent(self);
     free(chunk.data);
     return self->queued;
 }
@@ -319,11 +366,12 @@ void lion_http_stream_end(lion_http_exchange *exchange)
         exchange_free(exchange);
         return;
     }
-    bool is_head = exchange->is_head;
+    bool is_chunked = !exchange->is_head && !exchange->is_old;
     detach(exchange, self);
     bytes last = { 0 };
-    if (!is_head) put_text(&last, "0\r\n\r\n");
+    if (is_chunked) put_text(&last, "0\r\n\r\n");
     send_bytes(self, &last, NULL, 0, true);
+    await_sent(self);
     free(last.data);
 }
 
@@ -332,13 +380,15 @@ void lion_http_stream_end(lion_http_exchange *exchange)
 static void on_timer(uv_timer_t *timer)
 {
     connection *self = timer->data;
-    if (self->stage == STAGE_HANDLING) {
+    if (self->stage == STAGE_STREAMING || self->stage == STAGE_SENDING) {
+        if (taken_by_socket(self) == self->taken) connection_close(self);
+        else await_sent(self);
+    } else if (self->stage == STAGE_HANDLING) {
         lion_http_exchange *exchange = self->exchange;
         lion_http_server *server = self->server;
         exchange->connection = NULL;
         server->pending--;
         self->exchange = NULL;
-        self->stage = STAGE_RECEIVING;
         server->handler.gone(server->handler.context, exchange);
         refuse(self, 504, "the handler did not answer in time\n", true);
     } else if (self->stage == STAGE_RECEIVING && !self->is_fresh) {
@@ -387,6 +437,7 @@ static int on_field(llhttp_t *parser, const char *at, size_t size)
     connection *self = owner_of(parser);
     lion_http_exchange *exchange = current(self);
     if (exchange == NULL) return refuse_parse(self, 503);
+    if (parser->flags & F_TRAILING) return put_header_bytes(self, at, size);
     if (exchange->header_count == 0 || exchange->is_in_value) {
         if (exchange->header_count == LION_HTTP_HEADERS_MAX) return refuse_parse(self, 431);
         exchange->spans[exchange->header_count].name = exchange->text.size;
@@ -402,11 +453,23 @@ static int on_value(llhttp_t *parser, const char *at, size_t size)
     connection *self = owner_of(parser);
     lion_http_exchange *exchange = current(self);
     if (exchange == NULL || exchange->header_count == 0) return refuse_parse(self, 400);
+    if (parser->flags & F_TRAILING) return put_header_bytes(self, at, size);
     size_t last = exchange->header_count - 1;
     if (!exchange->is_in_value) exchange->spans[last].value = exchange->text.size;
     exchange->is_in_value = true;
     exchange->spans[last].value_size += size;
     return put_header_bytes(self, at, size);
+}
+
+/* The client holds its body back until it is told to send it. */
+static bool expects_continue(const lion_http_exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->header_count; i++) {
+        lion_http_text name = { exchange->text.data + exchange->spans[i].name, exchange->spans[i].name_size };
+        lion_http_text value = { exchange->text.data + exchange->spans[i].value, exchange->spans[i].value_size };
+        if (equals_name(&name, "expect")) return equals_name(&value, "100-continue");
+    }
+    return false;
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -416,6 +479,13 @@ static int on_headers_complete(llhttp_t *parser)
     if (parser->content_length > self->server->limits.body_size &&
         parser->content_length != UINT64_MAX && (parser->flags & F_CONTENT_LENGTH))
         return refuse_parse(self, 413);
+    lion_http_exchange *exchange = current(self);
+    if (exchange != NULL && parser->http_minor > 0 && expects_continue(exchange)) {
+        bytes interim = { 0 };
+        put_text(&interim, "HTTP/1.1 100 Continue\r\n\r\n");
+        send_bytes(self, &interim, NULL, 0, false);
+        free(interim.data);
+    }
     return 0;
 }
 
@@ -432,6 +502,7 @@ static int on_message_complete(llhttp_t *parser)
 {
     lion_http_exchange *exchange = owner_of(parser)->exchange;
     exchange->keeps_alive = llhttp_should_keep_alive(parser) != 0;
+    exchange->is_old = parser->http_major == 1 && parser->http_minor == 0;
     return HPE_PAUSED;
 }
 
@@ -616,6 +687,7 @@ static void set_defaults(lion_http_limits *limits)
     if (limits->receive_ms == 0) limits->receive_ms = 30000;
     if (limits->idle_ms == 0) limits->idle_ms = 75000;
     if (limits->handle_ms == 0) limits->handle_ms = 30000;
+    if (limits->send_ms == 0) limits->send_ms = 30000;
     if (limits->pending_max == 0) limits->pending_max = 1024;
 }
 

@@ -3,8 +3,9 @@
  * A request is handed over whole (headers and body within limits); its exchange must be answered exactly once,
  * now or later: by lion_http_respond, or by stream_begin, stream_piece…, stream_end. Keep-alive and pipelining:
  * requests of one connection are handed over one at a time, in order. Malformed and oversized input is answered
- * here (400, 408, 413, 414, 431) and never reaches the handler. Upgrades are not offered: such a request is one like
- * others. One thread: the loop's. The process must ignore SIGPIPE. */
+ * here (400, 408, 413, 414, 431) and never reaches the handler. Who asks whether to send its body (Expect:
+ * 100-continue) is told to. Upgrades are not offered: such a request is one like others. Trailers are dropped. To
+ * HTTP/1.0 a streamed answer ends with the connection. One thread: the loop's. The process must ignore SIGPIPE. */
 #ifndef LION_IONS_HTTP_H
 #define LION_IONS_HTTP_H
 
@@ -22,6 +23,7 @@ typedef struct lion_http_limits {
     uint64_t receive_ms;      /* from the first byte of a request to its last; 0: 30 s */
     uint64_t idle_ms;         /* keep-alive; 0: 75 s */
     uint64_t handle_ms;       /* until the answer begins, else 504; 0: 30 s */
+    uint64_t send_ms;         /* without the peer taking a byte of what is sent; 0: 30 s */
     size_t pending_max;       /* exchanges in hand at once, else 503 with Retry-After; 0: 1024 */
 } lion_http_limits;
 

@@ -226,7 +226,7 @@ static lion_http_server *server;
 /* What the handler was given since the run began, in order, and answered. */
 typedef struct handled {
     request request;
-    bool is_head;
+    bool is_head, is_old; /* is_old: HTTP/1.0 that stays, which a streamed answer would end */
     char answer[64];
     size_t answer_size;
 } handled;
@@ -249,7 +249,7 @@ static void answer(lion_http_exchange *exchange, const handled *one)
         { { "content-type", 12 }, { "text/plain", 10 } },
         { { "x-split", 7 }, { "a\r\nset-cookie: b", 16 } }, /* never sent */
     };
-    if (below(3) != 0) {
+    if (below(3) != 0 || one->is_old) {
         lion_http_respond(exchange, 200, HEADERS, 2, one->answer, one->answer_size);
         return;
     }
@@ -276,6 +276,11 @@ static void on_request(void *context, lion_http_exchange *exchange)
     keep(&one->request.query, view->query);
     keep(&one->request.body, view->body);
     one->request.header_count = view->header_count;
+    one->is_old = false;
+    for (size_t i = 0; i < view->header_count; i++) {
+        lion_http_text value = view->headers[i].value;
+        if (value.size == 10 && memcmp(value.data, "keep-alive", 10) == 0) one->is_old = true;
+    }
     for (size_t i = 0; i < view->header_count; i++)
         LION_ASSERT(view->headers[i].name.size + view->headers[i].value.size <= HEADER_SIZE);
     one->answer_size = (size_t)snprintf(one->answer, sizeof one->answer, "%s %llu", view->method,
@@ -380,7 +385,7 @@ static void break_off(int client)
 
 typedef struct reply {
     int status;
-    bool closes, is_chunked;
+    bool closes, is_chunked, has_length;
     size_t length; /* content-length */
     text body;
 } reply;
@@ -407,7 +412,10 @@ static const char *read_head(reply *read, const char *at, const char *end)
         if (stop == at) return at + 2;
         LION_ASSERT(memchr(at, ':', (size_t)(stop - at)) != NULL);
         LION_ASSERT(strncmp(at, "set-cookie", 10) != 0);
-        if (strncmp(at, "content-length: ", 16) == 0) read->length = strtoull(at + 16, NULL, 10);
+        if (strncmp(at, "content-length: ", 16) == 0) {
+            read->has_length = true;
+            read->length = strtoull(at + 16, NULL, 10);
+        }
         if (is_line(at, stop, "connection: close")) read->closes = true;
         if (is_line(at, stop, "transfer-encoding: chunked")) read->is_chunked = true;
     }
@@ -416,6 +424,10 @@ static const char *read_head(reply *read, const char *at, const char *end)
 static const char *read_body(reply *read, const char *at, const char *end)
 {
     size_t size = read->length;
+    if (!read->is_chunked && !read->has_length) { /* a stream to HTTP/1.0 */
+        LION_ASSERT(read->closes);
+        size = (size_t)(end - at);
+    }
     do {
         if (read->is_chunked) {
             size = strtoull(at, NULL, 16);
