@@ -466,8 +466,9 @@ static bool expects_continue(const lion_http_exchange *exchange)
 {
     for (size_t i = 0; i < exchange->header_count; i++) {
         lion_http_text name = { exchange->text.data + exchange->spans[i].name, exchange->spans[i].name_size };
-        lion_http_text value = { exchange->text.data + exchange->spans[i].value, exchange->spans[i].value_size };
-        if (equals_name(&name, "expect")) return equals_name(&value, "100-continue");
+        const char *value = exchange->text.data + exchange->spans[i].value;
+        if (equals_name(&name, "expect"))
+            return exchange->spans[i].value_size >= 12 && strncasecmp(value, "100-continue", 12) == 0;
     }
     return false;
 }
@@ -522,9 +523,11 @@ static void complete_request(connection *self, lion_http_exchange *exchange)
         char *name = exchange->text.data + exchange->spans[i].name;
         for (size_t k = 0; k < exchange->spans[i].name_size; k++)
             if (name[k] >= 'A' && name[k] <= 'Z') name[k] = (char)(name[k] | 0x20);
+        const char *value = exchange->text.data + exchange->spans[i].value;
+        size_t value_size = exchange->spans[i].value_size; /* llhttp leaves the blanks at its end */
+        while (value_size > 0 && (value[value_size - 1] == ' ' || value[value_size - 1] == '\t')) value_size--;
         exchange->headers[i].name = (lion_http_text){ name, exchange->spans[i].name_size };
-        exchange->headers[i].value = (lion_http_text){ exchange->text.data + exchange->spans[i].value,
-                                                       exchange->spans[i].value_size };
+        exchange->headers[i].value = (lion_http_text){ value, value_size };
     }
     request->headers = exchange->headers;
     request->header_count = exchange->header_count;
