@@ -151,6 +151,10 @@ static void read_wrapped(reader *self, int index, const char *what, lion_form *o
         lua_getfield(L, index, "ms");
         *out = lion_form_value(lion_value_scalar(LION_TYPE_INSTANT, (int64_t)lua_tonumber(L, -1)));
         lua_pop(L, 1);
+    } else if (strcmp(what, "double") == 0) {
+        lua_getfield(L, index, "number");
+        *out = lion_form_value(lion_value_double(lua_tonumber(L, -1)));
+        lua_pop(L, 1);
     } else if (strcmp(what, "uuid") == 0) {
         read_uuid(self, index, out);
     } else if (strcmp(what, "db") == 0) {

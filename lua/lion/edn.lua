@@ -158,6 +158,7 @@ local function value_builder(wraps)
     return value
   end
   function builder.scalar(value) return value end
+  builder.float = builder.scalar
   function builder.null() return values.null end
   function builder.regex(source) return source end
   function builder.vector(items) return items end
@@ -221,6 +222,8 @@ local function ast_builder()
   function builder.scalar(value)
     return { kind = type(value) == "boolean" and "boolean" or "number", value = value }
   end
+  -- Lua has one type of number: that 2.0 was written must be told.
+  function builder.float(value) return { kind = "number", value = value, is_double = true } end
   function builder.null() return { kind = "nil" } end
   local function container(kind) return function(items) items.kind = kind return items end end
   builder.vector, builder.list = container "vector", container "list"
@@ -279,7 +282,7 @@ local function scalar_of(self, kind, word_, at)
     end
     return builder.keyword(word_)
   elseif kind == "integer" then return builder.scalar(read_integer(text, word_, at))
-  elseif kind == "float" then return builder.scalar(tonumber(word_))
+  elseif kind == "float" then return builder.float(tonumber(word_))
   elseif kind == "escaped" then return builder.string(unescape(text, word_, at))
   elseif kind == "regex" then return builder.regex(word_)
   elseif kind == "character" then return builder.string(read_character(text, word_, at))

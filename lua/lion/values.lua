@@ -40,6 +40,7 @@ local Set = { __lion = "set" }
 local Lookup = { __lion = "lookup" }
 local Instant = { __lion = "inst" }
 function Instant:__tostring() return values.format_instant(self.ms) end
+local Double = { __lion = "double" }
 local Uuid = { __lion = "uuid", __tostring = function(self) return self.text end }
 
 --- The string itself, whatever it looks like (":a", "?x").
@@ -58,6 +59,8 @@ end
 function values.lookup(attr, value) return setmetatable({ attr, value }, Lookup) end
 --- An instant as a typed constant of a query (elsewhere instants are plain numbers).
 function values.inst(ms) return setmetatable({ ms = ms }, Instant) end
+--- A double as a typed constant of a query, which may be a whole number.
+function values.double_const(number) return setmetatable({ number = number }, Double) end
 --- A uuid as a typed constant of a query.
 function values.uuid_const(text) return setmetatable({ text = text:lower() }, Uuid) end
 

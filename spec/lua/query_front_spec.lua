@@ -320,4 +320,13 @@ describe("A query that makes no sense is refused:", function()
     assert.equal(2, #ir_of("[:find ?e :where [?e :a]" .. ("(not "):rep(100) .. "[?e :b]"
       .. (")"):rep(100) .. "]").where)
   end)
+
+  it("keeps a double that is written as one", function()
+    local function answer(expression, a) return lion.q("[:find ?r . :in ?a :where [" .. expression .. " ?r]]", a) end
+    assert.equal(3.5, answer("(/ ?a 2.0)", 7))
+    assert.equal(3, answer("(/ ?a 2)", 7))
+    assert.equal(1 / 0, answer("(/ ?a 0.0)", 1))
+    assert.equal("2.0 2", answer('(str 2.0 " " 2)', 1))
+    assert.is_true(answer("(= ?a 2.0)", 2))
+  end)
 end)

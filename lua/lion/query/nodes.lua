@@ -329,6 +329,7 @@ function nodes.constant(node)
   if kind == "string" then
     return node.value:byte(1) == 58 and values.str(node.value) or node.value
   end
+  if node.is_double then return values.double_const(node.value) end
   if kind == "number" or kind == "boolean" or kind == "regex" then return node.value end
   if kind == "nil" then return values.null end
   if kind == "inst" then return values.inst(node.value) end
