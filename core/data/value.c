@@ -10,21 +10,28 @@
 /* -- Order ------------------------------------------------------------------------------------ */
 
 /* Types of one class compare with each other; classes compare by number. */
-static const uint8_t CLASS_OF[16] = {
+static const uint8_t CLASS_OF[LION_TYPE_LOG + 1] = {
     [LION_TYPE_NIL] = 0,       [LION_TYPE_BOOLEAN] = 1, [LION_TYPE_LONG] = 2,
     [LION_TYPE_DOUBLE] = 2,    [LION_TYPE_INSTANT] = 2, [LION_TYPE_REF] = 2,
     [LION_TYPE_ATTRIBUTE] = 2, [LION_TYPE_STRING] = 3,  [LION_TYPE_KEYWORD] = 4,
     [LION_TYPE_SYMBOL] = 5,    [LION_TYPE_URI] = 6,     [LION_TYPE_UUID] = 7,
     [LION_TYPE_BYTES] = 8,     [LION_TYPE_TUPLE] = 9,   [LION_TYPE_DECIMAL] = 10,
-    [LION_TYPE_MIXED] = 11,
+    [LION_TYPE_MIXED] = 11,    [LION_TYPE_LOG] = 12,
 };
 #define CLASS_NUMBER 2
 #define CLASS_STRING 3
+#define CLASS_LOG 12
 
 static int class_of(lion_value value)
 {
-    LION_ASSERT(value.type < LION_TYPE_MIXED);
+    LION_ASSERT(value.type < LION_TYPE_MIXED || value.type == LION_TYPE_LOG);
     return CLASS_OF[value.type];
+}
+
+/* Is a value of the class no more than its bits? */
+static bool is_of_bits(int class)
+{
+    return class < CLASS_STRING || class == CLASS_LOG;
 }
 
 static int compare_longs(int64_t a, int64_t b)
@@ -66,7 +73,7 @@ int lion_value_compare(lion_value a, lion_value b)
     int class_a = class_of(a), class_b = class_of(b);
     if (class_a != class_b) return class_a < class_b ? -1 : 1;
     if (class_a == CLASS_NUMBER) return compare_numbers(a, b);
-    if (class_a < CLASS_STRING) return compare_longs(a.bits, b.bits);
+    if (is_of_bits(class_a)) return compare_longs(a.bits, b.bits);
     return lion_slice_compare(lion_value_slice(a), lion_value_slice(b));
 }
 
@@ -75,7 +82,7 @@ bool lion_value_equal(lion_value a, lion_value b)
     int class_a = class_of(a);
     if (class_a != class_of(b)) return false;
     if (class_a == CLASS_NUMBER) return compare_numbers(a, b) == 0;
-    if (class_a < CLASS_STRING) return a.bits == b.bits;
+    if (is_of_bits(class_a)) return a.bits == b.bits;
     return lion_slice_equal(lion_value_slice(a), lion_value_slice(b));
 }
 
@@ -98,20 +105,19 @@ uint64_t lion_value_hash(lion_value value)
     int rank = class_of(value);
     if (value.type == LION_TYPE_DOUBLE) return hash_double(value.number);
     if (rank == CLASS_NUMBER) return lion_hash_u64((uint64_t)value.bits + HASH_SALT);
-    if (rank < CLASS_STRING)
-        return lion_hash_u64(((uint64_t)rank << 32) + (uint64_t)value.bits + 1);
+    if (is_of_bits(rank)) return lion_hash_u64(((uint64_t)rank << 32) + (uint64_t)value.bits + 1);
     return lion_hash_seed(value.data, value.size, (uint64_t)rank);
 }
 
 lion_value lion_value_copy(lion_arena *arena, lion_value value)
 {
-    if (lion_type_is_scalar(value.type)) return value;
+    if (lion_type_is_scalar(value.type) || value.type == LION_TYPE_LOG) return value;
     return lion_value_bytes((lion_type)value.type, lion_arena_copy(arena, lion_value_slice(value)));
 }
 
 /* -- Types by name ---------------------------------------------------------------------------- */
 
-static const char *const TYPE_NAMES[16] = {
+static const char *const TYPE_NAMES[LION_TYPE_LOG + 1] = {
     [LION_TYPE_NIL] = "nil",
     [LION_TYPE_BOOLEAN] = "db.type/boolean",
     [LION_TYPE_LONG] = "db.type/long",
@@ -128,11 +134,12 @@ static const char *const TYPE_NAMES[16] = {
     [LION_TYPE_TUPLE] = "db.type/tuple",
     [LION_TYPE_DECIMAL] = "db.type/bigdec",
     [LION_TYPE_MIXED] = "mixed",
+    [LION_TYPE_LOG] = "log",
 };
 
 const char *lion_type_name(lion_type type)
 {
-    LION_ASSERT((unsigned)type <= LION_TYPE_MIXED);
+    LION_ASSERT((unsigned)type <= LION_TYPE_LOG);
     return TYPE_NAMES[type];
 }
 

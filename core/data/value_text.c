@@ -136,6 +136,7 @@ static void put_value(lion_buffer *buffer, lion_value value, bool is_quoted, uns
         break;
     case LION_TYPE_BYTES: put_bytes(buffer, bytes); break;
     case LION_TYPE_TUPLE: put_tuple(buffer, value, depth); break;
+    case LION_TYPE_LOG: put_text(buffer, "the log"); break;
     default: lion_buffer_put(buffer, bytes.data, bytes.size); break; /* symbol, uri, decimal */
     }
 }

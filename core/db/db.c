@@ -1,6 +1,7 @@
 /* db.c - database values: made, shared, and made from one another by copying the struct. */
 #include "db/db.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -194,8 +195,6 @@ void lion_db_plain_view(lion_view *view, const lion_db *db)
 
 /* -- Points in time --------------------------------------------------------------------------- */
 
-#define T_MAX INT64_C(100000000000) /* numbers below are t */
-
 /* The newest transaction whose instant is not later: instants never run backwards, so it is the
  * last one in AVET order. */
 static lion_status t_of_instant(int64_t *t_out, const lion_db *db, int64_t instant_ms,
@@ -226,37 +225,33 @@ static lion_status t_of_instant(int64_t *t_out, const lion_db *db, int64_t insta
     return LION_OK;
 }
 
-static lion_status t_of_number(int64_t *t_out, const lion_db *db, int64_t number, lion_arena *arena,
-                               lion_error *error)
+/* LION_OK: the point is a t, in *at_out. LION_ABSENT: it is the instant there. */
+static lion_status read_number(int64_t *at_out, int64_t number, lion_error *error)
 {
-    if (number >= 0 && number < T_MAX) {
-        *t_out = number;
-        return LION_OK;
-    }
-    if (number < lion_t_to_tx(0)) return t_of_instant(t_out, db, number, arena, error);
-    if (lion_id_partition(number) == LION_PARTITION_TX) {
-        *t_out = lion_tx_to_t(number);
-        return LION_OK;
-    }
-    return lion_fail(error, LION_INCORRECT, "db.error/invalid-entity-id",
-                     "%lld is an entity but no transaction: a point in time is a t, a transaction "
-                     "id, or an instant",
-                     (long long)number);
+    *at_out = number;
+    if (number >= 0 && number < LION_POINT_T_MAX) return LION_OK;
+    if (number < lion_t_to_tx(0)) return LION_ABSENT;
+    if (lion_id_partition(number) != LION_PARTITION_TX)
+        return lion_fail(error, LION_INCORRECT, "db.error/invalid-entity-id",
+                         "%lld is an entity but no transaction: a point in time is a t, a "
+                         "transaction id, or an instant",
+                         (long long)number);
+    *at_out = lion_tx_to_t(number);
+    return LION_OK;
 }
 
-lion_status lion_db_point(int64_t *t_out, const lion_db *db, lion_value point, lion_arena *arena,
-                          lion_error *error)
+static lion_status read_point(int64_t *at_out, lion_value point, lion_arena *arena,
+                              lion_error *error)
 {
-    int64_t instant_ms = 0;
-    if (point.type == LION_TYPE_DOUBLE && point.number >= -9e15 && point.number <= 9e15)
-        return t_of_number(t_out, db, (int64_t)point.number, arena, error);
+    bool is_exact = point.type == LION_TYPE_DOUBLE && fabs(point.number) <= 9e15;
+    if (is_exact && point.number == floor(point.number))
+        return read_number(at_out, (int64_t)point.number, error);
     switch (point.type) {
     case LION_TYPE_LONG:
-    case LION_TYPE_REF: return t_of_number(t_out, db, point.bits, arena, error);
-    case LION_TYPE_INSTANT: return t_of_instant(t_out, db, point.bits, arena, error);
+    case LION_TYPE_REF: return read_number(at_out, point.bits, error);
+    case LION_TYPE_INSTANT: *at_out = point.bits; return LION_ABSENT;
     case LION_TYPE_STRING:
-        if (lion_instant_parse(&instant_ms, lion_value_slice(point)) == LION_OK)
-            return t_of_instant(t_out, db, instant_ms, arena, error);
+        if (lion_instant_parse(at_out, lion_value_slice(point)) == LION_OK) return LION_ABSENT;
         break;
     default: break;
     }
@@ -264,4 +259,27 @@ lion_status lion_db_point(int64_t *t_out, const lion_db *db, lion_value point, l
                      "%.200s is no point in time: give a t, a transaction id, an instant in ms or "
                      "as RFC 3339 text (\"2026-01-01T00:00:00Z\")",
                      lion_value_text(arena, point));
+}
+
+lion_status lion_db_point(int64_t *t_out, const lion_db *db, lion_value point, lion_arena *arena,
+                          lion_error *error)
+{
+    int64_t at = 0;
+    lion_status status = read_point(&at, point, arena, error);
+    if (status == LION_ABSENT) return t_of_instant(t_out, db, at, arena, error);
+    if (status == LION_OK) *t_out = at;
+    return status;
+}
+
+lion_status lion_db_log_point(int64_t *t_out, const lion_db *db, lion_value point,
+                              lion_arena *arena, lion_error *error)
+{
+    int64_t at = 0;
+    lion_status status = read_point(&at, point, arena, error);
+    if (status == LION_ABSENT) {
+        status = t_of_instant(&at, db, at > INT64_MIN ? at - 1 : at, arena, error);
+        at++;
+    }
+    if (status == LION_OK) *t_out = at;
+    return status;
 }

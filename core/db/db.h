@@ -42,6 +42,12 @@ lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *erro
 /* The same value on what `newest` stands on, whose basis is not older. LION_ABSENT: a speculative value has none. */
 lion_status lion_db_on(lion_db **db_out, const lion_db *db, lion_db *newest, lion_error *error);
 
+/* A number below is a t where a point in time is given. */
+#define LION_POINT_T_MAX INT64_C(100000000000)
+
+/* Begin again in the same log, with other bounds. */
+lion_status lion_tx_range_seek(lion_tx_range *range, int64_t from, int64_t to, lion_error *error);
+
 /* What lookups read: the view without history and filters, in *view (a copy, nothing is kept). */
 void lion_db_plain_view(lion_view *view, const lion_db *db);
 

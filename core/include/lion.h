@@ -86,7 +86,8 @@ typedef struct lion_slice {
  *   STRING KEYWORD SYMBOL URI BYTES                  UTF-8 (BYTES: any); keywords without colon
  *   UUID                                             16 bytes, big-endian
  *   DECIMAL                                          reserved; answers unsupported
- *   TUPLE                                            encoded slots: lion_tuple_make, lion_tuple_read */
+ *   TUPLE                                            encoded slots: lion_tuple_make, lion_tuple_read
+ *   LOG        the log of a lion_db * (borrowed): an input of a query for tx-ids and tx-data, never stored */
 typedef enum lion_type {
     LION_TYPE_NIL = 0,
     LION_TYPE_BOOLEAN = 1,
@@ -103,7 +104,8 @@ typedef enum lion_type {
     LION_TYPE_BYTES = 12,
     LION_TYPE_TUPLE = 13,
     LION_TYPE_DECIMAL = 14,
-    LION_TYPE_MIXED = 15 /* of a vector only: its values are tagged one by one */
+    LION_TYPE_MIXED = 15, /* of a vector only: its values are tagged one by one */
+    LION_TYPE_LOG = 16
 } lion_type;
 
 typedef struct lion_value {
@@ -694,6 +696,9 @@ LION_API lion_status lion_tx_range_open(lion_tx_range **range_out, lion_connecti
 LION_API lion_status lion_tx_range_next(lion_tx_range *range, lion_transaction *transaction_out,
                                         lion_error *error);
 LION_API void lion_tx_range_close(lion_tx_range *range);
+/* The same of the log as it was at the value's basis: what a value shows or hides does not matter. The range keeps db. */
+LION_API lion_status lion_db_tx_range(lion_tx_range **range_out, lion_db *db, int64_t from, int64_t to,
+                                      lion_error *error);
 
 /* ---- database values ----
  * Immutable, shared by reference count, readable from any thread. A value must be dropped before its
@@ -730,6 +735,9 @@ LION_API lion_status lion_db_at_basis(lion_db **db_out, lion_db *db, int64_t t,
  * ms): the newest t whose db/txInstant is not later, 0 when before all. */
 LION_API lion_status lion_db_point(int64_t *t_out, const lion_db *db, lion_value point,
                                    lion_arena *arena, lion_error *error);
+/* t of a point of the log, where transactions begin: of an instant the first that is not earlier. */
+LION_API lion_status lion_db_log_point(int64_t *t_out, const lion_db *db, lion_value point,
+                                       lion_arena *arena, lion_error *error);
 
 /* ---- single facts, by attribute id (no allocation on ordinary values) ----
  * On a filtered value they read what the filter is given, on a history what is current. */
@@ -920,7 +928,7 @@ LION_API lion_status lion_query_build(lion_query **query_out, lion_query_builder
  *   input   ["source", s] | ["pattern"] | ["rules"] | binding  (rules, patterns: the core ignores the value)
  *   binding ["scalar", v] | ["blank"] | ["tuple", [binding…]] | ["collection", binding]
  *           | ["relation", [binding…]]
- *   term    ["var", v] | ["const", value form] | ["blank"] | ["source", s] | ["log", v?]
+ *   term    ["var", v] | ["const", value form] | ["blank"] | ["source", s]   (a log is a variable's value)
  *   clause  ["pattern", s, [term…1 to 5], text]           e a v tx op; on a plain relation: positions
  *           ["predicate", name, [term…], text]
  *           ["function", name, [term…], binding, text]
@@ -953,7 +961,7 @@ typedef struct lion_query_options {
     bool statistics;                  /* keep actual rows and times for explain */
 } lion_query_options;
 
-/* One input of a call: a database (db not NULL) or a form (scalar, collection, relation as source). */
+/* One input of a call: a database (db not NULL) or a form (scalar, collection, relation as source; a log). */
 typedef struct lion_query_input {
     lion_db *db;    /* kept by the run */
     lion_form form; /* borrowed: must live until the run is closed */
@@ -973,6 +981,13 @@ static inline lion_query_input lion_query_input_form(lion_form form)
     memset(&input, 0, sizeof input);
     input.form = form;
     return input;
+}
+
+/* The log of the value's database up to its basis, for tx-ids and tx-data; kept by the run. It binds a variable. */
+static inline lion_query_input lion_query_input_log(lion_db *db)
+{
+    return lion_query_input_form(
+        lion_form_value(lion_value_scalar(LION_TYPE_LOG, (int64_t)(intptr_t)db)));
 }
 
 /* options NULL: no bounds. db.error/insufficient-binding, lion/unknown-attribute … */

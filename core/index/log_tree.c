@@ -165,9 +165,11 @@ struct lion_log_iterator {
     int64_t from_t;
     lion_descent descent;
     bool is_started, is_done;
-    lion_buffer raw;
+    lion_buffer raw;    /* the records of … */
+    lion_log_leaf leaf; /* … the leaf that the descent is at; count 0: not unpacked */
     lion_reader reader; /* over raw */
     uint32_t left;      /* records in it */
+    int64_t read_t;     /* of the last record read in it */
     lion_arena arena;
 };
 
@@ -196,6 +198,13 @@ void lion_log_iterator_close(lion_log_iterator *iterator)
     lion_free(iterator);
 }
 
+static void begin_leaf(lion_log_iterator *iterator)
+{
+    lion_reader_init(&iterator->reader, lion_buffer_view(&iterator->raw));
+    iterator->left = iterator->leaf.count;
+    iterator->read_t = INT64_MIN;
+}
+
 static lion_status open_leaf(lion_log_iterator *iterator, uint64_t segment, lion_error *error)
 {
     lion_slice bytes;
@@ -207,15 +216,31 @@ static lion_status open_leaf(lion_log_iterator *iterator, uint64_t segment, lion
         return LION_OK;
     }
     if (lion_log_leaf_unpack(&iterator->raw, &leaf, error) != LION_OK) return LION_FAILED;
-    lion_reader_init(&iterator->reader, lion_buffer_view(&iterator->raw));
-    iterator->left = leaf.count;
+    iterator->leaf = leaf;
+    begin_leaf(iterator);
     return LION_OK;
+}
+
+void lion_log_iterator_seek(lion_log_iterator *iterator, int64_t from_t)
+{
+    const lion_log_leaf *leaf = &iterator->leaf;
+    iterator->from_t = from_t;
+    iterator->is_done = iterator->tree.height == 0;
+    bool is_in_leaf = leaf->count > 0 && leaf->first_t <= from_t && from_t <= leaf->last_t;
+    if (is_in_leaf && iterator->left > 0 && iterator->read_t < from_t) return;
+    if (is_in_leaf) {
+        begin_leaf(iterator);
+    } else {
+        iterator->is_started = false;
+        iterator->left = iterator->leaf.count = 0;
+    }
 }
 
 static lion_status next_leaf(lion_log_iterator *iterator, lion_error *error)
 {
     uint64_t leaf;
     lion_status status;
+    iterator->leaf.count = 0;
     if (iterator->is_started) {
         status =
             lion_descent_step_leaf(&iterator->descent, &leaf, false, INT64_MIN, INT64_MAX, error);
@@ -249,6 +274,7 @@ lion_status lion_log_iterator_next(lion_log_iterator *iterator, lion_transaction
         lion_reader_init(&peek, record);
         uint64_t t = lion_reader_varint(&peek);
         iterator->left--;
+        iterator->read_t = (int64_t)t;
         if (!peek.is_failed && t >> 62 == 0 && (int64_t)t < iterator->from_t) continue;
         return lion_transaction_decode(transaction_out, record, &iterator->arena, error);
     }

@@ -35,6 +35,8 @@ lion_status lion_log_tree_append(lion_tree *tree_out, const lion_tree *tree,
 typedef struct lion_log_iterator lion_log_iterator;
 lion_status lion_log_iterator_open(lion_log_iterator **iterator_out, const lion_tree *tree,
                                    lion_snapshot *snapshot, int64_t from_t, lion_error *error);
+/* Walk on from the first t >= from_t, wherever that is: cheap inside the leaf that was read last. */
+void lion_log_iterator_seek(lion_log_iterator *iterator, int64_t from_t);
 lion_status lion_log_iterator_next(lion_log_iterator *iterator, lion_transaction *transaction_out,
                                    lion_error *error);
 void lion_log_iterator_close(lion_log_iterator *iterator);

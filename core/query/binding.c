@@ -147,3 +147,74 @@ lion_status lion_binding_apply(lion_relation *rows, const lion_binding *binding,
     for (size_t i = 0; i < grown.count; i++) lion_relation_append(rows, lion_relation_row(&grown, i));
     return LION_OK;
 }
+
+/* ---- items ---- */
+
+/* Where each value of an item goes; false: the binding has parts of parts, or one variable twice. */
+static bool map_columns(lion_items *items)
+{
+    const lion_binding *binding = items->binding;
+    bool is_each = binding->kind == LION_BIND_RELATION || (binding->kind == LION_BIND_COLLECTION && items->width == 1);
+    if (!is_each || binding->count > items->width) return false;
+    uint32_t bound = 0;
+    for (uint32_t i = 0; i < binding->count; i++) {
+        const lion_binding *part = &binding->parts[i];
+        if (part->kind == LION_BIND_BLANK) continue;
+        if (part->kind != LION_BIND_SCALAR) return false;
+        uint32_t column = 0;
+        while (items->vars[column] != part->var) column++;
+        items->columns[i] = column;
+        bound++;
+    }
+    return bound == items->var_count;
+}
+
+void lion_items_init(lion_items *items, lion_relation *rows, const lion_binding *binding, const uint32_t *vars, uint32_t var_count)
+{
+    *items = (lion_items){ .rows = rows, .binding = binding, .vars = vars, .var_count = var_count };
+}
+
+void lion_items_begin(lion_items *items, uint32_t width)
+{
+    lion_arena *arena = items->rows->arena;
+    items->form_count = 0;
+    if (items->width == width) return;
+    items->width = width;
+    items->columns = lion_arena_array(arena, uint32_t, width + 1);
+    for (uint32_t i = 0; i < width; i++) items->columns[i] = LION_SLOT_NONE;
+    items->row = lion_arena_zalloc(arena, sizeof(lion_value) * (items->var_count + 1));
+    if (!map_columns(items)) items->columns = NULL;
+}
+
+static lion_status add_form(lion_items *items, const lion_value *values, lion_error *error)
+{
+    lion_arena *arena = items->rows->arena;
+    if (items->form_count == items->form_room) {
+        uint32_t room = items->form_room == 0 ? 64 : items->form_room * 2;
+        lion_form *grown = lion_arena_grow(arena, items->forms, sizeof(lion_form) * items->form_room, sizeof(lion_form) * room);
+        if (grown == NULL) return lion_fail_memory(error);
+        items->forms = grown;
+        items->form_room = room;
+    }
+    lion_form form = lion_form_value(values[0]);
+    if (items->width > 1) form = lion_form_vector(arena, items->width);
+    for (uint32_t i = 0; items->width > 1 && i < items->width; i++) form.items[i] = lion_form_value(values[i]);
+    items->forms[items->form_count++] = form;
+    return LION_OK;
+}
+
+lion_status lion_items_add(lion_items *items, const lion_value *values, lion_error *error)
+{
+    if (items->columns == NULL) return add_form(items, values, error);
+    for (uint32_t i = 0; i < items->width; i++)
+        if (items->columns[i] != LION_SLOT_NONE) items->row[items->columns[i]] = values[i];
+    lion_relation_append(items->rows, items->row);
+    return LION_OK;
+}
+
+lion_status lion_items_finish(lion_items *items, lion_error *error)
+{
+    if (items->columns != NULL) return LION_OK;
+    lion_form form = { .kind = LION_FORM_VECTOR, .count = items->form_count, .items = items->forms };
+    return lion_binding_apply(items->rows, items->binding, items->vars, items->var_count, &form, true, error);
+}

@@ -4,7 +4,7 @@
 #include "base/text.h"
 
 static const lion_function *const GROUPS[] = { lion_functions_number, lion_functions_text, lion_functions_data,
-                                               lion_functions_db };
+                                               lion_functions_db, lion_functions_log };
 
 #define GROUP_COUNT (sizeof(GROUPS) / sizeof(GROUPS[0]))
 
@@ -18,8 +18,7 @@ const lion_function *lion_function_named(lion_slice name)
 
 lion_status lion_function_fail_unknown(lion_error *error, lion_slice name)
 {
-    if (lion_slice_equal(name, lion_slice_text("tx-ids")) || lion_slice_equal(name, lion_slice_text("tx-data")) ||
-        lion_slice_equal(name, lion_slice_text("fulltext")))
+    if (lion_slice_equal(name, lion_slice_text("fulltext")))
         return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported", "the query function %.*s is not built yet",
                          (int)name.size, (const char *)name.data);
     const char *nearest = NULL;
@@ -35,6 +34,12 @@ lion_status lion_function_fail_unknown(lion_error *error, lion_slice name)
                      "there is no built-in function %.*s%s%s; a function of yours is called by its full name, module/function",
                      (int)name.size, (const char *)name.data, nearest == NULL ? "" : "; did you mean ",
                      nearest == NULL ? "" : nearest);
+}
+
+void lion_function_forget(lion_function_call *call)
+{
+    if (call->memory != NULL) call->free_memory(call->memory);
+    call->memory = NULL;
 }
 
 lion_status lion_function_fail(lion_function_call *call, const char *wanted, lion_value found, lion_error *error)

@@ -75,7 +75,8 @@ FUNCTION(hash)
 
 FUNCTION(make_tuple)
 {
-    (void)error;
+    for (uint32_t i = 0; i < count; i++)
+        if (arguments[i].type == LION_TYPE_LOG) return lion_function_fail(call, "values", arguments[i], error);
     *out = lion_tuple_make(call->arena, arguments, count);
     return LION_OK;
 }

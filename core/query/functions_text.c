@@ -307,15 +307,13 @@ static void give(void *block, void *unused)
     lion_free(block);
 }
 
-void lion_function_forget(lion_function_call *call)
+static void free_expression(void *memory)
 {
-    expression *held = call->memory;
-    if (held == NULL) return;
+    expression *held = memory;
     pcre2_match_context_free(held->context);
     pcre2_match_data_free(held->match);
     pcre2_code_free(held->code);
     lion_free(held);
-    call->memory = NULL;
 }
 
 static lion_status compile(lion_function_call *call, lion_slice text, expression **out, lion_error *error)
@@ -345,6 +343,7 @@ static lion_status compile(lion_function_call *call, lion_slice text, expression
     pcre2_compile_context_free(context);
     pcre2_general_context_free(general);
     call->memory = held;
+    call->free_memory = free_expression;
     if (held->code == NULL) {
         PCRE2_UCHAR message[120];
         pcre2_get_error_message(code, message, sizeof(message));

@@ -98,8 +98,6 @@ static lion_status read_term(ir_reader *reader, const lion_form *form, lion_term
         out->constant = second;
         return LION_OK;
     }
-    if (lion_form_is_text(head, "log"))
-        return lion_fail(reader->error, LION_UNSUPPORTED, "lion/unsupported", "the log as a query's source is not built yet");
     return fail(reader, "a term [\"var\" n], [\"const\" x], [\"blank\"] or [\"source\" n]", form);
 }
 

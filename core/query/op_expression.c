@@ -225,6 +225,7 @@ typedef struct function {
     lion_error error;
     lion_reading reading;
     lion_output output;
+    lion_items items;          /* of a built-in that yields them */
     const lion_binding *binding;
     uint32_t *vars;            /* of the binding */
     uint32_t var_count;
@@ -237,16 +238,31 @@ typedef struct function {
     const lion_form *results;
 } function;
 
+/* An attribute out of the log meets what was given for it: an id, or a name. */
+static bool is_bound_value(const function *self, lion_value value, lion_value bound)
+{
+    bool is_name = bound.type == LION_TYPE_KEYWORD || bound.type == LION_TYPE_STRING;
+    if (value.type == LION_TYPE_ATTRIBUTE && is_name) return lion_run_is_named(self->operator.run, value, lion_value_slice(bound));
+    return lion_value_equal(value, bound);
+}
+
 static void function_emit(function *self, const lion_value *values, uint32_t row)
 {
     for (uint32_t i = 0; i < self->var_count; i++)
         if (self->bound[i] != LION_SLOT_NONE &&
-            !lion_value_equal(values[i], lion_batch_get(&self->reading.batch, self->bound[i], row)))
+            !is_bound_value(self, values[i], lion_batch_get(&self->reading.batch, self->bound[i], row)))
             return;
     lion_output_keep(&self->output, &self->reading.batch, row);
     for (uint32_t i = 0; i < self->var_count; i++)
         if (self->out[i] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[i]) = values[i];
     self->output.count++;
+}
+
+static lion_status function_items(function *self, lion_error *error)
+{
+    lion_value none;
+    lion_status status = apply(&self->caller, &none, error);
+    return status == LION_OK ? lion_items_finish(&self->items, error) : status;
 }
 
 /* The row's result, bound: into self->rows. */
@@ -263,6 +279,7 @@ static lion_status function_row(function *self, uint32_t row, lion_error *error)
         status = lion_query_value(&value, &self->results[self->reading.at], &self->operator.run->arena, error);
     } else {
         load_row(&self->caller, &self->reading.batch, row);
+        if (lion_function_yields(self->caller.expression.function)) return function_items(self, error);
         status = apply(&self->caller, &value, error);
     }
     if (status != LION_OK) return status;
@@ -354,6 +371,8 @@ lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion
     self->bound = lion_arena_array(&run->arena, uint32_t, self->var_count + 1);
     self->out = lion_arena_array(&run->arena, uint32_t, self->var_count + 1);
     lion_relation_init(&self->rows, &run->arena, self->var_count);
+    lion_items_init(&self->items, &self->rows, self->binding, self->vars, self->var_count);
+    self->caller.call.items = &self->items;
     bind_output(&self->operator, input, self->vars, self->var_count, keep, self->bound, self->out, &self->output);
     return &self->operator;
 }

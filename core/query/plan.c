@@ -280,6 +280,13 @@ static lion_status expression(lion_scope *scope, const lion_clause *clause, lion
         lion_status status = lion_run_db(&db, run, clause->terms[0].index, clause->text, error);
         if (status != LION_OK) return status;
     }
+    bool yields = function != NULL && lion_function_yields(function);
+    if (yields && clause->kind == LION_CLAUSE_PREDICATE)
+        return lion_fail(error, LION_INCORRECT, "lion/syntax", "%s yields rows, which are to be bound, [(%s …) [?x ...]]: %s", function->name,
+                         function->name, detail(run, clause->text));
+    if (yields && has_source)
+        return lion_fail(error, LION_INCORRECT, "lion/syntax", "%s reads a log, which is a variable of :in such as ?log, not a source: %s",
+                         function->name, detail(run, clause->text));
     if (has_source && (function == NULL || !function->takes_source))
         return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported", "a source cannot be given to %.*s: %s", (int)clause->name.size,
                          (const char *)clause->name.data, detail(run, clause->text));

@@ -84,6 +84,11 @@ typedef struct opening {
     lion_query_pull *pulls;
 } opening;
 
+static bool is_log(const lion_form *form)
+{
+    return form->kind == LION_FORM_VALUE && form->value.type == LION_TYPE_LOG;
+}
+
 static lion_status open_source(opening *self, const lion_input *input, const lion_query_input *given, lion_error *error)
 {
     lion_run *run = &self->run->run;
@@ -94,6 +99,9 @@ static lion_status open_source(opening *self, const lion_input *input, const lio
         source->db = lion_db_keep(db);
         return LION_OK;
     }
+    if (is_log(&given->form))
+        return lion_fail(error, LION_INCORRECT, "lion/syntax",
+                         "a log was given where the query reads a database; a log is a variable of :in, such as ?log");
     source->form = &given->form;
     return lion_relation_of_form(&source->relation, &given->form, &run->arena, error);
 }
@@ -101,10 +109,13 @@ static lion_status open_source(opening *self, const lion_input *input, const lio
 /* Rows of a binding's variables become a clause of the planner's own. */
 static lion_status open_binding(opening *self, const lion_input *input, const lion_query_input *given, lion_error *error)
 {
-    lion_arena *arena = &self->run->run.arena;
+    lion_run *run = &self->run->run;
+    lion_arena *arena = &run->arena;
     lion_plan_input *rows = &self->scope.inputs[self->input_count];
     if (given->db != NULL || given->form.kind == LION_FORM_DB)
-        return lion_fail(error, LION_INCORRECT, "lion/syntax", "a database was given where the query binds a variable; a source is named $ or $name");
+        return lion_fail(error, LION_INCORRECT, "lion/syntax",
+                         "a database was given where the query binds a variable; a source is named $ or $name, and a log is another input");
+    if (is_log(&given->form)) run->logs[run->log_count++] = lion_db_keep((lion_db *)(intptr_t)given->form.value.bits);
     rows->var_count = lion_binding_vars(&input->binding, &rows->vars, arena);
     rows->rows = lion_arena_new(arena, lion_relation);
     lion_relation_init(rows->rows, arena, rows->var_count);
@@ -193,6 +204,7 @@ static lion_status open_all(opening *self, lion_error *error)
     lion_run *run = &self->run->run;
     const lion_query_ir *ir = run->ir;
     run->sources = lion_arena_zalloc(&run->arena, sizeof(lion_source) * (ir->source_count + 1));
+    run->logs = lion_arena_zalloc(&run->arena, sizeof(lion_db *) * (ir->input_count + 1));
     lion_scope_init(&self->scope, run, ir->var_names, ir->var_count, lion_clauses_hidden(&ir->where) + 1);
     lion_todo_init(&self->todo, &ir->where, ir->input_count, &run->arena);
     lion_status status = open_inputs(self, error);
@@ -263,6 +275,7 @@ void lion_query_close(lion_query_run *run)
     if (run == NULL) return;
     lion_operator_close(run->root);
     for (uint32_t i = 0; run->run.sources != NULL && i < run->run.ir->source_count; i++) lion_db_drop(run->run.sources[i].db);
+    for (uint32_t i = 0; i < run->run.log_count; i++) lion_db_drop(run->run.logs[i]);
     lion_arena_deinit(&run->run.arena);
     lion_query_drop(run->query);
     lion_free(run);

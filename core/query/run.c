@@ -15,12 +15,18 @@ lion_status lion_run_check(lion_run *run, lion_error *error)
     return lion_arena_check(&run->arena, error);
 }
 
+/* The databases that a run reads: those of its sources, then those of its logs; NULL: no database is there. */
+static const lion_db *database_at(const lion_run *run, uint32_t at)
+{
+    return at < run->ir->source_count ? run->sources[at].db : run->logs[at - run->ir->source_count];
+}
+
 lion_value lion_run_shown(const lion_run *run, lion_value value, bool may_be_attribute)
 {
     bool is_name = may_be_attribute && value.type == LION_TYPE_STRING;
     bool is_id = value.type == LION_TYPE_ATTRIBUTE || (may_be_attribute && lion_type_is_number(value.type));
-    for (uint32_t i = 0; (is_name || is_id) && i < run->ir->source_count; i++) {
-        const lion_db *db = run->sources[i].db;
+    for (uint32_t i = 0; (is_name || is_id) && i < run->ir->source_count + run->log_count; i++) {
+        const lion_db *db = database_at(run, i);
         if (db == NULL) continue;
         lion_slice ident = lion_value_slice(value);
         bool is_found = is_name ? lion_schema_attribute_named(db->schema, ident) != NULL
@@ -28,6 +34,16 @@ lion_value lion_run_shown(const lion_run *run, lion_value value, bool may_be_att
         if (is_found) return lion_value_bytes(LION_TYPE_KEYWORD, ident);
     }
     return value;
+}
+
+bool lion_run_is_named(const lion_run *run, lion_value attribute, lion_slice name)
+{
+    for (uint32_t i = 0; i < run->ir->source_count + run->log_count; i++) {
+        const lion_db *db = database_at(run, i);
+        const lion_attribute *named = db == NULL ? NULL : lion_schema_attribute_named(db->schema, name);
+        if (named != NULL && named->id == attribute.bits) return true;
+    }
+    return false;
 }
 
 lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, lion_slice text, lion_error *error)
@@ -142,7 +158,8 @@ lion_status lion_output_yield(lion_output *output, lion_batch *batch_out)
 static lion_status tuple_of_form(lion_value *value_out, const lion_form *form, lion_arena *arena, uint32_t depth,
                                  lion_error *error)
 {
-    if (form->kind == LION_FORM_VALUE) {
+    bool is_value = form->kind == LION_FORM_VALUE && (depth == 0 || form->value.type != LION_TYPE_LOG);
+    if (is_value) {
         *value_out = form->value;
         return LION_OK;
     }

@@ -21,6 +21,8 @@ struct lion_run {
     int64_t deadline_ns;       /* of the monotonic clock; 0: none */
     const lion_query_ir *ir;
     lion_source *sources;      /* ir->source_count */
+    lion_db **logs;            /* of the inputs that are logs, kept */
+    uint32_t log_count;
     lion_call *call;           /* what a LION_CALL asks for: own_call or a cursor's */
     lion_call own_call;
     uint32_t depth;            /* nested queries */
@@ -38,6 +40,9 @@ lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, 
 /* A value as users see it. What is an attribute, or any number or name where `may_be_attribute` (the variable stands
  * in attribute position somewhere, and an input gave its id or its bare name), is its ident, a keyword. */
 lion_value lion_run_shown(const lion_run *run, lion_value value, bool may_be_attribute);
+
+/* Whether the attribute (a value of type ATTRIBUTE) has the name, with or without its colon. */
+bool lion_run_is_named(const lion_run *run, lion_value attribute, lion_slice name);
 
 /* Next batch of an operator: checks bounds once, keeps its statistics. Use this, not ->next. */
 lion_status lion_operator_next(lion_operator *operator, lion_batch *batch_out, lion_error *error);

@@ -35,7 +35,7 @@ typedef enum lion_bind_slot {
     LION_BIND_SPLIT, /* cdata → 1 (int64) or 2 (uint64 beyond it), high, low; nil for any other */
     LION_BIND_SYMBOL,    /* name → symbol */
     LION_BIND_ANOMALY,   /* category, code, message, data → error table */
-    LION_BIND_DB,        /* userdata of a db → database value */
+    LION_BIND_DB,        /* userdata of a db, is it the log's? → database value, or log */
     LION_BIND_DATOM,     /* the metatable of datoms */
     LION_BIND_FUNCTIONS, /* handle → function, weak: whoever hands a function down keeps it */
     LION_BIND_HANDLES,   /* function → handle, weak */
@@ -86,11 +86,15 @@ lion_bind_db *lion_bind_db_check(lua_State *L, int index); /* raises lion/closed
 lion_status lion_bind_dbs_rebase(lion_bind_conn *conn, lion_error *error);
 lion_bind_db *lion_bind_db_test(lua_State *L,
                                 int index); /* NULL if it is none; a db or its wrapper */
+/* The value of the database whose log a wrapper (lua/lion/log.lua) stands for; NULL if it is none.
+ * Raises lion/closed. */
+lion_bind_db *lion_bind_log_test(lua_State *L, int index);
 lion_bind_conn *lion_bind_conn_check(lua_State *L, int index); /* raises lion/closed */
 /* An open connection of this state to the database, or NULL. */
 lion_bind_conn *lion_bind_conn_find(lua_State *L, uint64_t database);
-/* Push the database value of a lion_db (a reference of its own is kept). */
+/* Push the database value of a lion_db, or its log (a reference of its own is kept). */
 void lion_bind_push_db(lua_State *L, lion_db *db);
+void lion_bind_push_log(lua_State *L, lion_db *db);
 
 /* ---- values and forms ---- */
 

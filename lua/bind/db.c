@@ -35,12 +35,23 @@ void lion_bind_db_take(lua_State *L, lion_bind_db *self, lion_db *db, lion_bind_
     if (conn != NULL) lion_bind_link_add(&self->link, conn, release_db, self);
 }
 
-void lion_bind_push_db(lua_State *L, lion_db *db)
+static void push_wrapped(lua_State *L, lion_db *db, bool is_log)
 {
     lion_bind_push_slot(L, LION_BIND_DB);
     lion_bind_db *self = lion_bind_db_push(L);
     lion_bind_db_take(L, self, lion_db_keep(db), NULL);
-    lua_call(L, 1, 1);
+    lua_pushboolean(L, is_log);
+    lua_call(L, 2, 1);
+}
+
+void lion_bind_push_db(lua_State *L, lion_db *db)
+{
+    push_wrapped(L, db, false);
+}
+
+void lion_bind_push_log(lua_State *L, lion_db *db)
+{
+    push_wrapped(L, db, true);
 }
 
 lion_status lion_bind_dbs_rebase(lion_bind_conn *conn, lion_error *error)
@@ -77,6 +88,18 @@ lion_bind_db *lion_bind_db_test(lua_State *L, int index)
     return self;
 }
 
+lion_bind_db *lion_bind_log_test(lua_State *L, int index)
+{
+    if (lua_type(L, index) != LUA_TTABLE) return NULL;
+    lua_pushliteral(L, "log");
+    lua_rawget(L, index < 0 ? index - 1 : index);
+    lion_bind_db *self = test_userdata(L, -1);
+    lua_pop(L, 1); /* the wrapper keeps it */
+    if (self != NULL && self->db == NULL)
+        lion_bind_fail(L, LION_INCORRECT, "lion/closed", "the connection of this log is closed");
+    return self;
+}
+
 lion_bind_db *lion_bind_db_check(lua_State *L, int index)
 {
     lion_bind_db *self = lion_bind_db_test(L, index);
@@ -105,8 +128,10 @@ static int info(lua_State *L)
     return 7;
 }
 
-/* point(db, number or instant) → t */
-static int point(lua_State *L)
+/* The t of a point in time, a number or (a third argument is there) an instant, as `find` has it.
+ */
+static int push_point(lua_State *L, lion_status (*find)(int64_t *, const lion_db *, lion_value,
+                                                        lion_arena *, lion_error *))
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
     lion_value value;
@@ -119,11 +144,23 @@ static int point(lua_State *L)
     lion_arena_init(&arena, 0);
     int64_t t = 0;
     lion_error error;
-    lion_status status = lion_db_point(&t, db, value, &arena, &error);
+    lion_status status = find(&t, db, value, &arena, &error);
     lion_arena_deinit(&arena);
     if (status < 0) return lion_bind_raise(L, &error);
     lua_pushnumber(L, (lua_Number)t);
     return 1;
+}
+
+/* point(db, number or instant) → t */
+static int point(lua_State *L)
+{
+    return push_point(L, lion_db_point);
+}
+
+/* log_point(db, number or instant) → the t from which the log is read */
+static int log_point(lua_State *L)
+{
+    return push_point(L, lion_db_log_point);
 }
 
 /* Push a value made from another by `make`. */
@@ -363,8 +400,8 @@ static int attribute_kind(lua_State *L)
     return 4;
 }
 
-/* first(db, id, attribute) → true, the value or nil; false: it takes a reading of datoms to tell (tuples, filtered values,
- * histories). Without a step or a table: what entities are read by. */
+/* first(db, id, attribute) → true, the value or nil; false: it takes a reading of datoms to tell
+ * (tuples, filtered values, histories). Without a step or a table: what entities are read by. */
 static int first(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
@@ -429,6 +466,7 @@ static int indexed_distinct(lua_State *L)
 const luaL_Reg lion_bind_db_functions[] = {
     { "info", info },
     { "point", point },
+    { "log_point", log_point },
     { "as_of", as_of },
     { "since", since },
     { "history", history },

@@ -83,6 +83,7 @@ void lion_bind_push_value(lua_State *L, lion_value value, lion_arena *scratch)
         break;
     }
     case LION_TYPE_TUPLE: push_tuple(L, value, scratch); break;
+    case LION_TYPE_LOG: lion_bind_push_log(L, (lion_db *)(intptr_t)value.bits); break;
     default: /* strings, uris, bytes */ lion_bind_push_text(L, lion_value_slice(value));
     }
 }

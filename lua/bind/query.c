@@ -82,13 +82,18 @@ static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *in
 {
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 2, (int)i + 1);
-        bool may_be_db = lua_type(L, -1) == LUA_TTABLE || lua_type(L, -1) == LUA_TUSERDATA;
-        if (may_be_db && lion_bind_db_test(L, lua_gettop(L)) != NULL) {
-            lion_bind_db *db = lion_bind_db_check(L, lua_gettop(L));
+        int at = lua_gettop(L);
+        bool may_be_db = lua_type(L, at) == LUA_TTABLE || lua_type(L, at) == LUA_TUSERDATA;
+        const lion_bind_db *log = may_be_db ? lion_bind_log_test(L, at) : NULL;
+        if (log != NULL) {
+            inputs[i] = lion_query_input_log(log->db);
+            conns[i] = log->link.conn;
+        } else if (may_be_db && lion_bind_db_test(L, at) != NULL) {
+            lion_bind_db *db = lion_bind_db_check(L, at);
             inputs[i].db = db->db;
             conns[i] = db->link.conn;
         } else {
-            lion_bind_read(L, lua_gettop(L), &step->arena, &inputs[i].form);
+            lion_bind_read(L, at, &step->arena, &inputs[i].form);
         }
         lua_pop(L, 1);
     }

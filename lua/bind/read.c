@@ -163,6 +163,9 @@ static void read_wrapped(reader *self, int index, const char *what, lion_form *o
         lua_getfield(L, index, "id");
         *out = lion_form_value(lion_value_long((int64_t)lua_tonumber(L, -1)));
         lua_pop(L, 1);
+    } else if (strcmp(what, "log") == 0) {
+        lion_bind_fail(L, LION_INCORRECT, "lion/syntax",
+                       "a log is no value: it is an input of its own of a query, such as ?log");
     } else if (strcmp(what, "decimal") == 0) {
         lion_bind_fail(L, LION_UNSUPPORTED, "lion/unsupported",
                        "values of type decimal are not stored yet");

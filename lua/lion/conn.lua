@@ -4,6 +4,7 @@ local anomaly = require "lion.anomaly"
 local call = require "lion.call"
 local core = require "lion.core"
 local db = require "lion.db"
+local log = require "lion.log"
 local values = require "lion.values"
 
 local conn = {}
@@ -12,7 +13,6 @@ local Conn = { __lion = "conn" }
 Conn.__index = Conn
 
 local TX_FIRST = 3 * 2 ^ 42
-local T_END = 1e11
 
 -- ---- opening ----------------------------------------------------------------------------------
 
@@ -281,23 +281,18 @@ function Conn:sync(t, options)
   return db.wrap(handle, self)
 end
 
--- The t from which a point in time begins: instants name the first transaction at or after them.
-local function beginning(value, x)
-  local is_instant = type(x) == "string" or x < 0 or (x >= T_END and x < TX_FIRST)
-  if not is_instant then return plain_t(x, "a point in the log") end
-  local ms = type(x) == "string" and values.instant(x) or x
-  return core.point(value.handle, ms - 1, true) + 1
-end
-
+-- The t of a point of the log; nil for nil.
 local function log_point(value, x)
-  if x ~= nil and type(x) ~= "number" and type(x) ~= "string" then
+  if x == nil or x == values.null then return nil end
+  if type(x) == "string" then return core.log_point(value.handle, values.instant(x), true) end
+  if type(x) ~= "number" and type(x) ~= "cdata" then
     anomaly.incorrect(
       "lion/syntax",
       "a point in the log is a t, a transaction id or an instant, not %s",
       tostring(x)
     )
   end
-  return x ~= nil and beginning(value, x) or nil
+  return core.log_point(value.handle, x)
 end
 
 --- The transactions from one point in time (inclusive) to another (exclusive), oldest first.
@@ -314,12 +309,10 @@ function Conn:tx_range(from, to)
   end
 end
 
---- The log as a source of queries.
+--- The log up to now, as an input of queries, for tx-ids and tx-data: a variable of :in such as ?log.
 function Conn:log()
-  anomaly.unsupported(
-    "the log as a source of queries is not built yet: conn:tx_range reads it (%s)",
-    self.uri
-  )
+  poll(self)
+  return log.wrap(core.conn_db(self.handle), self)
 end
 
 -- ---- upkeep -----------------------------------------------------------------------------------

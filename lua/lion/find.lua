@@ -4,6 +4,7 @@
 local anomaly = require "lion.anomaly"
 local call = require "lion.call"
 local core = require "lion.core"
+local log = require "lion.log"
 local pull = require "lion.pull"
 local query = require "lion.query"
 local values = require "lion.values"
@@ -58,7 +59,7 @@ local function input_for(parsed, argument, number)
   if parsed.kind == "rules" then return {} end
   if parsed.kind == "pattern" then return pull.normalise(argument) end
   if parsed.kind == "source" then
-    if type(argument) ~= "table" then
+    if type(argument) ~= "table" or log.is(argument) then
       anomaly.incorrect(
         "lion/syntax",
         "input %d (%s) is a database or an array of arrays, not %s",
@@ -77,7 +78,7 @@ local function input_for(parsed, argument, number)
   elseif is_db(argument) then
     anomaly.incorrect(
       "lion/syntax",
-      "input %d (%s) is a database, where the query takes a value",
+      "input %d (%s) is a database, where the query takes a value (or a log, which conn:log() makes)",
       number,
       parsed.name or "?"
     )
@@ -274,7 +275,8 @@ end
 -- Limits of the connection that the first database came from.
 local function add_limits(options, arguments, count)
   for i = 1, count do
-    local limits = is_db(arguments[i]) and arguments[i].limits
+    local argument = arguments[i]
+    local limits = (is_db(argument) or log.is(argument)) and argument.limits
     if limits then
       options.timeout = options.timeout or limits.timeout
       options.memory_max = options.memory_max or limits.memory_max

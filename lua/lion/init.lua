@@ -21,7 +21,7 @@ function Datom:__tostring()
   return ("[%.0f %s %s %.0f %s]"):format(self[1], a, v, self[4], added)
 end
 
-local wrap -- of a database's handle; set below
+local wrap, wrap_log -- of a database's handle; set below
 
 local function split(x)
   if ffi.istype(uint64, x) then
@@ -39,7 +39,7 @@ core.setup {
   split,
   values.symbol,
   anomaly.new,
-  function(handle) return wrap(handle) end,
+  function(handle, is_log) return (is_log and wrap_log or wrap)(handle) end,
   Datom,
   setmetatable({ count = 0 }, { __mode = "v" }),
   setmetatable({}, { __mode = "k" }),
@@ -52,11 +52,12 @@ local db = require "lion.db"
 local edn = require "lion.edn"
 local find = require "lion.find"
 local json = require "lion.json"
+local log = require "lion.log"
 local query = require "lion.query"
 local schema = require "lion.schema"
 local verify = require "lion.verify"
 
-wrap = db.wrap
+wrap, wrap_log = db.wrap, log.wrap
 
 -- ---- the module -------------------------------------------------------------------------------
 

@@ -134,6 +134,33 @@ static void check_walk(lion_store *store, const lion_tree *tree, const lion_tran
     lion_snapshot_drop(snapshot);
 }
 
+/* One iterator sent from place to place, a few steps at each. */
+static void check_seeks(lion_store *store, const lion_tree *tree, const lion_transaction *all,
+                        size_t count, int64_t last_t)
+{
+    lion_snapshot *snapshot;
+    lion_log_iterator *iterator;
+    lion_transaction found;
+    assert_ok(lion_snapshot_open(&snapshot, store, &failure));
+    assert_ok(lion_log_iterator_open(&iterator, tree, snapshot, 0, &failure));
+    int64_t from = 1000;
+    for (int i = 0; i < 200; i++) {
+        bool is_near = random_below(3) > 0;
+        from = is_near ? from - 3 + (int64_t)random_below(9)
+                       : 990 + (int64_t)random_below((size_t)(last_t - 980));
+        lion_log_iterator_seek(iterator, from);
+        size_t place = 0;
+        while (place < count && all[place].t < from) place++;
+        for (size_t steps = random_below(4); steps > 0; steps--, place++) {
+            lion_status status = lion_log_iterator_next(iterator, &found, &failure);
+            assert_int_equal(status, place < count ? LION_OK : LION_END);
+            if (status == LION_OK) assert_same_transaction(&found, &all[place]);
+        }
+    }
+    lion_log_iterator_close(iterator);
+    lion_snapshot_drop(snapshot);
+}
+
 static void run_log(uint32_t segment_size, size_t rounds, size_t most)
 {
     enum { MOST = 6000 };
@@ -166,6 +193,7 @@ static void run_log(uint32_t segment_size, size_t rounds, size_t most)
         check_walk(store, &tree, all, count, t + 1);
         for (int i = 0; i < 5; i++)
             check_walk(store, &tree, all, count, 1000 + (int64_t)random_below((size_t)(t - 990)));
+        check_seeks(store, &tree, all, count, t);
     }
     lion_store_stats stats;
     assert_ok(lion_store_stats_read(&stats, store, &failure));

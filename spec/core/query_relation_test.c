@@ -124,7 +124,7 @@ static void expressions_compute(void **state)
         CALC("get [?a =1]", "[10 20]", "0", "20"), CALC("vector [?a ?b]", "1", "x", "[1 \"x\"]"), CALC("ground [=42]", "0", "0", "42"),
         CALC("re-find [='b+' ?a]", "'abbbc'", "0", "bbb"), CALC("re-matches [='b+' ?a]", "'abbbc'", "0", ""),
         CALC("re-find [='(' ?a]", "'a'", "0", "lion/syntax"), CALC("nowhere [?a]", "1", "0", "lion/syntax"),
-        CALC("tx-ids [?a]", "1", "0", "lion/unsupported"), CALC("upper-case [?a]", "1", "0", "lion/syntax"),
+        CALC("fulltext [?a]", "1", "0", "lion/unsupported"), CALC("tx-data [?a ?b]", "1", "0", "lion/syntax"), CALC("upper-case [?a]", "1", "0", "lion/syntax"),
         CALC("inc [?a ?b]", "1", "0", "lion/syntax"), CALC("get-else [?a ?b =1]", "1", "0", "lion/syntax"),
     };
     check(CASES_, CASES(CASES_));

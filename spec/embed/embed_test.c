@@ -413,6 +413,37 @@ static void travels_in_time(void)
     close_people(connection, before, &arena);
 }
 
+/* [:find ?n :in $ ?log :where [(tx-ids ?log nil nil) ?txs] [(count ?txs) ?n]] */
+static void asks_the_log(void)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_connection *connection = open_people(&arena);
+    lion_db *db = db_of(connection);
+    transact(connection, (lion_form){ .kind = LION_FORM_VECTOR }); /* the log knows it not */
+    lion_query_builder builder;
+    lion_query_builder_init(&builder, &arena);
+    lion_query_in(&builder, "?log");
+    lion_form range[] = { lion_var("?log"), lion_form_value(lion_value_nil()),
+                          lion_form_value(lion_value_nil()) };
+    lion_form txs = lion_var("?txs");
+    lion_query_function(&builder, "?txs", "tx-ids", range, COUNT(range));
+    lion_query_function(&builder, "?n", "count", &txs, 1);
+    lion_query_find(&builder, "?n");
+    lion_query *query = NULL;
+    lion_query_run *run = NULL;
+    lion_query_batch batch;
+    lion_query_input inputs[] = { lion_query_input_db(db), lion_query_input_log(db) };
+    CHECK(lion_query_build(&query, &builder, &error) == LION_OK);
+    CHECK(lion_query_open(&run, query, inputs, 2, NULL, &error) == LION_OK);
+    lion_db_drop(db); /* the run keeps it */
+    CHECK(lion_query_next(run, &batch, &error) == LION_OK);
+    CHECK(lion_vector_get(&batch.columns[0], 0).bits == 3); /* the making, the schema, the people */
+    lion_query_close(run);
+    lion_query_drop(query);
+    close_people(connection, NULL, &arena);
+}
+
 static void tries_what_would_be(void)
 {
     lion_arena arena;
@@ -482,6 +513,7 @@ int main(void)
     calls_functions_of_the_host();
     pulls_entities();
     travels_in_time();
+    asks_the_log();
     tries_what_would_be();
     says_what_is_wrong();
     is_one_version();
