@@ -40,6 +40,7 @@ typedef enum lion_bind_slot {
     LION_BIND_FUNCTIONS, /* handle → function, weak: whoever hands a function down keeps it */
     LION_BIND_HANDLES,   /* function → handle, weak */
     LION_BIND_CONNS,     /* userdata of a connection → true, weak */
+    LION_BIND_TYPED,     /* "instant" …, plain value → a value that knows its type */
 } lion_bind_slot;
 
 void lion_bind_push_slot(lua_State *L, lion_bind_slot slot);
@@ -103,10 +104,16 @@ void lion_bind_push_log(lua_State *L, lion_db *db);
 void lion_bind_read(lua_State *L, int index, lion_arena *arena, lion_form *form_out);
 
 void lion_bind_push_value(lua_State *L, lion_value value, lion_arena *scratch);
-void lion_bind_push_form(lua_State *L, const lion_form *form, lion_arena *scratch);
+/* The same, but what Lua has no type for (instants, uuids, bytes, strings that look like a keyword)
+ * says what it is. */
+void lion_bind_push_typed(lua_State *L, lion_value value, lion_arena *scratch);
+/* One of these two. */
+typedef void (*lion_bind_push)(lua_State *L, lion_value value, lion_arena *scratch);
+void lion_bind_push_form(lua_State *L, const lion_form *form, lion_bind_push push,
+                         lion_arena *scratch);
 void lion_bind_push_text(lua_State *L, lion_slice text); /* NULL data allowed */
 void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_schema *schema,
-                          lion_arena *scratch);
+                          lion_bind_push push, lion_arena *scratch);
 /* A whole number as a number, or as int64_t beyond 2^53. */
 void lion_bind_push_integer(lua_State *L, int64_t value);
 int64_t lion_bind_check_integer(lua_State *L, int index, const char *what);

@@ -244,6 +244,7 @@ static int conn_stats(lua_State *L)
 typedef struct bound_range {
     lion_tx_range *range; /* NULL: at its end, or closed */
     lion_db *db;          /* kept: its schema names attributes */
+    lion_bind_push push;  /* how values are handed out */
     lion_bind_link link;
     lion_arena scratch;
 } bound_range;
@@ -266,14 +267,16 @@ static int range_gc(lua_State *L)
     return 0;
 }
 
-/* tx_range(conn, from, to or 0) → range */
+/* tx_range(conn, from, to or 0, whether values say their types) → range */
 static int tx_range(lua_State *L)
 {
     lion_bind_conn *conn = lion_bind_conn_check(L, 1);
     int64_t from = lion_bind_check_integer(L, 2, "a t");
     int64_t to = lion_bind_check_integer(L, 3, "a t");
+    bool is_typed = lua_toboolean(L, 4) != 0;
     bound_range *self = lua_newuserdata(L, sizeof *self);
     memset(self, 0, sizeof *self);
+    self->push = is_typed ? lion_bind_push_typed : lion_bind_push_value;
     lion_arena_init(&self->scratch, 0);
     luaL_getmetatable(L, RANGE_TYPE);
     lua_setmetatable(L, -2);
@@ -306,7 +309,8 @@ static int tx_range_next(lua_State *L)
     lua_createtable(L, (int)transaction.datom_count, 0);
     lion_bind_push_slot(L, LION_BIND_DATOM);
     for (uint32_t i = 0; i < transaction.datom_count; i++) {
-        lion_bind_push_datom(L, &transaction.datoms[i], self->db->schema, &self->scratch);
+        lion_bind_push_datom(L, &transaction.datoms[i], self->db->schema, self->push,
+                             &self->scratch);
         lua_pushvalue(L, -2);
         lua_setmetatable(L, -2);
         lua_rawseti(L, -3, (int)i + 1);

@@ -41,17 +41,17 @@ static void push_keyword(lua_State *L, lion_slice name)
     luaL_pushresult(&buffer);
 }
 
-static void push_tuple(lua_State *L, lion_value tuple, lion_arena *scratch)
+static void push_tuple(lua_State *L, lion_value tuple, lion_bind_push push, lion_arena *scratch)
 {
     lion_arena_mark mark = lion_arena_set_mark(scratch);
     lion_value *slots;
     size_t count;
     lion_error error;
     if (lion_tuple_read(&slots, &count, tuple, scratch, &error) < 0) lion_bind_raise(L, &error);
-    luaL_checkstack(L, 4, "tuples nested too deep");
+    luaL_checkstack(L, 8, "tuples nested too deep");
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
-        lion_bind_push_value(L, slots[i], scratch);
+        push(L, slots[i], scratch);
         lua_rawseti(L, -2, (int)i + 1);
     }
     lion_arena_rewind(scratch, mark);
@@ -82,14 +82,45 @@ void lion_bind_push_value(lua_State *L, lion_value value, lion_arena *scratch)
         lua_pushlstring(L, text, 36);
         break;
     }
-    case LION_TYPE_TUPLE: push_tuple(L, value, scratch); break;
+    case LION_TYPE_TUPLE: push_tuple(L, value, lion_bind_push_value, scratch); break;
     case LION_TYPE_LOG: lion_bind_push_log(L, (lion_db *)(intptr_t)value.bits); break;
     default: /* strings, uris, bytes */ lion_bind_push_text(L, lion_value_slice(value));
     }
 }
 
+/* The slot's function called with the kind and the plain value. */
+static void push_as(lua_State *L, const char *kind, lion_value value)
+{
+    lion_bind_push_slot(L, LION_BIND_TYPED);
+    lua_pushstring(L, kind);
+    lion_bind_push_value(L, value, NULL);
+    lua_call(L, 2, 1);
+}
+
+static bool looks_like_keyword(lion_value value)
+{
+    lion_slice text = lion_value_slice(value);
+    return text.size > 0 && ((const char *)text.data)[0] == ':';
+}
+
+void lion_bind_push_typed(lua_State *L, lion_value value, lion_arena *scratch)
+{
+    if (value.type == LION_TYPE_INSTANT)
+        push_as(L, "instant", value);
+    else if (value.type == LION_TYPE_UUID)
+        push_as(L, "uuid", value);
+    else if (value.type == LION_TYPE_BYTES)
+        push_as(L, "bytes", value);
+    else if (value.type == LION_TYPE_STRING && looks_like_keyword(value))
+        push_as(L, "string", value);
+    else if (value.type == LION_TYPE_TUPLE)
+        push_tuple(L, value, lion_bind_push_typed, scratch);
+    else
+        lion_bind_push_value(L, value, scratch);
+}
+
 void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_schema *schema,
-                          lion_arena *scratch)
+                          lion_bind_push push, lion_arena *scratch)
 {
     lua_createtable(L, 5, 0);
     lua_pushnumber(L, (lua_Number)datom->e);
@@ -100,7 +131,7 @@ void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_sche
     else
         lua_pushnumber(L, (lua_Number)datom->a);
     lua_rawseti(L, -2, 2);
-    lion_bind_push_value(L, datom->v, scratch);
+    push(L, datom->v, scratch);
     lua_rawseti(L, -2, 3);
     lua_pushnumber(L, (lua_Number)datom->tx);
     lua_rawseti(L, -2, 4);
@@ -122,6 +153,7 @@ typedef struct frame {
 
 typedef struct pusher {
     lua_State *L;
+    lion_bind_push push;
     lion_arena *scratch;
     int base;
     int depth;     /* of the open container, from 1 */
@@ -203,20 +235,20 @@ static void place(pusher *self, const frame *open, uint32_t index)
         else
             lion_bind_push_value(L, key->value, self->scratch);
     } else {
-        lion_bind_push_form(L, key, self->scratch);
+        lion_bind_push_form(L, key, self->push, self->scratch);
     }
     lua_insert(L, -2);
     lua_rawset(L, slot_of(self));
 }
 
-static void push_leaf(lua_State *L, const lion_form *form, lion_arena *scratch)
+static void push_leaf(lua_State *L, const lion_form *form, lion_bind_push push, lion_arena *scratch)
 {
     if (form->kind == LION_FORM_HOST)
         lion_bind_push_function(L, form->value.bits);
     else if (form->kind == LION_FORM_DB)
         lion_bind_push_db(L, (lion_db *)(intptr_t)form->value.bits);
     else
-        lion_bind_push_value(L, form->value, scratch);
+        push(L, form->value, scratch);
 }
 
 static void run(pusher *self)
@@ -239,20 +271,23 @@ static void run(pusher *self)
         if (is_container(item)) {
             open_container(self, item);
         } else {
-            push_leaf(self->L, item, self->scratch);
+            push_leaf(self->L, item, self->push, self->scratch);
             place(self, open, index);
         }
     }
 }
 
-void lion_bind_push_form(lua_State *L, const lion_form *form, lion_arena *scratch)
+void lion_bind_push_form(lua_State *L, const lion_form *form, lion_bind_push push,
+                         lion_arena *scratch)
 {
     if (!is_container(form)) {
-        push_leaf(L, form, scratch);
+        push_leaf(L, form, push, scratch);
         return;
     }
     luaL_checkstack(L, SHALLOW + 16, "data nested too deep");
-    pusher self = { .L = L, .scratch = scratch, .base = lua_gettop(L) + 1, .capacity = SHALLOW };
+    pusher self = {
+        .L = L, .push = push, .scratch = scratch, .base = lua_gettop(L) + 1, .capacity = SHALLOW
+    };
     self.frames = self.shallow;
     for (int i = 0; i <= SHALLOW; i++) lua_pushnil(L); /* holder, SHALLOW slots */
     open_container(&self, form);

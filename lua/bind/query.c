@@ -100,7 +100,7 @@ static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *in
 }
 
 /* query_open(query, inputs, number of inputs, { timeout, limit, offset, rows_max, memory_max,
- * statistics }) → run */
+ * statistics, typed }) → run */
 static int query_open(lua_State *L)
 {
     bound_query *query = luaL_checkudata(L, 1, QUERY_TYPE);
@@ -117,6 +117,7 @@ static int query_open(lua_State *L)
         .is_cancelled = &lion_lua_is_cancelled,
     };
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_RUN);
+    if (option(L, "typed", 0) != 0) step->push = lion_bind_push_typed;
     lion_query_input *inputs =
         lion_arena_zalloc(&step->arena, sizeof(lion_query_input) * (count + 1));
     lion_bind_conn **conns =
@@ -168,9 +169,9 @@ static void push_cell(lua_State *L, lion_bind_step *step, uint32_t row, uint32_t
         lua_rawgeti(L, -1, (int)row + 1);
         lua_remove(L, -2);
     } else if (rows->forms != NULL && rows->forms[column] != NULL) {
-        lion_bind_push_form(L, &rows->forms[column][row], &step->arena);
+        lion_bind_push_form(L, &rows->forms[column][row], step->push, &step->arena);
     } else {
-        lion_bind_push_value(L, lion_vector_get(&rows->columns[column], row), &step->arena);
+        step->push(L, lion_vector_get(&rows->columns[column], row), &step->arena);
     }
 }
 
@@ -213,7 +214,7 @@ static int explain(lua_State *L)
     lion_error error;
     if (lion_query_explain(&tree, &text, step->run, &step->arena, &error) < 0)
         return lion_bind_step_fail(L, step, &error);
-    lion_bind_push_form(L, &tree, &step->arena);
+    lion_bind_push_form(L, &tree, lion_bind_push_value, &step->arena);
     lua_pushstring(L, text);
     return 2;
 }

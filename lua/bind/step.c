@@ -54,6 +54,7 @@ lion_bind_step *lion_bind_step_push(lua_State *L, lion_bind_step_kind kind)
     memset(step, 0, sizeof *step);
     step->kind = (uint8_t)kind;
     step->is_open = true;
+    step->push = lion_bind_push_value;
     lion_arena_init(&step->arena, 0);
     luaL_getmetatable(L, STEP_TYPE);
     lua_setmetatable(L, -2);
@@ -175,7 +176,7 @@ static void set_tx_data(lua_State *L, const lion_transaction *transaction,
     lua_createtable(L, (int)transaction->datom_count, 0);
     lion_bind_push_slot(L, LION_BIND_DATOM);
     for (uint32_t i = 0; i < transaction->datom_count; i++) {
-        lion_bind_push_datom(L, &transaction->datoms[i], schema, arena);
+        lion_bind_push_datom(L, &transaction->datoms[i], schema, lion_bind_push_value, arena);
         lua_pushvalue(L, -2);
         lua_setmetatable(L, -2);
         lua_rawseti(L, -3, (int)i + 1);
@@ -292,6 +293,7 @@ static int query_pull(lua_State *L)
     lion_bind_conn *conn = lion_bind_conn_find(L, db->database);
     lion_bind_step *step = pull_start(L, db, conn);
     lion_db_drop(db);
+    step->push = run->push;
     int64_t *ids = ids_array(L, step, run->rows.count);
     for (uint32_t i = 0; i < run->rows.count; i++)
         ids[i] = lion_vector_get(&run->rows.columns[column], i).bits;
@@ -305,7 +307,7 @@ static int pull_results(lua_State *L)
     const lion_form *results = lion_pull_results(step->pull);
     lua_createtable(L, (int)step->pull_count, 0);
     for (size_t i = 0; i < step->pull_count; i++) {
-        lion_bind_push_form(L, &results[i], &step->arena);
+        lion_bind_push_form(L, &results[i], step->push, &step->arena);
         lua_rawseti(L, -2, (int)i + 1);
     }
     lion_bind_step_close(step);
@@ -423,7 +425,7 @@ static int cursor_next(lua_State *L)
     lion_bind_push_slot(L, LION_BIND_DATOM);
     for (uint32_t i = 0; i < count; i++) {
         lion_datom datom = lion_datom_batch_get(&step->datoms, step->row + i);
-        lion_bind_push_datom(L, &datom, step->db->schema, &step->arena);
+        lion_bind_push_datom(L, &datom, step->db->schema, lion_bind_push_value, &step->arena);
         lua_pushvalue(L, -2);
         lua_setmetatable(L, -2);
         lua_rawseti(L, 2, (int)i + 1);
@@ -464,7 +466,7 @@ static void push_call_forms(lua_State *L, const lion_call *wanted, lion_arena *s
 {
     lua_createtable(L, (int)wanted->form_count, 0);
     for (uint32_t i = 0; i < wanted->form_count; i++) {
-        lion_bind_push_form(L, &wanted->forms[i], scratch);
+        lion_bind_push_form(L, &wanted->forms[i], lion_bind_push_value, scratch);
         lua_rawseti(L, -2, (int)i + 1);
     }
 }
@@ -534,7 +536,7 @@ static int call_datoms(lua_State *L)
     lion_bind_push_slot(L, LION_BIND_DATOM);
     for (uint32_t row = 0; row < wanted->count; row++) {
         lion_datom datom = lion_datom_batch_get(wanted->datoms, row);
-        lion_bind_push_datom(L, &datom, db->schema, &step->arena);
+        lion_bind_push_datom(L, &datom, db->schema, lion_bind_push_value, &step->arena);
         lua_pushvalue(L, -2);
         lua_setmetatable(L, -2);
         lua_rawseti(L, -3, (int)row + 1);

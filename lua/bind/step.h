@@ -20,6 +20,7 @@ typedef struct lion_bind_step {
     bool is_open;
     bool is_done; /* the result stands */
     lion_arena arena;
+    lion_bind_push push;   /* RUN and its PULLs: how values are handed out */
     lion_bind_link *links; /* in the arena; one for each connection that is read */
     uint32_t link_count;
     lion_db *db; /* kept; NULL: TRANSACT and RUN keep their own */

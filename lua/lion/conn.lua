@@ -281,6 +281,21 @@ function Conn:sync(t, options)
   return db.wrap(handle, self)
 end
 
+-- The ms of a point in time that is an instant, nil for a t or a transaction id.
+local function instant_of(x)
+  if type(x) == "string" then return values.instant(x) end
+  return (x < 0 or x >= T_END and x < TX_FIRST) and x or nil
+end
+
+--- Can nothing come any more that is before this point in time?
+-- @param value the newest
+-- @param x a t, a transaction id or an instant
+function conn.is_past(value, x)
+  local ms = instant_of(x)
+  if ms then return value.tx_instant >= ms end
+  return value.basis_t + 1 >= plain_t(x, "a point in the log")
+end
+
 -- The t of a point of the log; nil for nil.
 local function log_point(value, x)
   if x == nil or x == values.null then return nil end
@@ -295,19 +310,27 @@ local function log_point(value, x)
   return core.log_point(value.handle, x)
 end
 
---- The transactions from one point in time (inclusive) to another (exclusive), oldest first.
--- @return an iterator over { t, tx, tx_instant, data }
-function Conn:tx_range(from, to)
+local function tx_range(self, from, to, is_typed)
   local value = self:db()
   local first, last = log_point(value, from) or 0, log_point(value, to)
   if last and last <= first then return function() return nil end end
-  local range = core.tx_range(self.handle, first, last or 0)
+  local range = core.tx_range(self.handle, first, last or 0, is_typed)
   return function()
     local t, instant, datoms = core.tx_range_next(range)
     if not t then return nil end
     return { t = t, tx = t + TX_FIRST, tx_instant = instant, data = datoms }
   end
 end
+
+--- The transactions from one point in time (inclusive) to another (exclusive), oldest first.
+-- @return an iterator over { t, tx, tx_instant, data }
+function Conn:tx_range(from, to) return tx_range(self, from, to) end
+
+--- The same with values that say their types, for who prints them.
+-- @param self the connection
+-- @param from
+-- @param to
+function conn.typed_range(self, from, to) return tx_range(self, from, to, true) end
 
 --- The log up to now, as an input of queries, for tx-ids and tx-data: a variable of :in such as ?log.
 function Conn:log()

@@ -7,6 +7,7 @@
 -- that keep what they were and where they stood.
 -- @module lion.edn
 local anomaly = require "lion.anomaly"
+local base64 = require "lion.base64"
 local ffi = require "ffi"
 local lpeg = require "lpeg"
 local values = require "lion.values"
@@ -188,10 +189,14 @@ local function value_builder(wraps)
       return form:lower()
     elseif tag == "db/id" then
       return edn.tempid(form, text, position)
-    elseif tag == "bytes" or tag == "base64" then
+    elseif tag == "bytes" then
       return form
+    elseif tag == "base64" then
+      local bytes = type(form) == "string" and base64.read(form)
+      if not bytes then fail(text, position, "#base64 takes a text such as \"TGlvbg==\"") end
+      return bytes
     end
-    fail(text, position, "#%s is no tag that is known here (#inst, #uuid, #db/id)", tag)
+    fail(text, position, "#%s is no tag that is known here (#inst, #uuid, #base64, #db/id)", tag)
   end
   return builder
 end
@@ -483,6 +488,7 @@ local WRAPPED = {
   str = function(x) return write_string(x.text) end,
   inst = function(x) return '#inst "' .. values.format_instant(x.ms) .. '"' end,
   uuid = function(x) return '#uuid "' .. x.text .. '"' end,
+  bytes = function(x) return '#base64 "' .. tostring(x) .. '"' end,
   decimal = function(x) return tostring(x) .. "M" end,
 }
 

@@ -44,6 +44,7 @@ core.setup {
   setmetatable({ count = 0 }, { __mode = "v" }),
   setmetatable({}, { __mode = "k" }),
   setmetatable({}, { __mode = "k" }),
+  values.typed,
 }
 
 local call = require "lion.call"

@@ -2,6 +2,7 @@
 -- how a string or an array is meant. The binding knows them by the field `__lion` of their metatable.
 -- @module lion.values
 local anomaly = require "lion.anomaly"
+local base64 = require "lion.base64"
 local cjson = require "cjson"
 
 local values = {}
@@ -42,6 +43,7 @@ local Instant = { __lion = "inst" }
 function Instant:__tostring() return values.format_instant(self.ms) end
 local Double = { __lion = "double" }
 local Uuid = { __lion = "uuid", __tostring = function(self) return self.text end }
+local Bytes = { __lion = "bytes", __tostring = function(self) return base64.write(self.text) end }
 
 --- The string itself, whatever it looks like (":a", "?x").
 function values.str(text)
@@ -63,6 +65,18 @@ function values.inst(ms) return setmetatable({ ms = ms }, Instant) end
 function values.double_const(number) return setmetatable({ number = number }, Double) end
 --- A uuid as a typed constant of a query.
 function values.uuid_const(text) return setmetatable({ text = text:lower() }, Uuid) end
+
+local TYPED = {
+  instant = values.inst,
+  uuid = values.uuid_const,
+  string = values.str,
+  bytes = function(text) return setmetatable({ text = text }, Bytes) end,
+}
+
+--- A value that says its type, for who prints it; its tostring is the text that JSON and CSV have.
+-- @tparam string kind instant, uuid, bytes or string
+-- @param plain the value as it is everywhere else
+function values.typed(kind, plain) return TYPED[kind](plain) end
 
 function values.is_str(x) return getmetatable(x) == Str end
 function values.is_set(x) return getmetatable(x) == Set end

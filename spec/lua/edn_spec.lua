@@ -20,6 +20,7 @@ describe("EDN text", function()
     { "\\a", "a" }, { "\\newline", "\n" }, { "\\u0041", "A" }, { "\\é", "é" }, { "\\(", "(" },
       { ":a/b", ":a/b" }, { ":a", ":a" },
     { '#inst "1970-01-02"', 86400000 }, { '#inst "1969-12-31T23:59:59.000-00:00"', -1000 },
+    { '#base64 "AAH/eA=="', "\0\1\255x" }, { '#base64 ""', "" }, { '#base64 "TGlvbg"', "Lion" },
     { '#uuid "00000000-0000-0000-0000-00000000000F"', "00000000-0000-0000-0000-00000000000f" },
     { "##Inf", math.huge }, { "##-Inf", -math.huge }, { '#"a\\d+"', "a\\d+" }, { "^:meta 7", 7 },
       { "'x7", values.symbol "x7" },
@@ -64,7 +65,8 @@ describe("EDN text", function()
   for _, text in ipairs {
     "", "[", "]", "(]", "{:a}", "{:a 1", '"open', '#"open', "1 2", "1/2", "1x", "#unknown x",
       "\\notachar", '"\\q"', '"\\u12"', '"\\ud800"',
-    "#:a 5", "#", ":", "::a", "#_", "#inst 5", '#inst "never"', '#uuid "x"', "##Neg", "{##NaN 1}",
+    "#:a 5", "#", ":", "::a", "#_", "#inst 5", '#inst "never"', '#uuid "x"', '#base64 "A"', '#base64 "A?=="',
+    "##Neg", "{##NaN 1}",
       ("["):rep(100000), ("{:a "):rep(50000),
     ("["):rep(100000) .. ("]"):rep(100000), ("#_"):rep(100000), ("'"):rep(100000),
   } do
@@ -132,6 +134,7 @@ describe("Written EDN", function()
     assert.equal('#inst "1970-01-01T00:00:00.000Z"', edn.write(values.inst(0)))
     assert.equal('#uuid "00000000-0000-0000-0000-00000000000f"',
       edn.write(values.uuid_const "00000000-0000-0000-0000-00000000000F"))
+    assert.equal('#base64 "AAH/eA=="', edn.write(values.typed("bytes", "\0\1\255x")))
     assert.equal('":a"', edn.write(values.str ":a"))
   end)
 
