@@ -1,14 +1,17 @@
 /* main.c - the program: `lion run` and `lion spec` here, every other command in lua/lion/cli. */
+#include <errno.h>
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bind/state.h"
 #include "module.h"
 #include "terminal.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_NOT_FOUND = 3 };
 
 /* The message with a trace; errors that are tables speak by their __tostring. */
 static int trace(lua_State *L)
@@ -42,15 +45,16 @@ static void set_arguments(lua_State *L, int count, char **arguments)
     lua_setglobal(L, "arg");
 }
 
+/* A script that is "-" is read from standard input. */
 static int run_script(lua_State *L, int count, char **arguments)
 {
-    if (count < 1) {
-        fprintf(stderr, "lion: lion run FILE.lua [arguments]\n");
-        return EXIT_MISUSED;
-    }
+    const char *path = strcmp(arguments[0], "-") == 0 ? NULL : arguments[0];
     set_arguments(L, count, arguments);
     lua_pushcfunction(L, trace);
-    if (luaL_loadfile(L, arguments[0]) != 0) return report(L);
+    if (luaL_loadfile(L, path) != 0) {
+        report(L);
+        return path != NULL && access(path, F_OK) != 0 ? EXIT_NOT_FOUND : EXIT_FAILED;
+    }
     luaL_checkstack(L, count, "too many arguments");
     for (int i = 1; i < count; i++) lua_pushstring(L, arguments[i]);
     if (lua_pcall(L, count - 1, 0, 1) != 0) return report(L);
@@ -77,10 +81,22 @@ static int run_module(lua_State *L, const char *module, int count, char **argume
 static int dispatch(lua_State *L, int count, char **arguments)
 {
     const char *command = count > 0 ? arguments[0] : "";
-    if (strcmp(command, "run") == 0 && (count < 2 || arguments[1][0] != '-'))
-        return run_script(L, count - 1, arguments + 1);
+    bool has_script = count > 1 && (arguments[1][0] != '-' || arguments[1][1] == '\0');
+    if (strcmp(command, "run") == 0 && has_script) return run_script(L, count - 1, arguments + 1);
     if (strcmp(command, "spec") == 0) return run_module(L, "lion.spec", count - 1, arguments + 1);
     return run_module(L, "lion.cli", count, arguments);
+}
+
+/* What was printed and did not arrive (a disk is full) makes a command fail; a reader that wants no
+ * more does not. */
+static int finish_output(int code)
+{
+    errno = 0;
+    bool is_written = fflush(stdout) == 0 && !ferror(stdout);
+    if (is_written || lion_terminal_is_output_gone()) return code;
+    const char *reason = errno == 0 ? "not all of it could be written" : strerror(errno);
+    fprintf(stderr, "lion: standard output: %s\n", reason);
+    return code == EXIT_DONE ? EXIT_FAILED : code;
 }
 
 int main(int count, char **arguments)
@@ -101,5 +117,5 @@ int main(int count, char **arguments)
     lua_settop(L, 0);
     int code = dispatch(L, count - 1, arguments + 1);
     lua_close(L);
-    return code;
+    return finish_output(code);
 }

@@ -1,5 +1,5 @@
-/* terminal.c - signals come through a pipe, so that whoever waits hears of them whichever thread they hit;
- * only what runs Lua is stopped from within the handler. */
+/* terminal.c - signals come through a pipe, so that whoever waits hears of them whichever thread
+ * they hit; only what runs Lua is stopped from within the handler. */
 #define _GNU_SOURCE /* pipe2 */
 #include "terminal.h"
 
@@ -20,7 +20,8 @@ enum { COLUMNS_DEFAULT = 80, ROWS_DEFAULT = 24, PATIENCE = 2 };
 static int pipe_fds[2] = { -1, -1 };
 /* The state in which Ctrl-C raises an error; NULL: nothing runs that could be stopped. */
 static lua_State *volatile running;
-static volatile sig_atomic_t unheard_count; /* interrupts of the running call that it has not met yet */
+/* Interrupts of the running call that it has not met yet. */
+static volatile sig_atomic_t unheard_count;
 
 /* ---- signals ---- */
 
@@ -33,8 +34,8 @@ static void raise_cancelled(lua_State *L, lua_Debug *at)
     lion_lua_raise_cancelled(L);
 }
 
-/* Hooks stop what is interpreted, the flag what runs in the core. Machine code of LuaJIT's looks at neither:
- * who asks a third time wants out. */
+/* Hooks stop what is interpreted, the flag what runs in the core. Machine code of LuaJIT's looks at
+ * neither: who asks a third time wants out. */
 static void interrupt(lua_State *L)
 {
     static const char hint[] = "\nlion: it does not stop yet; Ctrl-C once more ends the program\n";
@@ -58,25 +59,30 @@ static void on_signal(int signal_number)
     errno = saved;
 }
 
-static void set_handler(int signal_number, void (*handler)(int))
+static void set_handler(int signal_number, void (*handler)(int), int flags)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
-    action.sa_flags = SA_RESTART;
+    action.sa_flags = SA_RESTART | flags;
     sigemptyset(&action.sa_mask);
     sigaction(signal_number, &action, NULL);
 }
 
-void lion_terminal_catch(int signal_number)
+static void catch_with(int signal_number, int flags)
 {
     if (pipe_fds[0] < 0 && pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0) return;
-    set_handler(signal_number, on_signal);
+    set_handler(signal_number, on_signal, flags);
+}
+
+void lion_terminal_catch(int signal_number)
+{
+    catch_with(signal_number, 0);
 }
 
 void lion_terminal_release(int signal_number)
 {
-    set_handler(signal_number, SIG_DFL);
+    set_handler(signal_number, SIG_DFL, 0);
 }
 
 void lion_terminal_forget(void)
@@ -91,8 +97,7 @@ int lion_terminal_wait(int fd, int timeout_ms)
     struct pollfd polled[2] = { { .fd = pipe_fds[0], .events = POLLIN },
                                 { .fd = fd, .events = POLLIN } };
     int ready;
-    do
-        ready = poll(polled, 2, timeout_ms);
+    do ready = poll(polled, 2, timeout_ms);
     while (ready < 0 && errno == EINTR);
     unsigned char byte = 0;
     if (ready > 0 && (polled[0].revents & POLLIN) != 0 && read(pipe_fds[0], &byte, 1) == 1)
@@ -144,21 +149,33 @@ static int interruptible(lua_State *L)
     return lua_gettop(L);
 }
 
-/* catch_end(): interrupts and requests to terminate end waits, not the program */
+/* catch_end(): the first interrupt or request to terminate, and a reader of ours that is gone, end
+ * waits, not the program. Whoever asks twice does not want to wait. */
 static int catch_end(lua_State *L)
 {
     (void)L;
-    lion_terminal_catch(SIGINT);
-    lion_terminal_catch(SIGTERM);
+    catch_with(SIGINT, (int)SA_RESETHAND);
+    catch_with(SIGTERM, (int)SA_RESETHAND);
+    set_handler(SIGPIPE, SIG_IGN, 0);
     return 0;
 }
 
-/* wait(ms) → the name of the signal that ended it, or nil */
+bool lion_terminal_is_output_gone(void)
+{
+    struct pollfd output = { .fd = STDOUT_FILENO };
+    return poll(&output, 1, 0) > 0 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/* wait(ms) → what ended it: "interrupt", "terminate", or "output", which nobody reads any more;
+ * nil: the time is over */
 static int wait(lua_State *L)
 {
     int signal_number = lion_terminal_wait(-1, (int)luaL_checkinteger(L, 1));
-    if (signal_number == 0) return 0;
-    lua_pushstring(L, signal_number == SIGINT ? "interrupt" : "terminate");
+    if (signal_number == 0 && !lion_terminal_is_output_gone()) return 0;
+    if (signal_number == 0)
+        lua_pushliteral(L, "output");
+    else
+        lua_pushstring(L, signal_number == SIGINT ? "interrupt" : "terminate");
     return 1;
 }
 

@@ -16,6 +16,9 @@ void lion_terminal_forget(void);
  * is over. timeout_ms -1: as long as it takes. */
 int lion_terminal_wait(int fd, int timeout_ms);
 
+/* Is standard output a pipe that nobody reads any more? */
+bool lion_terminal_is_output_gone(void);
+
 /* The modules "lion.terminal" and, over libedit, "lion.line". */
 int luaopen_lion_terminal(lua_State *L);
 int luaopen_lion_line(lua_State *L);

@@ -1,16 +1,24 @@
 --- lion db
 local anomaly = require "lion.anomaly"
 local json = require "lion.json"
+local open = require "lion.cli.open"
 local options = require "lion.cli.options"
 local output = require "lion.cli.output"
 
 local db = {
   summary = "Make, look at, and take care of database files.",
-  usage = [[create URI | list [DIR] | stats URI | verify URI |
-                   backup URI PATH | restore PATH URI | delete URI   [--json]
+  usage = [[create URI
+       lion db list [DIR (.)]
+       lion db stats URI
+       lion db verify URI
+       lion db backup URI PATH
+       lion db restore PATH URI
+       lion db delete URI
 
-verify reads everything in a database, without changing it, and compares all that should agree: it
-exits with 0 only if everything is sound, otherwise with 1, and names each bad thing.
+Each takes --json. backup makes one clean file of a database, also while another process writes to it;
+restore puts such a file in place as a new database; neither replaces anything. delete removes a database that
+nobody has open. verify reads everything in a database, without changing it, and compares all that should
+agree: it exits with 0 only if everything is sound, otherwise with 1, and names each bad thing.
 
   lion db stats shop.lion
   lion db backup shop.lion shop.backup]],
@@ -18,24 +26,44 @@ exits with 0 only if everything is sound, otherwise with 1, and names each bad t
 
 local actions = {}
 
-local function needs(words, count, text)
-  if #words ~= count + 1 then options.misuse("lion db %s", text) end
+-- What is missing behind an action's name.
+local NEEDS = {
+  create = { "URI" }, list = {}, stats = { "URI" }, verify = { "URI" }, backup = { "URI", "PATH" },
+  restore = { "PATH", "URI" }, delete = { "URI" },
+}
+
+local function check_words(words)
+  local name = words[1]
+  local needs = NEEDS[name]
+  if not needs then options.no_action("db", name, NEEDS) end
+  local is_enough = #words == #needs + 1 or name == "list" and #words == 2
+  if not is_enough then
+    local text = name == "list" and "[DIR]" or table.concat(needs, " ")
+    options.misuse("give it as lion db %s %s", name, text)
+  end
 end
 
-function actions.create(words)
-  needs(words, 1, "create URI")
-  local file = io.open(words[2], "rb")
+-- An action without an answer is silent; with --json it says what there is now.
+local function tell(found, made)
+  if found.json then print(json.write(made)) end
+end
+
+function actions.create(words, found)
+  local uri = words[2]
+  local file = io.open(uri, "rb")
   if file then
     file:close()
-    error(anomaly.new("conflict", "lion/exists", words[2] .. " is there already"), 0)
+    error(anomaly.new("conflict", "lion/exists", uri .. " exists already: choose another path"), 0)
   end
-  require("lion").connect(words[2]):close()
+  require("lion").connect(uri):close()
+  tell(found, { database = uri })
 end
 
 function actions.list(words, found)
-  local list = require("lion").list(words[2] or ".")
+  local lion = require "lion"
+  local list = lion.list(words[2] or ".")
   if found.json then
-    print(json.write(list))
+    print(json.write(#list == 0 and lion.set {} or list))
     return
   end
   for _, path in ipairs(list) do
@@ -43,9 +71,10 @@ function actions.list(words, found)
   end
 end
 
+local function by_name(a, b) return a[1] < b[1] end
+
 function actions.stats(words, found)
-  needs(words, 1, "stats URI")
-  local conn = require("lion.cli.q").open(words[2])
+  local conn = open.for_reading(words[2])
   local about, stats = conn:stats(), conn:db():stats()
   conn:close()
   if found.json then
@@ -53,20 +82,21 @@ function actions.stats(words, found)
     print(json.write(about))
     return
   end
-  local rows = {}
+  local rows, attributes = {}, {}
   for name, value in pairs(about) do
     rows[#rows + 1] = { name, value }
   end
-  table.sort(rows, function(a, b) return a[1] < b[1] end)
-  io.stdout:write(output.grid({ "what", "value" }, rows), "\n")
-  local attributes = {}
   for name, counts in pairs(stats.attrs) do
     if not name:match "^db[./]" then
       attributes[#attributes + 1] = { name, counts.count, counts.distinct }
     end
   end
-  table.sort(attributes, function(a, b) return a[1] < b[1] end)
-  io.stdout:write(output.grid({ "attribute", "datoms", "distinct" }, attributes))
+  table.sort(rows, by_name)
+  table.sort(attributes, by_name)
+  local screen = options.screen()
+  io.stdout:write(output.grid({ "what", "value" }, rows, screen.width, screen.color), "\n")
+  local headings = { "attribute", "datoms", "distinct" }
+  io.stdout:write(output.grid(headings, attributes, screen.width, screen.color))
 end
 
 local function thousands(x)
@@ -75,8 +105,7 @@ local function thousands(x)
 end
 
 local function show_progress(stage, done, total)
-  local percent = total > 0 and done * 100 / total or 0
-  io.stderr:write(("\r%3d %%  %s\27[K"):format(percent, stage))
+  options.progress("%3d %%  %s", total > 0 and done * 100 / total or 0, stage)
 end
 
 -- What else there is to know of a database, sound or not.
@@ -119,12 +148,12 @@ local function report(uri, result)
 end
 
 function actions.verify(words, found)
-  needs(words, 1, "verify URI")
   local is_shown = not found.json and options.shows_progress()
-  local result = require("lion").verify(words[2], { progress = is_shown and show_progress or nil })
-  if is_shown then io.stderr:write "\r\27[K" end
+  local lion = require "lion"
+  local result = lion.verify(words[2], { progress = is_shown and show_progress or nil })
+  options.progress()
   if found.json then
-    if #result.faults == 0 then result.faults = require("lion").set {} end -- [], not {}
+    if #result.faults == 0 then result.faults = lion.set {} end -- [], not {}
     print(json.write(result))
   else
     report(words[2], result)
@@ -132,28 +161,40 @@ function actions.verify(words, found)
   return result.ok and 0 or 1
 end
 
-function actions.backup(words)
-  needs(words, 2, "backup URI PATH")
-  local conn = require("lion").connect(words[2], { create = false })
-  conn:backup(words[3])
+-- Work of one step in the core: it cannot say how far it is.
+local function announce(text, ...)
+  if options.shows_progress() then options.progress(text, ...) end
+end
+
+function actions.backup(words, found)
+  local uri, path = words[2], words[3]
+  local conn = open.for_reading(uri)
+  announce("backing up %s …", uri)
+  conn:backup(path)
   conn:close()
+  options.progress()
+  tell(found, { backup = path })
 end
 
-function actions.restore(words)
-  needs(words, 2, "restore PATH URI")
+function actions.restore(words, found)
+  announce("restoring %s …", words[2])
   require("lion").restore(words[2], words[3])
+  options.progress()
+  tell(found, { database = words[3] })
 end
 
-function actions.delete(words)
-  needs(words, 1, "delete URI")
+function actions.delete(words, found)
   require("lion").delete(words[2])
+  tell(found, { deleted = words[2] })
 end
 
 function db.run(args)
   local found, words = options.parse(args, { json = "flag" })
-  local action = actions[words[1]]
-  if not action then options.misuse("lion db %s", db.usage:match "^[^\n]+") end
-  return action(words, found)
+  if #words == 0 then
+    options.misuse("say what: lion db create, list, stats, verify, backup, restore or delete")
+  end
+  check_words(words)
+  return actions[words[1]](words, found)
 end
 
 return db

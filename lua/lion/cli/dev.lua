@@ -1,4 +1,5 @@
 --- lion dev
+local anomaly = require "lion.anomaly"
 local options = require "lion.cli.options"
 
 local dev = {
@@ -8,12 +9,23 @@ local dev = {
   lion dev examples/packages]],
 }
 
+-- Before anything is made there: an application is a folder with an ion.lua.
+local function check_application(dir)
+  local file, reason = io.open(dir .. "/ion.lua")
+  if not file then
+    local message = ("there is no application: %s (it is a folder with an ion.lua)"):format(reason)
+    error(anomaly.new("not-found", "lion/not-found", message), 0)
+  end
+  file:close()
+end
+
 function dev.run(args)
   local found, words = options.parse(args, { listen = "value", db = "value" })
   if #words > 1 then options.misuse("one folder is needed: lion dev [DIR]") end
   local dir = words[1] or "."
   local host, port = (found.listen or "127.0.0.1:8080"):match "^%[?(.-)%]?:(%d+)$"
   if not host then options.misuse("--listen is HOST:PORT") end
+  check_application(dir)
   local folder = dir .. "/.lion"
   if not found.db and os.execute("mkdir -p '" .. folder:gsub("'", "'\\''") .. "'") ~= 0 then
     options.misuse("cannot make %s", folder)

@@ -1,26 +1,47 @@
 --- lion help
+local json = require "lion.json"
 local options = require "lion.cli.options"
 
-local help = { summary = "List the commands, or tell of one.", usage = "[COMMAND]" }
+local help = {
+  summary = "List the commands, or tell of one.",
+  usage = [[[COMMAND] [--json]
 
-function help.run(args)
-  local cli = require "lion.cli"
-  local name = args[1]
-  if name then
-    for _, known in ipairs(cli.commands) do
-      if known == name then
-        io.stdout:write(options.help(name, require("lion.cli." .. name)))
-        return 0
-      end
-    end
-    options.misuse("there is no command %s; `lion help` lists them", name)
-  end
+  lion help import]],
+}
+
+local function show_page(cli, name)
+  if not cli.is_command[name] then options.no_command(name, cli.is_command) end
+  io.stdout:write(options.help(name, require("lion.cli." .. name)))
+end
+
+local function show_list(cli)
   io.stdout:write "Lion: a database runtime that is scripted in Lua.\n\n"
-  for _, known in ipairs(cli.commands) do
-    io.stdout:write(("  lion %-10s %s\n"):format(known, require("lion.cli." .. known).summary))
+  for _, name in ipairs(cli.commands) do
+    io.stdout:write(("  lion %-10s %s\n"):format(name, require("lion.cli." .. name).summary))
   end
   io.stdout:write "\n`lion help COMMAND` tells more. Exit codes: 0 done, 1 failed, 2 misused,\n"
   io.stdout:write "3 not found, 4 conflict, 5 unavailable or busy.\n"
+end
+
+local function as_json(cli)
+  local list = {}
+  for i, name in ipairs(cli.commands) do
+    list[i] = { command = name, summary = require("lion.cli." .. name).summary }
+  end
+  return json.write(list)
+end
+
+function help.run(args)
+  local cli = require "lion.cli"
+  local found, words = options.parse(args, { json = "flag" })
+  if #words > 1 then options.misuse("one command at a time: lion help [COMMAND]") end
+  if words[1] then
+    show_page(cli, words[1])
+  elseif found.json then
+    print(as_json(cli))
+  else
+    show_list(cli)
+  end
   return 0
 end
 

@@ -1,40 +1,30 @@
 --- lion import
 --
 -- Each record is a transaction that also carries the file's digest and how far it has come, so an
--- import that was interrupted goes
--- on where it was.
+-- import that was interrupted goes on where it was.
 local anomaly = require "lion.anomaly"
 local json = require "lion.json"
+local monotonic_ms = require("lion.core").monotonic_ms
 local options = require "lion.cli.options"
+local terminal = require "lion.terminal"
 
 local import = {
   summary = "Load a file into a database: EDN, JSON lines or CSV, by its ending or --format.",
-  usage = [[URI FILE [--format edn|jsonl|csv] [--map COLUMN=ATTRIBUTE,…] [--batch N]
+  usage = [[URI FILE [--format edn|jsonl|csv] [--map COLUMN=ATTRIBUTE,…] [--batch N] [--json]
+       FILE may be "-": it is read from standard input, with --format.
 
 EDN: each form is one transaction, a vector of transaction data or a map with :data (and a
 :batch-ident entity map).
 JSON lines: an entity map or an array of operations a line. CSV: a heading, and a mapping of
-columns to attributes;
-without --map the headings are attributes. Lines of JSON and CSV go N (1000) to a transaction.
-An import that was interrupted goes on where it was.
+columns to attributes; without --map the headings are attributes. Lines of JSON and CSV go N (1000) to a
+transaction. The database is made if it is not there.
+
+An import that was interrupted or killed goes on where it was when the same command is given again. Ctrl-C
+and a request to terminate end it behind the transaction under way, with 130 and 143.
 
   lion import music.lion artists.edn
   lion import shop.lion people.csv --map Name=person/name,Mail=person/email]],
 }
-
-function import.read_file(path)
-  local file, reason
-  if path == "-" then
-    file = io.stdin
-  else
-    file, reason = io.open(path, "rb")
-  end
-  if not file then error(anomaly.new("not-found", "lion/not-found", reason), 0) end
-  local text = file:read "*a"
-  if path ~= "-" then file:close() end
-  if not text then error(anomaly.new("incorrect", "lion/io", path .. " cannot be read"), 0) end
-  return text
-end
 
 --- Run fn; an error says at which line of which file.
 function import.at_line(path, line, fn)
@@ -293,55 +283,73 @@ end
 local FORMATS = { edn = "edn", jsonl = "jsonl", ndjson = "jsonl", json = "jsonl", csv = "csv" }
 
 local function format_of(path, given)
+  if given then options.one_of("format", given, readers) end
   local format = given or FORMATS[path:match "%.(%w+)$"]
-  if not format or not readers[format] then
-    options.misuse("--format is edn, jsonl or csv (%s tells none)", path)
-  end
+  if not format then options.misuse("--format is edn, jsonl or csv (%s tells none)", path) end
   return format
 end
 
-local function show_progress(position, size, transactions, began)
-  local seconds = math.max(os.time() - began, 1)
-  io.stderr:write(
-    ("\r%3d %%  %d transactions, %d/s "):format(
-      position * 100 / math.max(size, 1),
-      transactions,
-      transactions / seconds
+local function print_result(result, is_json)
+  if is_json then
+    print(json.write(result))
+  else
+    print(
+      ("%d transactions, %d datoms, %.1f seconds"):format(
+        result.transactions,
+        result.datoms,
+        result.seconds
+      )
     )
-  )
+  end
+end
+
+local EXIT = { interrupt = 130, terminate = 143 } -- as of a program that the signal ended
+
+-- Every transaction of the file from `position` on, until a signal comes: what was done, the position
+-- behind it, the signal.
+local function run_from(position, text, digest, format, settings)
+  local transactions, datoms, began, signal = 0, 0, monotonic_ms(), nil
+  local shows = options.shows_progress()
+  for tx, line, behind, ends in readers[format](text, position, settings) do
+    tx[#tx + 1] =
+      { ["db/id"] = "lion.tx", ["lion.import/digest"] = digest, ["lion.import/position"] = behind }
+    local report = transact(settings.conn, tx, settings.path, line, ends)
+    transactions, datoms, position = transactions + 1, datoms + #report.tx_data, behind
+    if shows then
+      local rate = transactions * 1000 / math.max(monotonic_ms() - began, 1)
+      options.progress("%3d %%  %d transactions, %d/s", behind * 100 / #text, transactions, rate)
+    end
+    signal = terminal.wait(0)
+    if EXIT[signal] then break end
+  end
+  if shows then options.progress() end
+  local seconds = (monotonic_ms() - began) / 1000
+  return { transactions = transactions, datoms = datoms, seconds = seconds }, position, signal
 end
 
 function import.run(args)
-  local found, words = options.parse(args, { format = "value", map = "value", batch = "number" })
+  local found, words =
+    options.parse(args, { format = "value", map = "value", batch = "number", json = "flag" })
   if #words ~= 2 then options.misuse("a database and a file are needed: lion import URI FILE") end
-  local lion = require "lion"
   local path = words[2]
-  local format, text = format_of(path, found.format), import.read_file(path)
-  local conn = lion.connect(words[1])
+  local format, text = format_of(path, found.format), options.read_file(path)
+  local conn = require("lion").connect(words[1])
   install(conn)
   local digest = require("lion.cli.digest")(text)
   local position = resume_at(conn, digest)
   if position > 1 then io.stderr:write(("going on at byte %d of %d\n"):format(position, #text)) end
   local settings =
     { batch = found.batch or 1000, map = parse_map(found.map), path = path, conn = conn }
-  local began, transactions, datoms, progress = os.time(), 0, 0, options.shows_progress()
-  local clock = lion.now_ms()
-  for tx, line, behind, ends in readers[format](text, position, settings) do
-    tx[#tx + 1] =
-      { ["db/id"] = "lion.tx", ["lion.import/digest"] = digest, ["lion.import/position"] = behind }
-    local report = transact(conn, tx, path, line, ends)
-    transactions, datoms = transactions + 1, datoms + #report.tx_data
-    if progress then show_progress(behind, #text, transactions, began) end
-  end
+  terminal.catch_end()
+  local result, behind, signal = run_from(position, text, digest, format, settings)
   conn:close()
-  if progress then io.stderr:write "\n" end
-  print(
-    ("%d transactions, %d datoms, %.1f seconds"):format(
-      transactions,
-      datoms,
-      (lion.now_ms() - clock) / 1000
+  if EXIT[signal] and behind <= #text then
+    io.stderr:write(
+      ("lion: stopped at byte %d of %d; the same command goes on from there\n"):format(behind, #text)
     )
-  )
+    return EXIT[signal]
+  end
+  print_result(result, found.json)
   return 0
 end
 

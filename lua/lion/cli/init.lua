@@ -3,7 +3,6 @@
 -- @module lion.cli
 local anomaly = require "lion.anomaly"
 local options = require "lion.cli.options"
-local nearest = require "lion.nearest"
 
 local cli = {}
 
@@ -11,15 +10,17 @@ local cli = {}
 cli.commands =
   { "repl", "run", "dev", "q", "transact", "import", "export", "db", "log", "version", "help" }
 
-local IS_COMMAND = {}
+--- name → true
+cli.is_command = {}
 for _, name in ipairs(cli.commands) do
-  IS_COMMAND[name] = true
+  cli.is_command[name] = true
 end
 
 -- Exit codes that scripts can use.
 local EXIT = { ["not-found"] = 3, conflict = 4, unavailable = 5, busy = 5 }
 
 local function report(e)
+  options.progress()
   if type(e) == "table" and e.exit then
     if e.message then io.stderr:write("lion: ", e.message, "\n") end
     return e.exit
@@ -29,38 +30,28 @@ local function report(e)
   return EXIT[e.category] or 1
 end
 
+local SYNONYMS = { ["--help"] = "help", ["-h"] = "help", ["--version"] = "version", ["-V"] = "version" }
+
+local function run(args)
+  local name = SYNONYMS[args[1]] or args[1] or "repl"
+  if not cli.is_command[name] then options.no_command(name, cli.is_command) end
+  local command, rest = require("lion.cli." .. name), { unpack(args, 2) }
+  if options.wants_help(rest) then
+    io.stdout:write(options.help(name, command))
+    return 0
+  end
+  return command.run(rest) or 0
+end
+
 --- Run a command line; args without the program's name.
 -- @tparam table args
 -- @treturn number the exit code
 function cli.main(args)
-  local name = args[1] or "repl"
-  if name == "--help" or name == "-h" then name = "help" end
-  if name == "--version" then name = "version" end
-  if not IS_COMMAND[name] then
-    local near = nearest(name, IS_COMMAND)
-    io.stderr:write(
-      ("lion: there is no command %s%s; `lion help` lists them\n"):format(
-        name,
-        near and " (did you mean " .. near .. "?)" or ""
-      )
-    )
-    return 2
-  end
-  local command = require("lion.cli." .. name)
-  local rest = {}
-  for i = 2, #args do
-    rest[i - 1] = args[i]
-  end
-  if name ~= "run" and (rest[1] == "--help" or rest[1] == "-h") then
-    io.stdout:write(options.help(name, command))
-    return 0
-  end
-  local ok, result = xpcall(command.run, function(e)
+  local ok, result = xpcall(run, function(e)
     if type(e) == "table" then return e end
     return anomaly.new("fault", "lion/fault", debug.traceback(tostring(e), 2))
-  end, rest)
-  if not ok then return report(result) end
-  return result or 0
+  end, args)
+  return ok and result or report(result)
 end
 
 return cli

@@ -6,11 +6,12 @@ local values = require "lion.values"
 
 local output = {}
 
+-- What stands alone is its bare text, what is inside a form is EDN.
 local function cell(x)
+  if x == nil or x == values.null then return "" end
   if type(x) == "string" then return x end
-  if type(x) == "table" and not getmetatable(x) then return edn.write(x) end
-  if x == values.null then return "" end
-  return type(x) == "number" and edn.write(x) or tostring(x)
+  local meta = type(x) == "table" and getmetatable(x)
+  return meta and meta.__tostring and tostring(x) or edn.write(x)
 end
 
 -- Display width: characters, not bytes.
@@ -28,7 +29,7 @@ local function cut(text, limit)
   return table.concat(kept) .. "…"
 end
 
-local COLUMN_MAX, COLUMN_MIN, GAP = 60, 6, 2
+local COLUMN_MIN, GAP = 6, 2
 
 -- Take from the widest column, again and again, until all of them fit into the window.
 local function fit(widths, window)
@@ -46,11 +47,14 @@ local function fit(widths, window)
   end
 end
 
+local BOLD, PLAIN = "\27[1m", "\27[m"
+
 --- Rows (arrays) under headings.
 -- @tparam table headings
 -- @tparam table rows
--- @tparam[opt] number window how wide it may be; without it a column is cut at 60 characters
-function output.grid(headings, rows, window)
+-- @tparam[opt] number window how wide it may be; nothing is cut without it
+-- @tparam[opt] boolean is_colored headings stand out
+function output.grid(headings, rows, window, is_colored)
   local widths, lines = {}, {}
   local texts = {}
   for k, heading in ipairs(headings) do
@@ -59,7 +63,7 @@ function output.grid(headings, rows, window)
   for i, row in ipairs(rows) do
     texts[i] = {}
     for k = 1, #headings do
-      texts[i][k] = cut(cell(row[k]), window or COLUMN_MAX)
+      texts[i][k] = cut(cell(row[k]), window or math.huge)
       widths[k] = math.max(widths[k], width(texts[i][k]))
     end
   end
@@ -72,7 +76,7 @@ function output.grid(headings, rows, window)
     end
     return (table.concat(parts, "  "):gsub("%s+$", ""))
   end
-  lines[1] = line(headings)
+  lines[1] = is_colored and BOLD .. line(headings) .. PLAIN or line(headings)
   local rule = {}
   for k = 1, #headings do
     rule[k] = ("─"):rep(widths[k])
@@ -142,9 +146,9 @@ end
 --- "1 row", "2 rows".
 function output.count(rows) return ("%d %s"):format(#rows, #rows == 1 and "row" or "rows") end
 
-function writers.table(shape, result)
+function writers.table(shape, result, screen)
   local rows = output.rows(shape, result)
-  return output.grid(shape.headings, rows) .. output.count(rows) .. "\n"
+  return output.grid(shape.headings, rows, screen.width, screen.color) .. output.count(rows) .. "\n"
 end
 
 --- A text cut to so many characters, on one line.
@@ -168,9 +172,13 @@ function output.shape(compiled)
   return { kind = ir.find.kind, headings = ir.find.keys or headings, keys = ir.find.keys }
 end
 
---- A result as text. JSON gives instants, keywords and the rest as API.md says; empty relations are
--- [].
-function output.write(format, shape, result)
+--- A result as text. Its values say their types (lion.values), so an instant is RFC 3339 and bytes are
+-- base64 in each format; an empty relation is [] in JSON.
+-- @tparam string format one of output.formats
+-- @tparam table shape as output.shape tells it
+-- @param result
+-- @tparam[opt] table screen { width =, color = } for a table
+function output.write(format, shape, result, screen)
   if
     format == "json"
     and type(result) == "table"
@@ -179,7 +187,7 @@ function output.write(format, shape, result)
   then
     return "[]\n"
   end
-  return writers[format](shape, result)
+  return writers[format](shape, result, screen or {})
 end
 
 output.formats = { table = true, json = true, edn = true, csv = true }

@@ -3,6 +3,7 @@
 local anomaly = require "lion.anomaly"
 local complete = require "lion.cli.complete"
 local edn = require "lion.edn"
+local open = require "lion.cli.open"
 local options = require "lion.cli.options"
 local output = require "lion.cli.output"
 local prompt = require "lion.cli.prompt"
@@ -40,7 +41,7 @@ local ROWS_SHOWN = 50
 -- How much a result may take: the window, where there is one.
 function Session:screen()
   local width = self.is_terminal and terminal.size() or 1000
-  return { width = width, rows = self.rows_shown }
+  return { width = width, rows = self.rows_shown, color = self.is_terminal and options.wants_color() }
 end
 
 local UNITS = {
@@ -88,7 +89,9 @@ function words.schema(self, prefix)
     end
   end
   table.sort(rows, function(a, b) return a[1] < b[1] end)
-  self.write(output.grid({ "attribute", "type", "cardinality", "unique" }, rows, self:screen().width))
+  local screen = self:screen()
+  local headings = { "attribute", "type", "cardinality", "unique" }
+  self.write(output.grid(headings, rows, screen.width, screen.color))
 end
 
 function words.explain(self, text)
@@ -125,7 +128,8 @@ function words.quit() return "quit" end
 
 -- The newest value, or the chosen point of the past.
 function Session:refresh()
-  local db = self.env.conn:db()
+  local conn = self.env.conn
+  local db = self.is_reader and conn:sync() or conn:db()
   self.env.db = self.point and db:as_of(self.point) or db
 end
 
@@ -226,24 +230,24 @@ local function converse(session, reader)
   end
 end
 
+local function greet(uri, is_owner)
+  local lion = require "lion"
+  local place = uri or "a scratch database in memory"
+  print(("lion %s on %s — :help tells what can be typed"):format(lion.version, place))
+  if not is_owner then print "Another process has it open; here it is read beside it, and not written to." end
+end
+
 function repl.run(args)
   local _, given = options.parse(args, {})
   if #given > 1 then options.misuse("one database is needed: lion repl [URI]") end
-  local lion = require "lion"
-  local conn = given[1] and q.open(given[1]) or lion.connect "mem:"
+  local conn, is_owner = open.for_a_session(given[1] or "mem:")
   local session
   local reader, is_terminal = prompt.reader(
     function(before) return complete.answer(session, before, session:screen().width) end
   )
   session = repl.session(conn, function(text) io.stdout:write(text) end, is_terminal)
-  if is_terminal then
-    print(
-      ("lion %s on %s — :help tells what can be typed"):format(
-        lion.version,
-        given[1] or "a scratch database in memory"
-      )
-    )
-  end
+  session.is_reader = not is_owner
+  if is_terminal then greet(given[1], is_owner) end
   local failed = converse(session, reader)
   reader.close()
   conn:close()

@@ -70,13 +70,13 @@ end
 --- Rows under headings, no more than the screen holds.
 -- @tparam table headings
 -- @tparam table rows
--- @tparam table screen { width =, rows = the most that are shown }
+-- @tparam table screen { width =, rows = the most that are shown, color = }
 function show.rows(headings, rows, screen)
   local shown = rows
   if #rows > screen.rows then
     shown = { unpack(rows, 1, screen.rows) }
   end
-  local text = output.grid(headings, shown, screen.width) .. output.count(rows)
+  local text = output.grid(headings, shown, screen.width, screen.color) .. output.count(rows)
   if #shown < #rows then
     text = text .. (", %d shown (:rows N shows more)"):format(#shown)
   end
