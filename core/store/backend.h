@@ -52,7 +52,7 @@ struct lion_store {
     lion_snapshot *snapshots; /* all that live, newest first */
     uint64_t number;          /* of the newest root that this store committed */
     uint64_t next_id;         /* the next segment's; the committer's */
-    uint64_t generation;
+    uint64_t generation; /* atomic where it is read-only: the owner's newest */
     uint8_t database_id[16];
     bool is_read_only; /* then another process commits */
 };

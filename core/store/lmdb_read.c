@@ -67,6 +67,16 @@ static lion_status view_root(lion_snapshot *snapshot, lion_error *error)
     return LION_OK;
 }
 
+/* A reader's generation is its owner's: each opening for writing beside it begins another. */
+static void view_generation(lion_lmdb *lmdb, MDB_txn *txn)
+{
+    MDB_val key = lion_lmdb_key("lion", 4), value;
+    lion_lmdb_header header;
+    if (mdb_get(txn, lmdb->meta, &key, &value) != 0 || value.mv_size < sizeof header) return;
+    memcpy(&header, value.mv_data, sizeof header);
+    __atomic_store_n(&lmdb->base.generation, header.generation, __ATOMIC_RELAXED);
+}
+
 lion_status lion_lmdb_pin(lion_snapshot *snapshot, lion_error *error)
 {
     lion_lmdb *lmdb = lion_lmdb_of(snapshot->store);
@@ -79,6 +89,7 @@ lion_status lion_lmdb_pin(lion_snapshot *snapshot, lion_error *error)
     }
     if (code != 0) return lion_lmdb_fail(error, code, "begin a read of", lmdb->path);
     snapshot->pin = txn;
+    if (lmdb->base.is_read_only) view_generation(lmdb, txn);
     lion_status status = view_root(snapshot, error);
     if (status != LION_OK) mdb_txn_abort(txn);
     return status;

@@ -32,7 +32,7 @@ const uint8_t *lion_store_database_id(const lion_store *store)
 
 uint64_t lion_store_generation(const lion_store *store)
 {
-    return store->generation;
+    return __atomic_load_n(&store->generation, __ATOMIC_RELAXED);
 }
 
 uint64_t lion_store_oldest(const lion_store *store)

@@ -44,7 +44,8 @@ void lion_store_close(lion_store *store); /* all snapshots must be dropped */
 
 /* 16 random bytes made when the database was created: the tail carries them. */
 const uint8_t *lion_store_database_id(const lion_store *store);
-/* Generation: +1 each time a file is opened for writing; tail records carry it. */
+/* Generation: +1 each time a file is opened for writing; tail records carry it. A reader's is the one
+ * that its newest pin saw. */
 uint64_t lion_store_generation(const lion_store *store);
 
 /* ---- reading ---- */

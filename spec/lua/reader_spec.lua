@@ -11,6 +11,8 @@ for line in io.lines() do
     conn:request_index()
   elseif line == "close" then
     conn:close()
+  elseif line == "open" then
+    conn = lion.connect(arg[1])
   else
     for _ = 1, tonumber(line) do
       number = number + 1
@@ -89,6 +91,19 @@ describe("A reader beside a live owner", function()
     assert.equal(10, count(reader:sync()))
     assert.equal(10, #reader:db():q "[:find [?n ...] :where [_ :item/number ?n]]")
     assert.equal(3, count(first))
+    reader:close()
+  end)
+
+  it("moves forward over an opening that came after it", function()
+    tell "close"
+    local reader = read_only()
+    assert.equal(3, count(reader:db()))
+    tell "open"
+    tell "2"
+    assert.equal(5, count(reader:sync()))
+    tell "index"
+    tell "1"
+    assert.equal(6, count(reader:sync()))
     reader:close()
   end)
 
