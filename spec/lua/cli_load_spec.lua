@@ -1,0 +1,132 @@
+--- lion transact and import: data on their way in, also where the way is cut off.
+local lion = require "lion"
+local program = require "spec.lua.program"
+
+local SCHEMA = [[
+[{:db/ident :item/number :db/valueType :db.type/long :db/cardinality :db.cardinality/one}
+ {:db/ident :item/text :db/valueType :db.type/string :db/cardinality :db.cardinality/one}]
+]]
+local RECORDS = 800
+
+-- A file of records in each format.
+local FILES = {
+  edn = function(i) return ('[{:item/number %d :item/text "text %d"}]\n'):format(i, i) end,
+  jsonl = function(i) return ('{"item/number": %d, "item/text": "text %d"}\n'):format(i, i) end,
+  csv = function(i) return ('%d,"text\n%d"\n'):format(i, i) end,
+}
+
+describe("Loading", function()
+  local folder
+
+  local function run(...) return program.run(folder, { ... }) end
+
+  local function ask(query, ...)
+    local result = run("q", "a.lion", query, "--json", ...)
+    assert.equal("", result.err)
+    return lion.json.read(result.out)
+  end
+
+  before_each(function()
+    folder = program.folder()
+    program.write(folder .. "/schema.edn", SCHEMA)
+    assert.equal(0, run("transact", "a.lion", "schema.edn").code)
+  end)
+
+  after_each(function() program.remove(folder) end)
+
+  describe("by lion transact", function()
+    it("takes each form as a transaction, from a file or standard input", function()
+      program.write(folder .. "/a.edn", "[{:item/number 1}] ; one\n{:data [{:item/number 2}]}\n")
+      local result = run("transact", "a.lion", "a.edn")
+      assert.equal("2 transactions, 4 datoms\n", result.out)
+      result = program.run(folder, { "transact", "a.lion", "-", "--json" }, { input = "[{:item/number 3}]" })
+      assert.same({ transactions = 1, datoms = 2 }, lion.json.read(result.out))
+      assert.equal(3, ask "[:find (count ?e) . :where [?e :item/number]]")
+    end)
+
+    it("names the line of a form that fails, and keeps those before it", function()
+      program.write(folder .. "/a.edn", '[{:item/number 1}]\n\n[{:item/number "x"}]\n[{:item/number 3}]\n')
+      local result = run("transact", "a.lion", "a.edn")
+      assert.equal(1, result.code)
+      assert.matches("^lion: a.edn, line 3: ", result.err)
+      assert.same({ 1 }, ask "[:find [?n ...] :where [_ :item/number ?n]]")
+    end)
+  end)
+
+  describe("by lion import", function()
+    it("ends with one line that tells what was done", function()
+      program.write(folder .. "/a.jsonl", '{"item/number": 1}\n{"item/number": 2}\n')
+      local result = run("import", "a.lion", "a.jsonl")
+      assert.matches("^1 transactions, 5 datoms, [%d.]+ seconds\n$", result.out)
+      assert.equal("", result.err)
+      result = run("import", "a.lion", "a.jsonl", "--json")
+      local told = lion.json.read(result.out)
+      assert.equal(0, told.transactions)
+      assert.equal(0, told.datoms)
+      assert.is_number(told.seconds)
+      assert.matches("^going on at byte 39 of 38\n$", result.err)
+    end)
+
+    it("takes standard input where it is told the format", function()
+      local words = { "import", "a.lion", "-", "--format", "csv", "--map", "N=item/number" }
+      local result = program.run(folder, words, { input = "N,M\n7,x\n" })
+      assert.equal(0, result.code)
+      assert.same({ 7 }, ask "[:find [?n ...] :where [_ :item/number ?n]]")
+      table.remove(words, 5)
+      assert.equal(2, program.run(folder, { "import", "a.lion", "-" }, { input = "N\n7\n" }).code)
+    end)
+  end)
+
+  -- Start an import of a transaction a record, and let `fn` meet it when it is at work.
+  local function interrupted(format, fn)
+    local lines = {}
+    for i = 1, RECORDS do
+      lines[i] = FILES[format](i)
+    end
+    local heading = format == "csv" and "item/number,item/text\n" or ""
+    program.write(folder .. "/a." .. format, heading .. table.concat(lines))
+    local child = program.start(folder, { "import", "a.lion", "a." .. format, "--batch", "1" })
+    local reader = lion.connect(folder .. "/a.lion", { read_only = true })
+    program.wait_for(function() return reader:sync():count("aevt", "item/number") >= 20 end, "20 records")
+    assert.is_nil(child:code()) -- more records are needed where this fails
+    fn(child)
+    local code = child:wait()
+    reader:close()
+    return child, code
+  end
+
+  -- Give the same command again: now every record is there, each once.
+  local function goes_on(format)
+    local before = ask "[:find (count ?e) . :where [?e :item/number]]"
+    assert.is_true(before >= 20 and before < RECORDS)
+    local result = run("import", "a.lion", "a." .. format, "--batch", "500")
+    assert.equal(0, result.code)
+    assert.matches("^going on at byte %d+ of %d+\n$", result.err)
+    assert.matches("^%d+ transactions, %d+ datoms, [%d.]+ seconds\n$", result.out)
+    assert.equal(RECORDS, ask "[:find (count ?e) . :where [?e :item/number]]")
+    assert.equal(RECORDS, #ask "[:find [?n ...] :where [_ :item/number ?n]]")
+    assert.equal(RECORDS, #ask "[:find [?t ...] :where [_ :item/text ?t]]")
+    assert.matches("^0 transactions, 0 datoms", run("import", "a.lion", "a." .. format).out)
+    assert.equal(0, run("db", "verify", "a.lion").code)
+  end
+
+  for _, format in ipairs { "edn", "jsonl", "csv" } do
+    it("goes on behind what it wrote, nothing twice and nothing lost, when it was killed: " .. format,
+      function()
+        local _, code = interrupted(format, function(child) child:signal "KILL" end)
+        assert.equal(137, code)
+        goes_on(format)
+      end)
+  end
+
+  for signal, expected in pairs { INT = 130, TERM = 143 } do
+    it("stops behind a transaction by SIG" .. signal .. " and says how to go on", function()
+      local child, code = interrupted("jsonl", function(child) child:signal(signal) end)
+      assert.equal(expected, code)
+      assert.equal("", child:out())
+      assert.matches("^lion: stopped at byte %d+ of %d+; the same command goes on from there\n$", child:err())
+      assert.is_nil(program.read(folder .. "/a.lion-owner"))
+      goes_on "jsonl"
+    end)
+  end
+end)
