@@ -13,6 +13,7 @@ local Conn = { __lion = "conn" }
 Conn.__index = Conn
 
 local TX_FIRST = 3 * 2 ^ 42
+local T_END = 1e11 -- numbers below are t
 
 -- ---- opening ----------------------------------------------------------------------------------
 

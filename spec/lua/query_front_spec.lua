@@ -322,6 +322,7 @@ describe("A query that makes no sense is refused:", function()
   end)
 
   it("keeps a double that is written as one", function()
+    local lion = require "lion"
     local function answer(expression, a) return lion.q("[:find ?r . :in ?a :where [" .. expression .. " ?r]]", a) end
     assert.equal(3.5, answer("(/ ?a 2.0)", 7))
     assert.equal(3, answer("(/ ?a 2)", 7))
