@@ -45,6 +45,14 @@ static void suspend(EditLine *edit)
     el_set(edit, EL_REFRESH);
 }
 
+/* Ended from outside, as by default, but with the terminal as it was. */
+static void end(EditLine *edit, int signal_number)
+{
+    el_set(edit, EL_PREP_TERM, 0);
+    lion_terminal_release(signal_number);
+    raise(signal_number);
+}
+
 /* false: the read ends here */
 static bool meet_signal(EditLine *edit, int signal_number)
 {
@@ -54,6 +62,7 @@ static bool meet_signal(EditLine *edit, int signal_number)
     }
     if (signal_number == SIGWINCH) el_resize(edit);
     if (signal_number == SIGTSTP) suspend(edit);
+    if (signal_number == SIGTERM || signal_number == SIGHUP) end(edit, signal_number);
     return true;
 }
 
@@ -198,7 +207,7 @@ static int completer(lua_State *L)
     return 0;
 }
 
-static const int caught[] = { SIGINT, SIGWINCH, SIGTSTP };
+static const int caught[] = { SIGINT, SIGWINCH, SIGTSTP, SIGTERM, SIGHUP };
 enum { CAUGHT_COUNT = sizeof caught / sizeof caught[0] };
 
 /* read(prompt) → the line; false: it was dropped by Ctrl-C; nil: the end */
@@ -222,7 +231,10 @@ static int read_line(lua_State *L)
         lua_pushboolean(L, 0);
         return 1;
     }
-    if (text == NULL || size <= 0) return 0;
+    if (text == NULL || size <= 0) {
+        fputc('\n', stdout); /* what comes next has a line of its own */
+        return 0;
+    }
     if (text[size - 1] == '\n') size--;
     lua_pushlstring(L, text, (size_t)size);
     return 1;
