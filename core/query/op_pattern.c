@@ -4,13 +4,18 @@
  * coerced to the attribute they meet at the probe, so a variable keeps the value it was given. A pattern that is probed
  * often compared with its size is read once into a hash table instead (in_hash). */
 #include "data/tuple.h"
+#include "index/facts.h"
+#include "index/view_parts.h"
 #include "query/operators.h"
 
 enum { E, A, V, TX, OP };
 
 /* Read into a hash table once the probes so far are a quarter of the datoms. */
 #define HASH_PROBES_MIN 64
+/* Keep an attribute's facts open from then on. */
+#define FACTS_PROBES_MIN 16
 #define HASH_COUNT_MAX (UINT64_C(16) << 20)
+#define RESERVE_MAX 65536
 
 typedef struct pattern {
     lion_operator operator;
@@ -30,6 +35,8 @@ typedef struct pattern {
     lion_value known[5];
     bool is_known[5], is_checked[5];
     uint64_t probes;
+    lion_facts *facts;         /* NULL: points are asked one by one */
+    bool has_no_facts;
     /* The hash table. */
     bool is_hashing, in_hash;
     lion_relation *table;      /* e a v tx op */
@@ -255,7 +262,7 @@ static lion_status need_datoms(pattern *self, lion_error *error)
 
 static bool wants_hash(const pattern *self)
 {
-    if (self->spec.attribute == NULL || self->in_hash || self->probes < HASH_PROBES_MIN) return false;
+    if (self->spec.attribute == NULL || self->facts != NULL || self->in_hash || self->probes < HASH_PROBES_MIN) return false;
     if (self->spec.count > HASH_COUNT_MAX || self->spec.count / 4 > self->probes) return false;
     return self->spec.positions[E].kind == LION_POSITION_BOUND || self->spec.positions[V].kind == LION_POSITION_BOUND;
 }
@@ -280,6 +287,7 @@ static lion_status build_hash(pattern *self, lion_error *error)
         if (status != LION_OK) return status;
         self->table = lion_arena_new(arena, lion_relation);
         lion_relation_init(self->table, arena, 5);
+        lion_relation_reserve(self->table, self->spec.count < RESERVE_MAX ? (size_t)self->spec.count : RESERVE_MAX);
         uint32_t count = 0;
         for (uint32_t i = 0; i < 5; i++)
             if (self->spec.positions[i].kind == LION_POSITION_BOUND) self->hash_positions[count++] = i;
@@ -327,11 +335,48 @@ static bool is_plain(const pattern *self)
     return view->filter_count == 0 && !view->is_history;
 }
 
+/* How much of an attribute may be in novelty, where facts are not kept open. */
+#define NOVELTY_PART_MAX 8
+
+/* Values of entities that come by the thousand: the attribute's leaves stay open, and each value is an index away. */
+static lion_status open_facts(pattern *self, lion_error *error)
+{
+    const lion_view *view = &self->spec.db->view;
+    const lion_attribute *attribute = self->spec.attribute;
+    self->has_no_facts = true;
+    bool is_value_alone = (self->columns & LION_COLUMN_TX) == 0;
+    if (attribute == NULL || attribute->is_many || !is_value_alone) return LION_OK;
+    if (self->spec.positions[E].kind != LION_POSITION_BOUND || !lion_view_is_plain(view)) return LION_OK;
+    uint64_t in_novelty = 0;
+    int64_t net;
+    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
+    lion_novelty_count(&in_novelty, &net, &view->novelty, LION_AEVT, &key);
+    if (in_novelty > self->spec.count / NOVELTY_PART_MAX || view->speculative.novelty != NULL) return LION_OK;
+    return lion_facts_new(&self->facts, view, 0, LION_TYPE_NIL, &attribute->id, 1, &self->operator.run->arena, error);
+}
+
+static lion_status run_fact(pattern *self, uint32_t row, lion_error *error)
+{
+    lion_value parts[5] = { { 0 } };
+    lion_status status = lion_facts_get(&parts[V], self->facts, self->known[E].bits, error);
+    if (status != LION_OK || parts[V].type == LION_TYPE_NIL) return status;
+    parts[E] = self->known[E];
+    for (int i = 0; i < 5; i++) self->is_checked[i] = false;
+    self->is_checked[V] = self->is_known[V];
+    emit(self, row, parts);
+    return LION_OK;
+}
+
 /* LION_OK: the row is done (emitted or not); LION_ABSENT: not a case for a point. */
 static lion_status run_point(pattern *self, uint32_t row, lion_error *error)
 {
     const lion_attribute *attribute = row_attribute(self);
     if (attribute == NULL || !is_plain(self)) return LION_ABSENT;
+    if (self->facts == NULL && !self->has_no_facts && self->probes > FACTS_PROBES_MIN) {
+        lion_status opened = open_facts(self, error);
+        if (opened != LION_OK) return opened;
+    }
+    if (self->facts != NULL) return run_fact(self, row, error);
     lion_arena *arena = &self->operator.run->arena;
     const lion_view *view = &self->spec.db->view;
     lion_value parts[5] = { { 0 } };

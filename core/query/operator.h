@@ -40,6 +40,7 @@ struct lion_operator {
     lion_run *run;
     uint32_t *vars;            /* variable of each slot */
     uint32_t width;
+    bool is_distinct;          /* no two rows are the same */
     lion_operator *inputs[2];
     lion_operator **subplans;  /* of not, or, rules: run for each batch of the input; for explain */
     uint32_t subplan_count;

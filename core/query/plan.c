@@ -14,6 +14,7 @@ void lion_scope_init(lion_scope *scope, lion_run *run, const lion_slice *names, 
     scope->capacity = name_count + hidden;
     scope->is_attribute = lion_arena_zalloc(&run->arena, scope->capacity + 1);
     scope->is_pending = lion_arena_zalloc(&run->arena, scope->capacity + 1);
+    scope->leaders = lion_arena_zalloc(&run->arena, sizeof(*scope->leaders) * (scope->capacity + 1));
 }
 
 uint32_t lion_scope_hidden(lion_scope *scope)
@@ -450,7 +451,7 @@ uint8_t *lion_plan_keep(lion_scope *scope, const lion_todo *todo, const uint8_t 
 static bool wants_distinct(const lion_todo *todo, const lion_operator *operator)
 {
     bool drops = false, follows = false;
-    if (operator->inputs[0] == NULL || operator->rows_estimated < DISTINCT_ROWS_MIN) return false;
+    if (operator->is_distinct || operator->inputs[0] == NULL || operator->rows_estimated < DISTINCT_ROWS_MIN) return false;
     for (uint32_t i = 0; i < operator->inputs[0]->width; i++)
         if (lion_operator_slot(operator, operator->inputs[0]->vars[i]) == LION_SLOT_NONE) drops = true;
     for (uint32_t i = 0; i < todo->count; i++) {
@@ -482,13 +483,16 @@ lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operat
             return LION_OK;
         }
         const uint8_t *keep = lion_plan_keep(scope, todo, needed);
+        const lion_operator *input = *operator;
         status = add_operator(scope, clause, operator, keep, error);
         if (status != LION_OK) return status;
+        (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
         (*operator)->rows_estimated = fmax(rows, 1) * fanout;
         if ((*operator)->detail == NULL) (*operator)->detail = detail(scope->run, clause->text);
         mark_bound(*operator, bound);
         if (wants_distinct(todo, *operator)) {
             *operator = lion_distinct_new(scope->run, *operator, keep);
+            (*operator)->is_distinct = true;
             (*operator)->rows_estimated = fmax(rows, 1) * fanout;
         }
     }

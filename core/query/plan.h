@@ -28,6 +28,7 @@ typedef struct lion_scope {
     uint32_t next_var;             /* the next hidden one */
     uint8_t *is_attribute;
     uint8_t *is_pending;           /* bound by an input that is not in the plan yet */
+    uint32_t *leaders;             /* per variable: 1 + the variable whose value determines its own, or 0 */
     const lion_value *const *known;/* per variable: its one value, or NULL (for counting) */
     lion_plan_input *inputs;
 } lion_scope;
@@ -57,6 +58,9 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
  * clause that nothing helps is in *stuck_out. */
 bool lion_plan_binds(const lion_scope *scope, const lion_clauses *clauses, uint8_t *bound, const lion_clause **stuck_out, uint32_t depth);
 lion_status lion_plan_fail_binding(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound, lion_error *error);
+
+/* Are the rows distinct that the clause's operator makes of the input's? (plan_distinct.c) */
+bool lion_plan_is_distinct(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output);
 
 /* Mark the variables that stand in attribute position of some pattern in the clauses, at any depth. */
 void lion_scope_mark_attributes(lion_scope *scope, const lion_clauses *clauses);

@@ -176,6 +176,14 @@ static lion_status check_found(const opening *self, const lion_operator *root, l
     return LION_OK;
 }
 
+/* Nothing but what is needed, and nothing twice. */
+static bool is_result(const lion_operator *root, const uint8_t *needed)
+{
+    for (uint32_t i = 0; i < root->width; i++)
+        if (!needed[root->vars[i]]) return false;
+    return root->is_distinct;
+}
+
 static lion_status open_plan(opening *self, lion_error *error)
 {
     lion_run *run = &self->run->run;
@@ -189,13 +197,16 @@ static lion_status open_plan(opening *self, lion_error *error)
     lion_operator *root = lion_feed_new(run, start, NULL, 0);
     lion_feed_set(root, 0, 1);
     root->rows_estimated = 1;
+    root->is_distinct = true;
     lion_status status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
     self->run->root = root; /* closed with the run, whole or not */
     if (status == LION_OK) status = check_found(self, root, error);
     if (status != LION_OK) return status;
-    double rows = root->rows_estimated;
-    self->run->root = lion_distinct_new(run, root, needed);
-    self->run->root->rows_estimated = rows;
+    if (!is_result(root, needed)) {
+        double rows = root->rows_estimated;
+        self->run->root = lion_distinct_new(run, root, needed);
+        self->run->root->rows_estimated = rows;
+    }
     return lion_result_new(&self->run->result, run, self->run->root, self->scope.is_attribute, self->pulls, error);
 }
 

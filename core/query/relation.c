@@ -34,16 +34,20 @@ void lion_relation_clear(lion_relation *relation)
     if (relation->slot_count > 0) memset(relation->slots, 0, relation->slot_count * sizeof(*relation->slots));
 }
 
+void lion_relation_reserve(lion_relation *relation, size_t rows)
+{
+    if (rows <= relation->capacity) return;
+    size_t size = sizeof(lion_value) * relation->width;
+    lion_value *larger = lion_arena_grow(relation->arena, relation->rows, relation->capacity * size, rows * size + 16);
+    if (larger == NULL) return; /* the arena has latched it: the run's next check answers */
+    relation->rows = larger;
+    relation->capacity = rows;
+}
+
 void lion_relation_append(lion_relation *relation, const lion_value *row)
 {
-    if (relation->count == relation->capacity) {
-        size_t capacity = relation->capacity == 0 ? 64 : relation->capacity * 2;
-        size_t size = sizeof(lion_value) * relation->width;
-        lion_value *rows = lion_arena_grow(relation->arena, relation->rows, relation->capacity * size, capacity * size + 16);
-        if (rows == NULL) return; /* the arena has latched it: the run's next check answers */
-        relation->rows = rows;
-        relation->capacity = capacity;
-    }
+    if (relation->count == relation->capacity) lion_relation_reserve(relation, relation->capacity == 0 ? 64 : relation->capacity * 2);
+    if (relation->count == relation->capacity) return;
     if (relation->width > 0)
         memcpy(relation->rows + relation->count * relation->width, row, sizeof(lion_value) * relation->width);
     relation->count++;

@@ -20,6 +20,8 @@ typedef struct lion_relation {
 void lion_relation_init(lion_relation *relation, lion_arena *arena, uint32_t width);
 /* No rows; the memory is kept. */
 void lion_relation_clear(lion_relation *relation);
+/* Room for so many rows at once. */
+void lion_relation_reserve(lion_relation *relation, size_t rows);
 /* Append without looking. */
 void lion_relation_append(lion_relation *relation, const lion_value *row);
 /* Append unless there is an equal row: true if it is new. A relation is filled by one of the two, not both. */

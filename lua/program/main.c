@@ -1,6 +1,7 @@
 /* main.c - the program: `lion run` and `lion spec` here, every other command in lua/lion/cli. */
 #include <errno.h>
 #include <lauxlib.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,9 @@ static int finish_output(int code)
 
 int main(int count, char **arguments)
 {
+    /* Queries take and return megabytes, again and again: keep them instead of asking the system each time. */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
     lua_State *L = lion_lua_new();
     if (L == NULL) {
         fprintf(stderr, "lion: out of memory\n");

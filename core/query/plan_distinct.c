@@ -1,0 +1,72 @@
+/* plan_distinct.c - whether an operator's rows can be doubled: a set is only made where they can.
+ *
+ * Rows stay distinct when each says which row of the input and which datom it comes from. What a clause drops is no
+ * loss if something that is kept determines it: an attribute of cardinality one gives each entity one value, a unique one
+ * each value one entity. Only plain views promise that (in the past an attribute may have had many values). */
+#include "index/view_parts.h"
+#include "query/plan.h"
+
+static bool has_var(const lion_operator *operator, uint32_t var)
+{
+    return lion_operator_slot(operator, var) != LION_SLOT_NONE;
+}
+
+/* Kept, or determined by what is kept. */
+static bool is_told(const lion_scope *scope, const lion_operator *output, uint32_t var)
+{
+    if (has_var(output, var)) return true;
+    uint32_t leader = scope->leaders[var];
+    return leader != 0 && has_var(output, leader - 1);
+}
+
+static bool is_term_told(const lion_scope *scope, const lion_operator *input, const lion_operator *output, const lion_clause *clause,
+                         uint32_t place)
+{
+    if (place >= clause->term_count) return false;
+    const lion_term *term = &clause->terms[place];
+    if (term->kind == LION_TERM_CONST) return true;
+    if (term->kind != LION_TERM_VAR) return false;
+    return has_var(input, term->index) || is_told(scope, output, term->index);
+}
+
+static uint32_t var_at(const lion_clause *clause, uint32_t place)
+{
+    bool is_var = place < clause->term_count && clause->terms[place].kind == LION_TERM_VAR;
+    return is_var ? clause->terms[place].index : LION_SLOT_NONE;
+}
+
+/* Does each datom that the pattern finds for a row show in what is kept? */
+static bool pattern_tells(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output)
+{
+    const lion_db *db = scope->run->sources[clause->source].db;
+    if (db == NULL || !lion_view_is_plain(&db->view)) return false;
+    const lion_attribute *attribute = lion_clause_attribute(db->schema, clause);
+    if (attribute == NULL) return false;
+    bool is_one = !attribute->is_many, is_unique = attribute->unique != LION_UNIQUE_NONE;
+    uint32_t e = var_at(clause, 0), v = var_at(clause, 2);
+    if (e != LION_SLOT_NONE && v != LION_SLOT_NONE && e != v) {
+        if (is_one && scope->leaders[v] == 0 && scope->leaders[e] != v + 1) scope->leaders[v] = e + 1;
+        else if (is_unique && scope->leaders[e] == 0 && scope->leaders[v] != e + 1) scope->leaders[e] = v + 1;
+    }
+    bool tells_e = is_term_told(scope, input, output, clause, 0), tells_v = is_term_told(scope, input, output, clause, 2);
+    return (tells_e && (tells_v || is_one)) || (tells_v && is_unique);
+}
+
+static bool clause_tells(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output)
+{
+    switch (clause->kind) {
+    case LION_CLAUSE_PATTERN: return pattern_tells(scope, clause, input, output);
+    case LION_CLAUSE_PREDICATE:
+    case LION_CLAUSE_NOT: return true;
+    case LION_CLAUSE_FUNCTION: return clause->binding.kind == LION_BIND_SCALAR;
+    default: return false;
+    }
+}
+
+bool lion_plan_is_distinct(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output)
+{
+    if (!input->is_distinct || !clause_tells(scope, clause, input, output)) return false;
+    for (uint32_t i = 0; i < input->width; i++)
+        if (!is_told(scope, output, input->vars[i])) return false;
+    return true;
+}
