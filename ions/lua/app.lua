@@ -149,9 +149,11 @@ local function check_deadline()
   end
 end
 
+-- A text without a position, error(text, 0), was written to be read alone: is_plain.
 local function traced(e)
   if type(e) == "table" then return e end
-  return { message = tostring(e), trace = debug.traceback(tostring(e), 2) }
+  local is_plain = type(e) == "string" and not e:find "^[^\n]-:%d+: "
+  return { message = tostring(e), trace = debug.traceback(tostring(e), 2), is_plain = is_plain }
 end
 
 local function call(fn, ...)
@@ -190,7 +192,8 @@ local function run_checks(self)
     local fn = self:resolve(name)
     local ok, result = call(fn, self.connect():db())
     if not ok then
-      fail("lion/check", ("check %s: %s"):format(name, result.trace or tostring(result)))
+      local text = result.is_plain and result.message or result.trace or tostring(result)
+      fail("lion/check", ("check %s: %s"):format(name, text))
     end
     if result == false then fail("lion/check", ("check %s returned false"):format(name)) end
   end

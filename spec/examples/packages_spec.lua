@@ -36,6 +36,16 @@ describe("The package index", function()
     end
   )
 
+  it("passes the application's check, which tells what to do with an empty database", function()
+    local check = require("packages.checks").schema
+    assert.is_true(check(conn:db()))
+    local empty = lion.connect "mem:"
+    local ok, message = pcall(check, empty:db())
+    assert.is_false(ok)
+    assert.equal("the database is empty: load an index first, lion run examples/packages/load.lua", message)
+    empty:close()
+  end)
+
   it("is asked what a package needs, through cycles", function()
     local rules = [==[[[(needs ?p ?q) [?p :package/depends ?d] [?d :dependency/on ?q]]
       [(reaches ?p ?q) (needs ?p ?q)] [(reaches ?p ?q) (needs ?p ?m) (reaches ?m ?q)]]]==]

@@ -159,3 +159,34 @@ describe("lion dev", function()
     eventually("hello three EUR|200", "/")
   end)
 end)
+
+describe("A check of an application that lion dev serves", function()
+  local function run(check)
+    local folder = os.tmpname() .. ".dev"
+    os.execute("mkdir -p " .. folder)
+    write(folder .. "/ion.lua", 'return { app = "tiny", http = {}, checks = { "checks/all" } }')
+    write(folder .. "/checks.lua", "return { all = function(db) " .. check .. " end }")
+    local text = shell(("timeout 20 %s dev %s --listen 127.0.0.1:0 2>&1; echo $?"):format(PROGRAM, folder))
+    os.execute("rm -rf " .. folder)
+    return text
+  end
+
+  it("ends it with the check's own words, and no trace, where they name no position", function()
+    assert.equal("lion: lion/check: check checks/all: load the data first\n1\n",
+      run 'error("load the data first", 0)')
+  end)
+  for _, case in ipairs {
+    { "an error at a position", 'error "here"', "checks.lua:1: here\nstack traceback" },
+    { "a mistake", "return db.none.there", "checks.lua:1: attempt to index" },
+    { "an error that is no text", "error(nil)", "stack traceback" },
+    { "an error of Lion's", 'db:attribute "no/such"', "lion/unknown-attribute" },
+    { "false", "return false", "returned false" },
+  } do
+    it("ends it with all that is known of " .. case[1], function()
+      local text = run(case[2])
+      assert.truthy(text:find("check checks/all", 1, true))
+      assert.truthy(text:find(case[3], 1, true))
+      assert.truthy(text:find "\n1\n$")
+    end)
+  end
+end)
