@@ -29,6 +29,12 @@ int64_t lion_clock_monotonic_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t lion_clock_deadline_ns(int64_t timeout_ms)
+{
+    int64_t most_ms = INT64_C(1000000000);
+    return lion_clock_monotonic_ns() + (timeout_ms < most_ms ? timeout_ms : most_ms) * 1000000;
+}
+
 void lion_clock_freeze(int64_t instant_ms)
 {
     atomic_store_explicit(&frozen_ms, instant_ms < 0 ? -1 : instant_ms, memory_order_relaxed);

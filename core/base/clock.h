@@ -6,6 +6,8 @@
 
 int64_t lion_clock_instant_ms(void); /* wall clock, ms since 1970 UTC */
 int64_t lion_clock_monotonic_ns(void);
+/* The moment, of the monotonic clock, so many ms from now: a million seconds at most. */
+int64_t lion_clock_deadline_ns(int64_t timeout_ms);
 /* Specs freeze the wall clock: >= 0 sets it, -1 lets it run again. */
 void lion_clock_freeze(int64_t instant_ms);
 void lion_random_bytes(void *out, size_t size);

@@ -8,7 +8,7 @@
 static lion_status commit_applied(lion_database *database, lion_error *error)
 {
     lion_waiter waiter = { 0 };
-    lion_queue_enter(&database->queue, &waiter); /* nobody does this for it: it comes back as the writer */
+    lion_queue_enter(&database->queue, &waiter, 0); /* nobody does this for it: it comes back as the writer */
     pthread_mutex_lock(&database->writer);
     lion_status status = lion_database_seal(database, error);
     lion_db *newest = lion_db_keep(database->applied);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "connection/registry.h"
@@ -80,7 +81,15 @@ lion_status lion_connection_open(lion_connection **connection_out, const char *u
         lion_free(copy);
         return lion_fail_memory(error);
     }
-    lion_status status = open_uri(&connection->database, uri, options == NULL ? &none : options, error);
+    if (options == NULL) options = &none;
+    connection->is_read_only = options->read_only;
+    lion_status status = open_uri(&connection->database, uri, options, error);
+    if (status == LION_OK && connection->database->is_read_only && !options->read_only) {
+        lion_registry_leave(connection->database, NULL);
+        status = lion_fail(error, LION_FORBIDDEN, "lion/read-only",
+                           "%s is open with read_only in this process: close that connection before one that writes is opened",
+                           uri);
+    }
     if (status < 0) {
         lion_free(copy);
         lion_free(connection);
@@ -138,19 +147,6 @@ lion_status lion_connection_db(lion_db **db_out, lion_connection *connection, li
     return LION_OK;
 }
 
-static struct timespec deadline_after(int64_t timeout_ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    return until;
-}
-
 lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, int64_t t,
                                  int64_t timeout_ms, lion_error *error)
 {
@@ -159,7 +155,8 @@ lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, 
         lion_status status = lion_reader_wait(database, t, timeout_ms, error);
         return status < 0 ? status : lion_connection_db(db_out, connection, error);
     }
-    struct timespec until = deadline_after(timeout_ms);
+    int64_t until_ns = lion_clock_deadline_ns(timeout_ms);
+    struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
     int code = 0;
     pthread_mutex_lock(&database->state);
     while (database->published->basis_t < t && code == 0 && !database->is_failed) {

@@ -131,8 +131,8 @@ lion_status lion_database_index_wait(lion_database *database, lion_error *error)
 lion_status lion_database_check_reentry(const lion_database *database, const char *what, lion_error *error);
 /* Is there room in novelty, so that nobody has to wait? Holder of `writer`. */
 bool lion_database_has_room(const lion_database *database);
-/* Slow a writer down while novelty is too large; busy when it stays so. */
-lion_status lion_database_admit(lion_database *database, lion_error *error);
+/* Slow a writer down while novelty is too large; busy when it stays so, at the latest at the deadline (0: none). */
+lion_status lion_database_admit(lion_database *database, int64_t deadline_ns, lion_error *error);
 
 /* One transaction out of the log, copied into the arena. lion/corrupt if it is not there. */
 lion_status lion_transaction_at(lion_transaction *transaction_out, lion_db *db, int64_t t,
@@ -141,6 +141,7 @@ lion_status lion_transaction_at(lion_transaction *transaction_out, lion_db *db, 
 struct lion_connection {
     lion_database *database;
     char *uri;
+    bool is_read_only;           /* this handle, though another may write */
 };
 
 #endif

@@ -222,7 +222,7 @@ bool lion_database_has_room(const lion_database *database)
     return lion_novelty_size(database->novelty) < database->options.novelty_max / 2;
 }
 
-lion_status lion_database_admit(lion_database *database, lion_error *error)
+lion_status lion_database_admit(lion_database *database, int64_t deadline_ns, lion_error *error)
 {
     if (lion_database_has_room(database)) return LION_OK;
     uint64_t size = lion_novelty_size(database->novelty);
@@ -235,9 +235,9 @@ lion_status lion_database_admit(lion_database *database, lion_error *error)
     if (size >= database->options.novelty_max) {
         /* The indexer needs the writer's lock to hand over the new novelty. */
         pthread_mutex_unlock(&database->writer);
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += LION_ADMIT_MS_MAX / 1000;
+        int64_t until_ns = lion_clock_deadline_ns(LION_ADMIT_MS_MAX);
+        if (deadline_ns != 0 && deadline_ns < until_ns) until_ns = deadline_ns;
+        struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
         uint64_t ended = database->index_ended;
         int code = 0;
         while (database->index_ended == ended && code != ETIMEDOUT && !database->is_stopping)

@@ -20,6 +20,7 @@ struct lion_transacting {
     lion_database *database;
     const lion_form *ops;       /* borrowed until done */
     lion_tx_options options;
+    int64_t deadline_ns;        /* of the monotonic clock, for all that comes before it is applied; 0: none */
     lion_arena arena;           /* of the whole transaction; the report's bytes too */
     lion_tx *tx;                /* NULL when answered by an earlier transaction of the same id */
     bool is_writer;             /* it is its turn, and it must leave the queue */
@@ -48,6 +49,21 @@ static void release_writer(lion_transacting *transacting)
     __atomic_store_n(&transacting->database->is_transacting, false, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&transacting->database->writer);
     lion_queue_leave(&transacting->database->queue);
+}
+
+static lion_status fail_late(const lion_transacting *transacting, lion_error *error)
+{
+    return lion_fail(error, LION_INTERRUPTED, "lion/timeout",
+                     "the transaction could not be applied within its timeout of %lld ms, and nothing was written: "
+                     "give it more time, or do less in it",
+                     (long long)transacting->options.timeout_ms);
+}
+
+/* What is not applied yet can be given up. */
+static lion_status check_time(const lion_transacting *transacting, lion_error *error)
+{
+    bool is_late = transacting->deadline_ns != 0 && lion_clock_monotonic_ns() > transacting->deadline_ns;
+    return is_late ? fail_late(transacting, error) : LION_OK;
 }
 
 /* ---- an id that was seen before ---- */
@@ -114,7 +130,9 @@ static lion_status begin(lion_transacting *transacting, lion_error *error)
 {
     lion_database *database = transacting->database;
     lion_status status = lion_database_check(database, error);
-    if (status == LION_OK) status = lion_database_admit(database, error);
+    if (status < 0) return status;
+    status = lion_database_admit(database, transacting->deadline_ns, error);
+    if (check_time(transacting, error) < 0) return LION_FAILED; /* rather than busy */
     if (status == LION_OK && transacting->options.has_id) {
         status = find_earlier(transacting, error);
         if (status == LION_OK || status < 0) return status;
@@ -126,9 +144,11 @@ static lion_status begin(lion_transacting *transacting, lion_error *error)
 /* Wait for the turn and begin, or have it done by a writer. */
 static lion_status enter(lion_transacting *transacting, lion_error *error)
 {
-    if (lion_queue_enter(&transacting->database->queue, &transacting->waiter)) {
-        become_writer(transacting);
-        return begin(transacting, error);
+    lion_queue *queue = &transacting->database->queue;
+    switch (lion_queue_enter(queue, &transacting->waiter, transacting->deadline_ns)) {
+    case LION_TURN_WRITE: become_writer(transacting); return begin(transacting, error);
+    case LION_TURN_LATE: return fail_late(transacting, error);
+    default: break;
     }
     if (transacting->served < 0 && error != NULL) *error = transacting->failure;
     transacting->is_done = transacting->served == LION_OK;
@@ -140,7 +160,7 @@ lion_status lion_transacting_open(lion_transacting **transacting_out, lion_conne
                                   lion_error *error)
 {
     lion_database *database = connection->database;
-    if (database->is_read_only)
+    if (connection->is_read_only)
         return lion_fail(error, LION_FORBIDDEN, "lion/read-only",
                          "%s was opened with read_only: connect without it to transact",
                          connection->uri);
@@ -151,6 +171,7 @@ lion_status lion_transacting_open(lion_transacting **transacting_out, lion_conne
     transacting->database = database;
     transacting->ops = ops;
     if (options != NULL) transacting->options = *options;
+    if (transacting->options.timeout_ms > 0) transacting->deadline_ns = lion_clock_deadline_ns(transacting->options.timeout_ms);
     if (transacting->options.without_waiting) {
         transacting->options.without_values = true;
         status = lion_committer_start(database, error);
@@ -239,8 +260,10 @@ static lion_status serve(lion_transacting *waiting)
 {
     lion_error *error = &waiting->failure;
     lion_status status = lion_database_check(waiting->database, error);
+    if (status == LION_OK) status = check_time(waiting, error);
     if (status == LION_OK) status = open_tx(waiting, error);
     if (status == LION_OK) status = lion_tx_step(waiting->tx, error);
+    if (status == LION_OK) status = check_time(waiting, error);
     if (status == LION_CALL) {
         close_tx(waiting);
         waiting->needs_host = true;
@@ -255,12 +278,14 @@ static lion_transacting *serve_queue(lion_transacting *writer)
     lion_queue *queue = &writer->database->queue;
     lion_transacting *served = NULL;
     for (size_t count = 0; count < LION_SERVED_MAX; count++) {
-        lion_waiter *first = lion_queue_first(queue);
-        if (first == NULL || first->work == NULL) break;
+        lion_waiter *first = lion_queue_claim(queue);
+        if (first == NULL) break;
         lion_transacting *waiting = first->work;
-        if (!can_serve(waiting)) break;
-        lion_status status = serve(waiting);
-        if (status == LION_CALL) break;
+        lion_status status = waiting != NULL && can_serve(waiting) ? serve(waiting) : LION_CALL;
+        if (status == LION_CALL) {
+            lion_queue_let_go(queue);
+            break;
+        }
         lion_queue_take(queue);
         waiting->served = status;
         if (waiting->options.without_waiting) {
@@ -325,12 +350,14 @@ lion_status lion_transacting_step(lion_transacting *transacting, lion_error *err
     if (transacting->is_done) return LION_OK;
     LION_ASSERT(transacting->is_writer);
     lion_database *database = transacting->database;
-    lion_status status = lion_tx_step(transacting->tx, error);
+    lion_status status = check_time(transacting, error);
+    if (status == LION_OK) status = lion_tx_step(transacting->tx, error);
     if (status == LION_CALL && database->applied->is_open)
         status = begin_on_sealed(transacting, error);
+    if (status == LION_OK) status = check_time(transacting, error);
     if (status != LION_OK) return status;
     bool is_waiting = !transacting->options.without_waiting;
-    status = commit(transacting, !is_waiting || lion_queue_first(&database->queue) != NULL, error);
+    status = commit(transacting, !is_waiting || lion_queue_has_waiters(&database->queue), error);
     if (status < 0 || !is_waiting) {
         transacting->is_done = status == LION_OK;
         release_writer(transacting);

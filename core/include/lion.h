@@ -537,7 +537,8 @@ typedef enum lion_durability {
 typedef struct lion_connection_options {
     uint8_t durability;   /* lion_durability */
     uint32_t interval_ms; /* 0: 100 */
-    bool read_only;       /* beside a live owner: as it stood at opening; sync moves it */
+    bool read_only;       /* beside a live owner: as it stood at opening; sync moves it. Beside another handle of the
+                             process: that one's database, but this handle does not write */
     bool no_create;       /* not-found instead of a new database */
     uint64_t novelty_max; /* bytes; 0: 256 MiB. An index job starts at half of it */
     uint64_t map_size;    /* bytes of address space, 0: chosen by the store */
@@ -631,6 +632,8 @@ typedef struct lion_tx_options {
     bool without_values; /* db_before and db_after of the report are NULL: cheaper where many commit together */
     bool without_waiting; /* done when applied, before the disk; without_values. lion_connection_sync to its t waits
                              for the disk, and answers the error if it failed */
+    int64_t timeout_ms; /* for all that comes before it is applied: its turn, its functions; 0: none. lion/timeout
+                           (interrupted): nothing was written. What is applied is waited for */
     uint32_t datoms_max;     /* 0: LION_TX_DATOMS_MAX; lion/transaction-too-large */
     uint32_t expansions_max; /* calls of functions; 0: LION_TX_EXPANSIONS_MAX (lion/limit) */
 } lion_tx_options;

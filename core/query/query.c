@@ -233,7 +233,7 @@ static void set_options(lion_run *run, const lion_query_options *options, const 
     lion_arena_init(&run->arena, run->options.memory_max);
     if (outer != NULL) run->deadline_ns = outer->deadline_ns;
     else if (run->options.timeout_ms > 0)
-        run->deadline_ns = lion_clock_monotonic_ns() + (run->options.timeout_ms < INT64_C(1000000000) ? run->options.timeout_ms : INT64_C(1000000000)) * 1000000;
+        run->deadline_ns = lion_clock_deadline_ns(run->options.timeout_ms);
     run->depth = outer == NULL ? 0 : outer->depth + 1;
 }
 

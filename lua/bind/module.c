@@ -143,7 +143,7 @@ void lion_bind_link_remove(lion_bind_link *link)
 
 /* ---- the module ---- */
 
-/* monotonic_ms() → milliseconds of a clock that is never set: for deadlines */
+/* monotonic_ms() → milliseconds of a clock that is never set */
 static int monotonic_ms(lua_State *L)
 {
     lua_pushnumber(L, (lua_Number)lion_clock_monotonic_ns() / 1e6);

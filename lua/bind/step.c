@@ -118,13 +118,14 @@ static void read_tx_options(lua_State *L, int index, lion_tx_options *options)
     options->has_id = true;
 }
 
-/* transact_open(conn, ops, id or nil, without_waiting) → step */
+/* transact_open(conn, ops, id or nil, without_waiting, timeout_ms or nil) → step */
 static int transact_open(lua_State *L)
 {
     lion_bind_conn *conn = lion_bind_conn_check(L, 1);
     lion_tx_options options = { 0 };
     read_tx_options(L, 3, &options);
     options.without_waiting = lua_toboolean(L, 4) != 0;
+    if (!lua_isnoneornil(L, 5)) options.timeout_ms = lion_bind_check_integer(L, 5, "a timeout");
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_TRANSACT);
     lion_form *ops = lion_arena_new(&step->arena, lion_form);
     lion_bind_read(L, 2, &step->arena, ops);

@@ -318,21 +318,9 @@ function call.answer(step)
   error(wrap(kind, name, result), 0)
 end
 
--- What is given up leaves nothing behind: a step is applied only when all its calls are answered.
-local function give_up(step)
-  core.step_close(step)
-  error(anomaly.new("interrupted", "lion/timeout",
-    "the functions of the transaction took longer than its timeout_ms; nothing was written"), 0)
-end
-
 --- Drive a transaction, `with` or pull to its end.
--- @param step
--- @tparam[opt] number deadline of core.monotonic_ms, looked at after each call
-function call.drive(step, deadline)
-  while core.step(step) do
-    call.answer(step)
-    if deadline and core.monotonic_ms() > deadline then give_up(step) end
-  end
+function call.drive(step)
+  while core.step(step) do call.answer(step) end
   return step
 end
 

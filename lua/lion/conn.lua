@@ -5,6 +5,7 @@ local call = require "lion.call"
 local core = require "lion.core"
 local db = require "lion.db"
 local log = require "lion.log"
+local check_options = require "lion.options"
 local values = require "lion.values"
 
 local conn = {}
@@ -20,55 +21,24 @@ local T_END = 1e11 -- numbers below are t
 local DURABILITY = { full = 0, interval = 1, none = 2 }
 local MB, GB = 2 ^ 20, 2 ^ 30
 
-local NUMBERS = {
-  interval_ms = "interval_ms", segment_size = "segment_size", node_entries = "node_entries",
-  datoms_max = "datoms_max", roots_max = "roots_max",
-}
-local KNOWN = {
-  durability = true,
-  read_only = true,
-  create = true,
-  cache_mb = true,
-  novelty_mb = true,
-  memory_mb = true,
-  temp_mb = true,
-  timeout_ms = true,
-  map_gb = true,
-  token = true,
+-- cache_mb and temp_mb bound what there is nothing of: pages of a file are cached by the system, and a
+-- query that needs more than memory_mb ends instead of going on in temporary files. token is for nodes.
+local CONNECT_OPTIONS = {
+  durability = "string", interval_ms = "count", read_only = "boolean", create = "boolean",
+  novelty_mb = "number", memory_mb = "number", cache_mb = "number", temp_mb = "number",
+  map_gb = "number", timeout_ms = "number", token = "string", segment_size = "count",
+  node_entries = "count", datoms_max = "count", roots_max = "count",
 }
 
-local function number(options, name)
-  local value = options[name]
-  if value ~= nil and (type(value) ~= "number" or value < 0 or value ~= value) then
-    anomaly.incorrect("lion/syntax", "the option %s is a number, not %s", name, tostring(value))
-  end
-  return value
-end
+-- A size in bytes that is a whole number for the core; nil for nil.
+local function bytes(value, unit) return value and math.min(math.floor(value * unit), 2 ^ 53) end
 
-local function known_options()
-  local names = {}
-  for name in pairs(KNOWN) do names[#names + 1] = name end
-  for name in pairs(NUMBERS) do names[#names + 1] = name end
-  table.sort(names)
-  return table.concat(names, ", ")
-end
+-- Milliseconds as a whole number; less than one is one.
+local function whole_ms(value) return value and math.min(math.ceil(value), 2 ^ 53) end
 
 -- Options of lion.connect → those of the core, and the limits of queries.
 local function read_options(options)
-  if options == nil then options = {} end
-  if type(options) ~= "table" then
-    anomaly.incorrect("lion/syntax", "options are a table, not a %s", type(options))
-  end
-  for name in pairs(options) do
-    if not KNOWN[name] and not NUMBERS[name] then
-      anomaly.incorrect(
-        "lion/syntax",
-        "%s is no option of lion.connect (%s)",
-        tostring(name),
-        known_options()
-      )
-    end
-  end
+  options = check_options(options, CONNECT_OPTIONS, "lion.connect")
   local durability = DURABILITY[options.durability or "full"]
   if not durability then
     anomaly.incorrect(
@@ -77,16 +47,20 @@ local function read_options(options)
       tostring(options.durability)
     )
   end
-  local result = {
-    durability = durability, read_only = options.read_only, no_create = options.create == false,
+  local native = {
+    durability = durability,
+    interval_ms = options.interval_ms,
+    read_only = options.read_only,
+    no_create = options.create == false,
+    novelty_max = bytes(options.novelty_mb, MB),
+    map_size = bytes(options.map_gb, GB),
+    segment_size = options.segment_size,
+    node_entries = options.node_entries,
+    datoms_max = options.datoms_max,
+    roots_max = options.roots_max,
   }
-  for name, field in pairs(NUMBERS) do result[field] = number(options, name) end
-  local novelty, map = number(options, "novelty_mb"), number(options, "map_gb")
-  local memory = number(options, "memory_mb")
-  result.novelty_max = novelty and math.floor(novelty * MB)
-  result.map_size = map and math.floor(map * GB)
-  local memory_max = memory and math.floor(memory * MB)
-  return result, { timeout = number(options, "timeout_ms"), memory_max = memory_max }
+  return native,
+    { timeout = whole_ms(options.timeout_ms), memory_max = bytes(options.memory_mb, MB) }
 end
 
 local function check_uri(uri)
@@ -217,42 +191,19 @@ function Conn:db()
   return db.wrap(core.conn_db(self.handle), self)
 end
 
-local TRANSACT_OPTIONS = { id = true, timeout_ms = true, wait = true }
-
--- The id of a transaction, the time by which its functions must have answered, whether to wait for the disk.
-local function transact_options(options)
-  if options == nil then return nil, nil, true end
-  if type(options) ~= "table" then
-    anomaly.incorrect("lion/syntax", "transact's options are a table { id =, timeout_ms =, wait = }")
-  end
-  for name in pairs(options) do
-    if not TRANSACT_OPTIONS[name] then
-      anomaly.incorrect(
-        "lion/syntax",
-        "%s is no option of transact (id, timeout_ms, wait)",
-        tostring(name)
-      )
-    end
-  end
-  if options.wait ~= nil and type(options.wait) ~= "boolean" then
-    anomaly.incorrect("lion/syntax", "wait is true or false, not %s", tostring(options.wait))
-  end
-  if options.id ~= nil and type(options.id) ~= "string" then
-    anomaly.incorrect("lion/syntax", "a transaction's id is a uuid's text")
-  end
-  local timeout = number(options, "timeout_ms")
-  return options.id, timeout and core.monotonic_ms() + timeout, options.wait ~= false
-end
+local TRANSACT_OPTIONS = { id = "string", timeout_ms = "number", wait = "boolean" }
 
 --- Write a transaction, and wait until it is durable.
 -- @param tx an array of operations, or EDN text
--- @tparam[opt] table options id (a uuid: the same id again writes nothing), timeout_ms (a
--- transaction whose functions take longer is given up), wait (false: return before it is durable,
+-- @tparam[opt] table options id (a uuid: the same id again writes nothing), timeout_ms (a transaction that
+-- is not applied by then, because others write or its functions take long, is given up: nothing is
+-- written; 0: none; what is applied is waited for), wait (false: return before it is durable,
 -- with a report of t, tx, tx_instant and tempids alone; `conn:sync(report.t)` waits, and raises if
 -- the disk failed)
 function Conn:transact(tx, options)
-  local id, deadline, is_waiting = transact_options(options)
-  local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), id, not is_waiting), deadline)
+  options = check_options(options, TRANSACT_OPTIONS, "transact")
+  local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), options.id, options.wait == false,
+    whole_ms(options.timeout_ms)))
   local report = core.report(step)
   if not report.db_after then
     poll(self)
@@ -264,20 +215,16 @@ function Conn:transact(tx, options)
   return report
 end
 
--- A t, or the t of a transaction id; nil for nil.
-local function plain_t(x, what)
-  if x == nil then return nil end
-  if type(x) ~= "number" or x % 1 ~= 0 then
-    anomaly.incorrect("lion/syntax", "%s is a t or a transaction id, not %s", what, tostring(x))
-  end
-  return x >= TX_FIRST and x - TX_FIRST or x
-end
+local SYNC_OPTIONS = { timeout_ms = "number" }
 
---- The newest value, once t (or all that was acknowledged so far) is in it.
+--- The newest value, once a point in time (or all that was acknowledged so far) is in it.
+-- @param[opt] t a t, a transaction's id, or an instant
+-- @tparam[opt] table options timeout_ms (0: none)
 function Conn:sync(t, options)
   if type(t) == "table" then t, options = nil, t end
-  local timeout = options and options.timeout_ms or 0
-  local handle = core.conn_sync(self.handle, plain_t(t, "what to wait for") or 0, timeout)
+  options = check_options(options, SYNC_OPTIONS, "sync")
+  local wanted = t ~= nil and db.point(self:db(), t) or 0
+  local handle = core.conn_sync(self.handle, wanted, whole_ms(options.timeout_ms) or 0)
   poll(self)
   return db.wrap(handle, self)
 end
@@ -294,7 +241,7 @@ end
 function conn.is_past(value, x)
   local ms = instant_of(x)
   if ms then return value.tx_instant >= ms end
-  return value.basis_t + 1 >= plain_t(x, "a point in the log")
+  return value.basis_t + 1 >= core.log_point(value.handle, x)
 end
 
 -- The t of a point of the log; nil for nil.

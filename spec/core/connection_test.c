@@ -426,6 +426,114 @@ static void index_jobs_while_others_commit(void **state)
     rmdir(folder);
 }
 
+/* ---- time ---- */
+
+static lion_status transact_within(lion_connection *connection, const char *text, int64_t timeout_ms, lion_error *error)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_form form = edn(&arena, text);
+    lion_tx_options options = { .timeout_ms = timeout_ms };
+    lion_status status = lion_transact(NULL, connection, &form, &options, error);
+    lion_arena_deinit(&arena);
+    return status;
+}
+
+static void *write_in_vain(void *argument)
+{
+    lion_error error = { 0 };
+    assert_int_equal(transact_within(argument, "[{:v/k 2}]", 20, &error), LION_FAILED);
+    assert_string_equal(error.code, "lion/timeout");
+    assert_int_equal(error.category, LION_INTERRUPTED);
+    return NULL;
+}
+
+/* Who does not get its turn in time goes away, and the others do not notice. */
+static void a_turn_that_does_not_come(void **state)
+{
+    (void)state;
+    lion_connection *connection = open_database("mem:");
+    transact(connection, schema);
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_form form = edn(&arena, "[{:v/k 1}]");
+    lion_transacting *writer = NULL;
+    assert_int_equal(lion_transacting_open(&writer, connection, &form, NULL, NULL), LION_OK);
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&threads[i], NULL, write_in_vain, connection), 0);
+    for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(lion_transacting_step(writer, NULL), LION_OK);
+    lion_transacting_close(writer);
+    lion_arena_deinit(&arena);
+    assert_int_equal(transact_within(connection, "[{:v/k 3}]", 60000, NULL), LION_OK);
+    assert_int_equal(count_of(connection, "v/k"), 2);
+    close_database(connection);
+}
+
+/* A writer that takes too long itself is given up before it is applied. */
+static void a_writer_that_is_late(void **state)
+{
+    (void)state;
+    lion_connection *connection = open_database("mem:");
+    transact(connection, schema);
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_form form = edn(&arena, "[{:v/k 1}]");
+    lion_tx_options options = { .timeout_ms = 1 };
+    lion_transacting *writer = NULL;
+    lion_error error = { 0 };
+    assert_int_equal(lion_transacting_open(&writer, connection, &form, &options, &error), LION_OK);
+    usleep(3000);
+    assert_int_equal(lion_transacting_step(writer, &error), LION_FAILED);
+    assert_string_equal(error.code, "lion/timeout");
+    lion_transacting_close(writer);
+    lion_arena_deinit(&arena);
+    assert_int_equal(count_of(connection, "v/k"), 0);
+    close_database(connection);
+}
+
+#define AT_ONCE 50
+static int in_time, late;
+
+static void *write_hastily(void *argument)
+{
+    static int next;
+    for (int i = 0; i < 200; i++) {
+        char text[2000] = "[";
+        size_t size = 1;
+        lion_error error = { 0 };
+        for (int k = 0; k < AT_ONCE; k++)
+            size += (size_t)snprintf(text + size, sizeof text - size, "{:v/k %d :v/x \"x\"}",
+                                     __atomic_add_fetch(&next, 1, __ATOMIC_RELAXED));
+        text[size] = ']';
+        lion_status status = transact_within(argument, text, 1 + i % 2, &error);
+        if (status != LION_OK) assert_string_equal(error.code, "lion/timeout");
+        __atomic_add_fetch(status == LION_OK ? &in_time : &late, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+/* What is said to be written is, and nothing else, however close the end of the time and the turn are. */
+static void turns_and_their_ends(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.lion", folder);
+    lion_connection *connection = open_database(path);
+    transact(connection, schema);
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, write_hastily, connection), 0);
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(in_time + late, THREADS * 200);
+    assert_int_equal(count_of(connection, "v/k"), in_time * AT_ONCE);
+    close_database(connection);
+    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
+    snprintf(path, sizeof path, "%s/a.lion-log", folder);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,7 +542,8 @@ int main(void)
         cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
         cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(not_waited_for),
         cmocka_unit_test(values_outlive_their_roots),
-        cmocka_unit_test(opened_and_closed_at_once),
+        cmocka_unit_test(opened_and_closed_at_once), cmocka_unit_test(a_turn_that_does_not_come),
+        cmocka_unit_test(a_writer_that_is_late), cmocka_unit_test(turns_and_their_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,6 +172,134 @@ describe("A transaction function", function()
   end
 end)
 
+describe("The options of lion.connect", function()
+  it("are taken, those too that there is nothing to bound for", function()
+    local conn = lion.connect("mem:", { durability = "full", interval_ms = 5, read_only = false, create = true, cache_mb = 1,
+      novelty_mb = 8, memory_mb = 64.5, temp_mb = 0, timeout_ms = 1e12, map_gb = 0.5, token = "t" })
+    conn:transact {}
+    assert.is_table(conn:db():q "[:find ?e :where [?e :db/ident]]")
+    conn:close()
+  end)
+
+  for _, case in ipairs {
+    { { durabilty = "none" }, "did you mean durability?" },
+    { { readonly = true }, "did you mean read_only?" },
+    { { timeout = 5 }, "timeout_ms" },
+    { { [1] = "read_only" }, "1 is no option" },
+    { { whatever = 1 }, "novelty_mb" },
+    { { durability = "some" }, "full, interval or none" },
+    { { durability = false }, "durability" },
+    { { read_only = "no" }, "read_only is true or false" },
+    { { create = 0 }, "create is true or false" },
+    { { cache_mb = "64" }, "cache_mb is a number" },
+    { { temp_mb = -1 }, "not negative" },
+    { { memory_mb = -0.5 }, "not negative" },
+    { { novelty_mb = 0 / 0 }, "novelty_mb is a number" },
+    { { map_gb = math.huge }, "map_gb is a number" },
+    { { timeout_ms = {} }, "timeout_ms is a number" },
+    { { interval_ms = 1.5 }, "interval_ms is a whole number" },
+    { { interval_ms = 1e12 }, "interval_ms is a whole number" },
+    { { token = 7 }, "token is a string" },
+    { 42, "table" },
+    { "read_only", "table" },
+  } do
+    it("are refused when they are wrong: " .. case[2], function()
+      local e = raised(lion.connect, "mem:", case[1])
+      assert.equal("incorrect", e.category)
+      assert.is_truthy(e.message:find(case[2], 1, true), e.message)
+    end)
+  end
+
+  describe("bound queries", function()
+    local numbers = {}
+    for i = 1, 3000 do numbers[i] = i end
+    local SLOW = "[:find (count ?x) . :in $ [?x ...] [?y ...] :where [(+ ?x ?y) ?z] [(< ?z 0)]]"
+
+    it("in time: of the database's and the log's connection, and a query's own time wins", function()
+      local conn = lion.connect("mem:", { timeout_ms = 0.5 })
+      local db = conn:db()
+      assert.equal("lion/timeout", raised(lion.q, SLOW, db, numbers, numbers).code)
+      assert.equal("lion/timeout", raised(db.q, db, SLOW, numbers, numbers).code)
+      assert.equal("lion/timeout", raised(lion.q, (SLOW:gsub("%$", "?log")), conn:log(), numbers, numbers).code)
+      assert.is_nil(lion.q { query = SLOW, args = { db, numbers, { 1 } }, timeout = 60000 })
+      conn:close()
+    end)
+
+    it("in memory", function()
+      local conn = lion.connect("mem:", { memory_mb = 0.25 })
+      assert.equal("lion/limit", raised(lion.q, "[:find ?x ?y :in $ [?x ...] [?y ...]]", conn:db(), numbers, numbers).code)
+      conn:close()
+    end)
+  end)
+end)
+
+describe("A second connection to a file", function()
+  it("is to the same open database", function()
+    local dir = folder()
+    local path = dir .. "/a.lion"
+    local a, b = lion.connect(path), lion.connect(dir .. "/../" .. dir:match "[^/]*$" .. "/a.lion")
+    a:transact { { ["db/doc"] = "one" } }
+    assert.is_true(a:db() == b:db())
+    a:close()
+    assert.equal(1, #b:db():q '[:find ?e :where [?e :db/doc "one"]]')
+    b:close()
+    os.execute("rm -rf " .. dir)
+  end)
+
+  it("does not write where it is read_only, and sees what the other writes", function()
+    local dir = folder()
+    local path = dir .. "/a.lion"
+    local writer, reader = lion.connect(path), lion.connect(path, { read_only = true })
+    assert.equal("lion/read-only", raised(reader.transact, reader, {}).code)
+    writer:transact { { ["db/doc"] = "one" } }
+    assert.is_true(reader:sync() == writer:db())
+    writer:close()
+    reader:close()
+    os.execute("rm -rf " .. dir)
+  end)
+
+  it("cannot write where the first is read_only", function()
+    local dir = folder()
+    local path = dir .. "/a.lion"
+    lion.connect(path):close()
+    local reader = lion.connect(path, { read_only = true })
+    local e = raised(lion.connect, path)
+    assert.same({ "forbidden", "lion/read-only" }, { e.category, e.code })
+    reader:close()
+    local writer = lion.connect(path)
+    writer:transact {}
+    writer:close()
+    os.execute("rm -rf " .. dir)
+  end)
+end)
+
+describe("sync", function()
+  local conn
+  before_each(function() conn = lion.connect "mem:" end)
+  after_each(function() conn:close() end)
+
+  it("takes a t, a transaction's id, an instant, or nothing", function()
+    local report = conn:transact {}
+    for _, point in ipairs { report.t, report.tx, report.tx_instant, "2020-01-01", "2020-01-01T00:00:00Z", -1, 0 } do
+      assert.equal(report.t, conn:sync(point).basis_t)
+    end
+    assert.equal(report.t, conn:sync().basis_t)
+    assert.equal(report.t, conn:sync({ timeout_ms = 10 }).basis_t)
+  end)
+
+  it("waits no longer than it is told", function()
+    local e = raised(conn.sync, conn, 1e6, { timeout_ms = 1.5 })
+    assert.same({ "interrupted", "lion/timeout" }, { e.category, e.code })
+  end)
+
+  it("refuses what is no point in time and no option", function()
+    for _, case in ipairs { { "soon" }, { true }, { 1.5 }, { lion.t_to_tx(0) + 2 ^ 42 }, { 1, { timeout = 1 } },
+      { 1, { timeout_ms = "1" } }, { 1, { timeout_ms = -1 } }, { 1, 5 } } do
+      assert.equal("incorrect", raised(conn.sync, conn, unpack(case)).category)
+    end
+  end)
+end)
+
 describe("The options of transact", function()
   local conn
   before_each(function()
@@ -183,7 +311,12 @@ describe("The options of transact", function()
   it("are id and timeout_ms, and no others", function()
     local err = raised(conn.transact, conn, { { ["v/k"] = "x" } }, { timeout = 5 })
     assert.equal("incorrect", err.category)
-    assert.is_truthy(err.message:find "timeout_ms")
+    assert.is_truthy(err.message:find("timeout_ms", 1, true))
+    for _, options in ipairs { { timeout_ms = -1 }, { timeout_ms = "5" }, { id = 5 }, { wait = 0 }, { [1] = 1 }, 5 } do
+      assert.equal("incorrect", raised(conn.transact, conn, {}, options).category)
+    end
+    assert.is_truthy(raised(conn.transact, conn, {}, { timout_ms = 1 }).message:find("did you mean timeout_ms?", 1, true))
+    conn:transact({}, { timeout_ms = 0 })
   end)
 
   it("give a transaction up whose functions take too long: nothing is written", function()
