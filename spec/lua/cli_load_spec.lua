@@ -1,4 +1,4 @@
---- lion transact and import: data on their way in, also where the way is cut off.
+--- lion transact, import and export: data on their way in and out, also where the way is cut off.
 local lion = require "lion"
 local program = require "spec.lua.program"
 
@@ -129,4 +129,71 @@ describe("Loading", function()
       goes_on "jsonl"
     end)
   end
+
+  describe("what lion export wrote", function()
+    local function export(...) return program.run(folder, { "export", "a.lion", ... }) end
+
+    -- Its forms without ids, which differ from one database to another.
+    local function plain(name)
+      local text = program.read(folder .. "/" .. name)
+      return (text:gsub('"e%d+"', '"e"'):gsub("(:lion.export/id) %d+", "%1"))
+    end
+
+    -- Transactions of every type of value, and entities that several of them tell of.
+    local function fill()
+      local conn = lion.connect(folder .. "/a.lion")
+      conn:transact(lion.schema { x = {
+        born = "instant", raw = "bytes", uid = "uuid", kind = "keyword", sym = "symbol", ok = "boolean",
+        friend = { "ref", many = true }, pair = { "tuple", tuple_types = { "long", "string" } },
+      } })
+      local ids = conn:transact({
+        {
+          ["db/id"] = "a", ["item/text"] = lion.str ":odd \"text\"\n", ["x/born"] = -1, ["x/raw"] = "\0\255",
+          ["x/uid"] = "0190a1b2-0000-7000-8000-000000000001", ["x/kind"] = ":a/b", ["x/ok"] = false,
+          ["x/sym"] = lion.symbol "s", ["x/friend"] = { "a", "b" }, ["x/pair"] = { 1, lion.null },
+          ["item/number"] = 9223372036854775807LL,
+        },
+        { ["db/id"] = "b", ["item/number"] = 2 },
+      }).tempids
+      conn:transact { { "db/retract", ids.b, "item/number", 2 }, { "db/add", ids.b, "item/text", "later" } }
+      conn:transact { { "db/add", ids.b, "db/ident", ":the/second" }, { "db/add", ids.a, "x/friend", ids.b } }
+      conn:transact { { "db/add", ids.b, "x/ok", true }, { "db/add", ":x/kind", "db/ident", ":x/sort" } }
+      local report = conn:transact { { "db/add", ":the/second", "x/sort", ":c" } }
+      conn:transact { { "db/add", report.tx, "db/doc", "a transaction that was remarked upon" } }
+      conn:close()
+    end
+
+    it("makes the same database again, with its past", function()
+      fill()
+      local result = export "a.edn"
+      assert.equal("8 transactions\n", result.out)
+      assert.same({ transactions = 8 }, lion.json.read(export("a.edn", "--json").out))
+      assert.equal(program.read(folder .. "/a.edn"), export("-").out)
+      result = run("transact", "b.lion", "a.edn")
+      assert.equal("", result.err)
+      assert.equal(0, run("export", "b.lion", "b.edn").code)
+      assert.equal(plain "a.edn", plain "b.edn")
+      local words = { "q", "b.lion", "[:find (pull ?e [:item/text :x/ok :x/sort]) . :where [?e :x/sort :c]]",
+        "--json" }
+      assert.equal('{"item/text":"later","x/ok":true,"x/sort":":c"}\n', program.run(folder, words).out)
+    end)
+
+    it("can be imported, and what an import notes does not go on", function()
+      fill()
+      export "a.edn"
+      local result = run("import", "b.lion", "a.edn")
+      assert.equal("", result.err)
+      assert.equal(0, result.code)
+      run("export", "b.lion", "b.edn")
+      assert.is_nil(program.read(folder .. "/b.edn"):find(":lion.import/position ", 1, true))
+      assert.equal(0, run("import", "c.lion", "b.edn").code)
+      assert.equal(0, run("db", "verify", "c.lion").code)
+    end)
+
+    it("is not made where it does not arrive", function()
+      local result = export "none/a.edn"
+      assert.equal(3, result.code)
+      assert.equal("", result.out)
+    end)
+  end)
 end)

@@ -224,9 +224,17 @@ end
 
 -- ---- the import --------------------------------------------------------------------------------
 
+-- What is to be there before the first record. In a new database it is as old as that, so that records may
+-- bring instants of their own.
+local function install_as_old(conn, tx)
+  local db = conn:db()
+  if db.basis_t == 1 then tx[#tx + 1] = { ["db/id"] = "lion.tx", ["db/txInstant"] = db.tx_instant } end
+  conn:transact(tx)
+end
+
 local function install(conn)
   if conn:db():entid ":lion.import/digest" then return end
-  conn:transact {
+  install_as_old(conn, {
     {
       ["db/ident"] = ":lion.import/digest",
       ["db/valueType"] = ":db.type/string",
@@ -239,7 +247,7 @@ local function install(conn)
       ["db/cardinality"] = ":db.cardinality/one",
       ["db/doc"] = "How many bytes of that file were read when the transaction was made.",
     },
-  }
+  })
 end
 
 local function resume_at(conn, digest)
