@@ -2,6 +2,7 @@
 #include "db/value.h"
 
 #include "base/assert.h"
+#include "base/text.h"
 #include "data/tuple.h"
 
 static const char *short_name(lion_type type)
@@ -31,6 +32,7 @@ static const char *expectation(lion_type type)
     case LION_TYPE_UUID: return "a uuid (text as \"5b0d8c0e-1111-4c2b-9f00-00000000000a\")";
     case LION_TYPE_KEYWORD: return "a keyword (\":ns/name\")";
     case LION_TYPE_LONG: return "a long (a whole number of 64 bits)";
+    case LION_TYPE_BYTES: return "bytes (a string of any bytes)";
     default: return NULL;
     }
 }
@@ -93,6 +95,22 @@ static const lion_form *tuple_items(size_t *count_out, const lion_form *form, li
     return items;
 }
 
+lion_status lion_tuple_check_texts(const lion_value *slots, size_t count,
+                                   const lion_attribute *attribute, lion_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_short = slots[i].type != LION_TYPE_STRING || slots[i].size <= LION_TUPLE_TEXT_MAX;
+        if (is_short || lion_utf8_length(lion_value_slice(slots[i])) <= LION_TUPLE_TEXT_MAX)
+            continue;
+        return lion_fail(error, LION_INCORRECT, "db.error/invalid-tuple-value",
+                         "a string in the tuple :%.*s has at most %d characters, and slot %zu "
+                         "begins with \"%.40s\" and has more",
+                         (int)attribute->ident.size, (const char *)attribute->ident.data,
+                         LION_TUPLE_TEXT_MAX, i + 1, (const char *)slots[i].data);
+    }
+    return LION_OK;
+}
+
 lion_status lion_tuple_of_form(lion_value slots[LION_TUPLE_SLOTS_MAX],
                                const lion_form *refs[LION_TUPLE_SLOTS_MAX], size_t *count_out,
                                const lion_attribute *attribute, const lion_form *form,
@@ -116,7 +134,7 @@ lion_status lion_tuple_of_form(lion_value slots[LION_TUPLE_SLOTS_MAX],
             return fail_tuple(error, attribute, form, arena, tuple_expectation(attribute, arena));
     }
     *count_out = count;
-    return LION_OK;
+    return lion_tuple_check_texts(slots, count, attribute, error);
 }
 
 /* -- Entities --------------------------------------------------------------------------------- */

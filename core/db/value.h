@@ -7,6 +7,7 @@
 
 #define LION_TUPLE_SLOTS_MIN 2
 #define LION_TUPLE_SLOTS_MAX 8
+#define LION_TUPLE_TEXT_MAX 256 /* characters of a string in a tuple */
 
 /* The form as a scalar of `type` (not REF, not TUPLE): coercion, db.error/nil-value,
  * db.error/wrong-type-for-attribute. Bytes are borrowed from the form or lie in the arena. */
@@ -20,6 +21,10 @@ lion_status lion_tuple_of_form(lion_value slots[LION_TUPLE_SLOTS_MAX],
                                const lion_form *refs[LION_TUPLE_SLOTS_MAX], size_t *count_out,
                                const lion_attribute *attribute, const lion_form *form,
                                lion_arena *arena, lion_error *error);
+
+/* db.error/invalid-tuple-value where a string is longer than one in a tuple may be. */
+lion_status lion_tuple_check_texts(const lion_value *slots, size_t count,
+                                   const lion_attribute *attribute, lion_error *error);
 
 /* db.error/wrong-type-for-attribute (or nil-value), naming attribute, expected type and value. */
 lion_status lion_fail_wrong_type(lion_error *error, const lion_attribute *attribute,

@@ -46,7 +46,11 @@ static lion_status remake(lion_tx *tx, const lion_fact *facts, size_t count,
     if (!is_new) status = lion_view_get(&now, NULL, &tx->view, e, composite->id, tx->arena, error);
     if (status < 0) return status;
     bool is_there = status == LION_OK;
-    if (!is_empty) after = lion_tuple_make(tx->arena, slots, composite->tuple_count);
+    if (!is_empty) {
+        status = lion_tuple_check_texts(slots, composite->tuple_count, composite, error);
+        if (status < 0) return status;
+        after = lion_tuple_make(tx->arena, slots, composite->tuple_count);
+    }
     if (is_there && !is_empty && lion_value_compare(now, after) == 0) return LION_OK;
     status = LION_OK;
     if (is_there) status = lion_tx_emit(tx, e, composite, now, false, false, error);

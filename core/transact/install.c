@@ -46,9 +46,28 @@ static lion_status check_supported(lion_tx *tx, const lion_attribute *attribute,
 
 /* -- Tuples ----------------------------------------------------------------------------------- */
 
-static bool may_be_in_tuple(lion_type type)
+#define TUPLE_TYPES "tuples hold values of all types but float, bytes and tuple"
+
+/* `type` is the id of a value type. */
+static bool may_be_in_tuple(int64_t type)
 {
-    return type != LION_TYPE_NIL && type != LION_TYPE_BYTES && type != LION_TYPE_TUPLE;
+    return type != LION_ID_TYPE_FLOAT && type != LION_ID_TYPE_BYTES && type != LION_ID_TYPE_TUPLE;
+}
+
+/* The id of the value type that a member was declared with, in this transaction or before. */
+static lion_status type_of_member(int64_t *type_out, lion_tx *tx, const lion_attribute *member,
+                                  lion_error *error)
+{
+    const lion_datom *said = lion_tx_said(tx, member->id, LION_ID_VALUE_TYPE, true);
+    lion_value value = { 0 };
+    lion_status status = LION_OK;
+    if (said != NULL)
+        value = said->v;
+    else
+        status = lion_view_get(&value, NULL, &tx->view, member->id, LION_ID_VALUE_TYPE, tx->arena,
+                               error);
+    *type_out = value.bits;
+    return status < 0 ? status : LION_OK;
 }
 
 static lion_status check_members(lion_tx *tx, const lion_attribute *attribute,
@@ -65,13 +84,16 @@ static lion_status check_members(lion_tx *tx, const lion_attribute *attribute,
         if (names[i].type == LION_TYPE_KEYWORD)
             member =
                 lion_schema_attribute_named(tx->result.schema_after, lion_value_slice(names[i]));
+        int64_t type = 0;
         const char *why = NULL;
+        if (member != NULL) status = type_of_member(&type, tx, member, error);
+        if (status < 0) return status;
         if (member == NULL)
             why = "there is no such attribute";
         else if (member->is_many)
             why = "it is of cardinality many";
-        else if (!may_be_in_tuple((lion_type)member->type))
-            why = "bytes and tuples cannot be in tuples";
+        else if (!may_be_in_tuple(type))
+            why = TUPLE_TYPES;
         else if (member->id == attribute->id || member->id == LION_ID_TX_INSTANT)
             why = "it cannot be part of a tuple";
         if (why != NULL)
@@ -83,17 +105,28 @@ static lion_status check_members(lion_tx *tx, const lion_attribute *attribute,
     return status;
 }
 
-static lion_status check_types(lion_tx *tx, const lion_attribute *attribute, lion_error *error)
+static lion_status check_type(lion_tx *tx, const lion_attribute *attribute, lion_value name,
+                              lion_error *error)
 {
-    int count = attribute->tuple_kind == 3 ? 1 : attribute->tuple_count;
-    for (int i = 0; i < count; i++) {
-        if (may_be_in_tuple((lion_type)attribute->tuple_types[i])) continue;
-        return fail(error, INVALID_TUPLE, attribute,
-                    "is a tuple of types that tuples cannot hold: those are all value types but "
-                    "bytes and tuple (\":db.type/long\" …)");
-    }
-    (void)tx;
-    return LION_OK;
+    int64_t type = 0;
+    bool is_type = name.type == LION_TYPE_KEYWORD &&
+                   lion_schema_entid(&type, tx->schema, lion_value_slice(name)) == LION_OK &&
+                   type >= LION_ID_TYPE_KEYWORD && type <= LION_ID_TYPE_TUPLE;
+    if (is_type && may_be_in_tuple(type)) return check_supported(tx, attribute, type, error);
+    return lion_fail(error, LION_INCORRECT, INVALID_TUPLE,
+                     "the tuple :%.*s cannot hold %s: " TUPLE_TYPES, (int)attribute->ident.size,
+                     (const char *)attribute->ident.data, lion_tx_value_text(tx, name));
+}
+
+static lion_status check_types(lion_tx *tx, const lion_attribute *attribute, const lion_datom *said,
+                               lion_error *error)
+{
+    lion_value *names = NULL;
+    size_t count = 0;
+    lion_status status = lion_tuple_read(&names, &count, said->v, tx->arena, error);
+    for (size_t i = 0; status == LION_OK && i < count; i++)
+        status = check_type(tx, attribute, names[i], error);
+    return status;
 }
 
 static lion_status check_tuple(lion_tx *tx, const lion_attribute *attribute, lion_error *error)
@@ -110,8 +143,9 @@ static lion_status check_tuple(lion_tx *tx, const lion_attribute *attribute, lio
     if (kinds != 1)
         return fail(error, INVALID_TUPLE, attribute,
                     "is a tuple and must have one of db/tupleAttrs, db/tupleTypes, db/tupleType");
-    return attrs != NULL ? check_members(tx, attribute, attrs, error)
-                         : check_types(tx, attribute, error);
+    if (attrs != NULL) return check_members(tx, attribute, attrs, error);
+    return types != NULL ? check_types(tx, attribute, types, error)
+                         : check_type(tx, attribute, type->v, error);
 }
 
 /* -- All -------------------------------------------------------------------------------------- */
