@@ -1,6 +1,7 @@
 /* functions_data.c - functions on any value and on collections (tuples), and those that read the database. */
 #include "base/text.h"
 #include "data/tuple.h"
+#include "db/value.h"
 #include "query/functions.h"
 
 #define FUNCTION(name) \
@@ -134,29 +135,12 @@ const lion_function lion_functions_data[] = {
     { "nil?", 1, 1, false, is_nil },       { "some?", 1, 1, false, is_some },   { "true?", 1, 1, false, is_true },
     { "false?", 1, 1, false, is_false },   { "not", 1, 1, false, negate },      { "and", 0, -1, false, conjunction },
     { "or", 0, -1, false, disjunction },   { "identity", 1, 1, false, identity }, { "ground", 1, 1, false, identity },
-    { "hash", 1, 1, false, hash },         { "vector", 0, -1, false, make_tuple }, { "tuple", 0, -1, false, make_tuple },
+    { "hash", 1, 1, false, hash },         { "vector", 0, -1, false, make_tuple }, { "tuple", 1, LION_TUPLE_SLOTS_MAX, false, make_tuple },
     { "untuple", 1, 1, false, untuple },   { "get", 2, 3, false, get },         { "count", 1, 1, false, count_of },
     { 0 },
 };
 
 /* ---- functions of the database: source, entity, attribute … ---- */
-
-static lion_status entity_of(lion_function_call *call, lion_value value, int64_t *id_out, lion_error *error)
-{
-    lion_form form = lion_form_value(value);
-    if (lion_type_is_number(value.type) && value.type != LION_TYPE_DOUBLE) {
-        *id_out = value.bits;
-        return LION_OK;
-    }
-    if (value.type == LION_TYPE_TUPLE) {
-        lion_value *slots = NULL;
-        size_t count = 0;
-        if (lion_tuple_read(&slots, &count, value, call->arena, error) != LION_OK) return LION_FAILED;
-        form = lion_form_vector(call->arena, count);
-        for (size_t i = 0; i < count; i++) form.items[i] = lion_form_value(slots[i]);
-    }
-    return lion_db_entid(id_out, call->db, &form, call->arena, error);
-}
 
 static lion_status attribute_of(lion_function_call *call, lion_value value, const lion_attribute **out, lion_error *error)
 {
@@ -193,7 +177,7 @@ static lion_status value_of(lion_function_call *call, lion_value entity, lion_va
 {
     int64_t e = 0;
     lion_status status = attribute_of(call, attribute, attribute_out, error);
-    if (status == LION_OK) status = entity_of(call, entity, &e, error);
+    if (status == LION_OK) status = lion_query_entity(&e, call->db, entity, call->arena, error);
     return status == LION_OK ? first_value(call, e, *attribute_out, out, error) : status;
 }
 

@@ -49,19 +49,6 @@ typedef struct pattern {
 
 /* ---- coercion ---- */
 
-static lion_status entity_of_tuple(int64_t *id_out, pattern *self, lion_value value, lion_error *error)
-{
-    lion_arena *arena = &self->operator.run->arena;
-    lion_value *slots = NULL;
-    size_t count = 0;
-    if (lion_tuple_read(&slots, &count, value, arena, error) != LION_OK) return LION_FAILED;
-    if (count != 2) return LION_ABSENT;
-    lion_form form = lion_form_vector(arena, 2);
-    for (size_t i = 0; i < 2; i++) form.items[i] = lion_form_value(slots[i]);
-    form.flags = LION_FORM_LOOKUP;
-    return lion_db_entid(id_out, self->spec.db, &form, arena, error);
-}
-
 /* A value where an entity stands: an id, an ident, a lookup ref. */
 static lion_status to_entity(pattern *self, lion_value value, lion_value *out, lion_error *error)
 {
@@ -71,10 +58,9 @@ static lion_status to_entity(pattern *self, lion_value value, lion_value *out, l
         *out = lion_value_ref(value.bits);
         return LION_OK;
     }
-    if (value.type == LION_TYPE_KEYWORD || (value.type == LION_TYPE_STRING && value.size > 0 && value.data[0] == ':'))
-        status = lion_schema_entid(&id, self->schema, lion_value_slice(value));
-    else if (value.type == LION_TYPE_TUPLE)
-        status = entity_of_tuple(&id, self, value, error);
+    bool is_name = value.type == LION_TYPE_KEYWORD || (value.type == LION_TYPE_STRING && value.size > 0 && value.data[0] == ':');
+    if (is_name || value.type == LION_TYPE_TUPLE)
+        status = lion_query_entity(&id, self->spec.db, value, &self->operator.run->arena, error);
     if (status == LION_OK) *out = lion_value_ref(id);
     return status;
 }

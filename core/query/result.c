@@ -291,10 +291,29 @@ static void type_column(lion_result *self, uint32_t column, uint32_t count)
     vector->bits = self->bits[column];
 }
 
-static lion_status yield(lion_result *self, uint32_t count, lion_query_batch *batch_out)
+/* A column to be pulled holds ids: what else names an entity (an input may) is resolved. Nobody is an id without facts. */
+static lion_status resolve_pulled(lion_result *self, uint32_t column, uint32_t count, lion_error *error)
+{
+    lion_value *values = self->values[column];
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t id = LION_ID_MAX;
+        if (values[i].type == LION_TYPE_REF) continue;
+        lion_status status = lion_query_entity(&id, self->pulls[column].db, values[i], &self->run->arena, error);
+        if (status < 0) return status;
+        values[i] = lion_value_ref(id);
+    }
+    return LION_OK;
+}
+
+static lion_status yield(lion_result *self, uint32_t count, lion_query_batch *batch_out, lion_error *error)
 {
     if (count == 0) return LION_END;
-    for (uint32_t i = 0; i < self->width; i++) type_column(self, i, count);
+    for (uint32_t i = 0; i < self->width; i++) {
+        lion_status status = LION_OK;
+        if (self->pulls != NULL && self->pulls[i].is_pull) status = resolve_pulled(self, i, count, error);
+        if (status < 0) return status;
+        type_column(self, i, count);
+    }
     *batch_out = (lion_query_batch){ .count = count, .width = self->width, .columns = self->columns, .forms = self->forms, .pulls = self->pulls };
     return LION_OK;
 }
@@ -325,7 +344,7 @@ static lion_status next_streamed(lion_result *self, lion_query_batch *batch_out,
         }
         lion_reading_advance(&self->reading);
     }
-    return yield(self, count, batch_out);
+    return yield(self, count, batch_out, error);
 }
 
 static void put_form(lion_result *self, uint32_t column, uint32_t row, const lion_form *form)
@@ -347,7 +366,7 @@ static lion_status next_gathered(lion_result *self, lion_query_batch *batch_out,
         for (uint32_t i = 0; i < self->width; i++) put_form(self, i, count, &self->rows[self->row_at * self->stride + i]);
         count++;
     }
-    return yield(self, count, batch_out);
+    return yield(self, count, batch_out, error);
 }
 
 lion_status lion_result_next(lion_result *self, lion_query_batch *batch_out, lion_error *error)

@@ -180,6 +180,31 @@ lion_status lion_query_value(lion_value *value_out, const lion_form *form, lion_
     return tuple_of_form(value_out, form, arena, 0, error);
 }
 
+/* A tuple of two is a lookup ref. */
+static lion_status lookup_of_tuple(int64_t *id_out, const lion_db *db, lion_value value, lion_arena *arena, lion_error *error)
+{
+    lion_value *slots = NULL;
+    size_t count = 0;
+    lion_status status = lion_tuple_read(&slots, &count, value, arena, error);
+    if (status != LION_OK) return status;
+    if (count != 2) return LION_ABSENT;
+    lion_form form = lion_form_vector(arena, 2);
+    for (size_t i = 0; i < 2; i++) form.items[i] = lion_form_value(slots[i]);
+    form.flags = LION_FORM_LOOKUP;
+    return lion_db_entid(id_out, db, &form, arena, error);
+}
+
+lion_status lion_query_entity(int64_t *id_out, const lion_db *db, lion_value value, lion_arena *arena, lion_error *error)
+{
+    if (value.type == LION_TYPE_TUPLE) return lookup_of_tuple(id_out, db, value, arena, error);
+    if (lion_type_is_number(value.type) && value.type != LION_TYPE_DOUBLE) {
+        *id_out = value.bits;
+        return LION_OK;
+    }
+    lion_form form = lion_form_value(value);
+    return lion_db_entid(id_out, db, &form, arena, error);
+}
+
 lion_status lion_relation_of_form(lion_relation **relation_out, const lion_form *form, lion_arena *arena, lion_error *error)
 {
     if (form->kind != LION_FORM_VECTOR && form->kind != LION_FORM_SET)
