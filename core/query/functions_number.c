@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "data/value.h"
 #include "query/functions.h"
 
 #define FUNCTION(name) \
@@ -15,11 +16,39 @@ static lion_status yes(lion_value *out, bool is_true)
 
 /* ---- comparison: chains, over the total order of values ---- */
 
+static bool is_nan(lion_value value)
+{
+    return value.type == LION_TYPE_DOUBLE && isnan(value.number);
+}
+
+static bool is_written_as_text(uint8_t type)
+{
+    return type == LION_TYPE_INSTANT || type == LION_TYPE_UUID || type == LION_TYPE_URI || type == LION_TYPE_SYMBOL ||
+           type == LION_TYPE_BYTES;
+}
+
+/* A text beside an instant, a uuid … is the one that it reads as, as it is where an attribute takes it. */
+static lion_value as_beside(lion_function_call *call, lion_value value, lion_value other)
+{
+    lion_value read = value;
+    bool is_read = value.type == LION_TYPE_STRING && is_written_as_text(other.type) &&
+                   lion_value_coerce(&read, value, (lion_type)other.type, call->arena) == LION_OK;
+    return is_read ? read : value;
+}
+
+/* NaN equals nothing, as everywhere outside of indexes. */
+static bool is_same(lion_function_call *call, lion_value a, lion_value b)
+{
+    if (is_nan(a) || is_nan(b)) return false;
+    if (a.type == b.type) return lion_value_equal(a, b);
+    return lion_value_equal(as_beside(call, a, b), as_beside(call, b, a));
+}
+
 FUNCTION(is_equal)
 {
-    (void)call, (void)error;
+    (void)error;
     for (uint32_t i = 1; i < count; i++)
-        if (!lion_value_equal(arguments[i - 1], arguments[i])) return yes(out, false);
+        if (!is_same(call, arguments[i - 1], arguments[i])) return yes(out, false);
     return yes(out, true);
 }
 
@@ -29,13 +58,43 @@ FUNCTION(is_unequal)
     return status == LION_OK ? yes(out, out->bits == 0) : status;
 }
 
-#define CHAIN(name, operator)                                                              \
-    FUNCTION(name)                                                                         \
-    {                                                                                      \
-        (void)call, (void)error;                                                           \
-        for (uint32_t i = 1; i < count; i++)                                               \
-            if (!(lion_value_compare(arguments[i - 1], arguments[i]) operator 0)) return yes(out, false); \
-        return yes(out, true);                                                             \
+static bool is_one_kind(lion_value a, lion_value b)
+{
+    return a.type == b.type || (lion_type_is_number(a.type) && lion_type_is_number(b.type));
+}
+
+static const char *shown(lion_function_call *call, lion_value value)
+{
+    lion_form form = lion_form_value(value);
+    return lion_form_text(call->arena, &form);
+}
+
+/* The order of two values of one kind: numbers, strings, keywords … have none between them. */
+static lion_status order_of(lion_function_call *call, lion_value a, lion_value b, int *order_out, lion_error *error)
+{
+    lion_value x = a, y = b;
+    if (a.type != b.type) {
+        x = as_beside(call, a, b);
+        y = as_beside(call, b, a);
+    }
+    if (!is_one_kind(x, y))
+        return lion_fail(error, LION_INCORRECT, "lion/syntax", "%.*s cannot order %.200s and %.200s: they are values of different kinds",
+                         (int)call->name.size, (const char *)call->name.data, shown(call, a), shown(call, b));
+    *order_out = lion_value_compare(x, y);
+    return LION_OK;
+}
+
+#define CHAIN(name, operator)                                                                        \
+    FUNCTION(name)                                                                                   \
+    {                                                                                                \
+        bool holds = true;                                                                           \
+        for (uint32_t i = 1; holds && i < count; i++) {                                              \
+            int order = 0;                                                                           \
+            lion_status status = order_of(call, arguments[i - 1], arguments[i], &order, error);      \
+            if (status != LION_OK) return status;                                                    \
+            holds = order operator 0 && !is_nan(arguments[i - 1]) && !is_nan(arguments[i]);          \
+        }                                                                                            \
+        return yes(out, holds);                                                                      \
     }
 CHAIN(is_less, <)
 CHAIN(is_at_most, <=)
@@ -44,10 +103,12 @@ CHAIN(is_at_least, >=)
 
 FUNCTION(compare)
 {
-    (void)call, (void)count, (void)error;
-    int order = lion_value_compare(arguments[0], arguments[1]);
+    (void)count;
+    bool has_nil = arguments[0].type == LION_TYPE_NIL || arguments[1].type == LION_TYPE_NIL;
+    int order = has_nil ? lion_value_compare(arguments[0], arguments[1]) : 0; /* nil is lowest */
+    lion_status status = has_nil ? LION_OK : order_of(call, arguments[0], arguments[1], &order, error);
     *out = lion_value_long((order > 0) - (order < 0));
-    return LION_OK;
+    return status;
 }
 
 /* ---- arithmetic ---- */
