@@ -21,7 +21,7 @@ static void read_at(reader *self, int index, lion_form *out, int depth);
 static lion_slice copy(reader *self, const char *data, size_t size)
 {
     if (size > LION_VALUE_SIZE_MAX)
-        lion_bind_fail(self->L, LION_INCORRECT, "lion/limit",
+        lion_bind_fail(self->L, LION_INTERRUPTED, "lion/limit",
                        "a value of %zu bytes is larger than the %u that are allowed", size,
                        LION_VALUE_SIZE_MAX);
     uint8_t *bytes = lion_arena_alloc(self->arena, size + 1);
@@ -221,7 +221,7 @@ static void read_table(reader *self, int index, lion_form *out, int depth)
 {
     lua_State *L = self->L;
     if (depth >= LION_FORM_INPUT_DEPTH_MAX)
-        lion_bind_fail(L, LION_INCORRECT, "lion/limit", "data nested deeper than %d",
+        lion_bind_fail(L, LION_INTERRUPTED, "lion/limit", "data nested deeper than %d",
                        LION_FORM_INPUT_DEPTH_MAX);
     luaL_checkstack(L, 8, "data nested too deep");
     if (luaL_getmetafield(L, index, "__lion") != 0) {

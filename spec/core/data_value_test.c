@@ -144,6 +144,9 @@ static void coercion_turns_text_and_numbers(void **state)
         { lion_value_long(7), LION_TYPE_REF, "7" },
         { lion_value_long(7), LION_TYPE_STRING, NULL },
         { lion_value_double(7), LION_TYPE_LONG, NULL },
+        { lion_value_double(-0.0), LION_TYPE_LONG, "0" },
+        { lion_value_double(0x1p60), LION_TYPE_LONG, "1152921504606846976" },
+        { lion_value_double(0x1p63), LION_TYPE_LONG, NULL },
         { lion_value_double(7.5), LION_TYPE_DOUBLE, "7.5" },
         { lion_value_boolean(true), LION_TYPE_LONG, NULL },
     };
