@@ -21,7 +21,7 @@ static lion_status canonical_path(char **key_out, const char *path, lion_error *
     const char *name = slash == NULL ? path : slash + 1;
     size_t size = slash == NULL ? 1 : (slash == path ? 1 : (size_t)(slash - path));
     if (size >= sizeof folder || *name == 0)
-        return lion_fail(error, LION_INCORRECT, "lion/io", "\"%s\" is not the path of a file", path);
+        return lion_fail(error, LION_UNAVAILABLE, "lion/io", "\"%s\" is not the path of a file", path);
     memcpy(folder, slash == NULL ? "." : path, size);
     folder[size] = 0;
     if (realpath(folder, real) == NULL) {

@@ -49,7 +49,7 @@ static size_t entry_size(const lion_branch_entry *entry)
 static lion_status reserve(lion_builder *builder, unsigned level, size_t extra, lion_error *error)
 {
     if (level > LION_TREE_HEIGHT_MAX)
-        return lion_fail(error, LION_FAULT, "lion/limit", "a tree would grow higher than %d levels",
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit", "a tree would grow higher than %d levels",
                          LION_TREE_HEIGHT_MAX);
     lion_builder_level *l = &builder->levels[level];
     if (extra <= l->capacity - l->count) return LION_OK;
@@ -293,7 +293,7 @@ lion_status lion_builder_finish(lion_builder *builder, lion_tree *tree_out, uint
         break;
     }
     if (tree.height > LION_TREE_HEIGHT_MAX)
-        return lion_fail(error, LION_FAULT, "lion/limit", "a tree would grow higher than %d levels",
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit", "a tree would grow higher than %d levels",
                          LION_TREE_HEIGHT_MAX);
     for (unsigned level = 0; level <= LION_TREE_HEIGHT_MAX; level++)
         if (put_held(builder, level, error) != LION_OK) return LION_FAILED;

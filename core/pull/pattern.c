@@ -136,7 +136,7 @@ static lion_status read_pattern(pattern_reader *reader, lion_pull_pattern *patte
     if (form->kind != LION_FORM_VECTOR || form->count == 0)
         return fail_syntax(reader, form, "a pattern is a vector with a specification at least");
     if (++reader->depth > LION_FORM_INPUT_DEPTH_MAX)
-        return lion_fail(reader->error, LION_INCORRECT, "lion/limit",
+        return lion_fail(reader->error, LION_INTERRUPTED, "lion/limit",
                          "a pull pattern nests deeper than %d levels: use a recursion",
                          LION_FORM_INPUT_DEPTH_MAX);
     lion_pull_spec *specs = lion_arena_zalloc(reader->arena, sizeof(lion_pull_spec) * form->count);

@@ -140,7 +140,7 @@ lion_status lion_pull_open(lion_pull **pull_out, const lion_pull_pattern *patter
                            lion_arena *arena, lion_error *error)
 {
     if (db->is_history)
-        return lion_fail(error, LION_INCORRECT, "lion/unsupported",
+        return lion_fail(error, LION_INCORRECT, "lion/syntax",
                          "a history value cannot be pulled from: an entity has no one state in it; "
                          "use as_of, or datoms on the history");
     if (count >= UINT32_MAX)

@@ -75,7 +75,7 @@ static lion_status read_vars(ir_reader *reader, const lion_form *form, lion_slic
 {
     lion_status status = read_names(reader, form, out, count_out);
     if (status == LION_OK && *count_out > IR_VARS_MAX)
-        return lion_fail(reader->error, LION_INCORRECT, "lion/limit", "a query or rule has at most %d variables", IR_VARS_MAX);
+        return lion_fail(reader->error, LION_INTERRUPTED, "lion/limit", "a query or rule has at most %d variables", IR_VARS_MAX);
     return status;
 }
 

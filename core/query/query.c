@@ -243,7 +243,7 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
     if (count != ir->input_count)
         return lion_fail(error, LION_INCORRECT, "lion/syntax", "the query takes %u inputs, but %zu were given", (unsigned)ir->input_count, count);
     if (outer != NULL && outer->depth >= QUERY_DEPTH_MAX)
-        return lion_fail(error, LION_INCORRECT, "lion/limit", "queries are nested more than %d deep", QUERY_DEPTH_MAX);
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit", "queries are nested more than %d deep", QUERY_DEPTH_MAX);
     lion_query_run *run = lion_zalloc(sizeof(*run));
     if (run == NULL) return lion_fail_memory(error);
     run->run.ir = ir;

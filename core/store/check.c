@@ -235,7 +235,7 @@ static lion_status look_for(const char *path, lion_error *error)
                                            "there is no database at \"%s\"; check the path", path)
                                : lion_file_fail(error, errno, "open", path);
     if (S_ISREG(file.st_mode)) return LION_OK;
-    return lion_fail(error, LION_INCORRECT, "lion/io", "\"%s\" is not a regular file", path);
+    return lion_fail(error, LION_UNAVAILABLE, "lion/io", "\"%s\" is not a regular file", path);
 }
 
 /* On a medium that nobody can write to, no lock is needed. */

@@ -64,7 +64,7 @@ lion_status lion_lmdb_fail(lion_error *error, int code, const char *verb, const 
                                    mdb_strerror(code));
         break;
     default:
-        status = lion_fail(error, LION_FAULT, "lion/io", "cannot %s \"%s\": %s", verb, path,
+        status = lion_fail(error, LION_UNAVAILABLE, "lion/io", "cannot %s \"%s\": %s", verb, path,
                            mdb_strerror(code));
     }
     if (error != NULL) error->system_code = code;
@@ -399,7 +399,7 @@ static lion_status look_for_file(const char *path, lion_error *error)
     struct stat file;
     if (stat(path, &file) == 0) {
         if (S_ISREG(file.st_mode)) return file.st_size > 0 ? LION_OK : LION_ABSENT;
-        return lion_fail(error, LION_INCORRECT, "lion/io", "\"%s\" is not a regular file", path);
+        return lion_fail(error, LION_UNAVAILABLE, "lion/io", "\"%s\" is not a regular file", path);
     }
     if (errno == ENOENT) return LION_ABSENT;
     return lion_file_fail(error, errno, "open", path);

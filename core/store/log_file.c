@@ -137,7 +137,7 @@ lion_status lion_log_file_grow(const lion_log_file *log, lion_log_directory *dir
                                uint64_t size, lion_error *error)
 {
     if (directory->extent_count == LION_LOG_EXTENTS_MAX)
-        return lion_fail(error, LION_UNAVAILABLE, "lion/limit",
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit",
                          "\"%s\" has all of its %d extents; wait until more of it is indexed",
                          log->path, LION_LOG_EXTENTS_MAX);
     lion_status status = write_zeros(log, extents_end(directory), size, error);

@@ -64,7 +64,7 @@ static lion_status write_text(const lion_owner *owner, const char *control, lion
                    ? snprintf(text, sizeof text, "pid %ld\ncontrol %s\n", (long)getpid(), control)
                    : snprintf(text, sizeof text, "pid %ld\n", (long)getpid());
     if (size < 0 || (size_t)size >= sizeof text)
-        return lion_fail(error, LION_INCORRECT, "lion/limit",
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit",
                          "the control door's name is longer than %d bytes", TEXT_SIZE_MAX - 32);
     if (ftruncate(owner->file, 0) != 0)
         return lion_file_fail(error, errno, "write to", owner->path);

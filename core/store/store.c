@@ -89,7 +89,7 @@ uint64_t lion_commit_next_id(lion_commit *commit)
 static lion_status check_size(lion_slice bytes, lion_error *error)
 {
     if (bytes.size <= LION_FRAME_BYTES_MAX) return LION_OK;
-    return lion_fail(error, LION_INCORRECT, "lion/limit",
+    return lion_fail(error, LION_INTERRUPTED, "lion/limit",
                      "one value of %zu bytes is more than the store holds (4 GiB); split it",
                      bytes.size);
 }
