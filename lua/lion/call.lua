@@ -56,12 +56,24 @@ function call.register_aggregate(name, fn)
   registry[name] = fn
 end
 
+-- What stands in a string, as EDN; each of a list of them.
+local function read_string(x)
+  if x == nil then return nil end
+  if type(x) ~= "table" then return edn.read(x) end
+  local list = {}
+  for i = 1, #x do list[i] = edn.read(x[i]) end
+  return list
+end
+
+-- The functions of :xform that the core leaves to its host.
+local XFORMS = { ["edn/read-string"] = read_string, ["clojure.edn/read-string"] = read_string }
+
 local function resolve(kind, name, fn)
   if name == nil then
     if fn then return fn end
     error(anomaly.new("fault", "lion/function-failed", "the function of this value is gone"), 0)
   end
-  fn = registry[name] or registry[name:gsub("^:", "")]
+  fn = registry[name] or registry[name:gsub("^:", "")] or kind == XFORM and XFORMS[name]
   if fn then return fn end
   local message = "there is no %s named %s: lion.fn(%q, f) makes one known"
   message = message:format(WHAT[kind], name, name)

@@ -159,12 +159,21 @@ end
 --- What the schema says of an attribute.
 function Db:attribute(a) return core.attribute(self.handle, a) end
 
+local function refuse_history(self)
+  if not self.is_history then return end
+  anomaly.incorrect(
+    "lion/syntax",
+    "a history has no entities to pull or walk: ask a value of one time, such as db:as_of(t)"
+  )
+end
+
 local function pull_ids(self, pattern, ids)
   return core.pull_results(call.drive(core.pull_open(self.handle, pattern, ids)))
 end
 
 --- A tree of an entity's data; nil where it has nothing of the pattern.
 function Db:pull(pattern, x)
+  refuse_history(self)
   local normal = pull.normalise(pattern)
   local id = self:entid(x)
   if not id then return nil end
@@ -175,6 +184,7 @@ end
 
 --- The same of many entities, in their order; lion.null for what has nothing.
 function Db:pull_many(pattern, list)
+  refuse_history(self)
   local normal = pull.normalise(pattern)
   if type(list) ~= "table" then
     anomaly.incorrect("lion/syntax", "pull_many takes an array of entities, not a %s", type(list))
@@ -193,6 +203,7 @@ end
 
 --- An entity as a lazy map; nil where a lookup ref or ident is not there.
 function Db:entity(x)
+  refuse_history(self)
   local id = self:entid(x)
   return id and entity.new(self, id) or nil
 end
@@ -282,6 +293,12 @@ local PULL_KEYS = {
 }
 local PULL_BATCH = 64
 
+local function check_whole(name, value, least)
+  if value == nil or type(value) == "number" and value % 1 == 0 and value >= least then return end
+  anomaly.incorrect("lion/syntax", "%s of index_pull is a whole number from %d on, not %s", name,
+    least, tostring(value))
+end
+
 local function check_index_pull(options)
   if type(options) ~= "table" then
     anomaly.incorrect("lion/syntax", "index_pull takes a table { index =, pattern =, start =, … }")
@@ -291,13 +308,16 @@ local function check_index_pull(options)
       anomaly.incorrect("lion/syntax", "%s is no option of index_pull", tostring(key))
     end
   end
-  if options.index ~= "avet" and options.index ~= "aevt" then
+  local index = type(options.index) == "string" and options.index:gsub("^:", "")
+  if index ~= "avet" and index ~= "aevt" then
     anomaly.incorrect(
       "lion/syntax",
       "index_pull walks avet or aevt, not %s",
       tostring(options.index)
     )
   end
+  check_whole("limit", options.limit, -1)
+  check_whole("offset", options.offset, 0)
   if type(options.start) ~= "table" or options.start[1] == nil then
     anomaly.incorrect("lion/syntax", "index_pull starts at { attribute [, value or entity] }")
   end
@@ -306,8 +326,9 @@ end
 -- The entities of an index from a place on: those of the datoms, or what their references name in
 -- aevt.
 local function index_entities(self, options)
-  local is_aevt = options.index == "aevt"
-  local datoms = iterate(self, INDEXES[options.index], options.start,
+  local number = index_number(options.index)
+  local is_aevt = number == INDEXES.aevt
+  local datoms = iterate(self, number, options.start,
     { seek = true, in_attribute = true, reverse = options.reverse and true or false })
   if is_aevt then
     local name = options.start[1]
@@ -324,6 +345,7 @@ end
 --- Pull along an index: an iterator, lazy by small batches.
 function Db:index_pull(options)
   check_index_pull(options)
+  refuse_history(self)
   local normal = pull.normalise(options.pattern or options.selector)
   local entities = index_entities(self, options)
   local left = (options.limit and options.limit >= 0) and options.limit or math.huge

@@ -483,6 +483,13 @@ local function write_map(out, map, depth)
   out[#out + 1] = "}"
 end
 
+-- An array has its positions and nothing else: what more there is would be lost.
+local function is_array(x)
+  local count = 0
+  for _ in next, x do count = count + 1 end
+  return count == #x
+end
+
 local WRAPPED = {
   symbol = function(x) return x.name end,
   str = function(x) return write_string(x.text) end,
@@ -509,7 +516,8 @@ function write(out, x, depth)
     local wrapped = meta and WRAPPED[meta.__lion]
     if wrapped then out[#out + 1] = wrapped(x)
     elseif meta and meta.__lion == "set" then write_items(out, x, "#{", "}", depth + 1)
-    elseif #x > 0 or (next(x) == nil) then write_items(out, x, "[", "]", depth + 1)
+    elseif meta and meta.__map then write_map(out, meta.__map(x), depth + 1)
+    elseif is_array(x) then write_items(out, x, "[", "]", depth + 1)
     else write_map(out, x, depth + 1) end
   end
 end

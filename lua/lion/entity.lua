@@ -21,15 +21,7 @@ end
 --- The entity of an id.
 -- @param db a database value
 -- @tparam number id
-function entity.new(db, id)
-  if db.is_history then
-    anomaly.incorrect(
-      "lion/syntax",
-      "a history has no entities: ask a value of one time, such as db:as_of(t)"
-    )
-  end
-  return make(db, id)
-end
+function entity.new(db, id) return make(db, id) end
 
 -- A reference as users want it: the ident of what has one, else the entity.
 local function referred(db, id)
@@ -112,6 +104,13 @@ function Entity:__index(key)
   local value = read(self, key)
   if value ~= nil and key:sub(1, 1) ~= ":" and key ~= "db/id" then rawset(self, key, value) end
   return value
+end
+
+-- As a map of what was read so far, the id in it, for those who write it down.
+function Entity:__map()
+  local map = { ["db/id"] = hidden[self].id }
+  for name, value in next, self do map[name] = value end
+  return map
 end
 
 function Entity.__newindex()

@@ -86,6 +86,8 @@ function write_value(out, x, depth)
   elseif kind == "number" then out[#out + 1] = number_text(x)
   elseif kind == "boolean" then out[#out + 1] = tostring(x)
   elseif kind == "cdata" then out[#out + 1] = quote((tostring(x):gsub("U?LL$", "")))
+  elseif kind == "table" and getmetatable(x) and getmetatable(x).__map then
+    write_table(out, getmetatable(x).__map(x), depth + 1)
   elseif kind == "table" and getmetatable(x) and getmetatable(x).__tostring then
     out[#out + 1] = quote(tostring(x))
   elseif kind == "table" then write_table(out, x, depth + 1)

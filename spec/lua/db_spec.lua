@@ -43,6 +43,25 @@ describe("Values across the border", function()
     for _, x in ipairs { "", ":", ":a", "a\0b", ("é"):rep(5000) } do assert.equal(x, back("v/text", x)) end
   end)
 
+  it("keep a whole number as a long, however it was computed", function()
+    assert.equal(0, back("v/long", -0))
+    assert.is_true(back("v/long", 2 ^ 60) == 1152921504606846976LL)
+    assert.equal("db.error/wrong-type-for-attribute", raised(back, "v/long", 2 ^ 63).code)
+    assert.equal(-math.huge, 1 / back("v/double", -0))
+  end)
+
+  it("keep bytes and uris that look like keywords", function()
+    local binary = lion.connect "mem:"
+    binary:transact(lion.schema { v = { bytes = "bytes", uri = "uri" } })
+    for _, x in ipairs { ":a", ":a/b c", ":", "", ":\255\0" } do
+      local id = binary:transact({ { ["db/id"] = "e", ["v/bytes"] = x } }).tempids.e
+      assert.equal(x, binary:db():pull("[:v/bytes]", id)["v/bytes"])
+    end
+    local id = binary:transact({ { ["db/id"] = "e", ["v/uri"] = ":relative" } }).tempids.e
+    assert.equal(":relative", binary:db():entity(id)["v/uri"])
+    binary:close()
+  end)
+
   it("refuse what is no value", function()
     for _, x in ipairs { coroutine.create(print), io.stdout, require("ffi").new "int[2]" } do
       assert.equal("incorrect", raised(back, "v/text", x).category)
@@ -138,6 +157,49 @@ describe("A database value", function()
     assert.equal("incorrect", raised(db.datoms, db, "tave").category)
     assert.equal("incorrect", raised(db.datoms, db, "eavt", nil, "person/age").category)
     assert.equal("incorrect", raised(db.index_pull, db, { index = "eavt", start = { 1 } }).category)
+    conn:close()
+  end)
+
+  it("walks as far as limit and offset say, which are whole numbers", function()
+    local conn = people()
+    local db = conn:db()
+    local function ages(options)
+      options.index, options.pattern, options.start = ":avet", "[:person/age]", { "person/age" }
+      local list = {}
+      for row in db:index_pull(options) do list[#list + 1] = row["person/age"] end
+      return list
+    end
+    assert.same({ 25, 31 }, ages { limit = -1 })
+    assert.same({}, ages { limit = 0 })
+    assert.same({ 31 }, ages { offset = 1 })
+    assert.same({ 25 }, ages { reverse = true, offset = 1 })
+    for _, options in ipairs { { limit = -2 }, { limit = 1.5 }, { limit = "2" }, { offset = -1 }, { offset = "1" } } do
+      assert.equal("incorrect", raised(ages, options).category)
+    end
+    conn:close()
+  end)
+
+  it("of history has no entities, whoever is asked for", function()
+    local conn, ids = people()
+    local db = conn:db():history()
+    for _, who in ipairs { ids.ann, { "person/email", "nobody" }, ":no/body" } do
+      assert.equal("incorrect", raised(db.entity, db, who).category)
+      assert.equal("incorrect", raised(db.pull, db, "[*]", who).category)
+      assert.equal("incorrect", raised(db.pull_many, db, "[*]", { who }).category)
+    end
+    local walk = { index = "avet", pattern = "[*]", start = { "person/age" } }
+    assert.equal("incorrect", raised(db.index_pull, db, walk).category)
+    conn:close()
+  end)
+
+  it("reads EDN out of strings, where a pattern says so", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { v = { form = "string", forms = { "string", many = true } } })
+    local id = conn:transact({ { ["db/id"] = "e", ["v/form"] = "{:a [1 2]}", ["v/forms"] = { "1", ":k" } } }).tempids.e
+    local db = conn:db()
+    assert.same({ ["v/form"] = { a = { 1, 2 } } }, db:pull("[[:v/form :xform edn/read-string]]", id))
+    assert.same({ ["v/forms"] = { 1, ":k" } }, db:pull("[[:v/forms :xform clojure.edn/read-string]]", id))
+    assert.is_nil(db:pull("[[:db/doc :xform edn/read-string]]", id))
     conn:close()
   end)
 

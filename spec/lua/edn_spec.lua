@@ -138,6 +138,11 @@ describe("Written EDN", function()
     assert.equal('":a"', edn.write(values.str ":a"))
   end)
 
+  it("loses nothing of a table that is no array", function()
+    assert.equal("{1 :a, :b 2}", edn.write { ":a", b = 2 })
+    assert.equal("{1 1, 3 3}", edn.write { [1] = 1, [3] = 3 })
+  end)
+
   it("has no form for functions, nor for a table within itself", function()
     refused(edn.write, print)
     local loop = {}
