@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "dev.h"
+#include "pattern.h"
 
 /* run { dir =, uri =, folder =, env =, host =, port = } → exit code */
 static int dev_run(lua_State *state)
@@ -29,4 +30,15 @@ int luaopen_ions_dev(lua_State *state)
     lua_pushcfunction(state, dev_run);
     lua_setfield(state, -2, "run");
     return 1;
+}
+
+void lion_ions_preload(lua_State *state)
+{
+    lua_getglobal(state, "package");
+    lua_getfield(state, -1, "preload");
+    lua_pushcfunction(state, luaopen_ions_dev);
+    lua_setfield(state, -2, "ions.dev");
+    lua_pushcfunction(state, luaopen_ions_pattern);
+    lua_setfield(state, -2, "ions.pattern");
+    lua_pop(state, 2);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "bind/state.h"
+#include "module.h"
 
 /* A stream waits while this much is queued for its socket. */
 #define LION_STREAM_QUEUED_MAX (1u << 20)
@@ -116,6 +117,7 @@ lion_revision *lion_revision_load(const lion_revision_options *options, char **m
     }
     revision->references = 1;
     revision->state = state;
+    lion_ions_preload(state);
     lua_pushcfunction(state, traceback);
     lua_pushcfunction(state, load_app);
     lua_pushlightuserdata(state, (void *)(uintptr_t)options);

@@ -110,10 +110,9 @@ int main(int count, char **arguments)
         fprintf(stderr, "lion: out of memory\n");
         return EXIT_FAILED;
     }
+    lion_ions_preload(L);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
-    lua_pushcfunction(L, luaopen_ions_dev);
-    lua_setfield(L, -2, "ions.dev");
     lua_pushcfunction(L, luaopen_lion_terminal);
     lua_setfield(L, -2, "lion.terminal");
     lua_pushcfunction(L, luaopen_lion_line);

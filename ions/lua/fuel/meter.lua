@@ -15,9 +15,6 @@ local meter = {}
 --- What a coroutine yields, first, when its slice has ended: Budget:resume hands it to the scheduler.
 meter.SLICE = setmetatable({}, { __tostring = function() return "the end of a slice" end })
 
--- Work of library functions (bytes copied, characters tried) that costs as much as a step.
-local UNITS_PER_STEP = 16
-
 -- Steps that a library function may overdraw before it is stopped inside its work. So the code of
 -- the host, which works with the same strings, is not stopped in its middle: the next step is.
 local OVERDRAFT_MAX = 20000
@@ -57,17 +54,20 @@ local own_sources = { [debug.getinfo(1, "S").source] = true }
 --- Lines of the calling module are not named when a program is stopped.
 function meter.disown() own_sources[debug.getinfo(2, "S").source] = true end
 
--- "file:line: " of the program's function that runs.
+--- "file:line: " of the program's function that runs; "" where it has left the stack by a tail call.
+-- @treturn string
 local function place()
   for level = 2, 30 do
-    local info = debug.getinfo(level, "Sl")
-    if not info then break end
+    local info = debug.getinfo(level, "Slf")
+    if not info or info.func == Budget.call then break end
     if info.currentline > 0 and not own_sources[info.source] then
       return ("%s:%d: "):format(info.short_src, info.currentline)
     end
   end
   return ""
 end
+
+meter.place = place
 
 -- Why the budget's program has to stop: a code and a message, or nil.
 local function reason_to_stop(budget)
@@ -92,7 +92,7 @@ local function end_slice(may_yield)
     left = -1 -- the next step comes here again
     error(budget.stopped, 0)
   end
-  if may_yield and budget.is_resumed and isyieldable() then
+  if may_yield and meter.can_yield() then
     yield(meter.SLICE) -- whoever resumes has entered a budget, this one or another
   else
     pay_out(budget)
@@ -108,10 +108,10 @@ function meter.step()
   if n < 0 then end_slice(true) end
 end
 
---- Work of a library function, in bytes or characters; raises only far beyond the budget, never yields.
--- @tparam number units
-function meter.pay(units)
-  local n = left - units / UNITS_PER_STEP
+--- Work of a library function; raises only far beyond the budget, and never yields.
+-- @tparam number steps as much work as so many steps
+function meter.pay(steps)
+  local n = left - steps
   left = n
   if n < -OVERDRAFT_MAX then end_slice(false) end
 end
@@ -121,11 +121,16 @@ function meter.check()
   if left < 0 then end_slice(false) end
 end
 
---- The units of work that may be done now.
+--- The steps that a library function may pay now without being stopped.
 -- @treturn number
-function meter.allowance()
-  return (left + math.max(current.rest, 0) + OVERDRAFT_MAX) * UNITS_PER_STEP
-end
+function meter.allowance() return left + math.max(current.rest, 0) + OVERDRAFT_MAX end
+
+--- Where a slice cannot be ended by yielding: go on with the next one.
+function meter.go_on() pay_out(current) end
+
+--- Whether the end of a slice can be handed to the scheduler from here.
+-- @treturn boolean
+function meter.can_yield() return current.is_resumed and isyieldable() end
 
 -- ---- running -------------------------------------------------------------------------------------
 
