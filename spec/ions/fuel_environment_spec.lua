@@ -172,7 +172,7 @@ describe("A text function", function()
       return table.concat(found, ",")
     end
     local replacements = { "x", "<%0>", "%1%1", "%%", "%2", { a = "A", b = false }, function(c) return c ~= "a" and c or nil end, 5 }
-    for _ = 1, 20000 do
+    for _ = 1, 5000 do
       local s, p = join(characters, nil, 12), join(items, repeats, 5)
       local init, plain = math.random(-14, 14), math.random(5) == 1
       local replacement, most = replacements[math.random(#replacements)], math.random(3) == 1 and math.random(0, 3) or nil

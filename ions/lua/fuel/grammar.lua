@@ -131,7 +131,7 @@ local rules = {
   items = V "item" * (separator * V "item") ^ 0,
   item = node("Item", P "[" * -S "[=" * blank * field("key", V "expression") * sign "]" * sign "="
       * field("value", V "expression"))
-    + node("Item", name * blank * P "=" * -P "=" * blank * field("value", V "expression"))
+    + node("Item", named * P "=" * -P "=" * blank * field("value", V "expression"))
     + V "expression",
 
   -- a variable or an expression in brackets, and what is done to it, from left to right

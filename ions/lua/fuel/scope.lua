@@ -48,13 +48,13 @@ local function capture(walk, variable)
   end
 end
 
-local function use(walk, name, at, is_write, chain)
+local function use(walk, name, at, is_write, chain, is_target)
   walk.outcome.names[name] = true
   local variable = find_local(walk, name)
   if variable then return capture(walk, variable) end
   local globals = walk.outcome.globals
   globals[#globals + 1] = { name = name, at = at, is_write = is_write or false, depth = walk.fn.depth,
-    chain = chain }
+    chain = chain, is_target = is_target or false }
 end
 
 -- ---- blocks --------------------------------------------------------------------------------------
@@ -159,7 +159,11 @@ function visit.Return(walk, node) visit_all(walk, node.values) end
 
 function visit.Assign(walk, node)
   for _, target in ipairs(node.targets) do
-    if target.tag == "Name" then use(walk, target.name, target.at, true) else visit_one(walk, target) end
+    if target.tag == "Name" then
+      use(walk, target.name, target.at, true)
+    else
+      visit.Chain(walk, target, node.values ~= nil)
+    end
   end
   if node.values then visit_all(walk, node.values) end
 end
@@ -179,9 +183,13 @@ function visit.Item(walk, node)
   visit_one(walk, node.value)
 end
 
-function visit.Chain(walk, node)
+function visit.Chain(walk, node, is_target)
   local head = node[1]
-  if head.tag == "Name" then use(walk, head.name, head.at, false, node) else visit_one(walk, head) end
+  if head.tag == "Name" then
+    use(walk, head.name, head.at, false, node, is_target)
+  else
+    visit_one(walk, head)
+  end
   visit_all(walk, node, 2)
 end
 
@@ -189,13 +197,13 @@ end
 
 --- Resolve the names of a tree.
 -- @tparam table tree of grammar.parse
--- @treturn table { names = a set of all variables' names; globals = a list of { name =, at =, is_write =,
--- depth = functions around it, chain = the node it heads, or nil }; steps = a list of { at = an offset,
--- fn = { parent =, upvalue_count = } } in the order of the text, the chunk's own entry not among them;
--- chunk = the function that the chunk is }
+-- @treturn table names: a set of all variables' names. globals: a list of { name =, at =, is_write =,
+-- depth = functions around it, chain = the node it heads, or nil, is_target = whether that is assigned }.
+-- steps: a list of { at = an offset, fn = { parent =, upvalue_count = } } in the order of the text, the
+-- chunk's own entry not among them
 function scope.resolve(tree)
   local chunk = { depth = 0, upvalues = {}, upvalue_count = 0 }
-  local outcome = { names = {}, globals = {}, steps = {}, chunk = chunk }
+  local outcome = { names = {}, globals = {}, steps = {} }
   visit_block({ outcome = outcome, fn = chunk }, tree)
   table.sort(outcome.steps, function(a, b) return a.at < b.at end)
   return outcome
