@@ -73,13 +73,10 @@ lion_status lion_db_get(lion_value *values_out, const lion_db *db, int64_t entit
     const lion_view *view = fact_view(db, &plain);
     lion_arena scratch;
     lion_arena_init(&scratch, 0);
-    lion_status status = LION_OK;
-    for (uint32_t i = 0; i < count && status >= 0; i++) {
-        status = lion_view_get(&values_out[i], NULL, view, entity, attributes[i], &scratch, error);
-        if (status == LION_ABSENT) values_out[i] = lion_value_nil();
-    }
+    lion_status status =
+        lion_view_row(values_out, view, entity, attributes, count, &scratch, error);
     lion_arena_deinit(&scratch);
-    return status < 0 ? status : LION_OK;
+    return status;
 }
 
 lion_status lion_facts_open(lion_facts **facts_out, const lion_db *db, uint32_t key,

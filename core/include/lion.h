@@ -753,9 +753,9 @@ LION_API lion_status lion_db_lookup(int64_t *id_out, const lion_db *db, uint32_t
 LION_API lion_status lion_db_get(lion_value *values_out, const lion_db *db, int64_t entity,
                                  const uint32_t *attributes, uint32_t count, lion_error *error);
 
-/* The same over and over on one value: the way to the facts is kept open, which takes two thirds off the
- * cost of each. key (0: none) is the attribute that entities are found by. Lives in the arena, which grows with the
- * segments that were touched; db must outlive it; one thread at a time. Errors as lion_db_lookup. */
+/* The same over and over on one value: what does not change from one to the next is found out once. key (0: none)
+ * is the attribute that entities are found by. Lives in the arena; db must outlive it; one thread at a time.
+ * Errors as lion_db_lookup. */
 typedef struct lion_facts lion_facts;
 LION_API lion_status lion_facts_open(lion_facts **facts_out, const lion_db *db, uint32_t key,
                                      const uint32_t *attributes, uint32_t count, lion_arena *arena,

@@ -68,15 +68,6 @@ int64_t lion_column_double_bits(const lion_column *column, size_t index)
     return bits;
 }
 
-/* A value of bytes, stored as two words: put together field by field and copied, it would stall on
- * its own stores. */
-static inline void put_value(lion_value *out, uint8_t type, uint64_t size, const uint8_t *data)
-{
-    _Static_assert(offsetof(lion_value, size) == 4 && offsetof(lion_value, data) == 8, "two words");
-    uint64_t words[2] = { type | size << 32, (uint64_t)(uintptr_t)data };
-    memcpy(out, words, sizeof words);
-}
-
 /* The heap's value at [start, end). */
 static inline bool view_value(const lion_column *column, size_t index, int64_t start, int64_t end,
                               lion_value *value_out)
@@ -87,7 +78,7 @@ static inline bool view_value(const lion_column *column, size_t index, int64_t s
     if (column->stubs != NULL && (column->stubs[index / 8] >> (index % 8) & 1) != 0)
         return size == LION_STUB_SIZE && lion_stub_view(value_out, (lion_type)column->type, data);
     if (column->type == LION_TYPE_UUID && size != 16) return false;
-    put_value(value_out, column->type, size, data);
+    lion_column_put(value_out, column->type, size, (uintptr_t)data);
     return true;
 }
 
@@ -134,8 +125,8 @@ static bool view_values(const lion_column *column, const int64_t *places, size_t
         is_bad |= places[i + 1] < places[i];
         uint64_t start = (uint64_t)places[i]; /* ascending from 0 to the heap's size, or bad */
         uint32_t size = (uint32_t)((uint64_t)places[i + 1] - start);
-        put_value(&values[i], column->type, size,
-                  column->heap + (start <= column->heap_size ? start : 0));
+        const uint8_t *data = column->heap + (start <= column->heap_size ? start : 0);
+        lion_column_put(&values[i], column->type, size, (uintptr_t)data);
     }
     for (size_t i = 0; i < count && column->type == LION_TYPE_UUID; i++)
         is_bad |= values[i].size != 16;
@@ -249,19 +240,46 @@ static bool narrow_by_heads(const lion_column *column, size_t *from, size_t *to,
     return true;
 }
 
+/* memcmp of a few bytes: by words, the last of which may overlap the one before. */
+static inline int compare_bytes(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    if (size < 8) return size == 0 ? 0 : memcmp(a, b, size);
+    for (size_t at = 0;; at = at + 16 <= size ? at + 8 : size - 8) {
+        uint64_t x, y;
+        memcpy(&x, a + at, 8);
+        memcpy(&y, b + at, 8);
+        if (x != y) return __builtin_bswap64(x) < __builtin_bswap64(y) ? -1 : 1;
+        if (at + 8 == size) return 0;
+    }
+}
+
+#define CACHE_LINE 64
+#define NARROW 64 /* values whose bytes are asked for at once */
+
+/* The bytes of a few values, so that the search among them waits once. */
+static void prefetch_heap(const lion_column *column, size_t from, size_t to)
+{
+    if (to - from > NARROW) return;
+    int64_t start = lion_ints_get(&column->places, from);
+    int64_t end = lion_ints_get(&column->places, to);
+    if (start < 0 || end > column->heap_size || end - start > NARROW * CACHE_LINE) return;
+    for (; start < end; start += CACHE_LINE) __builtin_prefetch(column->heap + start);
+}
+
 /* Plain bytes against plain bytes: the hot loop of finding a string. */
 static lion_status search_heap(size_t *index_out, const lion_column *column, size_t from, size_t to,
                                const lion_value *key, bool upper, lion_error *error)
 {
     if (column->heads != NULL && !narrow_by_heads(column, &from, &to, key))
         return outside_heap(1, error);
+    prefetch_heap(column, from, to);
     while (from < to) {
         size_t middle = from + (to - from) / 2;
         int64_t start = lion_ints_get(&column->places, middle);
         int64_t end = lion_ints_get(&column->places, middle + 1);
         if (start < 0 || end < start || end > column->heap_size) return outside_heap(middle, error);
         size_t size = (size_t)(end - start), common = size < key->size ? size : key->size;
-        int order = common == 0 ? 0 : memcmp(column->heap + start, key->data, common);
+        int order = compare_bytes(column->heap + start, key->data, common);
         bool is_before = order != 0 ? order < 0 : size != key->size ? size < key->size : upper;
         if (is_before)
             from = middle + 1;

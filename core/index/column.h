@@ -81,12 +81,21 @@ bool lion_column_open(lion_column *column_out, lion_reader *reader);
 bool lion_column_get_bytes(const lion_column *column, size_t index, lion_value *value_out);
 int64_t lion_column_double_bits(const lion_column *column, size_t index);
 
+/* A value, stored as two words: put together field by field and copied, it would stall on its own
+ * stores. content: its bits, or where its bytes are. */
+static inline void lion_column_put(lion_value *out, uint8_t type, uint64_t size, uint64_t content)
+{
+    _Static_assert(offsetof(lion_value, size) == 4 && offsetof(lion_value, bits) == 8, "two words");
+    uint64_t words[2] = { type | size << 32, content };
+    memcpy(out, words, sizeof words);
+}
+
 static inline bool lion_column_get(const lion_column *column, size_t index, lion_value *value_out)
 {
     if (!lion_type_is_scalar(column->type)) return lion_column_get_bytes(column, index, value_out);
     int64_t bits = column->type == LION_TYPE_DOUBLE ? lion_column_double_bits(column, index)
                                                     : lion_ints_get(&column->ints, index);
-    *value_out = lion_value_scalar((lion_type)column->type, bits);
+    lion_column_put(value_out, column->type, 0, (uint64_t)bits);
     return true;
 }
 

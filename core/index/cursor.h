@@ -55,6 +55,11 @@ lion_status lion_view_get(lion_value *value_out, int64_t *tx_out, const lion_vie
                           uint32_t a, lion_arena *arena, lion_error *error);
 lion_status lion_view_find(int64_t *e_out, int64_t *tx_out, const lion_view *view, uint32_t a,
                            lion_value v, lion_arena *arena, lion_error *error);
+/* The first values of several attributes of e, NIL where it has none: what lion_view_get says of
+ * each, with one look at novelty for all. */
+lion_status lion_view_row(lion_value *values_out, const lion_view *view, int64_t e,
+                          const uint32_t *attributes, uint32_t count, lion_arena *arena,
+                          lion_error *error);
 /* Whether the fact is there, and the tx that asserted it. */
 lion_status lion_view_has(int64_t *tx_out, const lion_view *view, int64_t e, uint32_t a,
                           lion_value v, lion_arena *arena, lion_error *error);

@@ -12,21 +12,25 @@ lion_status lion_tree_check(const lion_tree *tree, lion_error *error)
                                         tree->height, tree->order);
 }
 
-static lion_status open_leaf(lion_descent *descent, uint64_t segment, lion_error *error)
+lion_status lion_tree_open_leaf(lion_leaf *leaf, const lion_tree *tree, lion_snapshot *snapshot,
+                                uint64_t segment, lion_error *error)
 {
     lion_slice bytes;
-    lion_status status = lion_snapshot_segment(&bytes, descent->snapshot, segment, error);
+    lion_status status = lion_snapshot_segment(&bytes, snapshot, segment, error);
     if (status == LION_ABSENT)
         return lion_fail_corrupt(error, "segment %llu is not in the store",
                                  (unsigned long long)segment);
     if (status != LION_OK) return status;
-    const lion_tree *tree = descent->tree;
-    status = lion_leaf_open(&descent->leaf, bytes, tree->a, error);
+    status = lion_leaf_open(leaf, bytes, tree->a, error);
     if (status != LION_OK) return status;
-    bool is_ours = descent->leaf.order == tree->order &&
-                   descent->leaf.is_history == (tree->is_history != 0) &&
-                   (tree->order == LION_EAVT || descent->leaf.type == tree->type);
+    bool is_ours = leaf->order == tree->order && leaf->is_history == (tree->is_history != 0) &&
+                   (tree->order == LION_EAVT || leaf->type == tree->type);
     return is_ours ? LION_OK : lion_leaf_corrupt(error, "it is of another tree");
+}
+
+static lion_status open_leaf(lion_descent *descent, uint64_t segment, lion_error *error)
+{
+    return lion_tree_open_leaf(&descent->leaf, descent->tree, descent->snapshot, segment, error);
 }
 
 /* Put the branch `segment` at path[depth], which grows. */

@@ -43,6 +43,10 @@ lion_status lion_descent_seek_leaf(lion_descent *descent, uint64_t *leaf_out, co
 lion_status lion_descent_step_leaf(lion_descent *descent, uint64_t *leaf_out, bool backward,
                                    int64_t min_t, int64_t max_t, lion_error *error);
 
+/* View the leaf that rests in the segment. */
+lion_status lion_tree_open_leaf(lion_leaf *leaf, const lion_tree *tree, lion_snapshot *snapshot,
+                                uint64_t segment, lion_error *error);
+
 /* A tree's shape is data too. */
 lion_status lion_tree_check(const lion_tree *tree, lion_error *error);
 

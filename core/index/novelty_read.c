@@ -383,10 +383,9 @@ bool lion_novelty_iterator_read(lion_novelty_iterator *iterator, lion_rows *rows
 bool lion_novelty_first(const lion_novelty_version *version, lion_index order, const lion_key *key,
                         lion_datom *datom_out)
 {
-    uint32_t top = top_of(version, order, key->datom.a);
-    if (top == 0) return false;
     lion_novelty_iterator iterator;
     lion_novelty_iterator_init(&iterator, version, order, key->datom.a, false);
+    if (iterator.root == 0) return false;
     lion_novelty_iterator_seek(&iterator, key, false);
     return lion_novelty_iterator_next(&iterator, datom_out) &&
            lion_datom_compare_prefix(order, datom_out, key) == 0;

@@ -19,6 +19,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "index/points.h"
 
 #define MAGIC 0x314f524cu
 #define HEADER_SIZE 16
@@ -266,6 +267,7 @@ void lion_root_drop(lion_root *root)
     uint32_t before = __atomic_fetch_sub(&root->references, 1, __ATOMIC_ACQ_REL);
     LION_ASSERT(before > 0);
     if (before > 1) return;
+    lion_points_free(root->points, root->attribute_count);
     lion_snapshot_drop(root->snapshot);
     lion_free(root->attributes);
     lion_free(root);

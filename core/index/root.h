@@ -26,6 +26,8 @@ typedef struct lion_root_attribute {
         distinct_v; /* of the current trees, exact when the indexer last wrote them */
 } lion_root_attribute;
 
+typedef struct lion_points lion_points; /* index/points.h */
+
 typedef struct lion_root {
     int64_t t;             /* everything up to and including this t is in the trees */
     int64_t next_counter;  /* the id counter after t */
@@ -39,6 +41,7 @@ typedef struct lion_root {
     uint32_t attribute_count;
 
     lion_snapshot *snapshot; /* owned */
+    lion_points *points;     /* owned, atomic; NULL: no look-up came yet */
     uint32_t references;     /* atomic */
 } lion_root;
 

@@ -5,6 +5,7 @@
 #include "model_support.h"
 
 #include "index/cursor.h"
+#include "index/points.h"
 
 static const char *const INDEX_NAMES[] = { "eavt", "aevt", "avet", "vaet" };
 
@@ -153,6 +154,30 @@ static inline const lion_datom *first_match(const expected *all, const lion_key 
     return NULL;
 }
 
+#define ROW_SIZE (LION_POINTS_ROW + 5)
+
+/* Of many attributes at once, known and unknown, some of them twice. */
+static inline void check_row_of(model *m, const lion_view *view, const expected *aevt,
+                                lion_arena *arena)
+{
+    lion_error error = { 0 };
+    lion_key key = model_key(m, LION_AEVT, m->count);
+    uint32_t attributes[ROW_SIZE], count = (uint32_t)random_below(ROW_SIZE + 1);
+    lion_value values[ROW_SIZE];
+    for (uint32_t i = 0; i < count; i++)
+        attributes[i] =
+            random_below(9) == 0 ? 9 : MODEL_ATTRIBUTES[random_below(CASES(MODEL_ATTRIBUTES))].a;
+    assert_int_equal(lion_view_row(values, view, key.datom.e, attributes, count, arena, &error),
+                     LION_OK);
+    key.parts = 2;
+    for (uint32_t i = 0; i < count; i++) {
+        key.datom.a = attributes[i];
+        const lion_datom *expect = first_match(aevt, &key);
+        assert_int_equal(values[i].type, expect != NULL ? expect->v.type : LION_TYPE_NIL);
+        if (expect != NULL) assert_int_equal(lion_value_compare(values[i], expect->v), 0);
+    }
+}
+
 static inline void check_points(model *m, const lion_view *view, const expected *aevt,
                                 const expected *avet, lion_arena *arena)
 {
@@ -196,12 +221,18 @@ static inline void check_view(model *m, const lion_view *view, size_t datoms, un
         all[index].rows = model_view(m, datoms, index, view->upper_t, view->since_t,
                                      view->is_history, &all[index].count);
     }
+    for (uint32_t i = 0; view->root != NULL && i < view->root->attribute_count; i++) {
+        if (random_below(2) == 0) continue; /* the others when they were asked often */
+        lion_points_keep_open(view->root, &view->root->attributes[i].aevt);
+        lion_points_keep_open(view->root, &view->root->attributes[i].avet);
+    }
     lion_arena arena;
     lion_arena_init(&arena, 0);
     for (unsigned i = 0; i < probes; i++) {
         for (lion_index index = LION_EAVT; index <= LION_VAET; index++)
             check_probe(m, view, &all[index], &arena);
         check_points(m, view, &all[LION_AEVT], &all[LION_AVET], &arena);
+        check_row_of(m, view, &all[LION_AEVT], &arena);
         lion_arena_reset(&arena);
     }
     lion_arena_deinit(&arena);

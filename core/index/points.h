@@ -1,0 +1,26 @@
+/* points.h - single facts of a root's trees, over and over: what a root keeps open for them.
+ * From any thread. The trees are those of the root's attributes (lion_root_attribute). */
+#ifndef LION_INDEX_POINTS_H
+#define LION_INDEX_POINTS_H
+
+#include "index/root.h"
+
+#define LION_POINTS_ROW 16 /* attributes that are read at once */
+
+/* As lion_tree_get and lion_tree_find. Values and their bytes are borrowed from the snapshot. */
+lion_status lion_points_get(lion_value *value_out, int64_t *tx_out, const lion_root *root,
+                            const lion_tree *tree, int64_t e, lion_error *error);
+lion_status lion_points_find(int64_t *e_out, int64_t *tx_out, const lion_root *root,
+                             const lion_tree *tree, lion_value v, lion_error *error);
+/* The first values of one entity in up to LION_POINTS_ROW AEVT trees; NIL where there is none, or
+ * where the tree is NULL. */
+lion_status lion_points_row(lion_value *values_out, const lion_root *root,
+                            const lion_tree *const *trees, uint32_t count, int64_t e,
+                            lion_error *error);
+/* Keep the tree open from now on, not first when it was asked often. NULL is allowed. */
+void lion_points_keep_open(const lion_root *root, const lion_tree *tree);
+
+/* All that the root keeps open; for lion_root_drop. */
+void lion_points_free(lion_points *points, uint32_t attribute_count);
+
+#endif
