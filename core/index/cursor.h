@@ -48,6 +48,9 @@ lion_status lion_view_count(uint64_t *count_out, const lion_view *view, lion_ind
 /* An upper estimate of the same that never scans (for planning any view). */
 lion_status lion_view_estimate(uint64_t *count_out, const lion_view *view, lion_index index,
                                const lion_key *key, lion_error *error);
+/* The same of an attribute's values from low (NULL: the first) to end, which is not among them (NULL: the last), in AVET. */
+lion_status lion_view_estimate_range(uint64_t *count_out, const lion_view *view, uint32_t a, const lion_value *low,
+                                     const lion_value *end, lion_error *error);
 /* The first value of (e, a) / the first e of (a, v): LION_OK or LION_ABSENT. Hot paths of transact,
  * pull and lookups. Plain unfiltered views use tree get/find with a novelty check; others a cursor.
  */

@@ -170,6 +170,11 @@ static lion_index choose_key(pattern *self, lion_key *key)
         key->parts = 2;
         return LION_AVET;
     }
+    if (self->spec.range != NULL && !has_e && !has_v) {
+        key->datom.v = self->spec.range->low;
+        key->parts = self->spec.range->has_low ? 2 : 1;
+        return LION_AVET;
+    }
     if (attribute != NULL) {
         self->is_checked[E] = false;
         key->parts = has_e ? 2 : 1;
@@ -195,6 +200,11 @@ static lion_status open_cursor(pattern *self, const lion_key *key, lion_index in
     if (self->cursor != NULL && self->cursor_index == index) return lion_cursor_seek(self->cursor, key, error);
     lion_cursor_options options = { .columns = self->columns };
     if (self->operator.inputs[0]->rows > 1) options.batch_rows = 64;
+    const lion_index_range *range = self->spec.range;
+    if (range != NULL && index == LION_AVET) {
+        options.is_seek = options.is_in_attribute = true;
+        options.end_v = range->has_end ? &range->end : NULL;
+    }
     self->cursor_index = index;
     self->cursor = NULL;
     return lion_cursor_open(&self->cursor, &self->spec.db->view, index, key, &options, &self->operator.run->arena, error);
@@ -510,7 +520,7 @@ lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_
         self->out[i] = added_count;
         added[added_count++] = position->index;
     }
-    if (!is_probe) self->operator.name = "scan";
+    if (!is_probe) self->operator.name = spec->range != NULL ? "range" : "scan";
     lion_output_init(&self->output, &self->operator, input, keep, added, added_count);
     for (uint32_t i = 0; i < 5; i++)
         if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->output.kept;

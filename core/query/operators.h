@@ -49,11 +49,18 @@ typedef struct lion_position {
     lion_value constant;
 } lion_position;
 
+/* Values from low (if it has one) up to, and without, end. */
+typedef struct lion_index_range {
+    bool has_low, has_end;
+    lion_value low, end;
+} lion_index_range;
+
 typedef struct lion_pattern_spec {
     const lion_db *db;
     const lion_attribute *attribute; /* NULL: not a constant */
     lion_position positions[5];      /* e a v tx op */
     uint64_t count;                  /* datoms that match the constants (an upper estimate) */
+    const lion_index_range *range;   /* of the value, which is not bound; NULL: none worth it */
 } lion_pattern_spec;
 
 lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);

@@ -215,6 +215,15 @@ static lion_status database_pattern(lion_scope *scope, const lion_clause *clause
         spec.positions[1].constant = lion_value_scalar(LION_TYPE_ATTRIBUTE, spec.attribute->id);
     }
     spec.count = lion_stats_count(scope, clause);
+    bool is_open = spec.positions[0].kind != LION_POSITION_BOUND && spec.positions[0].kind != LION_POSITION_CONST;
+    if (is_open && spec.positions[2].kind == LION_POSITION_OUT) {
+        lion_index_range *range = lion_arena_new(&run->arena, lion_index_range);
+        double count = 0;
+        if (lion_ranges_of(range, &count, scope, spec.db, spec.attribute, spec.positions[2].index)) {
+            spec.range = range;
+            spec.count = (uint64_t)count;
+        }
+    }
     *operator = lion_pattern_new(run, *operator, &spec, keep);
     return LION_OK;
 }
@@ -462,8 +471,8 @@ static bool wants_distinct(const lion_todo *todo, const lion_operator *operator)
     return drops && follows;
 }
 
-lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
-                      const lion_clause **cut_out, lion_error *error)
+static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
+                            const lion_clause **cut_out, lion_error *error)
 {
     uint8_t *bound = lion_arena_zalloc(&scope->run->arena, scope->capacity + 1);
     uint32_t left = 0;
@@ -497,4 +506,13 @@ lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operat
         }
     }
     return LION_OK;
+}
+
+lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
+                      const lion_clause **cut_out, lion_error *error)
+{
+    lion_range **outer = lion_ranges_read(scope, todo);
+    lion_status status = plan_all(scope, todo, operator, needed, cut_out, error);
+    scope->ranges = outer;
+    return status;
 }

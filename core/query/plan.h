@@ -17,6 +17,7 @@ typedef struct lion_plan_input {
 } lion_plan_input;
 
 typedef struct lion_rules lion_rules;
+typedef struct lion_range lion_range;
 
 typedef struct lion_scope {
     lion_run *run;
@@ -28,6 +29,7 @@ typedef struct lion_scope {
     uint32_t next_var;             /* the next hidden one */
     uint8_t *is_attribute;
     uint8_t *is_pending;           /* bound by an input that is not in the plan yet */
+    lion_range **ranges;           /* per variable: what comparisons say of it, or NULL (ranges.c) */
     uint32_t *leaders;             /* per variable: 1 + the variable whose value determines its own, or 0 */
     const lion_value *const *known;/* per variable: its one value, or NULL (for counting) */
     lion_plan_input *inputs;
@@ -69,6 +71,14 @@ uint32_t lion_clauses_hidden(const lion_clauses *clauses);
 
 /* Variables that a clause mentions: marks[v] = 1. */
 void lion_clause_mark_vars(const lion_clause *clause, uint8_t *marks);
+
+/* ---- ranges.c ---- */
+
+/* Read the comparisons of a conjunction into scope->ranges; what was there before is given back, to be put back. */
+lion_range **lion_ranges_read(lion_scope *scope, const lion_todo *todo);
+/* The variable's range in the attribute's index, and how many datoms lie in it; false: none, or too many. */
+bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
+                    uint32_t var);
 
 /* ---- rules.c ---- */
 

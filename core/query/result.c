@@ -28,6 +28,8 @@ struct lion_result {
     lion_form *rows;
     size_t row_count, row_room, row_at;
     uint32_t stride;
+    size_t wanted;             /* rows that an order and a limit leave; SIZE_MAX: all */
+    bool is_cut;               /* `wanted` rows are there, in order: what is not before the last is not among them */
     uint32_t *order_slots;     /* per order: of the root (no aggregates) or of the elements */
     bool order_is_element;
     /* groups */
@@ -90,8 +92,11 @@ static void open_bounds(lion_result *self)
     const lion_query_options *options = &self->run->options;
     self->limit_left = options->limit >= 0 ? options->limit : self->ir->limit;
     self->offset_left = options->offset > 0 ? options->offset : self->ir->offset;
+    self->wanted = SIZE_MAX;
     bool is_one = self->ir->find_kind == LION_FIND_SCALAR || self->ir->find_kind == LION_FIND_TUPLE;
     if (is_one && (self->limit_left < 0 || self->limit_left > 1)) self->limit_left = 1;
+    if (self->limit_left > 0 && self->ir->order_count > 0 && !self->has_aggregates)
+        self->wanted = (size_t)self->limit_left + (size_t)self->offset_left;
 }
 
 lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, const uint8_t *is_attribute,
@@ -153,12 +158,46 @@ static lion_form *add_row(lion_result *self)
     return self->rows + self->row_count++ * self->stride;
 }
 
+static int compare_rows(const void *a, const void *b, void *context)
+{
+    const lion_result *self = context;
+    const lion_form *left = a, *right = b;
+    for (uint32_t i = 0; i < self->ir->order_count; i++) {
+        const lion_form *x = &left[self->width + i], *y = &right[self->width + i];
+        int order = x->kind == LION_FORM_VALUE && y->kind == LION_FORM_VALUE ? lion_value_compare(x->value, y->value) : (int)x->kind - (int)y->kind;
+        if (order != 0) return self->ir->order[i].is_descending ? -order : order;
+    }
+    return 0;
+}
+
+static void sort_rows(lion_result *self)
+{
+    qsort_r(self->rows, self->row_count, sizeof(lion_form) * self->stride, compare_rows, self);
+}
+
+#define CUT_ROWS_MIN 256
+
+/* Of an order with a limit only the first rows are wanted: of every twice as many the latter half goes. */
+static void cut_rows(lion_result *self)
+{
+    size_t room = self->wanted < CUT_ROWS_MIN ? CUT_ROWS_MIN : self->wanted;
+    if (self->wanted > SIZE_MAX / 4 || self->row_count < 2 * room) return;
+    sort_rows(self);
+    self->row_count = self->wanted;
+    self->is_cut = true;
+}
+
 static lion_status gather_plain(lion_result *self, const lion_batch *batch, uint32_t row, lion_error *error)
 {
     lion_form *out = add_row(self);
     if (out == NULL) return lion_fail_memory(error);
-    for (uint32_t i = 0; i < self->width; i++) out[i] = lion_form_value(shown(self, i, lion_batch_get(batch, self->elements[i].slot, row)));
     for (uint32_t i = 0; i < self->ir->order_count; i++) out[self->width + i] = lion_form_value(lion_batch_get(batch, self->order_slots[i], row));
+    if (self->is_cut && compare_rows(out, self->rows + (self->wanted - 1) * self->stride, self) >= 0) {
+        self->row_count--;
+        return LION_OK;
+    }
+    for (uint32_t i = 0; i < self->width; i++) out[i] = lion_form_value(shown(self, i, lion_batch_get(batch, self->elements[i].slot, row)));
+    cut_rows(self);
     return LION_OK;
 }
 
@@ -249,19 +288,7 @@ static lion_status finish_groups(lion_result *self, lion_error *error)
     return LION_OK;
 }
 
-/* ---- order ---- */
-
-static int compare_rows(const void *a, const void *b, void *context)
-{
-    const lion_result *self = context;
-    const lion_form *left = a, *right = b;
-    for (uint32_t i = 0; i < self->ir->order_count; i++) {
-        const lion_form *x = &left[self->width + i], *y = &right[self->width + i];
-        int order = x->kind == LION_FORM_VALUE && y->kind == LION_FORM_VALUE ? lion_value_compare(x->value, y->value) : (int)x->kind - (int)y->kind;
-        if (order != 0) return self->ir->order[i].is_descending ? -order : order;
-    }
-    return 0;
-}
+/* ---- all of it ---- */
 
 static lion_status complete(lion_result *self, lion_error *error)
 {
@@ -269,8 +296,7 @@ static lion_status complete(lion_result *self, lion_error *error)
     lion_status status = gather(self, error);
     if (status == LION_OK && self->has_aggregates) status = finish_groups(self, error);
     if (status != LION_OK) return status;
-    if (self->ir->order_count > 0 && self->row_count > 1)
-        qsort_r(self->rows, self->row_count, sizeof(lion_form) * self->stride, compare_rows, self);
+    if (self->ir->order_count > 0 && self->row_count > 1) sort_rows(self);
     self->is_complete = true;
     return LION_OK;
 }

@@ -87,6 +87,10 @@ static double attribute_fanout(lion_scope *scope, const lion_db *db, const lion_
         return fmin(1, (double)count_value(scope, db, attribute, clause->terms[2].constant) / fmax(total, 1)) * 0.9 + 0.001;
     if (e != FREE) return attribute->is_many ? run_length(scope, db, attribute, LION_AEVT) : 1;
     if (v == CONSTANT) return (double)count_value(scope, db, attribute, clause->terms[2].constant);
+    bool is_var = v == FREE && clause->term_count > 2 && clause->terms[2].kind == LION_TERM_VAR;
+    lion_index_range range;
+    double count = 0;
+    if (is_var && lion_ranges_of(&range, &count, scope, db, attribute, clause->terms[2].index)) return count;
     return v == BOUND ? value_fanout(scope, db, attribute, clause) : total;
 }
 

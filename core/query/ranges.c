@@ -1,0 +1,129 @@
+/* ranges.c - comparisons of a variable with a value that is known become a range of AVET.
+ *
+ * A range only narrows what is read; the comparisons stay in the plan and decide. So a bound may be a little wide, as
+ * one of a double is on longs. Only comparisons of the same conjunction count: a branch's hold in the branch alone. */
+#include <math.h>
+
+#include "query/plan.h"
+
+struct lion_range {
+    bool has_low, has_high;
+    lion_value low, high; /* both within the range */
+};
+
+static const lion_value *known_value(lion_scope *scope, const lion_term *term)
+{
+    if (term->kind == LION_TERM_VAR) return scope->known == NULL ? NULL : scope->known[term->index];
+    if (term->kind != LION_TERM_CONST || term->constant->kind != LION_FORM_VALUE) return NULL;
+    return &term->constant->value;
+}
+
+static void narrow(lion_range *range, bool is_low, const lion_value *value)
+{
+    bool *has = is_low ? &range->has_low : &range->has_high;
+    lion_value *bound = is_low ? &range->low : &range->high;
+    if (*has && lion_value_compare(*value, *bound) * (is_low ? 1 : -1) <= 0) return;
+    *has = true;
+    *bound = *value;
+}
+
+/* [(< ?v 10)], [(<= 10 ?v)] … */
+static void read_comparison(lion_scope *scope, const lion_clause *clause)
+{
+    if (clause->kind != LION_CLAUSE_PREDICATE || clause->term_count != 2) return;
+    bool is_less = lion_slice_equal(clause->name, lion_slice_text("<")) || lion_slice_equal(clause->name, lion_slice_text("<="));
+    bool is_more = lion_slice_equal(clause->name, lion_slice_text(">")) || lion_slice_equal(clause->name, lion_slice_text(">="));
+    if (!is_less && !is_more) return;
+    for (uint32_t i = 0; i < 2; i++) {
+        const lion_term *var = &clause->terms[i];
+        const lion_value *value = known_value(scope, &clause->terms[1 - i]);
+        if (var->kind != LION_TERM_VAR || value == NULL) continue;
+        lion_range **range = &scope->ranges[var->index];
+        if (*range == NULL) {
+            *range = lion_arena_new(&scope->run->arena, lion_range);
+            **range = (lion_range){ 0 };
+        }
+        narrow(*range, is_more == (i == 0), value);
+    }
+}
+
+lion_range **lion_ranges_read(lion_scope *scope, const lion_todo *todo)
+{
+    lion_range **outer = scope->ranges;
+    scope->ranges = lion_arena_zalloc(&scope->run->arena, sizeof(lion_range *) * (scope->capacity + 1));
+    for (uint32_t i = 0; i < todo->count; i++)
+        if (!todo->is_done[i]) read_comparison(scope, todo->items[i]);
+    return outer;
+}
+
+/* ---- bounds in the attribute's type ---- */
+
+#define LONG_MAX_AS_DOUBLE 9.2e18
+
+/* false: values of this type are not ordered with the attribute's in a way that the index has. */
+static bool to_type(lion_value *out, lion_type type, lion_value value, bool is_low)
+{
+    if (value.type == type) {
+        *out = value;
+        return type != LION_TYPE_DOUBLE || !isnan(value.number);
+    }
+    if (type == LION_TYPE_DOUBLE && value.type == LION_TYPE_LONG) {
+        *out = lion_value_double((double)value.bits);
+        return value.bits > -(INT64_C(1) << 53) && value.bits < INT64_C(1) << 53;
+    }
+    if (type != LION_TYPE_LONG && type != LION_TYPE_INSTANT) return false;
+    if (value.type == LION_TYPE_LONG || value.type == LION_TYPE_INSTANT) {
+        *out = lion_value_scalar(type, value.bits);
+        return true;
+    }
+    if (value.type != LION_TYPE_DOUBLE || !(fabs(value.number) < LONG_MAX_AS_DOUBLE)) return false;
+    *out = lion_value_scalar(type, (int64_t)(is_low ? floor(value.number) : ceil(value.number)));
+    return true;
+}
+
+/* The first value that is larger than all of the range; false: there is none. */
+static bool after(lion_value *value, lion_arena *arena)
+{
+    if (value->type == LION_TYPE_DOUBLE) {
+        value->number = nextafter(value->number, INFINITY);
+        return !isinf(value->number);
+    }
+    if (value->type == LION_TYPE_LONG || value->type == LION_TYPE_INSTANT) return value->bits++ != INT64_MAX;
+    uint8_t *longer = lion_arena_zalloc(arena, (size_t)value->size + 1);
+    if (longer == NULL) return false;
+    memcpy(longer, value->data, value->size);
+    *value = lion_value_bytes((lion_type)value->type, lion_slice_of(longer, (size_t)value->size + 1));
+    return true;
+}
+
+/* As a part of all: an index range that holds much is no better than a scan, whose entities ascend. */
+#define PART_MAX 0.25
+
+/* Is it worth it? */
+static bool is_small(double *count_out, const lion_view *view, uint32_t a, const lion_index_range *range)
+{
+    uint64_t count = 0, total = 0;
+    lion_key key = { .datom = { .a = a }, .parts = 1 };
+    const lion_value *low = range->has_low ? &range->low : NULL, *end = range->has_end ? &range->end : NULL;
+    if (lion_view_estimate(&total, view, LION_AEVT, &key, NULL) != LION_OK) return false;
+    if (lion_view_estimate_range(&count, view, a, low, end, NULL) != LION_OK) return false;
+    *count_out = (double)count;
+    return (double)count < (double)total * PART_MAX;
+}
+
+bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
+                    uint32_t var)
+{
+    const lion_range *range = scope->ranges == NULL ? NULL : scope->ranges[var];
+    if (range == NULL || attribute == NULL || !attribute->is_in_avet) return false;
+    lion_type type = (lion_type)attribute->type;
+    bool is_ordered = type == LION_TYPE_LONG || type == LION_TYPE_DOUBLE || type == LION_TYPE_INSTANT || type == LION_TYPE_STRING ||
+                      type == LION_TYPE_KEYWORD;
+    *range_out = (lion_index_range){ 0 };
+    if (!is_ordered) return false;
+    if (range->has_low) range_out->has_low = to_type(&range_out->low, type, range->low, true);
+    if (range->has_high && to_type(&range_out->end, type, range->high, false))
+        range_out->has_end = after(&range_out->end, &scope->run->arena);
+    if (!range_out->has_low && !range_out->has_end) return false;
+    return is_small(count_out, &db->view, attribute->id, range_out);
+}
