@@ -205,7 +205,9 @@ lion_status lion_connection_restore(const char *backup, const char *path, lion_e
     status = copy_bytes(from, to, error);
     close(from);
     close(to);
-    if (status == LION_OK) status = check_database(path, error);
+    lion_error why = { 0 };
+    if (status == LION_OK && check_database(path, &why) < 0)
+        status = lion_fail(error, (lion_category)why.category, why.code, "the backup %s cannot be restored: %s", backup, why.message);
     remove_companions(path);
     if (status < 0) unlink(path);
     return status;

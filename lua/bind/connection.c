@@ -243,6 +243,7 @@ static int conn_stats(lua_State *L)
 
 typedef struct bound_range {
     lion_tx_range *range; /* NULL: at its end, or closed */
+    bool is_ended;
     lion_db *db;          /* kept: its schema names attributes */
     lion_bind_push push;  /* how values are handed out */
     lion_bind_link link;
@@ -295,13 +296,16 @@ static int tx_range(lua_State *L)
 static int tx_range_next(lua_State *L)
 {
     bound_range *self = luaL_checkudata(L, 1, RANGE_TYPE);
-    if (self->range == NULL) return 0;
+    if (self->is_ended) return 0;
+    if (self->range == NULL)
+        return lion_bind_fail(L, LION_INCORRECT, "lion/closed", "the connection of this log is closed");
     lion_transaction transaction;
     lion_error error;
     lion_status status = lion_tx_range_next(self->range, &transaction, &error);
     if (status < 0) return lion_bind_raise(L, &error);
     if (status == LION_END) {
         release_range(self);
+        self->is_ended = true;
         return 0;
     }
     lua_pushnumber(L, (lua_Number)transaction.t);

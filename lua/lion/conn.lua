@@ -64,7 +64,7 @@ local function read_options(options)
 end
 
 local function check_uri(uri)
-  if type(uri) ~= "string" or uri == "" then
+  if type(uri) ~= "string" or uri == "" or uri:find("\0", 1, true) then
     anomaly.incorrect(
       "lion/syntax",
       "a database's URI is a path, \"mem:\" or \"mem:name\", not %s",
@@ -131,12 +131,17 @@ local function report_of(self, newest, before, t, instant, datoms, next_counter)
   }
 end
 
-local function tell(self, report)
+-- All listeners hear; the first failure, or the one so far, is returned.
+local function tell(self, report, failure)
   local snapshot = {}
   for i, listener in ipairs(self.listeners) do snapshot[i] = listener end
   for _, listener in ipairs(snapshot) do
-    if not listener.is_gone then listener.fn(report) end
+    local ok, problem = true, nil
+    if not listener.is_gone then ok, problem = pcall(listener.fn, report) end
+    if not ok and type(problem) == "table" and problem.code == "lion/cancelled" then error(problem, 0) end
+    failure = failure or not ok and { t = report.t, error = problem } or nil
   end
+  return failure
 end
 
 -- Hand what is new to the listeners, in order of t. `own`: the report of this connection's own
@@ -144,6 +149,7 @@ end
 local function poll(self, own)
   if #self.listeners == 0 or self.is_polling then return end
   self.is_polling = true
+  local failure
   local ok, problem = pcall(function()
     while true do
       local newest = db.wrap(core.conn_db(self.handle), self)
@@ -155,7 +161,7 @@ local function poll(self, own)
         local report = own and own.t == t and own
           or report_of(self, newest, self.heard.db, t, instant, datoms, next_counter)
         self.heard = place_of(report.db_after)
-        tell(self, report)
+        failure = tell(self, report, failure)
         if not core.conn_is_open(self.handle) then return end
       end
       if self.heard.t < newest.basis_t then self.heard = place_of(newest) end
@@ -163,9 +169,14 @@ local function poll(self, own)
   end)
   self.is_polling = false
   if not ok then error(problem, 0) end
+  if not failure then return end
+  local message = "a listener failed on the transaction %d, which is written: %s"
+  error(anomaly.new("fault", "lion/function-failed",
+    message:format(failure.t, tostring(failure.error)), failure), 0)
 end
 
---- Hear of every transaction, in order of t, once it is durable. Returns the function that ends it.
+--- Hear of every transaction, in order of t, once it is durable. Returns the function that ends it. What a
+-- listener raises is raised by the call that it hears in, when all have heard: the transaction stays.
 -- @tparam function fn of a report
 function Conn:listen(fn)
   if type(fn) ~= "function" then
@@ -289,15 +300,24 @@ end
 -- ---- upkeep -----------------------------------------------------------------------------------
 
 --- Bring everything into the trees; returns the t up to which they are complete.
-function Conn:request_index() return core.conn_index(self.handle) end
+function Conn:request_index()
+  local t = core.conn_index(self.handle)
+  poll(self)
+  return t
+end
+
 --- Sizes and counts of the open database.
-function Conn:stats() return core.conn_stats(self.handle) end
+function Conn:stats()
+  poll(self)
+  return core.conn_stats(self.handle)
+end
 
 --- A live copy, as one clean file.
 function Conn:backup(path)
-  if type(path) ~= "string" then
+  if type(path) ~= "string" or path == "" or path:find("\0", 1, true) then
     anomaly.incorrect("lion/syntax", "backup takes the path of the copy")
   end
+  poll(self)
   core.conn_backup(self.handle, path)
 end
 

@@ -116,7 +116,7 @@ function lion.t_to_tx(t)
 end
 
 local function check_path(path, what)
-  if type(path) ~= "string" or path == "" then
+  if type(path) ~= "string" or path == "" or path:find("\0", 1, true) then
     anomaly.incorrect("lion/syntax", "%s is a path, not %s", what, tostring(path))
   end
   if path:find("^mem:") then
@@ -154,8 +154,13 @@ function lion.partition(connection, name)
     anomaly.incorrect("lion/syntax", "lion.partition takes a connection and a name")
   end
   local ident = ":" .. name:gsub("^:", "")
-  local known = connection:db():entid(ident)
-  if known then return known end
+  local db_value = connection:db()
+  local known = db_value:entid(ident)
+  if known then
+    local is_installed = db_value:count("eavt", ":db.part/db", "db.install/partition", known) > 0
+    if is_installed then return known end
+    anomaly.incorrect("lion/syntax", "%s is an entity already, and no partition", ident)
+  end
   local report = connection:transact {
     { ["db/id"] = "partition", ["db/ident"] = ident, ["db.install/_partition"] = ":db.part/db" },
   }

@@ -26,12 +26,21 @@ end
 
 describe("A connection", function()
   it("refuses what is no database", function()
-    for _, uri in ipairs { 42, "", "nothing://here", {} } do
+    for _, uri in ipairs { 42, "", "nothing://here", {}, "/tmp/a\0.lion", "mem:\0" } do
       assert.equal("incorrect", raised(lion.connect, uri).category)
     end
     assert.equal("lion/unsupported", raised(lion.connect, "http://127.0.0.1:1/x").code)
     assert.equal("incorrect", raised(lion.connect, "mem:", { durabilty = "none" }).category)
     assert.equal("incorrect", raised(lion.connect, "mem:", { durability = "some" }).category)
+  end)
+
+  it("is not made where create is false", function()
+    for _, uri in ipairs { "mem:", "mem:nobody", "/tmp/lion-nobody.lion" } do
+      assert.equal("lion/not-found", raised(lion.connect, uri, { create = false }).code)
+    end
+    local conn = lion.connect "mem:somebody"
+    lion.connect("mem:somebody", { create = false }):close()
+    conn:close()
   end)
 
   it("is shared by name and private without one", function()
@@ -48,14 +57,17 @@ describe("A connection", function()
   it("answers closed once it is closed, and so do its values", function()
     local conn = people()
     local db = conn:db()
-    local datoms = db:datoms "eavt"
+    local datoms, range, log = db:datoms "eavt", conn:tx_range(), conn:log()
     assert.is_table(datoms())
+    assert.is_table(range())
     conn:close()
     assert.has_no.errors(function() conn:close() end)
     assert.equal("lion/closed", raised(conn.db, conn).code)
     assert.equal("lion/closed", raised(conn.transact, conn, {}).code)
     assert.equal("lion/closed", raised(db.q, db, "[:find ?e :where [?e :db/ident]]").code)
     assert.equal("lion/closed", raised(db.as_of, db, 1).code)
+    assert.equal("lion/closed", raised(range).code)
+    assert.equal("lion/closed", raised(lion.q, "[:find ?log :in ?log]", log).code)
     assert.equal("lion/closed", raised(function() for _ = 1, 1e6 do if not datoms() then return end end end).code)
   end)
 
@@ -368,6 +380,55 @@ describe("Listeners", function()
     b:close()
   end)
 
+  for name, call in pairs {
+    db = function(conn) conn:db() end,
+    sync = function(conn) conn:sync() end,
+    log = function(conn) conn:log() end,
+    tx_range = function(conn) conn:tx_range() end,
+    stats = function(conn) conn:stats() end,
+    request_index = function(conn) conn:request_index() end,
+    transact = function(conn) conn:transact {} end,
+  } do
+    it("hear of others' at the next call of " .. name, function()
+      local a, b = lion.connect "mem:heard", lion.connect "mem:heard"
+      local first
+      a:listen(function(report) first = first or report.t end)
+      local t = b:transact({}).t
+      assert.is_nil(first)
+      call(a)
+      assert.equal(t, first)
+      a:close()
+      b:close()
+    end)
+  end
+
+  it("hear of what is not waited for, once it is durable", function()
+    local conn = people()
+    local heard = {}
+    conn:listen(function(report) heard[#heard + 1] = report.t end)
+    local t = conn:transact({}, { wait = false }).t
+    conn:sync(t)
+    assert.same({ t }, heard)
+    conn:close()
+  end)
+
+  it("all hear, though one fails; what failed is told, and that the transaction is written", function()
+    local conn = people()
+    local heard = {}
+    conn:listen(function(report) error("no use for " .. report.t, 0) end)
+    conn:listen(function(report) heard[#heard + 1] = report.t end)
+    local e = raised(conn.transact, conn, { { ["person/name"] = "Ann" } })
+    local t = conn:db().basis_t
+    assert.same({ "fault", "lion/function-failed", t }, { e.category, e.code, e.data.t })
+    assert.equal("no use for " .. t, e.data.error)
+    assert.is_truthy(e.message:find("is written", 1, true))
+    assert.same({ t }, heard)
+    assert.equal(1, conn:db():count("aevt", "person/name"))
+    local next_t = raised(conn.transact, conn, {}).data.t
+    assert.same({ t, next_t }, heard)
+    conn:close()
+  end)
+
   it("may transact themselves", function()
     local conn = people()
     local heard = 0
@@ -421,6 +482,15 @@ describe("Files", function()
     assert.is_number(copy:db():q '[:find ?e . :where [?e :db/doc "kept"]]')
     copy:close()
     assert.equal("not-found", raised(lion.list, dir .. "/none").category)
+    os.execute("echo nothing >" .. dir .. "/text")
+    local e = raised(lion.restore, dir .. "/text", dir .. "/c.lion")
+    assert.equal("lion/corrupt", e.code)
+    assert.is_truthy(e.message:find(dir .. "/text", 1, true))
+    assert.same({ dir .. "/b.lion" }, lion.list(dir))
+    for _, bad in ipairs { "", dir .. "/b.lion\0" } do
+      assert.equal("incorrect", raised(lion.delete, bad).category)
+      assert.equal("incorrect", raised(lion.restore, bad, dir .. "/c.lion").category)
+    end
     os.execute("rm -rf " .. dir)
   end)
 end)
@@ -432,6 +502,8 @@ describe("Partitions", function()
     assert.equal(id, lion.partition(conn, ":orders"))
     local report = conn:transact { { ["db/id"] = "o", ["person/name"] = "O" }, { "db/force-partition", { o = ":orders" } } }
     assert.is_number(report.tempids.o)
+    assert.equal(4, lion.partition(conn, "db.part/user"))
+    assert.equal("incorrect", raised(lion.partition, conn, "person/name").category)
     conn:close()
   end)
 end)
