@@ -339,8 +339,8 @@ static int run(lua_State *state, attempt *self, bool takes_anchor)
                                     .text_end = text + text_size,
                                     .pattern_end = pattern + pattern_size,
                                     .limit = (int64_t)luaL_checknumber(state, 4) } };
-    bool is_anchored = takes_anchor ? pattern_size > 0 && *pattern == '^' : lua_toboolean(state, 5);
-    search(self, pattern + (takes_anchor && is_anchored ? 1 : 0), text + start, is_anchored);
+    bool is_anchored = takes_anchor && pattern_size > 0 && *pattern == '^';
+    search(self, pattern + (is_anchored ? 1 : 0), text + start, is_anchored);
     const char *failure = self->matcher.failure;
     if (failure == EXHAUSTED) {
         lua_pushnil(state);
@@ -398,6 +398,148 @@ static int step(lua_State *state)
     return 3 + push_captures(state, &self, true);
 }
 
+/* ---- replacing ---- */
+
+typedef struct replacing {
+    attempt attempt;
+    luaL_Buffer result;
+    size_t size, size_max;
+    int kind; /* of the replacement, at index 3 */
+} replacing;
+
+static void add(replacing *self, const void *data, size_t size)
+{
+    self->size += size;
+    if (self->size <= self->size_max) luaL_addlstring(&self->result, data, size);
+}
+
+static void add_value(replacing *self, lua_State *state)
+{
+    size_t size;
+    lua_tolstring(state, -1, &size);
+    self->size += size;
+    if (self->size <= self->size_max)
+        luaL_addvalue(&self->result);
+    else
+        lua_pop(state, 1);
+}
+
+/* The replacement is a text in which % and a digit stand for a capture, %0 for the whole. */
+static void add_template(replacing *self, lua_State *state)
+{
+    attempt *match = &self->attempt;
+    size_t size;
+    const char *template = lua_tolstring(state, 3, &size);
+    for (size_t i = 0; i < size; i++) {
+        const char *escape = memchr(template + i, '%', size - i);
+        size_t literal = escape == NULL ? size - i : (size_t)(escape - template) - i;
+        add(self, template + i, literal);
+        i += literal + 1;
+        if (escape == NULL) return;
+        int index =
+            template[i] -
+            '1'; /* a text of Lua ends with a zero byte, which is what a last % stands for */
+        if (!is_digit((byte) template[i])) {
+            add(self, template + i, 1);
+        } else if (index < 0 || (index == 0 && match->matcher.capture_count == 0)) {
+            add(self, match->first, (size_t)(match->end - match->first));
+        } else if (index >= match->matcher.capture_count) {
+            fail(&match->matcher, "invalid capture index");
+        } else {
+            push_capture(state, &match->matcher, &match->matcher.captures[index]);
+            add_value(self, state);
+        }
+    }
+}
+
+/* What a table has for the first capture, or a function answers to all. */
+static void add_answer(replacing *self, lua_State *state)
+{
+    attempt *match = &self->attempt;
+    lua_pushvalue(state, 3);
+    int count = push_captures(state, match, true);
+    if (self->kind == LUA_TFUNCTION) {
+        lua_call(state, count, 1);
+    } else {
+        lua_pop(state, count - 1);
+        lua_gettable(state, -2);
+        lua_remove(state, -2);
+    }
+    if (!lua_toboolean(state, -1)) {
+        lua_pop(state, 1);
+        add(self, match->first, (size_t)(match->end - match->first));
+    } else if (lua_isstring(state, -1)) {
+        add_value(self, state);
+    } else {
+        const char *kind = luaL_typename(state, -1);
+        lua_pop(state, 1);
+        fail(&match->matcher, lua_pushfstring(state, "invalid replacement value (a %s)", kind));
+    }
+}
+
+/* Replace at most `most` matches from the start on; how many there were. */
+static lua_Number replace_all(replacing *self, lua_State *state, const byte *pattern,
+                              lua_Number most, bool is_anchored)
+{
+    matcher *m = &self->attempt.matcher;
+    lua_Number count = 0;
+    const byte *at = m->text;
+    while (count < most && at <= m->text_end && self->size <= self->size_max) {
+        search(&self->attempt, pattern, at, is_anchored);
+        if (self->attempt.end == NULL || m->failure != NULL) break;
+        const byte *first = self->attempt.first, *end = self->attempt.end;
+        count++;
+        add(self, at, (size_t)(first - at));
+        if (self->kind == LUA_TSTRING)
+            add_template(self, state);
+        else
+            add_answer(self, state);
+        if (m->failure != NULL) break;
+        at = end;
+        if (first == end) { /* an empty match takes the character behind it along */
+            if (at < m->text_end) add(self, at, 1);
+            at++;
+        }
+        if (is_anchored) break;
+    }
+    if (at < m->text_end) add(self, at, (size_t)(m->text_end - at));
+    return count;
+}
+
+static int replace(lua_State *state)
+{
+    size_t text_size, pattern_size;
+    const byte *text = (const byte *)luaL_checklstring(state, 1, &text_size);
+    const byte *pattern = (const byte *)luaL_checklstring(state, 2, &pattern_size);
+    lua_Number most = luaL_checknumber(state, 4);
+    replacing self = { .size_max = (size_t)luaL_checknumber(state, 6) };
+    self.kind = lua_type(state, 3) == LUA_TNUMBER ? LUA_TSTRING : lua_type(state, 3);
+    matcher *m = &self.attempt.matcher;
+    *m = (matcher){ .text = text,
+                    .text_end = text + text_size,
+                    .pattern_end = pattern + pattern_size,
+                    .limit = (int64_t)luaL_checknumber(state, 5) };
+    bool is_anchored = pattern_size > 0 && *pattern == '^';
+    luaL_buffinit(state, &self.result);
+    lua_Number count =
+        replace_all(&self, state, pattern + (is_anchored ? 1 : 0), most, is_anchored);
+    if (m->failure == EXHAUSTED || self.size > self.size_max) {
+        lua_pushnil(state);
+        lua_pushboolean(state, m->failure != EXHAUSTED);
+        return 2;
+    }
+    if (m->failure != NULL) {
+        lua_pushboolean(state, false);
+        lua_pushstring(state, m->failure);
+        return 2;
+    }
+    luaL_pushresult(&self.result);
+    lua_pushnumber(state, (lua_Number)m->units + (lua_Number)self.size / 16);
+    lua_insert(state, -2);
+    lua_pushnumber(state, count);
+    return 3;
+}
+
 static int plain(lua_State *state)
 {
     size_t text_size, piece_size;
@@ -415,9 +557,9 @@ static int plain(lua_State *state)
 
 int luaopen_ions_pattern(lua_State *state)
 {
-    static const luaL_Reg functions[] = {
-        { "find", find }, { "match", match }, { "step", step }, { "plain", plain }, { NULL, NULL }
-    };
+    static const luaL_Reg functions[] = { { "find", find },   { "match", match },
+                                          { "step", step },   { "replace", replace },
+                                          { "plain", plain }, { NULL, NULL } };
     lua_newtable(state);
     luaL_register(state, NULL, functions);
     return 1;

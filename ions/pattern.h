@@ -4,13 +4,14 @@
 
 #include <lua.h>
 
-/* { find =, match =, step =, plain = }:
- *   find(text, pattern, start, limit)        → units, first, last, captures…
- *   match(text, pattern, start, limit)       → units, captures… (the whole if the pattern has none)
- *   step(text, pattern, start, limit, anchored) → units, first, last, captures… (the whole if it has none)
- *   plain(text, piece, start)                → first or nil; linear in the text
- * start counts from 1. Without a match they give the units and nil; past the limit, nil alone; for a
- * malformed pattern, false and the message. A unit is a character tried. `step` takes ^ for itself. */
+/* The functions, each with a limit of the characters that it may try:
+ *   find(text, pattern, start, limit)   → units, first, last, captures…
+ *   match(text, pattern, start, limit)  → units, captures… (the whole if the pattern has none)
+ *   step(text, pattern, start, limit)   → units, first, last, captures… (the whole); ^ is a character
+ *   replace(text, pattern, replacement, most, limit, size_max) → units, result, count
+ *   plain(text, piece, start)           → first or nil; linear in the text, without a limit
+ * start counts from 1; a unit is a character tried. Without a match they give the units and nil; past
+ * the limit, nil; past size_max, nil and true; for what is malformed, false and the message. */
 int luaopen_ions_pattern(lua_State *state);
 
 #endif

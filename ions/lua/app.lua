@@ -3,6 +3,10 @@
 -- points, its dispatch of requests. The state is thrown away with the revision.
 -- @module ions.app
 local anomaly = require "lion.anomaly"
+local check = require "ions.fuel.check"
+local core = require "lion.core"
+local environment = require "ions.fuel.environment"
+local fuel = require "ions.fuel"
 local gate = require "ions.gate"
 local json = require "lion.json"
 local lion = require "lion"
@@ -11,41 +15,14 @@ local route = require "ions.route"
 
 local app = {}
 
--- What user code sees of Lua: no ffi, debug, io, loading of bytecode, or way out of its
--- environment.
-local SAFE = {
-  "assert",
-  "error",
-  "getmetatable",
-  "ipairs",
-  "next",
-  "pairs",
-  "pcall",
-  "print",
-  "rawequal",
-  "rawget",
-  "rawset",
-  "select",
-  "setmetatable",
-  "tonumber",
-  "tostring",
-  "type",
-  "unpack",
-  "xpcall",
-  "math",
-  "string",
-  "table",
-  "coroutine",
-  "bit",
-  "_VERSION",
-}
+-- What a call took, as browsers show it.
+local TIMING = 'call;dur=%.2f;desc="%d steps"'
 
 -- What an application may require besides its own modules.
 local LIBRARY = { ["ion"] = true, ["ion.json"] = true, ["lion"] = true, ["lpeg"] = true }
 
--- Seconds of the deadline for one call of user code; looked at every so many instructions.
+-- Seconds of the deadline for one call of user code.
 local CALL_SECONDS_MAX = 5
-local HOOK_INSTRUCTIONS = 200000
 
 local App = {}
 App.__index = App
@@ -54,36 +31,28 @@ local function fail(code, message, data) error(anomaly.new("incorrect", code, me
 
 -- ---- modules -----------------------------------------------------------------------------------
 
-local function copy(source)
-  local result = {}
-  for key, value in pairs(source) do
-    result[key] = value
-  end
-  return result
+local function make_environment(self)
+  return environment.new {
+    math = { random = gate.random },
+    os = {
+      time = function() return math.floor(gate.now() / 1000) end,
+      date = os.date,
+      clock = os.clock,
+      difftime = os.difftime,
+    },
+    require = function(name) return self:require(name) end,
+  }
 end
 
-local function make_environment(self)
-  local env = {}
-  for _, name in ipairs(SAFE) do
-    local value = _G[name]
-    env[name] = type(value) == "table" and copy(value) or value
-  end
-  env.string.dump = nil
-  env.math.random = gate.random
-  env.os = {
-    time = function() return math.floor(gate.now() / 1000) end,
-    date = os.date,
-    clock = os.clock,
-    difftime = os.difftime,
-  }
-  env._G = env
-  env.require = function(name) return self:require(name) end
-  env.load = function(text, name, _, environment)
-    if type(text) ~= "string" then return nil, "load takes text" end
-    return load(text, name, "t", environment or env)
-  end
-  return env
+local function deadline() return core.monotonic_ms() + CALL_SECONDS_MAX * 1000 end
+
+-- A module that a call requires is paid by the call.
+local function run_module(chunk, name)
+  if fuel.current() then return xpcall(chunk, debug.traceback, name) end
+  return fuel.budget({ deadline_ms = deadline(), handler = debug.traceback }):call(chunk, name)
 end
+
+function App:path_of(name) return self.dir .. "/" .. name:gsub("%.", "/") .. ".lua" end
 
 --- Require a module of the application, or one of the library.
 function App:require(name)
@@ -91,7 +60,7 @@ function App:require(name)
   local loaded = self.modules[name]
   if loaded ~= nil then return loaded end
   if self.loading[name] then fail("lion/module", "module " .. name .. " requires itself") end
-  local path = self.dir .. "/" .. name:gsub("%.", "/") .. ".lua"
+  local path = self:path_of(name)
   self.files[#self.files + 1] = path
   local file = io.open(path, "rb")
   if not file then
@@ -102,11 +71,11 @@ function App:require(name)
   end
   local text = file:read("*a")
   file:close()
-  local chunk, message = load(text, "@" .. path, "t", self.environment)
+  local chunk, message = fuel.load(text, "@" .. path, self.environment)
   if not chunk then fail("lion/module", message) end
-  if jit then jit.off(chunk, true) end -- the deadline's hook reaches interpreted code alone
+  self.sources[name] = { text, "@" .. path }
   self.loading[name] = true
-  local ok, value = xpcall(chunk, debug.traceback, name)
+  local ok, value = run_module(chunk, name)
   self.loading[name] = nil
   if not ok then -- what a module below it said stands as it is
     if type(value) == "table" and value.code then error(value, 0) end
@@ -133,22 +102,6 @@ end
 
 -- ---- calling -----------------------------------------------------------------------------------
 
-local deadline
-
-local function check_deadline()
-  if deadline and lion.now_ms() > deadline then
-    deadline = lion.now_ms() + 100 -- a pcall loop is stopped again at once
-    error(
-      anomaly.new(
-        "interrupted",
-        "lion/timeout",
-        ("the call ran for more than %d s"):format(CALL_SECONDS_MAX)
-      ),
-      0
-    )
-  end
-end
-
 -- A text without a position, error(text, 0), was written to be read alone: is_plain.
 local function traced(e)
   if type(e) == "table" then return e end
@@ -156,12 +109,10 @@ local function traced(e)
   return { message = tostring(e), trace = debug.traceback(tostring(e), 2), is_plain = is_plain }
 end
 
+-- The budget, for its cost; then as pcall.
 local function call(fn, ...)
-  local outer = deadline
-  deadline = lion.now_ms() + CALL_SECONDS_MAX * 1000
-  local ok, value = xpcall(fn, traced, ...)
-  deadline = outer
-  return ok, value
+  local budget = fuel.budget { deadline_ms = deadline(), handler = traced }
+  return budget, budget:call(fn, ...)
 end
 
 -- ---- loading -----------------------------------------------------------------------------------
@@ -190,13 +141,38 @@ end
 local function run_checks(self)
   for _, name in ipairs(self.manifest.checks or {}) do
     local fn = self:resolve(name)
-    local ok, result = call(fn, self.connect():db())
+    local _, ok, result = call(fn, self.connect():db())
     if not ok then
       local text = result.is_plain and result.message or result.trace or tostring(result)
       fail("lion/check", ("check %s: %s"):format(name, text))
     end
     if result == false then fail("lion/check", ("check %s returned false"):format(name)) end
   end
+end
+
+-- What can be told of the modules that were loaded, without running them.
+local function find_problems(self)
+  local sources = {}
+  for _, source in pairs(self.sources) do sources[#sources + 1] = source end
+  local function has_module(name)
+    local file = not LIBRARY[name] and io.open(self:path_of(name))
+    if file then file:close() end
+    return LIBRARY[name] or file ~= nil
+  end
+  local known = environment.names(self.environment)
+  local problems = check.sources(sources, { known = known, has_module = has_module })
+  for _, name in ipairs(self.manifest.allow or {}) do
+    local module, fn = manifest.split(name)
+    local source = self.sources[module]
+    local impure = source and check.transaction(source[1], source[2], fn) or {}
+    for _, problem in ipairs(impure) do problems[#problems + 1] = problem end
+  end
+  return problems
+end
+
+local function tell_problems(self)
+  local problems = find_problems(self)
+  if #problems > 0 then io.stderr:write(check.text(problems), "\n") end
 end
 
 --- Load the application of a folder into this state.
@@ -210,6 +186,7 @@ function app.load(options)
       modules = {},
       loading = {},
       files = {},
+      sources = {},
       options = options,
       connections = {},
       find = nil,
@@ -219,7 +196,6 @@ function app.load(options)
   app.current = self
   self.files[1] = options.dir .. "/ion.lua"
   self.environment = make_environment(self)
-  debug.sethook(check_deadline, "", HOOK_INSTRUCTIONS)
   self.manifest = manifest.read(options.dir)
   self.connect = function(name) return self:connection(name) end
   load_allowed(self)
@@ -228,6 +204,8 @@ function app.load(options)
     self:resolve(fn)
   end
   run_checks(self)
+  environment.freeze(self.environment)
+  if options.is_dev then tell_problems(self) end
   return self
 end
 
@@ -359,25 +337,38 @@ function App:handle(raw)
     return 404, { { "content-type", "text/plain; charset=utf-8" } }, "not found\n"
   end
   local request = make_request(raw, params)
-  local ok, response = call(fn, request)
+  local began = core.monotonic_ms()
+  local budget, ok, response = call(fn, request)
   if not ok then return answer_error(self, request, response) end
   local shaped, problem = shape(response)
   if not shaped then return answer_error(self, request, problem) end
   local body = shaped.body
   if type(body) == "function" then body = app.pieces(coroutine.create(body), request) end
+  if self.options.is_dev then
+    local timing = TIMING:format(core.monotonic_ms() - began, budget:cost())
+    shaped.headers[#shaped.headers + 1] = { "server-timing", timing }
+  end
   return shaped.status, shaped.headers, body or ""
+end
+
+-- Each piece has a deadline of its own.
+local function next_piece(budget, co)
+  budget:refill(nil, deadline())
+  local ok, piece
+  repeat
+    ok, piece = budget:resume(co)
+  until piece ~= fuel.SLICE
+  return ok, piece
 end
 
 --- The pieces that a body's coroutine yields, then what it returns if that is a string, then nil. An
 -- error ends the body; it is
 -- told on standard error, since the status has been sent.
 function app.pieces(co, request)
+  local budget = fuel.budget()
   return function()
     while coroutine.status(co) ~= "dead" do
-      local outer = deadline
-      deadline = lion.now_ms() + CALL_SECONDS_MAX * 1000
-      local ok, piece = coroutine.resume(co)
-      deadline = outer
+      local ok, piece = next_piece(budget, co)
       if not ok then
         io.stderr:write(
           ("%s %s: %s\n"):format(request.method, request.path, debug.traceback(co, tostring(piece)))

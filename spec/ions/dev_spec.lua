@@ -25,6 +25,7 @@ return {
     { "GET", "/boom", "tiny/boom" }, { "GET", "/nonsense", "tiny/nonsense" },
     { "GET", "/stream", "tiny/stream" }, { "GET", "/loop", "tiny/loop" },
     { "GET", "/count", "tiny/count" }, { "GET", "/long", "tiny/long" },
+    { "GET", "/stuck", "tiny/stuck" }, { "GET", "/global", "tiny/global" }, { "GET", "/steps", "tiny/steps" },
   },
 }
 ]==]
@@ -47,6 +48,12 @@ end
 function tiny.long()
   return { body = function() for _ = 1, 5000 do coroutine.yield(("x"):rep(1000)) end end }
 end
+function tiny.stuck()
+  local function loop() while true do end end
+  return { body = function() coroutine.yield "first" while true do pcall(loop) end end }
+end
+function tiny.global() visits = 1 end
+function tiny.steps() for i = 1, 1000 do end return "stepped" end
 function tiny.count()
   ion.connect():transact { { ["db/doc"] = "visit" } }
   local db = ion.db()
@@ -128,6 +135,17 @@ describe("lion dev", function()
   it("stops a handler that loops for ever, and serves on", function()
     assert.truthy(get("/loop"):find "|504$")
     assert.equal("hello one EUR|200", get "/")
+  end)
+  it("stops a body that never comes to its end", function() assert.equal("first|200", get "/stuck") end)
+  it("tells what a call took, in steps", function()
+    assert.truthy(get("/steps", "-D -"):find('server%-timing: call;dur=[%d.]+;desc="1001 steps"'))
+  end)
+  it("freezes globals once it is loaded, and says so of the source before", function()
+    assert.truthy(get("/global"):find("the global visits is written after the program was loaded", 1, true))
+    local file = assert(io.open(folder .. "/err"))
+    local told = file:read "*a"
+    file:close()
+    assert.truthy(told:find("tiny.lua:%d+: the global visits is written in a function"))
   end)
   it("refuses malformed HTTP and oversized headers", function()
     local port = url:match ":(%d+)$"

@@ -132,10 +132,10 @@ describe("The check of a function of transactions", function()
   end)
 
   it("tells what reaches outside, in what it calls too", function()
-    assert.equal("shop/tx.lua:3: print in a function of transactions (pay): it may use its database and its arguments only\n"
-      .. "shop/tx.lua:4: ion.now in a function of transactions (pay): it may use its database and its arguments only\n"
-      .. "shop/tx.lua:6: ion.connect in a function of transactions (pay): it may use its database and its arguments only\n"
-      .. "shop/tx.lua:7: math.random in a function of transactions (pay): it may use its database and its arguments only",
+    assert.equal("shop/tx.lua:3: print in pay, which transactions may call: it may use its database and its arguments only\n"
+      .. "shop/tx.lua:4: ion.now in pay, which transactions may call: it may use its database and its arguments only\n"
+      .. "shop/tx.lua:6: ion.connect in pay, which transactions may call: it may use its database and its arguments only\n"
+      .. "shop/tx.lua:7: math.random in pay, which transactions may call: it may use its database and its arguments only",
       transaction [[
 local ion = require "ion"
 local tx = {}

@@ -39,7 +39,7 @@ local PURE_MEMBERS = { ["lion.null"] = true, ["lion.symbol"] = true, ["lion.deci
 local GLOBAL_WRITE = "the global %s is written in a function: globals are frozen once the program is loaded;"
   .. " make it a local of its module"
 
-local IMPURE = "%s in a function of transactions (%s): it may use its database and its arguments only"
+local IMPURE = "%s in %s, which transactions may call: it may use its database and its arguments only"
 
 local function plain_name(chunkname) return (chunkname:gsub("^[@=]", "")) end
 

@@ -21,6 +21,10 @@ fuel.load = rewrite.load
 -- @function fuel.budget
 fuel.budget = meter.budget
 
+--- The budget that pays now, or nil.
+-- @function fuel.current
+fuel.current = meter.current
+
 --- What Budget:resume gives first when a slice has ended.
 fuel.SLICE = meter.SLICE
 

@@ -156,6 +156,12 @@ local function go_on(budget)
   if budget.stopped then left = -1 else pay_out(budget) end
 end
 
+--- The budget that pays now.
+-- @treturn table|nil
+function meter.current()
+  if current ~= none then return current end
+end
+
 local function enter(budget)
   if budget.is_entered then anomaly.incorrect("lion/misuse", "the budget pays for another call already") end
   local outer = current

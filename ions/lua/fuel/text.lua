@@ -25,6 +25,9 @@ local TRIED_PER_STEP = 4
 -- stand one such match.
 local TRIED_MAX = 2 ^ 25
 
+-- As many for all matches of one gsub together.
+local REPLACED_MAX = 2 ^ 28
+
 -- Formats that are longer go past the compiler: LuaJIT's recorder is at the mercy of their length.
 local FORMAT_RECORDED_MAX = 256
 
@@ -50,7 +53,7 @@ end
 
 local function check_size(size, what)
   if size > SIZE_MAX then
-    refuse("%s: a text of %.0f bytes, more than the %.0f that one may have", what, size, SIZE_MAX)
+    refuse("%s: a text of %.0f bytes or more; one may have %.0f", what, size, SIZE_MAX)
   end
   pay(size / BYTES_PER_STEP)
 end
@@ -145,6 +148,7 @@ local function settle(name, limit, units, ...)
     return ...
   end
   if units == false then fail("%s", (...)) end
+  if ... then check_size(SIZE_MAX + 1, "string." .. name) end
   pay(limit / TRIED_PER_STEP + 1) -- raises, if the budget was the limit
   refuse("string.%s: the pattern tried %.0f characters on one text; make it simpler", name, limit)
 end
@@ -185,92 +189,21 @@ function text.gmatch(s, p)
   return function()
     if at > #s + 1 then return nil end
     local limit = tried_max()
-    return advance(settle("gmatch", limit, pattern.step(s, p, at, limit, false)))
+    return advance(settle("gmatch", limit, pattern.step(s, p, at, limit)))
   end
 end
 
--- ---- replacing -----------------------------------------------------------------------------------
-
--- "a%1b" → { "a", 1, "b" }; a text without % stays one.
-local function read_template(template)
-  if not own.find(template, "%", 1, true) then return template end
-  local parts, at = {}, 1
-  while true do
-    local escape = own.find(template, "%", at, true)
-    parts[#parts + 1] = own.sub(template, at, escape and escape - 1)
-    if not escape then return parts end
-    local follower = own.sub(template, escape + 1, escape + 1)
-    parts[#parts + 1] = tonumber(follower) or follower
-    at = escape + 2
-  end
-end
-
-local function fill_template(parts, whole, ...)
-  local filled = {}
-  for i, part in ipairs(parts) do
-    if part == 0 then part = whole end
-    if type(part) == "number" then
-      if part > select("#", ...) then fail "invalid capture index" end
-      part = select(part, ...)
-    end
-    filled[i] = part
-  end
-  return table.concat(filled)
-end
-
--- What stands in for a match: a function of the whole match and its captures.
-local function to_replacer(replacement)
-  local kind = type(replacement)
-  if kind == "function" then return function(_, ...) return (replacement(...)) end end
-  if kind == "table" then return function(_, capture) return replacement[capture] end end
-  if kind ~= "string" and kind ~= "number" then
-    fail("bad argument #3 to 'gsub' (string/function/table expected, got %s)",
-      kind == "nil" and "no value" or kind)
-  end
-  local template = read_template(tostring(replacement))
-  if type(template) == "string" then return function() return template end end
-  return function(whole, ...) return fill_template(template, whole, ...) end
-end
-
--- The text that a match becomes, and where it ended.
-local function replace(s, replacer, first, last, ...)
-  if first == nil then return nil end
-  local whole = own.sub(s, first, last)
-  local value = replacer(whole, ...)
-  if not value then value = whole end
-  if type(value) ~= "string" and type(value) ~= "number" then
-    fail("invalid replacement value (a %s)", type(value))
-  end
-  return tostring(value), first, last
-end
+local REPLACEMENTS = { string = true, number = true, table = true, ["function"] = true }
 
 function text.gsub(s, p, replacement, max)
   s, p = to_text(s, 1, "gsub"), to_text(p, 2, "gsub")
-  local replacer = to_replacer(replacement)
-  local is_anchored = own.byte(p) == 94
-  if is_anchored then p = own.sub(p, 2) end
-  max = max == nil and #s + 1 or tonumber(max) or fail "bad argument #4 to 'gsub' (number expected)"
-  local parts, size, count, at = {}, #s, 0, 1
-  while count < max do
-    local limit = tried_max()
-    local value, first, last = replace(s, replacer,
-      settle("gsub", limit, pattern.step(s, p, at, limit, is_anchored)))
-    if value == nil then break end
-    count, size = count + 1, size + #value
-    pay(1)
-    if size > SIZE_MAX then check_size(size, "string.gsub") end
-    parts[#parts + 1] = own.sub(s, at, first - 1)
-    parts[#parts + 1] = value
-    at = last + 1
-    if last < first then -- an empty match takes the character behind it along
-      parts[#parts + 1] = own.sub(s, first, first)
-      at = first + 1
-    end
-    if is_anchored or at > #s + 1 then break end
+  local kind = type(replacement)
+  if not REPLACEMENTS[kind] then
+    fail("bad argument #3 to 'gsub' (string/function/table expected, got %s)", kind)
   end
-  parts[#parts + 1] = own.sub(s, at)
-  pay(size / BYTES_PER_STEP)
-  return table.concat(parts), count
+  max = max == nil and #s + 1 or tonumber(max) or fail "bad argument #4 to 'gsub' (number expected)"
+  local limit = math.max(0, math.min(REPLACED_MAX, meter.allowance() * TRIED_PER_STEP))
+  return settle("gsub", limit, pattern.replace(s, p, replacement, max, limit, SIZE_MAX))
 end
 
 -- ---- tables of texts -----------------------------------------------------------------------------
