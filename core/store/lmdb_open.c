@@ -374,6 +374,16 @@ static void lmdb_close(lion_store *store)
     lion_free(lmdb);
 }
 
+lion_status lion_store_seize_file(lion_store *store, lion_error *error)
+{
+    lion_lmdb *lmdb = lion_lmdb_of(store);
+    LION_ASSERT(!store->is_read_only);
+    if (lion_owner_seize(&lmdb->owner)) return LION_OK;
+    return lion_fail(error, LION_UNAVAILABLE, "lion/locked",
+                     "\"%s\" is open for reading, here or in another process; close it there first",
+                     lmdb->path);
+}
+
 static const lion_backend LMDB_BACKEND = {
     .close = lmdb_close,
     .pin = lion_lmdb_pin,

@@ -123,6 +123,11 @@ lion_status lion_owner_open(lion_owner *owner, const char *store_path, bool is_r
     return status;
 }
 
+bool lion_owner_seize(lion_owner *owner)
+{
+    return lock_byte(owner->file, BYTE_PRESENT, F_WRLCK, false) == 0;
+}
+
 static void put_in_place(const lion_owner *owner, const char *copy)
 {
     if (LION_FAULT_POINT("store.rename")) return; /* specs die here */

@@ -26,6 +26,8 @@ typedef struct lion_owner {
  * reader. lion/locked (unavailable) names the holder. */
 lion_status lion_owner_open(lion_owner *owner, const char *store_path, bool is_reader,
                             const char *control, lion_error *error);
+/* Keep everybody out until it is closed; false where somebody else has the file open, if only to read. */
+bool lion_owner_seize(lion_owner *owner);
 /* After LMDB is closed: release, and sweep the helper files if nobody else is there. `copy` (NULL: none) is a file
  * that then takes the store's place; if somebody else is there it is removed. */
 void lion_owner_close(lion_owner *owner, const char *copy);

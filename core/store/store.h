@@ -41,6 +41,8 @@ lion_status lion_store_open_file(lion_store **store_out, const char *path,
                                  const lion_store_options *options, lion_error *error);
 lion_status lion_store_open_memory(lion_store **store_out, lion_error *error);
 void lion_store_close(lion_store *store); /* all snapshots must be dropped */
+/* Keep everybody out of a file that this store owns until it is closed: lion/locked where somebody reads it. */
+lion_status lion_store_seize_file(lion_store *store, lion_error *error);
 
 /* 16 random bytes made when the database was created: the tail carries them. */
 const uint8_t *lion_store_database_id(const lion_store *store);

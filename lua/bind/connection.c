@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -344,7 +345,13 @@ static int dir_gc(lua_State *L)
     return 0;
 }
 
-/* list(dir) → array of names */
+static bool is_file(DIR *dir, const char *name)
+{
+    struct stat status;
+    return fstatat(dirfd(dir), name, &status, 0) == 0 && S_ISREG(status.st_mode);
+}
+
+/* list(dir) → array of the names of its files */
 static int list(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
@@ -364,6 +371,7 @@ static int list(lua_State *L)
     lua_newtable(L);
     int count = 0;
     for (struct dirent *entry = readdir(*dir); entry != NULL; entry = readdir(*dir)) {
+        if (!is_file(*dir, entry->d_name)) continue;
         lua_pushstring(L, entry->d_name);
         lua_rawseti(L, -2, ++count);
     }

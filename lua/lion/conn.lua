@@ -312,10 +312,14 @@ function Conn:stats()
   return core.conn_stats(self.handle)
 end
 
---- A live copy, as one clean file.
+--- A live copy with everything acknowledged so far, as one clean file; a reader's has what its owner wrote.
+-- @tparam string path of a file that is not there yet
 function Conn:backup(path)
   if type(path) ~= "string" or path == "" or path:find("\0", 1, true) then
-    anomaly.incorrect("lion/syntax", "backup takes the path of the copy")
+    anomaly.incorrect("lion/syntax", "a backup is made at a path, not %s", tostring(path))
+  end
+  if path:find "^mem:" then
+    anomaly.unsupported("a backup is a file, not a database in memory (%s)", path)
   end
   poll(self)
   core.conn_backup(self.handle, path)
