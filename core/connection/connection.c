@@ -45,9 +45,6 @@ static lion_status open_uri(lion_database **database_out, const char *uri,
                             const lion_connection_options *options, lion_error *error)
 {
     if (strncmp(uri, "mem:", 4) == 0) {
-        if (uri[4] == 0 && options->no_create)
-            return lion_fail(error, LION_NOT_FOUND, "lion/not-found",
-                             "a private database in memory is always a new one: there is none to be opened");
         char *key = uri[4] == 0 ? NULL : lion_text_join(uri, "");
         if (uri[4] != 0 && key == NULL) return lion_fail_memory(error);
         if (key != NULL && options->no_create) {

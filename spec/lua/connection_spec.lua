@@ -35,7 +35,7 @@ describe("A connection", function()
   end)
 
   it("is not made where create is false", function()
-    for _, uri in ipairs { "mem:", "mem:nobody", "/tmp/lion-nobody.lion" } do
+    for _, uri in ipairs { "mem:nobody", "/tmp/lion-nobody.lion" } do
       assert.equal("lion/not-found", raised(lion.connect, uri, { create = false }).code)
     end
     local conn = lion.connect "mem:somebody"
