@@ -388,6 +388,7 @@ static void values_outlive_their_roots(void **state)
 
 static int is_enough; /* atomic */
 
+/* Whose keys grow, for as long as is_enough is not set. */
 static void *write_until_enough(void *argument)
 {
     lion_connection *connection = argument;
@@ -534,6 +535,49 @@ static void turns_and_their_ends(void **state)
     rmdir(folder);
 }
 
+/* Each backup has what was acknowledged before it, transaction by transaction, and nothing of one that is half done. */
+static void back_up_at_work(const char *uri, const char *folder)
+{
+    char copy[80], log[90];
+    lion_error error = { 0 };
+    lion_connection *connection = open_database(uri);
+    int64_t t = transact(connection, schema);
+    pthread_t threads[2];
+    __atomic_store_n(&is_enough, 0, __ATOMIC_RELAXED);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_until_enough, connection), 0);
+    for (int i = 0; i < 4; i++) {
+        uint64_t known = count_of(connection, "v/k");
+        snprintf(copy, sizeof copy, "%s/copy%d", folder, i);
+        snprintf(log, sizeof log, "%s-log", copy);
+        if (lion_connection_backup(connection, copy, &error) != LION_OK) fail_msg("%s", error.message);
+        lion_connection *backup = open_database(copy);
+        uint64_t count = count_of(backup, "v/k");
+        assert_true(count >= known);
+        assert_int_equal(count_transactions(backup, t + 1), count);
+        close_database(backup);
+        assert_int_equal(lion_connection_delete(copy, NULL), LION_OK);
+        unlink(log);
+    }
+    __atomic_store_n(&is_enough, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    close_database(connection);
+}
+
+static void backed_up_while_others_commit(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.lion", folder);
+    back_up_at_work(path, folder);
+    back_up_at_work("mem:", folder);
+    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
+    snprintf(path, sizeof path, "%s/a.lion-log", folder);
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0); /* nothing else was left */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -544,6 +588,7 @@ int main(void)
         cmocka_unit_test(values_outlive_their_roots),
         cmocka_unit_test(opened_and_closed_at_once), cmocka_unit_test(a_turn_that_does_not_come),
         cmocka_unit_test(a_writer_that_is_late), cmocka_unit_test(turns_and_their_ends),
+        cmocka_unit_test(backed_up_while_others_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
