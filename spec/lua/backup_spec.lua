@@ -128,6 +128,21 @@ describe("A database file", function()
       assert.equal(0, numbers("b3")[1])
     end)
 
+    it("is not there before it is whole, whenever whoever makes it dies", function()
+      local conn = lion.connect(path)
+      for number = 1, 40 do
+        conn:transact { { ["item/number"] = number, ["item/text"] = ("text " .. number):rep(10000) } }
+      end
+      conn:close()
+      local child = program.start(folder, { "db", "backup", "a.lion", "b" })
+      program.wait_for(function() return names():find "%f[%w]b" end, "a backup that begins")
+      if child:code() == nil then child:signal "KILL" end
+      child:wait()
+      if program.read(at "b") then assert.equal(40, #numbers "b") end
+      assert.equal(0, run("db", "backup", "a.lion", "c").code)
+      assert.equal(40, #numbers "c")
+    end)
+
     it("replaces nothing, and leaves nothing where it cannot be made", function()
       local conn = lion.connect(path)
       program.write(at "there", "precious")
