@@ -64,7 +64,32 @@ describe("Loading", function()
       assert.equal(0, told.transactions)
       assert.equal(0, told.datoms)
       assert.is_number(told.seconds)
-      assert.matches("^going on at byte 39 of 38\n$", result.err)
+      assert.equal("all of a.jsonl was imported before\n", result.err)
+    end)
+
+    it("names what is wrong with the columns of a CSV file", function()
+      for _, case in ipairs {
+        { "N,T\n1,x\n", "M=item/number", 2, "a.csv has no column M" },
+        { "Number\n1\n", "Numbr=item/number", 2, "did you mean Number%?" },
+        { "N\n1\n", "N=item/numbr", 1, "did you mean :item/number%?" },
+        { "N\n1\n", "N", 2, "COLUMN=ATTRIBUTE" },
+        { "item/number\n1,2\n", nil, 1, "a.csv, line 2: 2 fields, where the heading names 1" },
+        { "item/nonsense\n1\n", nil, 1, "no attribute :item/nonsense" },
+        { "", nil, 1, "a.csv has no heading" },
+      } do
+        program.write(folder .. "/a.csv", case[1])
+        local result = run("import", "a.lion", "a.csv", case[2] and "--map=" .. case[2])
+        assert.equal(case[3], result.code)
+        assert.matches("^lion: [^\n]*" .. case[4] .. "[^\n]*\n$", result.err)
+        assert.equal("", result.out)
+      end
+    end)
+
+    it("reads what spreadsheets write", function()
+      program.write(folder .. "/a.csv", "\239\187\191item/number,item/text\r\n5,\"a, b\"\r\n6,\r\n")
+      assert.equal(0, run("import", "a.lion", "a.csv").code)
+      assert.equal(2, ask "[:find (count ?e) . :where [?e :item/number]]")
+      assert.same({ "a, b" }, ask "[:find [?t ...] :where [_ :item/text ?t]]")
     end)
 
     it("takes standard input where it is told the format", function()

@@ -75,6 +75,12 @@ describe("The prompt", function()
     assert.is_truthy(take("[:find ?n :where [_ :person/name ?n]]"):find "2 rows, 1 shown")
   end)
 
+  it("tells where an error of Lua is", function()
+    local ok, err = pcall(take, 'error "on purpose"')
+    assert.is_false(ok)
+    assert.equal("prompt:1: on purpose", err)
+  end)
+
   it("says what it does not know", function()
     local ok, err = pcall(take, ":nonsense")
     assert.is_false(ok)

@@ -195,19 +195,45 @@ local CONVERT = {
   [":db.type/boolean"] = function(text) return BOOLEANS[text:lower()] end,
 }
 
-function readers.csv(text, position, settings)
-  local heading = text:match "^[^\n]*":gsub("\r$", "")
-  local attributes, converts = {}, {}
-  for i, column in ipairs(split_csv(heading)) do
-    attributes[i] = settings.map and settings.map[column] or not settings.map and column or nil
+local BOM = "^\239\187\191" -- which spreadsheets put in front
+
+local function read_heading(text, path)
+  local heading = text:match("^[^\n]*"):gsub("\r$", ""):gsub(BOM, "")
+  if not heading:find "%S" then
+    anomaly.incorrect("lion/syntax", "%s has no heading: its first line names the columns", path)
+  end
+  return split_csv(heading)
+end
+
+-- By a column's place: the attribute that its fields are of, and what they are converted by.
+local function read_columns(columns, settings)
+  local map, is_column, attributes, converts = settings.map, {}, {}, {}
+  for i, column in ipairs(columns) do
+    is_column[column] = true
+    attributes[i] = not map and column or map and map[column]
     if attributes[i] then
       converts[i] = CONVERT[settings.conn:db():attribute(attributes[i]).value_type]
     end
   end
+  for column in pairs(map or {}) do
+    if not is_column[column] then
+      local meant = options.hint(column, is_column, "")
+      options.misuse("%s has no column %s%s", settings.path, column, meant)
+    end
+  end
+  return attributes, converts
+end
+
+function readers.csv(text, position, settings)
+  local columns = read_heading(text, settings.path)
+  local attributes, converts = read_columns(columns, settings)
   if position == 1 then position = #text:match "^[^\n]*\n?" + 1 end
   return batched(records_of(lines_of(text, position)), settings.batch, function(tx, content)
-    local entity = {}
-    for i, field in ipairs(split_csv(content)) do
+    local fields, entity = split_csv(content), {}
+    if #fields > #columns then
+      anomaly.incorrect("lion/syntax", "%d fields, where the heading names %d", #fields, #columns)
+    end
+    for i, field in ipairs(fields) do
       local name = attributes[i]
       if name and field ~= "" then
         local value = field
@@ -345,7 +371,11 @@ function import.run(args)
   install(conn)
   local digest = require("lion.cli.digest")(text)
   local position = resume_at(conn, digest)
-  if position > 1 then io.stderr:write(("going on at byte %d of %d\n"):format(position, #text)) end
+  if position > #text and position > 1 then
+    io.stderr:write(("all of %s was imported before\n"):format(path))
+  elseif position > 1 then
+    io.stderr:write(("going on at byte %d of %d\n"):format(position, #text))
+  end
   local settings =
     { batch = found.batch or 1000, map = parse_map(found.map), path = path, conn = conn }
   terminal.catch_end()

@@ -9,8 +9,11 @@ local options = {}
 --- Raise a misuse: exit code 2 and a line on standard error.
 function options.misuse(message, ...) error({ exit = 2, message = message:format(...) }, 0) end
 
--- " (did you mean --json?)", or the names that there are.
-local function hint(name, names, prefix)
+--- " (did you mean --json?)", or the names that there are.
+-- @tparam string name that nobody knows
+-- @tparam table names a table whose keys are those that there are
+-- @tparam string prefix before each of them
+function options.hint(name, names, prefix)
   local near = nearest(name, names)
   if near then return (" (did you mean %s%s?)"):format(prefix, near) end
   local list = {}
@@ -24,7 +27,7 @@ end
 --- A misuse unless it is one of the names (a table's keys).
 function options.one_of(option, value, names)
   if not names[value] then
-    options.misuse("--%s cannot be %s%s", option, value, hint(value, names, ""))
+    options.misuse("--%s cannot be %s%s", option, value, options.hint(value, names, ""))
   end
 end
 
@@ -33,7 +36,7 @@ end
 -- @tparam string name
 -- @tparam table names a table whose keys are those that it has
 function options.no_action(command, name, names)
-  options.misuse("there is no lion %s %s%s", command, name, hint(name, names, ""))
+  options.misuse("there is no lion %s %s%s", command, name, options.hint(name, names, ""))
 end
 
 --- A misuse: there is no such command.
@@ -76,7 +79,7 @@ function options.parse(args, known)
       words[#words + 1] = arg
     else
       local kind = known[name]
-      if not kind then options.misuse("there is no option --%s%s", name, hint(name, known, "--")) end
+      if not kind then options.misuse("there is no option --%s%s", name, options.hint(name, known, "--")) end
       inline = inline:match "^=(.*)$"
       if kind == "flag" then
         if inline then options.misuse("--%s takes no value", name) end

@@ -140,7 +140,8 @@ local function query(self, text)
 end
 
 local function lua(self, text)
-  local chunk, message = loadstring("return " .. text, "=prompt")
+  -- a call in place of the bare results: a tail call of theirs would hide the prompt from their errors
+  local chunk, message = loadstring("return __results(" .. text .. "\n)", "=prompt")
   if not chunk then
     chunk, message = loadstring(text, "=prompt")
   end
@@ -194,7 +195,9 @@ function Session:take(text)
 end
 
 local function make_env(conn)
-  return setmetatable({ conn = conn, db = conn:db(), lion = require "lion" }, { __index = _G })
+  local env = { conn = conn, db = conn:db(), lion = require "lion" }
+  function env.__results(...) return ... end
+  return setmetatable(env, { __index = _G })
 end
 
 --- A session on a connection; `write` takes text.
