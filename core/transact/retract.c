@@ -119,11 +119,12 @@ static lion_status check_cas(lion_tx *tx, const lion_tx_deferred *cas, lion_erro
     if (is_absent && cas->is_absent) return LION_OK;
     if (!is_absent && !cas->is_absent && lion_value_compare(now, cas->old) == 0) return LION_OK;
     return lion_fail(error, LION_CONFLICT, "db.error/cas-failed",
-                     "Compare failed: :%.*s of %s was expected to be %s and is %s",
-                     (int)cas->attribute->ident.size, (const char *)cas->attribute->ident.data,
-                     lion_tx_entity_text(tx, cas->e),
-                     cas->is_absent ? "absent" : lion_tx_value_text(tx, cas->old),
-                     is_absent ? "absent" : lion_tx_value_text(tx, now));
+                     "Compare failed: %s %s: :%.*s of %s is %s, not %s",
+                     cas->is_absent ? "" : lion_tx_value_text(tx, cas->old),
+                     lion_tx_value_text(tx, cas->v), (int)cas->attribute->ident.size,
+                     (const char *)cas->attribute->ident.data, lion_tx_entity_text(tx, cas->e),
+                     is_absent ? "absent" : lion_tx_value_text(tx, now),
+                     cas->is_absent ? "absent" : lion_tx_value_text(tx, cas->old));
 }
 
 lion_status lion_tx_expand_deferred(lion_tx *tx, lion_error *error)

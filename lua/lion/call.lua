@@ -279,10 +279,17 @@ local function tx_data(result)
   return result
 end
 
+-- What an attribute's or a spec's predicate answered, for the core and its message: only true is true.
+local function verdict(answered)
+  local kind = type(answered)
+  if kind == "boolean" or kind == "number" or kind == "string" then return answered end
+  return answered == nil and values.null or tostring(answered)
+end
+
 local function run(kind, fn, db, arguments, count)
   if kind == TRANSACTION then return { tx_data(fn(db, unpack(arguments, 1, count))) } end
-  if kind == ENTITY then return { fn(db, unpack(arguments, 1, count)) == true } end
-  if kind == ATTRIBUTE then return { fn(unpack(arguments, 1, count)) == true } end
+  if kind == ENTITY then return { verdict((fn(db, unpack(arguments, 1, count)))) } end
+  if kind == ATTRIBUTE then return { verdict((fn(unpack(arguments, 1, count)))) } end
   if kind == XFORM then
     for i = 1, count do if arguments[i] == values.null then arguments[i] = nil end end
   end
@@ -317,6 +324,8 @@ function call.cancel(e)
 end
 
 --- Answer the call that a step waits for. The step is closed when the function fails.
+-- @treturn boolean did a predicate of a transaction answer other than true?
+-- @return what it answered
 function call.answer(step)
   local kind, rows, name, fn, db, arguments, count, wanted, open = core.call(step)
   local ok, result, is_sparse = pcall(function()
@@ -324,15 +333,27 @@ function call.answer(step)
     if arguments then return run(kind, fn, db, arguments, count) end
     return run_rows(step, kind, fn, rows, db, count, wanted, open)
   end)
+  local is_verdict = ok and (kind == ATTRIBUTE or kind == ENTITY)
+  local answered = is_verdict and result[1]
   if ok then ok, result = pcall(core.answer, step, result, is_sparse) end
-  if ok then return end
+  if ok then return is_verdict and answered ~= true, answered end
   core.step_close(step)
   error(wrap(kind, name, result), 0)
 end
 
+-- The step after a refusal raises: what was answered goes along.
+local function refuse(step, answered)
+  local _, e = pcall(core.step, step)
+  e.data = { ["db.error/pred-return"] = answered }
+  error(e, 0)
+end
+
 --- Drive a transaction, `with` or pull to its end.
 function call.drive(step)
-  while core.step(step) do call.answer(step) end
+  while core.step(step) do
+    local is_refused, answered = call.answer(step)
+    if is_refused then refuse(step, answered) end
+  end
   return step
 end
 

@@ -248,6 +248,34 @@ describe("A database value", function()
   end)
 end)
 
+describe("A transaction that is refused", function()
+  it("tells what a predicate answered instead of true", function()
+    local conn = lion.connect "mem:"
+    lion.fn("spec.db/answers", function(n) if n == 1 then return 1 elseif n == 2 then return "true" elseif n == 3 then return false end end)
+    lion.fn("spec.db/entity", function() return "no" end)
+    conn:transact(lion.schema { v = { n = { "long", preds = { "spec.db/answers" } }, x = "long" } })
+    conn:transact { { ["db/ident"] = ":spec/guard", ["db.entity/preds"] = { "spec.db/entity" } } }
+    for n, answered in ipairs { 1, "true", false, lion.null } do
+      local e = raised(conn.transact, conn, { { ["v/n"] = n } })
+      assert.same({ "incorrect", "db.error/attr-pred" }, { e.category, e.code })
+      assert.equal(answered, e.data["db.error/pred-return"])
+    end
+    local e = raised(conn.transact, conn, { { ["v/x"] = 1, ["db/ensure"] = ":spec/guard" } })
+    assert.same({ "db.error/entity-pred", "no" }, { e.code, e.data["db.error/pred-return"] })
+    conn:close()
+  end)
+
+  it("tells what cas compared: the old value, nothing for none, and the new one", function()
+    local conn, ids = people()
+    local e = raised(conn.transact, conn, { { "db/cas", ids.ann, "person/age", 5, 6 } })
+    assert.same({ "conflict", "db.error/cas-failed" }, { e.category, e.code })
+    assert.truthy(e.message:find("Compare failed: 5 6", 1, true))
+    e = raised(conn.transact, conn, { { "db/cas", ids.ann, "person/age", lion.null, 6 } })
+    assert.truthy(e.message:find("Compare failed:  6", 1, true))
+    conn:close()
+  end)
+end)
+
 describe("Queries of the user's functions", function()
   it("tell what failed, and nothing stays behind", function()
     local conn = people()

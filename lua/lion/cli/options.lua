@@ -120,7 +120,7 @@ function options.read_file(path)
   local text, why = file:read "*a"
   if path ~= "-" then file:close() end
   if not text then
-    error(anomaly.new("incorrect", "lion/io", ("%s cannot be read: %s"):format(path, why)), 0)
+    error(anomaly.new("unavailable", "lion/io", ("%s cannot be read: %s"):format(path, why)), 0)
   end
   return text
 end
@@ -166,7 +166,8 @@ function options.writer(path)
   end
   if not file then
     local is_missing = number == 2 -- ENOENT: the folder
-    error(anomaly.new(is_missing and "not-found" or "unavailable", "lion/io", reason), 0)
+    if is_missing then error(anomaly.new("not-found", "lion/not-found", reason), 0) end
+    error(anomaly.new("unavailable", "lion/io", reason), 0)
   end
   return function(text) check(file:write(text)) end,
     function() check(file[path == "-" and "flush" or "close"](file)) end
