@@ -319,7 +319,7 @@ function call.cancel(e)
   for key, value in pairs(e) do copy[key] = value end
   if not anomaly.is_category(copy.category) then copy.category = "incorrect" end
   copy.code = copy.code or "lion/cancelled"
-  copy.message = copy.message or "cancelled"
+  copy.message = copy.message ~= nil and tostring(copy.message) or "cancelled"
   error(anomaly.wrap(copy), 0)
 end
 

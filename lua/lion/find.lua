@@ -293,6 +293,9 @@ function find.q(q, ...)
   if type(q) == "table" and q.query ~= nil and getmetatable(q) == nil then
     local options = map_options(q)
     local arguments = q.args or {}
+    if type(arguments) ~= "table" then
+      anomaly.incorrect("lion/syntax", "args of a query are an array, not a %s", type(arguments))
+    end
     local count = table.maxn(arguments)
     return find.all(q.query, arguments, count, add_limits(options, arguments, count))
   end
