@@ -24,6 +24,7 @@ typedef enum slot_tag {
     TAG_BYTES = 0x34,
     TAG_UUID = 0x38,
     TAG_TUPLE = 0x40,
+    TAG_DECIMAL = 0x48,
 } slot_tag;
 
 static const uint8_t TAG_OF[16] = {
@@ -34,7 +35,7 @@ static const uint8_t TAG_OF[16] = {
     [LION_TYPE_STRING] = TAG_STRING,   [LION_TYPE_KEYWORD] = TAG_KEYWORD,
     [LION_TYPE_SYMBOL] = TAG_SYMBOL,   [LION_TYPE_URI] = TAG_URI,
     [LION_TYPE_UUID] = TAG_UUID,       [LION_TYPE_BYTES] = TAG_BYTES,
-    [LION_TYPE_TUPLE] = TAG_TUPLE,
+    [LION_TYPE_TUPLE] = TAG_TUPLE,     [LION_TYPE_DECIMAL] = TAG_DECIMAL,
 };
 
 /* -- Writing ---------------------------------------------------------------------------------- */
@@ -108,7 +109,7 @@ lion_value lion_tuple_make(lion_arena *arena, const lion_value *slots, size_t co
 
 static lion_type type_of_tag(uint8_t tag)
 {
-    for (int type = LION_TYPE_BOOLEAN; type <= LION_TYPE_TUPLE; type++)
+    for (int type = LION_TYPE_BOOLEAN; type <= LION_TYPE_DECIMAL; type++)
         if (TAG_OF[type] == tag) return (lion_type)type; /* REF before ATTRIBUTE */
     return LION_TYPE_NIL;
 }

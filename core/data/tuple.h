@@ -13,6 +13,7 @@
  *                             bytes with 00 written as 00 FF, ended by 00 01
  *   0x38  UUID                16 bytes
  *   0x40  TUPLE               the inner encoding, escaped and ended the same way
+ *   0x48  DECIMAL             its bytes (decimal.h), escaped and ended the same way
  *
  * A tuple that is a prefix of another sorts first. Tuples in attributes have 2..8 slots; in queries
  * any number (vectors, collections made by functions) and any nesting up to LION_TUPLE_DEPTH_MAX. */

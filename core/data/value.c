@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "data/decimal.h"
 
 /* -- Order ------------------------------------------------------------------------------------ */
 
@@ -145,7 +146,7 @@ const char *lion_type_name(lion_type type)
 
 lion_type lion_type_of_name(lion_slice name)
 {
-    for (int type = LION_TYPE_BOOLEAN; type < LION_TYPE_DECIMAL; type++) {
+    for (int type = LION_TYPE_BOOLEAN; type <= LION_TYPE_DECIMAL; type++) {
         if (type == LION_TYPE_ATTRIBUTE) continue;
         if (lion_slice_equal(name, lion_slice_text(TYPE_NAMES[type]))) return (lion_type)type;
     }
@@ -179,6 +180,7 @@ static lion_status coerce_string(lion_value *value_out, lion_slice text, lion_ty
         *value_out = lion_value_bytes(type, lion_arena_copy(arena, lion_slice_of(uuid, 16)));
         return LION_OK;
     }
+    case LION_TYPE_DECIMAL: return lion_decimal_parse(value_out, text, arena);
     default: return LION_ABSENT;
     }
 }
@@ -217,6 +219,9 @@ lion_status lion_value_coerce(lion_value *value_out, lion_value value, lion_type
             *value_out = lion_value_double((double)value.bits);
             return LION_OK;
         }
+        if (type == LION_TYPE_DECIMAL)
+            return lion_decimal_parse(value_out, lion_slice_text(lion_value_text(arena, value)),
+                                      arena);
         if (type != LION_TYPE_INSTANT && type != LION_TYPE_REF) return LION_ABSENT;
         *value_out = lion_value_scalar(type, value.bits);
         return LION_OK;

@@ -18,10 +18,10 @@ static inline bool lion_type_is_number(uint8_t type)
 }
 
 /* `value` as a value of `type`, or incorrect: string to uuid, uri, keyword (leading colon
- * optional), symbol, instant (RFC 3339), bytes; long to double, instant, ref; -0.0 and
- * whole doubles beyond 2^53 to long, instant; keyword to string, uri, bytes (the colon comes back),
- * symbol to string; identity otherwise. New bytes live in `arena`. Tuples are not coerced here.
- * LION_ABSENT if the value cannot be of that type (the caller words the error). */
+ * optional), symbol, instant (RFC 3339), bytes, decimal; long to double, instant, ref, decimal;
+ * -0.0 and whole doubles beyond 2^53 to long, instant; keyword to string, uri, bytes (the colon
+ * comes back), symbol to string; identity otherwise. New bytes live in `arena`. Tuples are not
+ * coerced here. LION_ABSENT if the value cannot be of that type (the caller words the error). */
 lion_status lion_value_coerce(lion_value *value_out, lion_value value, lion_type type,
                               lion_arena *arena);
 

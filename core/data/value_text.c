@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/decimal.h"
 #include "data/print.h"
 #include "data/tuple.h"
 
@@ -137,7 +138,11 @@ static void put_value(lion_buffer *buffer, lion_value value, bool is_quoted, uns
     case LION_TYPE_BYTES: put_bytes(buffer, bytes); break;
     case LION_TYPE_TUPLE: put_tuple(buffer, value, depth); break;
     case LION_TYPE_LOG: put_text(buffer, "the log"); break;
-    default: lion_buffer_put(buffer, bytes.data, bytes.size); break; /* symbol, uri, decimal */
+    case LION_TYPE_DECIMAL:
+        lion_decimal_print(buffer, bytes);
+        if (is_quoted) lion_buffer_put_u8(buffer, 'M');
+        break;
+    default: lion_buffer_put(buffer, bytes.data, bytes.size); break; /* symbol, uri */
     }
 }
 

@@ -111,7 +111,8 @@ lion_type lion_schema_type_of_id(int64_t id)
     case LION_ID_TYPE_URI: return LION_TYPE_URI;
     case LION_ID_TYPE_SYMBOL: return LION_TYPE_SYMBOL;
     case LION_ID_TYPE_TUPLE: return LION_TYPE_TUPLE;
-    default: return LION_TYPE_NIL; /* bigint, bigdec, fn, and what is no type */
+    case LION_ID_TYPE_BIGDEC: return LION_TYPE_DECIMAL;
+    default: return LION_TYPE_NIL; /* bigint, fn, and what is no type */
     }
 }
 

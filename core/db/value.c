@@ -33,6 +33,7 @@ static const char *expectation(lion_type type)
     case LION_TYPE_KEYWORD: return "a keyword (\":ns/name\")";
     case LION_TYPE_LONG: return "a long (a whole number of 64 bits)";
     case LION_TYPE_BYTES: return "bytes (a string of any bytes)";
+    case LION_TYPE_DECIMAL: return "a decimal number of at most 1024 digits (\"12.50\")";
     default: return NULL;
     }
 }

@@ -85,7 +85,7 @@ typedef struct lion_slice {
  *   ATTRIBUTE  attribute's entity id (query only: prints as its ident; equal to REF and LONG by id)
  *   STRING KEYWORD SYMBOL URI BYTES                  UTF-8 (BYTES: any); keywords without colon
  *   UUID                                             16 bytes, big-endian
- *   DECIMAL                                          reserved; answers unsupported
+ *   DECIMAL                                          ordered bytes: written as text ("12.50"), read by lion_value_text
  *   TUPLE                                            encoded slots: lion_tuple_make, lion_tuple_read
  *   LOG        the log of a lion_db * (borrowed): an input of a query for tx-ids and tx-data, never stored */
 typedef enum lion_type {

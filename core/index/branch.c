@@ -159,7 +159,7 @@ static int64_t pack_flags(const lion_branch_entry *entry)
 static bool complete_value(lion_value *v, int64_t bits, const lion_column *values, size_t index)
 {
     uint8_t type = v->type;
-    if (type == LION_TYPE_DECIMAL || type == LION_TYPE_MIXED) return false;
+    if (type > LION_TYPE_DECIMAL) return false;
     if (lion_type_is_scalar(type)) {
         *v = lion_value_scalar((lion_type)type, bits);
         return true;

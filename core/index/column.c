@@ -11,7 +11,7 @@ static const double POWER_OF_TEN[] = { 1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1
 
 static bool type_is_stored(uint8_t type)
 {
-    return type >= LION_TYPE_BOOLEAN && type <= LION_TYPE_TUPLE;
+    return type >= LION_TYPE_BOOLEAN && type <= LION_TYPE_DECIMAL;
 }
 
 static size_t head_count(const lion_column *column)

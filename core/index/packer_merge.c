@@ -105,7 +105,7 @@ static lion_status check_row(lion_packer *packer, const lion_datom *row)
 {
     const lion_tree *tree = packer->builder.tree;
     uint8_t type = row->v.type;
-    bool is_stored = type >= LION_TYPE_BOOLEAN && type <= LION_TYPE_TUPLE;
+    bool is_stored = type >= LION_TYPE_BOOLEAN && type <= LION_TYPE_DECIMAL;
     bool is_ours = tree->order == LION_EAVT || type == tree->type;
     bool is_sized = lion_type_is_scalar(type) || row->v.size <= LION_VALUE_SIZE_MAX;
     if (is_stored && is_ours && is_sized && (type != LION_TYPE_UUID || row->v.size == 16))

@@ -130,7 +130,7 @@ static bool get_attribute(lion_reader *reader, lion_root_attribute *attribute, u
         (lion_root_attribute){ .a = before + (uint32_t)step, .type = lion_reader_u8(reader) };
     uint8_t type = attribute->type;
     uint32_t a = attribute->a;
-    bool is_sound = type >= LION_TYPE_BOOLEAN && type <= LION_TYPE_TUPLE &&
+    bool is_sound = type >= LION_TYPE_BOOLEAN && type <= LION_TYPE_DECIMAL &&
                     get_tree(reader, &attribute->aevt, LION_AEVT, type, a, false) &&
                     get_tree(reader, &attribute->avet, LION_AVET, type, a, false) &&
                     get_tree(reader, &attribute->history_aevt, LION_AEVT, type, a, true) &&

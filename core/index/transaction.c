@@ -28,7 +28,7 @@ void lion_transaction_encode(lion_buffer *buffer, const lion_transaction *transa
     int64_t e = 0;
     for (uint32_t i = 0; i < transaction->datom_count; i++) {
         const lion_datom *datom = &transaction->datoms[i];
-        LION_ASSERT(datom->v.type < LION_TYPE_DECIMAL);
+        LION_ASSERT(datom->v.type <= LION_TYPE_DECIMAL);
         LION_ASSERT(datom->v.type != LION_TYPE_UUID || datom->v.size == 16);
         lion_buffer_put_zigzag(buffer, (int64_t)((uint64_t)datom->e - (uint64_t)e));
         lion_buffer_put_varint(buffer, datom->a);
@@ -51,7 +51,7 @@ void lion_transaction_encode(lion_buffer *buffer, const lion_transaction *transa
 
 static bool get_value(lion_reader *reader, uint8_t type, lion_value *value_out)
 {
-    if (type == LION_TYPE_NIL || type >= LION_TYPE_DECIMAL) return false;
+    if (type == LION_TYPE_NIL || type > LION_TYPE_DECIMAL) return false;
     if (type == LION_TYPE_DOUBLE) {
         *value_out = lion_value_scalar(LION_TYPE_DOUBLE, (int64_t)lion_reader_u64(reader));
     } else if (lion_type_is_scalar(type)) {

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "base/clock.h"
-#include "data/value.h"
+#include "data/decimal.h"
 #include "query/functions.h"
 
 #define FUNCTION(name) \
@@ -24,14 +24,35 @@ static bool is_nan(lion_value value)
 static bool is_written_as_text(uint8_t type)
 {
     return type == LION_TYPE_INSTANT || type == LION_TYPE_UUID || type == LION_TYPE_URI || type == LION_TYPE_SYMBOL ||
-           type == LION_TYPE_BYTES;
+           type == LION_TYPE_BYTES || type == LION_TYPE_DECIMAL;
 }
 
-/* A text beside an instant, a uuid … is the one that it reads as, as it is where an attribute takes it. */
+static bool is_plain_number(uint8_t type)
+{
+    return type == LION_TYPE_LONG || type == LION_TYPE_DOUBLE;
+}
+
+static lion_value as_text(lion_function_call *call, lion_value value)
+{
+    return lion_value_bytes(LION_TYPE_STRING, lion_slice_text(lion_value_text(call->arena, value)));
+}
+
+/* The total order, but that decimals are compared as the numbers they are. */
+static int compare_values(lion_value a, lion_value b)
+{
+    bool is_decimal = a.type == LION_TYPE_DECIMAL && b.type == LION_TYPE_DECIMAL;
+    return is_decimal ? lion_decimal_compare(lion_value_slice(a), lion_value_slice(b)) : lion_value_compare(a, b);
+}
+
+/* A text beside an instant, a uuid … is the one that it reads as, as it is where an attribute takes it; so is a number
+ * beside a decimal. */
 static lion_value as_beside(lion_function_call *call, lion_value value, lion_value other)
 {
     lion_value read = value;
-    bool is_read = value.type == LION_TYPE_STRING && is_written_as_text(other.type) &&
+    bool is_other = (value.type == LION_TYPE_STRING && is_written_as_text(other.type)) ||
+                    (is_plain_number(value.type) && other.type == LION_TYPE_DECIMAL);
+    if (is_other && is_plain_number(value.type)) value = as_text(call, value);
+    bool is_read = is_other &&
                    lion_value_coerce(&read, value, (lion_type)other.type, call->arena) == LION_OK;
     return is_read ? read : value;
 }
@@ -40,8 +61,8 @@ static lion_value as_beside(lion_function_call *call, lion_value value, lion_val
 static bool is_same(lion_function_call *call, lion_value a, lion_value b)
 {
     if (is_nan(a) || is_nan(b)) return false;
-    if (a.type == b.type) return lion_value_equal(a, b);
-    return lion_value_equal(as_beside(call, a, b), as_beside(call, b, a));
+    if (a.type == b.type && a.type != LION_TYPE_DECIMAL) return lion_value_equal(a, b);
+    return compare_values(as_beside(call, a, b), as_beside(call, b, a)) == 0;
 }
 
 FUNCTION(is_equal)
@@ -80,7 +101,7 @@ static lion_status order_of(lion_function_call *call, lion_value a, lion_value b
     if (!is_one_kind(x, y))
         return lion_fail(error, LION_INCORRECT, "lion/syntax", "%.*s cannot order %.200s and %.200s: they are values of different kinds",
                          (int)call->name.size, (const char *)call->name.data, shown(call, a), shown(call, b));
-    *order_out = lion_value_compare(x, y);
+    *order_out = compare_values(x, y);
     return LION_OK;
 }
 

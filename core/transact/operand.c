@@ -165,7 +165,7 @@ static lion_status fail_vocabulary(lion_error *error, lion_tx *tx, const lion_at
     switch (attribute->id) {
     case LION_ID_VALUE_TYPE:
         known = "value types are :db.type/string keyword symbol boolean long double instant uuid "
-                "uri bytes ref tuple";
+                "uri bytes bigdec ref tuple";
         break;
     case LION_ID_CARDINALITY:
         known = "cardinalities are :db.cardinality/one and :db.cardinality/many";

@@ -41,6 +41,7 @@ typedef enum lion_bind_slot {
     LION_BIND_HANDLES,   /* function → handle, weak */
     LION_BIND_CONNS,     /* userdata of a connection → true, weak */
     LION_BIND_TYPED,     /* "instant" …, plain value → a value that knows its type */
+    LION_BIND_DECIMAL,   /* text → decimal */
 } lion_bind_slot;
 
 void lion_bind_push_slot(lua_State *L, lion_bind_slot slot);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "data/decimal.h"
 #include "data/tuple.h"
 
 #define NUMBER_EXACT_MAX (INT64_C(1) << 53)
@@ -64,6 +65,17 @@ static void push_symbol(lua_State *L, lion_slice name)
     lua_call(L, 1, 1);
 }
 
+static void push_decimal(lua_State *L, lion_slice bytes)
+{
+    lion_buffer text;
+    lion_buffer_init(&text);
+    lion_decimal_print(&text, bytes);
+    lion_bind_push_slot(L, LION_BIND_DECIMAL);
+    lion_bind_push_text(L, lion_buffer_view(&text));
+    lion_buffer_deinit(&text);
+    lua_call(L, 1, 1);
+}
+
 void lion_bind_push_value(lua_State *L, lion_value value, lion_arena *scratch)
 {
     switch (value.type) {
@@ -83,6 +95,7 @@ void lion_bind_push_value(lua_State *L, lion_value value, lion_arena *scratch)
         break;
     }
     case LION_TYPE_TUPLE: push_tuple(L, value, lion_bind_push_value, scratch); break;
+    case LION_TYPE_DECIMAL: push_decimal(L, lion_value_slice(value)); break;
     case LION_TYPE_LOG: lion_bind_push_log(L, (lion_db *)(intptr_t)value.bits); break;
     default: /* strings, uris, bytes */ lion_bind_push_text(L, lion_value_slice(value));
     }

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "data/decimal.h"
+
 #define LUA_TYPE_CDATA 10 /* LuaJIT's, in no public header */
 /* Arrays up to this size are looked at whole for keys that are no positions; larger ones behind
  * their end only. */
@@ -122,6 +124,21 @@ static void read_uuid(reader *self, int index, lion_form *out)
     *out = lion_form_value(lion_value_bytes(LION_TYPE_UUID, lion_slice_of(bytes, 16)));
 }
 
+static lion_value read_decimal(reader *self, int index)
+{
+    lua_State *L = self->L;
+    lion_value value = lion_value_nil();
+    size_t size = 0;
+    luaL_callmeta(L, index, "__tostring");
+    const char *text = lua_tolstring(L, -1, &size);
+    if (text == NULL || lion_decimal_parse(&value, copy(self, text, size), self->arena) != LION_OK)
+        lion_bind_fail(L, LION_INCORRECT, "lion/syntax",
+                       "a decimal number of more than %d digits is no value",
+                       LION_DECIMAL_DIGITS_MAX);
+    lua_pop(L, 1);
+    return value;
+}
+
 static void read_db(reader *self, int index, lion_form *out)
 {
     lion_bind_db *db = lion_bind_db_test(self->L, index);
@@ -167,8 +184,7 @@ static void read_wrapped(reader *self, int index, const char *what, lion_form *o
         lion_bind_fail(L, LION_INCORRECT, "lion/syntax",
                        "a log is no value: it is an input of its own of a query, such as ?log");
     } else if (strcmp(what, "decimal") == 0) {
-        lion_bind_fail(L, LION_UNSUPPORTED, "lion/unsupported",
-                       "values of type decimal are not stored yet");
+        *out = lion_form_value(read_decimal(self, index));
     } else {
         lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a %s is no value here", what);
     }

@@ -45,6 +45,7 @@ core.setup {
   setmetatable({}, { __mode = "k" }),
   setmetatable({}, { __mode = "k" }),
   values.typed,
+  values.decimal,
 }
 
 local call = require "lion.call"

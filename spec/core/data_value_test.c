@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "data/decimal.h"
 #include "data/value.h"
 
 static lion_value text_value(lion_type type, const char *text)
@@ -137,6 +138,10 @@ static void coercion_turns_text_and_numbers(void **state)
           "0190e8e2-0000-7000-8000-00000000000a" },
         { text_value(LION_TYPE_STRING, "0190e8e2"), LION_TYPE_UUID, NULL },
         { text_value(LION_TYPE_STRING, "7"), LION_TYPE_LONG, NULL },
+        { text_value(LION_TYPE_STRING, "-12.50"), LION_TYPE_DECIMAL, "-12.50" },
+        { text_value(LION_TYPE_STRING, "1.5e3"), LION_TYPE_DECIMAL, "1500" },
+        { text_value(LION_TYPE_STRING, "1.5.0"), LION_TYPE_DECIMAL, NULL },
+        { lion_value_long(INT64_MIN), LION_TYPE_DECIMAL, "-9223372036854775808" },
         { text_value(LION_TYPE_KEYWORD, "a/b"), LION_TYPE_STRING, ":a/b" },
         { text_value(LION_TYPE_SYMBOL, "a/b"), LION_TYPE_STRING, "a/b" },
         { lion_value_long(7), LION_TYPE_DOUBLE, "7.0" },
@@ -161,14 +166,49 @@ static void coercion_turns_text_and_numbers(void **state)
     lion_arena_deinit(&arena);
 }
 
+static void decimals_climb_a_ladder_of_their_own(void **state)
+{
+    (void)state;
+    static const char *const LADDER[] = {
+        "-1e1023", "-100.5", "-100",   "-99.99", "-2",
+        "-1.5",    "-1.50",  "-0.001", "0",      "0.00",
+        "0.001",   "0.01",   "0.1",    "0.10",   "1",
+        "1.0",     "1.01",   "9",      "10",     "123456789.123456789",
+    };
+    static const bool IS_SAME_NUMBER[CASES(LADDER)] = {
+        [6] = true, [9] = true, [13] = true, [15] = true
+    };
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_value before = lion_value_nil();
+    for (size_t i = 0; i < CASES(LADDER); i++) {
+        lion_value value;
+        lion_value text = text_value(LION_TYPE_STRING, LADDER[i]);
+        assert_int_equal(lion_value_coerce(&value, text, LION_TYPE_DECIMAL, &arena), LION_OK);
+        if (i > 0) {
+            assert_string_equal(lion_value_text(&arena, value), LADDER[i]);
+            assert_true(lion_value_compare(before, value) < 0);
+            int order = lion_decimal_compare(lion_value_slice(before), lion_value_slice(value));
+            assert_true(IS_SAME_NUMBER[i] ? order == 0 : order < 0);
+        }
+        before = value;
+    }
+    lion_buffer buffer;
+    lion_buffer_init(&buffer);
+    lion_decimal_print(&buffer, lion_slice_text("\3no decimal at all"));
+    assert_int_equal(buffer.size, 9);
+    lion_buffer_deinit(&buffer);
+    lion_arena_deinit(&arena);
+}
+
 static void types_have_names(void **state)
 {
     (void)state;
     assert_int_equal(lion_type_of_name(lion_slice_text("db.type/string")), LION_TYPE_STRING);
-    assert_int_equal(lion_type_of_name(lion_slice_text("db.type/bigdec")), LION_TYPE_NIL);
+    assert_int_equal(lion_type_of_name(lion_slice_text("db.type/bigint")), LION_TYPE_NIL);
     assert_int_equal(lion_type_of_name(lion_slice_text("attribute")), LION_TYPE_NIL);
     assert_int_equal(lion_type_of_name(lion_slice_text("")), LION_TYPE_NIL);
-    for (int type = LION_TYPE_BOOLEAN; type < LION_TYPE_DECIMAL; type++)
+    for (int type = LION_TYPE_BOOLEAN; type <= LION_TYPE_DECIMAL; type++)
         if (type != LION_TYPE_ATTRIBUTE)
             assert_int_equal(lion_type_of_name(lion_slice_text(lion_type_name(type))), type);
 }
@@ -192,6 +232,7 @@ int main(void)
         cmocka_unit_test(values_climb_the_ladder),
         cmocka_unit_test(numbers_compare_exactly),
         cmocka_unit_test(coercion_turns_text_and_numbers),
+        cmocka_unit_test(decimals_climb_a_ladder_of_their_own),
         cmocka_unit_test(types_have_names),
         cmocka_unit_test(copies_own_their_bytes),
     };

@@ -28,7 +28,7 @@ static lion_root make_root(lion_root_attribute *attributes, uint32_t count)
     root.log = make_tree(LION_EAVT, LION_TYPE_NIL, 0, false);
     uint32_t a = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t type = (uint8_t)(LION_TYPE_BOOLEAN + random_below(13));
+        uint8_t type = (uint8_t)(LION_TYPE_BOOLEAN + random_below(14));
         a += 1 + (uint32_t)random_below(9);
         attributes[i] = (lion_root_attribute){ .a = a,
                                                .type = type,

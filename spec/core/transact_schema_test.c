@@ -62,9 +62,6 @@ static void what_an_attribute_needs_is_asked_for(void **state)
             "[{:db/ident :a/b :db/valueType :db.type/bigint :db/cardinality "
             ":db.cardinality/one}]");
     assert_int_equal(w.error.category, LION_UNSUPPORTED);
-    refused(&w, "lion/unsupported",
-            "[{:db/ident :a/b :db/valueType :db.type/bigdec :db/cardinality "
-            ":db.cardinality/one}]");
     refused(&w, "db.error/invalid-ident", "[{:db/ident :db/mine}]");
     refused(&w, "db.error/invalid-ident", "[{:db/ident :a/_b}]");
     refused(&w, "lion/unknown-attribute", /* known from the next transaction on */
