@@ -27,7 +27,7 @@ static void must(bool is_fine, const char *what)
 static double now_ns(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now); /* what else runs here counts less */
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 

@@ -114,7 +114,7 @@ lion_bind_db *lion_bind_db_check(lua_State *L, int index)
 /* ---- time ---- */
 
 /* info(db) → basis_t, as_of_t, since_t (-1: none), is_history, next_counter, instant_ms,
- * is_filtered */
+ * is_filtered, epoch of the schema */
 static int info(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
@@ -125,7 +125,8 @@ static int info(lua_State *L)
     lua_pushnumber(L, (lua_Number)db->next_counter);
     lua_pushnumber(L, (lua_Number)db->last_instant_ms);
     lua_pushboolean(L, db->view.filter_count > 0);
-    return 7;
+    lua_pushnumber(L, (lua_Number)lion_schema_epoch(db->schema));
+    return 8;
 }
 
 /* The t of a point in time, a number or (a third argument is there) an instant, as `find` has it.
@@ -384,7 +385,8 @@ static int attributes(lua_State *L)
     return 1;
 }
 
-/* is_attribute(db, name) → the attribute's is_many, is_component, is_ref; nil if there is none */
+/* attribute_kind(db, name) → the attribute's is_many, is_component, is_ref, id, type (a number),
+ * is_unique; nil if there is none */
 static int attribute_kind(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
@@ -397,19 +399,19 @@ static int attribute_kind(lua_State *L)
     lua_pushboolean(L, found->is_component);
     lua_pushboolean(L, found->type == LION_TYPE_REF);
     lua_pushnumber(L, found->id);
-    return 4;
+    lua_pushnumber(L, found->type);
+    lua_pushboolean(L, found->unique != LION_UNIQUE_NONE);
+    return 6;
 }
 
-/* first(db, id, attribute) → true, the value or nil; false: it takes a reading of datoms to tell
+/* first(db, id, attribute's id) → true, the value or nil; false: it takes a reading of datoms to tell
  * (tuples, filtered values, histories). Without a step or a table: what entities are read by. */
 static int first(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
     int64_t id = lion_bind_check_integer(L, 2, "an entity id");
-    size_t size;
-    const char *name = luaL_checklstring(L, 3, &size);
     const lion_attribute *found =
-        lion_schema_attribute_named(db->schema, lion_slice_of(name, size));
+        lion_schema_attribute(db->schema, lion_bind_check_integer(L, 3, "an attribute's id"));
     if (found == NULL || found->type == LION_TYPE_TUPLE || db->is_history ||
         db->view.filter_count > 0) {
         lua_pushboolean(L, 0);

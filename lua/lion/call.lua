@@ -3,8 +3,8 @@
 -- stops; here the function runs over the whole batch in a loop of its own, which LuaJIT compiles
 -- together with it.
 -- @module lion.call
-local ffi = require "ffi"
 local anomaly = require "lion.anomaly"
+local ffi = require "lion.cdata"
 local core = require "lion.core"
 local edn = require "lion.edn"
 local values = require "lion.values"
@@ -91,7 +91,6 @@ end
 -- The first six are read in place, and LuaJIT compiles the loop together with the function. Without
 -- its compiler the FFI is slower than arrays: then all columns are arrays.
 
-if not pcall(ffi.typeof, "lion_call") then ffi.cdef(require "lion.cdef") end
 local call_pointer, flag_pointer = ffi.typeof "lion_call *", ffi.typeof "const bool *"
 local double_pointer = ffi.typeof "const double *"
 local C = ffi.C

@@ -6,6 +6,7 @@ local core = require "lion.core"
 local edn = require "lion.edn"
 local entity = require "lion.entity"
 local find = require "lion.find"
+local point = require "lion.point"
 local pull = require "lion.pull"
 local values = require "lion.values"
 
@@ -21,7 +22,7 @@ local INDEXES = { eavt = 0, aevt = 1, avet = 2, vaet = 3 }
 -- @param conn the connection; kept alive by its values
 -- @tparam[opt] table functions of filters; kept alive by their values
 function db.wrap(handle, conn, functions)
-  local basis, as_of, since, is_history, counter, instant, is_filtered = core.info(handle)
+  local basis, as_of, since, is_history, counter, instant, is_filtered, epoch = core.info(handle)
   return setmetatable({
     handle = handle,
     conn = conn,
@@ -35,6 +36,7 @@ function db.wrap(handle, conn, functions)
     is_filtered = is_filtered,
     next_counter = counter,
     tx_instant = instant,
+    schema = point.schema(epoch),
   }, Db)
 end
 
@@ -144,6 +146,10 @@ function Db:entid(x)
   if x == nil then
     anomaly.incorrect("lion/syntax", "entid of nil: an id, an ident or a lookup ref is expected")
   end
+  if type(x) == "table" then
+    local id = point.lookup(self, x)
+    if id ~= nil then return id or nil end
+  end
   local id = core.entid(self.handle, x)
   if id and self.is_filtered and type(x) == "table" and not is_seen(self, x, id) then return nil end
   return id
@@ -174,10 +180,15 @@ end
 --- A tree of an entity's data; nil where it has nothing of the pattern.
 function Db:pull(pattern, x)
   refuse_history(self)
-  local normal = pull.normalise(pattern)
+  local flat = point.flat(self, pattern)
+  local normal = not flat and pull.normalise(pattern)
   local id = self:entid(x)
   if not id then return nil end
-  local result = pull_ids(self, normal, { id })[1]
+  if flat then
+    local result = point.pull(self, flat, id)
+    if result ~= false then return result end
+  end
+  local result = pull_ids(self, normal or pull.normalise(pattern), { id })[1]
   if result == values.null then return nil end
   return result
 end

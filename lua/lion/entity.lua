@@ -2,20 +2,28 @@
 -- kept.
 -- @module lion.entity
 local anomaly = require "lion.anomaly"
-local core = require "lion.core"
+local point = require "lion.point"
+local new_table = require "table.new"
 
 local entity = {}
 
-local Entity = { __lion = "entity" }
+local KEPT = 8 -- attributes that an entity has room for from the start
 
--- What an entity is, kept beside it, so that pairs() over a touched entity shows its attributes
--- alone.
-local hidden = setmetatable({}, { __mode = "k" })
+local index, map_of, read_only, is_same, text_of
 
+-- What an entity is lies in a metatable of its own, so that pairs() over a touched entity shows its
+-- attributes alone.
 local function make(db, id)
-  local self = setmetatable({}, Entity)
-  hidden[self] = { db = db, id = id, is_touched = false }
-  return self
+  return setmetatable(new_table(0, KEPT), {
+    __lion = "entity",
+    __index = index,
+    __newindex = read_only,
+    __eq = is_same,
+    __tostring = text_of,
+    __map = map_of,
+    db = db,
+    id = id,
+  })
 end
 
 --- The entity of an id.
@@ -28,52 +36,60 @@ local function referred(db, id)
   return db:ident(id) or make(db, id)
 end
 
-local function read_forward(db, id, name)
-  local is_many, _, is_ref = core.attribute_kind(db.handle, name)
-  if is_many == nil then return nil end
-  if not is_many then
-    local is_told, value = core.first(db.handle, id, name)
-    if is_told then return is_ref and value and referred(db, value) or value end
+local function read_one(db, id, attribute)
+  local is_told, value = point.first(db, id, attribute)
+  if not is_told then
+    local datom = db:datoms("eavt", id, attribute.id)()
+    value = datom and datom[3]
   end
+  if attribute.is_ref and value then return referred(db, value) end
+  return value
+end
+
+local function read_forward(db, id, attribute)
+  if not attribute.is_many then return read_one(db, id, attribute) end
   local found = {}
-  for datom in db:datoms("eavt", id, name) do
+  for datom in db:datoms("eavt", id, attribute.id) do
     local v = datom[3]
-    if is_ref then v = referred(db, v) end
-    if not is_many then return v end
+    if attribute.is_ref then v = referred(db, v) end
     found[#found + 1] = v
   end
   return found[1] ~= nil and found or nil
 end
 
 local function read_reverse(db, id, name)
-  local is_many, is_component, is_ref = core.attribute_kind(db.handle, name)
-  if is_many == nil or not is_ref then return nil end
+  local attribute = point.attribute(db, name)
+  if not attribute or not attribute.is_ref then return nil end
   local found = {}
-  for datom in db:datoms("vaet", id, name) do
+  for datom in db:datoms("vaet", id, attribute.id) do
     local e = make(db, datom[1])
-    if is_component then return e end
+    if attribute.is_component then return e end
     found[#found + 1] = e
   end
   return found[1] ~= nil and found or nil
 end
 
-local function read(self, key)
-  local data = hidden[self]
+-- "person/_friend" and "_friend" → "person/friend" and "friend"; nil for names that are not reversed.
+local function reversed(name)
+  local space, rest = name:match "^(.*/)_(.+)$"
+  if not space then space, rest = name:match "^()_(.+)$" end
+  return rest and (type(space) == "string" and space .. rest or rest)
+end
+
+local function read(db, id, key)
   local name = key:gsub("^:", "")
-  if name == "db/id" then return data.id end
-  local space, reverse = name:match("^(.*)/_(.+)$")
-  if not space then space, reverse = name:match("^()_(.+)$") end
-  if not reverse then return read_forward(data.db, data.id, name) end
-  return read_reverse(
-    data.db,
-    data.id,
-    type(space) == "string" and space .. "/" .. reverse or reverse
-  )
+  if name == "db/id" then return id end
+  local reverse = reversed(name)
+  if reverse then return read_reverse(db, id, reverse) end
+  local attribute = point.attribute(db, name)
+  if not attribute then return nil end
+  db.schema.forward[name] = attribute
+  return read_forward(db, id, attribute)
 end
 
 --- Load all attributes, those of components too, into the entity itself.
 function entity.touch(self)
-  local data = hidden[self]
+  local data = getmetatable(self)
   if data.is_touched then return self end
   data.is_touched = true
   local name
@@ -82,13 +98,13 @@ function entity.touch(self)
       name = datom[2]
       local value = rawget(self, name)
       if value == nil then
-        value = read(self, name)
+        value = read(data.db, data.id, name)
         rawset(self, name, value)
       end
-      local _, is_component = core.attribute_kind(data.db.handle, name)
-      if is_component and type(value) == "table" then
-        for _, part in ipairs(getmetatable(value) == Entity and { value } or value) do
-          if getmetatable(part) == Entity then entity.touch(part) end
+      local attribute = point.attribute(data.db, name)
+      if attribute.is_component and type(value) == "table" then
+        for _, part in ipairs(entity.is(value) and { value } or value) do
+          if entity.is(part) then entity.touch(part) end
         end
       end
     end
@@ -96,30 +112,46 @@ function entity.touch(self)
   return self
 end
 
-function Entity:__index(key)
-  if key == "id" then return hidden[self].id end
-  if key == "db" then return hidden[self].db end
+function index(self, key)
+  local data = getmetatable(self)
+  local db = data.db
+  local attribute = db.schema.forward[key]
+  if attribute then -- read before, in a database of this schema
+    local value = read_forward(db, data.id, attribute)
+    if value ~= nil then rawset(self, key, value) end
+    return value
+  end
+  if key == "id" then return data.id end
+  if key == "db" then return db end
   if key == "touch" then return entity.touch end
   if type(key) ~= "string" then return nil end
-  local value = read(self, key)
+  local value = read(db, data.id, key)
   if value ~= nil and key:sub(1, 1) ~= ":" and key ~= "db/id" then rawset(self, key, value) end
   return value
 end
 
 -- As a map of what was read so far, the id in it, for those who write it down.
-function Entity:__map()
-  local map = { ["db/id"] = hidden[self].id }
+function map_of(self)
+  local map = { ["db/id"] = getmetatable(self).id }
   for name, value in next, self do map[name] = value end
   return map
 end
 
-function Entity.__newindex()
+function read_only()
   anomaly.incorrect("lion/syntax", "an entity is read only: change it by a transaction")
 end
-function Entity.__eq(a, b) return hidden[a].id == hidden[b].id and hidden[a].db == hidden[b].db end
-function Entity:__tostring() return "entity " .. ("%.0f"):format(hidden[self].id) end
+
+function is_same(a, b)
+  local x, y = getmetatable(a), getmetatable(b)
+  return x.id == y.id and x.db == y.db
+end
+
+function text_of(self) return "entity " .. ("%.0f"):format(getmetatable(self).id) end
 
 --- Is it an entity?
-function entity.is(x) return getmetatable(x) == Entity end
+function entity.is(x)
+  local data = type(x) == "table" and getmetatable(x)
+  return data and data.__lion == "entity" or false
+end
 
 return entity
