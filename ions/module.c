@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "dev.h"
+#include "hash.h"
 #include "pattern.h"
 
 /* run { dir =, uri =, folder =, env =, host =, port = } → exit code */
@@ -38,6 +39,8 @@ void lion_ions_preload(lua_State *state)
     lua_getfield(state, -1, "preload");
     lua_pushcfunction(state, luaopen_ions_dev);
     lua_setfield(state, -2, "ions.dev");
+    lua_pushcfunction(state, luaopen_ions_hash);
+    lua_setfield(state, -2, "ions.hash");
     lua_pushcfunction(state, luaopen_ions_pattern);
     lua_setfield(state, -2, "ions.pattern");
     lua_pop(state, 2);
