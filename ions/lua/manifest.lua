@@ -3,17 +3,26 @@
 -- is told at once.
 -- @module ions.manifest
 local anomaly = require "lion.anomaly"
+local fuel = require "ions.fuel"
+local nearest = require "lion.nearest"
+local utf8 = require "ions.utf8"
 
 local manifest = {}
 
 local KNOWN = { "app", "deps", "allow", "http", "invoke", "events", "params", "checks" }
-local IS_KNOWN = {}
-for _, key in ipairs(KNOWN) do
-  IS_KNOWN[key] = true
-end
 
 local METHODS =
   { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+
+-- What an application may require besides its own modules: no dependency can have such a name.
+local LIBRARY = { ion = true, lion = true, lpeg = true }
+
+-- Kind of event → its fields besides `on` and `fn`, each a string.
+local EVENTS = { tx = { "attr" }, cron = { "at" }, http = { "name" }, dir = { "path" } }
+
+-- Steps for what is plain data, and levels of it.
+local STEPS_MAX = 100000
+local DEPTH_MAX = 100
 
 --- "shop.tx/transfer" → "shop.tx", "transfer"; nil if it is not the name of a function.
 function manifest.split(name)
@@ -31,6 +40,8 @@ local function is_array(x)
   return count == #x
 end
 
+-- Each check is given what a key holds, and `wrong(message, …)`, whose further arguments lead to the
+-- place below that key.
 local check = {}
 
 function check.app(value, wrong)
@@ -44,10 +55,14 @@ local function check_names(key)
     if not is_array(value) then
       return wrong(key .. ' is an array of function names ("module/function")')
     end
-    for _, name in ipairs(value) do
+    local seen = {}
+    for i, name in ipairs(value) do
       if not manifest.split(name) then
-        wrong(key .. ": " .. tostring(name) .. ' is no function name ("module/function")')
+        wrong(key .. ": " .. tostring(name) .. ' is no function name ("module/function")', i)
+      elseif seen[name] then
+        wrong(("%s: %s stands there twice"):format(key, name), i)
       end
+      seen[name] = true
     end
   end
 end
@@ -91,32 +106,156 @@ function check.invoke(value, wrong)
   end
 end
 
-local function check_table(key)
-  return function(value, wrong)
-    if type(value) ~= "table" then wrong(key .. " is a table") end
+-- ---- what else it holds --------------------------------------------------------------------------
+
+local function sorted_keys(value)
+  local keys = {}
+  for key in pairs(value) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  return keys
+end
+
+-- "unknown key rew (did you mean rev?)"; nil if it is known.
+local function unknown(name, known)
+  local is_known = {}
+  for _, other in ipairs(known) do is_known[other] = true end
+  if is_known[name] then return nil end
+  local near = nearest(tostring(name), is_known)
+  local hint = near and ("did you mean %s?"):format(near) or "known: " .. table.concat(known, ", ")
+  return ("unknown key %s (%s)"):format(tostring(name), hint)
+end
+
+local function check_event(i, event, wrong)
+  local what = "events, event " .. i
+  local fields = type(event) == "table" and EVENTS[event.on]
+  if not fields then
+    return wrong(what .. ': an event is { on = "tx", "cron", "http" or "dir", fn = "module/function", … }', i)
+  end
+  for _, key in ipairs(sorted_keys(event)) do
+    local problem = unknown(key, { "on", "fn", unpack(fields) })
+    if problem then wrong(what .. ": " .. problem, i, key) end
+  end
+  for _, field in ipairs(fields) do
+    if type(event[field]) ~= "string" or event[field] == "" then
+      wrong(('%s: an event on "%s" has %s = a string'):format(what, event.on, field), i)
+    end
+  end
+  if not manifest.split(event.fn) then
+    wrong(("%s: fn = %s is no function name (\"module/function\")"):format(what, tostring(event.fn)), i)
   end
 end
-check.params, check.deps, check.events =
-  check_table("params"), check_table("deps"), check_table("events")
 
---- Check a manifest's table. Returns an array of messages, empty when all is well.
-function manifest.problems(value)
-  local problems = {}
-  local function wrong(message) problems[#problems + 1] = message end
-  if type(value) ~= "table" then return { "the manifest returns no table" } end
-  local unknown = {}
-  for key in pairs(value) do
-    if not IS_KNOWN[key] then unknown[#unknown + 1] = tostring(key) end
+function check.events(value, wrong)
+  if not is_array(value) then return wrong('events is an array of { on = "tx", attr =, fn = }') end
+  for i, event in ipairs(value) do check_event(i, event, wrong) end
+end
+
+function check.params(value, wrong)
+  if type(value) ~= "table" then wrong("params is a table") end
+end
+
+local DEPENDENCY = { "path", "git", "rev", "dir" }
+
+local function check_dependency(name, entry, wrong)
+  local what = "deps: " .. tostring(name)
+  if type(name) ~= "string" or not name:find "^[%a_][%w_%-]*$" then
+    return wrong(what .. " is no name for a module (letters, digits, _ and -)", name)
+  elseif LIBRARY[name] then
+    return wrong(what .. " is a module of Lion's own: name it otherwise", name)
+  elseif type(entry) ~= "table" then
+    return wrong(what .. ' is { path = "../folder" } or { git = URL, rev = COMMIT }', name)
   end
-  table.sort(unknown)
-  for _, key in ipairs(unknown) do
-    wrong(("unknown key %s (known: %s)"):format(key, table.concat(KNOWN, ", ")))
+  for _, key in ipairs(sorted_keys(entry)) do
+    local problem = unknown(key, DEPENDENCY)
+    if problem then
+      wrong(what .. ": " .. problem, name, key)
+    elseif type(entry[key]) ~= "string" or entry[key] == "" then
+      wrong(("%s: %s is a string"):format(what, key), name, key)
+    end
   end
-  if value.app == nil then wrong("app is missing: the application's name") end
+  if (entry.path ~= nil) == (entry.git ~= nil) then
+    wrong(what .. ' is either { path = "../folder" } or { git = URL, rev = COMMIT }', name)
+  elseif entry.path and (entry.rev or entry.dir) then
+    wrong(what .. ": rev and dir go with git", name)
+  elseif entry.git and (type(entry.rev) ~= "string" or not entry.rev:find "^%x%x%x%x+$") then
+    wrong(what .. ": rev is the id of a commit, or its first digits (4 at least)", name)
+  end
+end
+
+function check.deps(value, wrong)
+  if type(value) ~= "table" then return wrong("deps is a table of name = { path = } or { git =, rev = }") end
+  for _, name in ipairs(sorted_keys(value)) do check_dependency(name, value[name], wrong) end
+end
+
+local function is_plain(value)
+  local kind = type(value)
+  return kind == "number" or kind == "boolean" or kind == "string" and utf8.is_valid(value)
+end
+
+-- Whether there is nothing but data, in a tree.
+local function check_plain(value, wrong, what, above, depth, ...)
+  if is_plain(value) then return end
+  if type(value) ~= "table" then
+    local kind = type(value) == "string" and "string that is no UTF-8" or type(value)
+    wrong(("%s holds a %s: a manifest is plain data"):format(what, kind), ...)
+  elseif above[value] or depth > DEPTH_MAX then
+    wrong(what .. (above[value] and " holds itself" or " is nested too deeply"), ...)
+  else
+    above[value] = true
+    for key, item in pairs(value) do
+      if not is_plain(key) or type(key) == "boolean" then
+        wrong(("%s has keys that are no names: %s"):format(what, type(key)), ...)
+      end
+      check_plain(item, wrong, what, above, depth + 1, ...)
+    end
+    above[value] = nil
+  end
+end
+
+--- All that is wrong with a manifest's table.
+-- @treturn table a list of { message =, path = keys that lead to the place, { "http", 3 } }; empty when
+-- all is well
+function manifest.faults(value)
+  local faults = {}
+  local function wrong(message, ...) faults[#faults + 1] = { message = message, path = { ... } } end
+  if type(value) ~= "table" then
+    wrong "the manifest returns no table"
+    return faults
+  end
+  for _, key in ipairs(sorted_keys(value)) do
+    local problem = unknown(key, KNOWN)
+    if problem then wrong(problem, key) end
+  end
+  if value.app == nil then wrong "app is missing: the application's name" end
   for _, key in ipairs(KNOWN) do
-    if value[key] ~= nil then check[key](value[key], wrong) end
+    if value[key] ~= nil then
+      check_plain(value[key], wrong, key, {}, 1, key)
+      check[key](value[key], function(message, ...) wrong(message, key, ...) end)
+    end
   end
-  return problems
+  return faults
+end
+
+--- The messages of `faults`.
+function manifest.problems(value)
+  local messages = {}
+  for i, fault in ipairs(manifest.faults(value)) do messages[i] = fault.message end
+  return messages
+end
+
+--- Run a manifest's text. What it returns is not checked yet.
+-- @tparam string text
+-- @tparam string chunkname as for load
+-- @return its value; or nil and what is wrong, with file and line
+function manifest.parse(text, chunkname)
+  local chunk, message = fuel.load(text, chunkname, {})
+  if not chunk then return nil, message end
+  local ok, value = fuel.budget({ steps = STEPS_MAX }):call(chunk)
+  if ok then return value end
+  if type(value) == "table" and value.code == "lion/fuel" then
+    return nil, tostring(value.message) .. " (a manifest is plain data)"
+  end
+  return nil, tostring(value) .. " (a manifest is plain data and sees no globals)"
 end
 
 --- Read and check DIR/ion.lua.
@@ -137,19 +276,8 @@ function manifest.read(dir)
   end
   local text = file:read("*a")
   file:close()
-  local chunk, message = load(text, "@" .. path, "t", {})
-  if not chunk then error(anomaly.new("incorrect", "lion/manifest", message), 0) end
-  local ok, value = pcall(chunk)
-  if not ok then
-    error(
-      anomaly.new(
-        "incorrect",
-        "lion/manifest",
-        tostring(value) .. " (a manifest is plain data and sees no globals)"
-      ),
-      0
-    )
-  end
+  local value, message = manifest.parse(text, "@" .. path)
+  if message then error(anomaly.new("incorrect", "lion/manifest", message), 0) end
   local problems = manifest.problems(value)
   if #problems > 0 then
     error(

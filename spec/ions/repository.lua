@@ -15,7 +15,7 @@ local function parent_of(path) return path:match "^(.*)/[^/]*$" end
 --- A repository without a commit; with is_plain a folder alone.
 function repository.new(is_plain)
   local self = setmetatable({ dir = git.make_folder() }, Repository)
-  if not is_plain then self:git("init", "--quiet") end
+  if not is_plain then self:git("init", "--quiet", "--template=") end
   return self
 end
 

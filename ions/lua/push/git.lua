@@ -91,9 +91,10 @@ function git.run(where, words, options)
 end
 
 --- A new folder for what is soon thrown away.
+-- @tparam[opt] string parent where; default: where the system has such folders
 -- @treturn string
-function git.make_folder()
-  local pipe = assert(io.popen "mktemp -d")
+function git.make_folder(parent)
+  local pipe = assert(io.popen("mktemp -d" .. (parent and " -p " .. git.quote(parent) or "")))
   local path = pipe:read "*l"
   pipe:close()
   if not path then error(anomaly.new("unavailable", "lion/io", "no temporary folder can be made"), 0) end

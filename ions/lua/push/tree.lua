@@ -8,7 +8,7 @@
 local anomaly = require "lion.anomaly"
 local git = require "ions.push.git"
 local hash = require "ions.hash"
-local lpeg = require "lpeg"
+local utf8 = require "ions.utf8"
 
 local tree = {}
 
@@ -26,18 +26,6 @@ local function fail(category, message, ...)
 end
 
 -- ---- texts ---------------------------------------------------------------------------------------
-
-local R, P = lpeg.R, lpeg.P
-local more = R "\128\191"
-local utf8 = (R "\0\127" + R "\194\223" * more + P "\224" * R "\160\191" * more
-  + (R "\225\236" + R "\238\239") * more * more + P "\237" * R "\128\159" * more
-  + P "\240" * R "\144\191" * more * more + R "\241\243" * more * more * more
-  + P "\244" * R "\128\143" * more * more) ^ 0 * -1
-
-local function is_utf8(text) return utf8:match(text) ~= nil end
-
--- Commits of long ago may be in any encoding.
-local function as_text(bytes) return is_utf8(bytes) and bytes or (bytes:gsub("[\128-\255]", "?")) end
 
 local function listed(names)
   local shown = {}
@@ -71,7 +59,12 @@ local function refuse(kind, paths, label)
   fail("unsupported", "%s%s are not stored: %s; %s", label, kind, listed(paths), advice)
 end
 
-local function check_bounds(files, bounds, label)
+--- Refuse files that are too big, together or each, or too many.
+-- @tparam table files a list of { path =, size = }
+-- @tparam[opt] table bounds default: tree.BOUNDS
+-- @tparam[opt] string label what a message begins with
+function tree.check_bounds(files, bounds, label)
+  bounds, label = bounds or tree.BOUNDS, label or ""
   local total, big = 0, {}
   if #files > bounds.files then
     fail("incorrect", "%s%d files, more than the %d that a revision may have", label, #files, bounds.files)
@@ -103,7 +96,7 @@ local function list(where, treeish, options, label)
       refused[kind] = refused[kind] or {}
       table.insert(refused[kind], path)
     else
-      if not is_utf8(path) then odd[#odd + 1] = ("%q"):format(path) end
+      if not utf8.is_valid(path) then odd[#odd + 1] = ("%q"):format(path) end
       files[#files + 1] = { path = path, size = tonumber(size), object = object }
     end
   end
@@ -133,7 +126,7 @@ end
 local function read_tree(where, treeish, options, settings)
   local label = settings.label and settings.label .. ": " or ""
   local files = list(where, treeish, options, label)
-  check_bounds(files, settings.bounds or tree.BOUNDS, label)
+  tree.check_bounds(files, settings.bounds, label)
   if #files > 0 then read_contents(where, files, options, label) end
   return files
 end
@@ -183,7 +176,7 @@ local function list_work_tree(dir, settings, label)
     end
   end
   if #modules > 0 then refuse("submodules", modules, label) end
-  check_bounds(files, settings.bounds or tree.BOUNDS, label)
+  tree.check_bounds(files, settings.bounds, label)
   return table.concat(paths)
 end
 
@@ -226,18 +219,16 @@ end
 
 --- The folder's place in its repository.
 -- @tparam string dir
--- @treturn string the repository's top
--- @treturn string the folder from there, "" for the top
+-- @treturn string the folder from the repository's top, "" for the top
 function tree.locate(dir)
-  local where = { dir = dir }
-  local code, output, complaint = git.try(where, { "rev-parse", "--is-inside-work-tree" })
+  local code, output, complaint =
+    git.try({ dir = dir }, { "rev-parse", "--is-inside-work-tree", "--show-prefix" })
   if code ~= 0 then no_repository(dir, complaint) end
-  if output:match "%a+" ~= "true" then
+  local is_inside, folder = output:match "^(%a+)\n(.-)/?\n?$"
+  if is_inside ~= "true" then
     fail("incorrect", "%s is a repository without a work tree: push from a clone of it", dir)
   end
-  local top = git.run(where, { "rev-parse", "--show-toplevel" }):gsub("\n$", "")
-  local folder = git.run(where, { "rev-parse", "--show-prefix" }):gsub("\n$", ""):gsub("/$", "")
-  return top, folder
+  return folder
 end
 
 -- What differs from the commit, as git writes it: " M shop/tx.lua".
@@ -269,8 +260,8 @@ local function describe(dir, commit)
   local output = git.run({ dir = dir }, words)
   local seconds, message = output:match "^(%d+)%z(.-)%s*$"
   local code, url = git.try({ dir = dir }, { "config", "--get", "remote.origin.url" })
-  return tonumber(seconds) * 1000, as_text(message),
-    code == 0 and as_text(tree.public_url((url:gsub("\n$", "")))) or nil
+  return tonumber(seconds) * 1000, utf8.repair(message),
+    code == 0 and utf8.repair(tree.public_url((url:gsub("\n$", "")))) or nil
 end
 
 local function not_in_commit(dir, folder, commit)
@@ -281,12 +272,12 @@ end
 --- The application of a folder: its newest commit's files; those of the work tree if they differ and
 -- a name is given.
 -- @tparam table options dir; name (of a revision that is no commit's); bounds
--- @treturn table { commit =, is_dirty =, name = the revision's name, top =, folder =, url =, message =,
--- time = ms, files = as of tree.of_commit }
+-- @treturn table { commit =, is_dirty =, name = the revision's name, folder = as of tree.locate,
+-- url =, message =, time = ms, files = as of tree.of_commit }
 function tree.read(options)
   local dir = options.dir
   if options.name then check_name(options.name) end
-  local top, folder = tree.locate(dir)
+  local folder = tree.locate(dir)
   local commit = head_of(dir)
   local changed = changes(dir)
   if #changed > 0 and not options.name then
@@ -304,7 +295,6 @@ function tree.read(options)
     commit = commit,
     is_dirty = #changed > 0,
     name = options.name and "unrepro/" .. options.name or commit,
-    top = top,
     folder = folder,
     url = url,
     message = message,
