@@ -1,5 +1,5 @@
-/* hash.c - `ions.hash` for Lua: the content hash of a file. Who stores a file computes it anew, so it is
- * one that nobody can forge: SHA-256, of the libmd that the line editor needs anyway. */
+/* hash.c - `ions.hash` for Lua: the content hash of a file. Who stores a file computes it anew, so
+ * it is one that nobody can forge: SHA-256, of the libmd that the line editor needs anyway. */
 #include "hash.h"
 
 #include <lauxlib.h>
