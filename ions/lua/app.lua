@@ -388,4 +388,7 @@ function App:close()
   end
 end
 
+--- The modules that applications share: name → true.
+app.LIBRARY = LIBRARY
+
 return app
