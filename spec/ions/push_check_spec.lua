@@ -47,6 +47,18 @@ describe("The check of a revision", function()
     })
   end)
 
+  it("has nothing to say of the example", function()
+    local files, pipe = {}, assert(io.popen "cd examples/packages && find . -type f -name '*.lua'")
+    for path in pipe:lines() do
+      local file = assert(io.open("examples/packages/" .. path))
+      files[path:sub(3)] = file:read "*a"
+      file:close()
+    end
+    pipe:close()
+    assert.truthy(files["ion.lua"])
+    assert.equal("", problems(files))
+  end)
+
   it("tells everything at once, by file and line", function()
     assert.equal("ion.lua:2: unknown key htpp (did you mean http?)\n"
       .. "ion.lua:4: shop.tx/transfr: module shop.tx has no function transfr (did you mean transfer?)\n"
@@ -202,7 +214,19 @@ describe("The check of a revision", function()
     it("takes none into transactions that reaches outside", function()
       assert.truthy(of('return { app = "m", allow = { "m/f" } }', {
         ["m.lua"] = "local ion = require 'ion'\nlocal m = {}\nfunction m.f(db)\n return ion.now() end\nreturn m",
-      }):find "^m.lua:4: ion.now in a function of transactions")
+      }):find "^m.lua:4: ion.now in ")
+    end)
+
+    it("takes into transactions what cancels them, asks their database, reads and writes text", function()
+      assert.equal("", of('return { app = "m", allow = { "m/f" } }', { ["m.lua"] = [==[
+        local lion = require "lion"
+        local m = {}
+        function m.f(db, text)
+          if lion.q("[:find ?e . :where [?e :a/b]]", db) then lion.cancel { message = text } end
+          return lion.json.read(text)
+        end
+        return m
+      ]==] }))
     end)
   end)
 
