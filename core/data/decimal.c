@@ -184,3 +184,122 @@ void lion_decimal_print(lion_buffer *buffer, lion_slice bytes)
     for (int place = 0; place < number.scale; place++)
         lion_buffer_put_u8(buffer, digit_at(&number, place));
 }
+
+/* -- Arithmetic ------------------------------------------------------------------------------- */
+
+#define WHOLE_DIGITS_MAX (2 * LION_DECIMAL_DIGITS_MAX + 2)
+
+/* The whole number whose digits those of a decimal are, lowest first, and where its point stood. */
+typedef struct whole {
+    bool is_negative;
+    int scale;
+    int count;
+    uint8_t digits[WHOLE_DIGITS_MAX];
+} whole;
+
+static bool whole_of(whole *out, lion_slice bytes)
+{
+    decimal number;
+    if (!unpack(&number, bytes)) return false;
+    *out = (whole){ .is_negative = number.is_negative, .scale = number.scale };
+    int count = number.exponent + number.scale;
+    if (count < number.count || count > LION_DECIMAL_DIGITS_MAX * 2) return false;
+    for (int i = 0; i < number.count; i++) out->digits[count - 1 - i] = number.digits[i];
+    out->count = count;
+    return true;
+}
+
+/* The same number with more zeros at its end. */
+static void rescale(whole *x, int scale)
+{
+    int more = scale - x->scale;
+    LION_ASSERT(more >= 0);
+    LION_ASSERT(x->count + more <= WHOLE_DIGITS_MAX); /* neither side of the point has more */
+    memmove(x->digits + more, x->digits, (size_t)x->count);
+    memset(x->digits, 0, (size_t)more);
+    x->count += more;
+    x->scale = scale;
+}
+
+static int compare_magnitudes(const whole *a, const whole *b)
+{
+    for (int i = WHOLE_DIGITS_MAX - 1; i >= 0; i--)
+        if (a->digits[i] != b->digits[i]) return a->digits[i] < b->digits[i] ? -1 : 1;
+    return 0;
+}
+
+/* a + b, or a - b where a is not the smaller; both of one scale. */
+static void combine(whole *out, const whole *a, const whole *b, int sign)
+{
+    int carry = 0;
+    for (int i = 0; i < WHOLE_DIGITS_MAX; i++) {
+        int digit = a->digits[i] + sign * b->digits[i] + carry;
+        carry = digit < 0 ? -1 : digit > 9 ? 1 : 0;
+        out->digits[i] = (uint8_t)(digit - 10 * carry);
+    }
+    out->count = WHOLE_DIGITS_MAX;
+}
+
+static lion_status value_of_whole(lion_value *value_out, const whole *x, lion_arena *arena)
+{
+    uint8_t text[WHOLE_DIGITS_MAX + 4];
+    size_t size = 0;
+    int count = x->count;
+    while (count > 0 && x->digits[count - 1] == 0) count--;
+    if (x->is_negative) text[size++] = '-';
+    if (count <= x->scale) text[size++] = '0';
+    for (int i = (count > x->scale ? count : x->scale) - 1; i >= 0; i--) {
+        if (i == x->scale - 1) text[size++] = '.';
+        if (size >= sizeof text) return LION_ABSENT;
+        text[size++] = (uint8_t)('0' + (i < count ? x->digits[i] : 0));
+    }
+    return lion_decimal_parse(value_out, lion_slice_of(text, size), arena);
+}
+
+static lion_status add_signed(lion_value *value_out, lion_slice a, lion_slice b, bool is_minus,
+                              lion_arena *arena)
+{
+    whole x, y, sum;
+    if (!whole_of(&x, a) || !whole_of(&y, b)) return LION_ABSENT;
+    y.is_negative = y.is_negative != is_minus;
+    int scale = x.scale > y.scale ? x.scale : y.scale;
+    rescale(&x, scale);
+    rescale(&y, scale);
+    bool is_sum = x.is_negative == y.is_negative;
+    bool is_swapped = !is_sum && compare_magnitudes(&x, &y) < 0;
+    sum = (whole){ .scale = scale, .is_negative = is_swapped ? y.is_negative : x.is_negative };
+    combine(&sum, is_swapped ? &y : &x, is_swapped ? &x : &y, is_sum ? 1 : -1);
+    return value_of_whole(value_out, &sum, arena);
+}
+
+lion_status lion_decimal_add(lion_value *value_out, lion_slice a, lion_slice b, lion_arena *arena)
+{
+    return add_signed(value_out, a, b, false, arena);
+}
+
+lion_status lion_decimal_subtract(lion_value *value_out, lion_slice a, lion_slice b,
+                                  lion_arena *arena)
+{
+    return add_signed(value_out, a, b, true, arena);
+}
+
+lion_status lion_decimal_multiply(lion_value *value_out, lion_slice a, lion_slice b,
+                                  lion_arena *arena)
+{
+    whole x, y;
+    if (!whole_of(&x, a) || !whole_of(&y, b)) return LION_ABSENT;
+    if (x.count + y.count > WHOLE_DIGITS_MAX || x.scale + y.scale > LION_DECIMAL_DIGITS_MAX)
+        return LION_ABSENT;
+    whole product = { .scale = x.scale + y.scale, .is_negative = x.is_negative != y.is_negative };
+    product.count = x.count + y.count;
+    for (int i = 0; i < x.count; i++) {
+        int carry = 0;
+        for (int k = 0; k < y.count; k++) {
+            int digit = product.digits[i + k] + x.digits[i] * y.digits[k] + carry;
+            product.digits[i + k] = (uint8_t)(digit % 10);
+            carry = digit / 10;
+        }
+        product.digits[i + y.count] = (uint8_t)carry; /* no row before reached this digit */
+    }
+    return value_of_whole(value_out, &product, arena);
+}

@@ -21,6 +21,14 @@
  * none, or longer. */
 lion_status lion_decimal_parse(lion_value *value_out, lion_slice text, lion_arena *arena);
 
+/* a + b, a - b and a * b, exact, as values in the arena; the scale is the larger of the two, and
+ * their sum in a product. LION_ABSENT: the result has more digits than a decimal. */
+lion_status lion_decimal_add(lion_value *value_out, lion_slice a, lion_slice b, lion_arena *arena);
+lion_status lion_decimal_subtract(lion_value *value_out, lion_slice a, lion_slice b,
+                                  lion_arena *arena);
+lion_status lion_decimal_multiply(lion_value *value_out, lion_slice a, lion_slice b,
+                                  lion_arena *arena);
+
 /* By the numbers alone: 1.5 and 1.50 are one. */
 int lion_decimal_compare(lion_slice a, lion_slice b);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "data/decimal.h"
 
 static const char *const NAMES[] = { "",    "avg",    "count",    "count-distinct", "distinct", "max",  "median",
                                      "min", "stddev", "variance", "sum",            "rand",     "sample" };
@@ -51,8 +52,22 @@ static bool needs_values(lion_aggregate aggregate, int64_t wanted)
     }
 }
 
-static lion_status add_number(lion_accumulator *self, lion_aggregate aggregate, lion_value value, lion_error *error)
+/* Decimals are summed apart, exactly; what else is among them joins at the end. */
+static lion_status add_decimal(lion_accumulator *self, lion_value value, lion_arena *arena, lion_error *error)
 {
+    if (self->best.type != LION_TYPE_DECIMAL) {
+        self->best = value;
+        return LION_OK;
+    }
+    lion_status status = lion_decimal_add(&self->best, lion_value_slice(self->best), lion_value_slice(value), arena);
+    if (status != LION_ABSENT) return status;
+    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum has more than %d digits", LION_DECIMAL_DIGITS_MAX);
+}
+
+static lion_status add_number(lion_accumulator *self, lion_aggregate aggregate, lion_value value, lion_arena *arena, lion_error *error)
+{
+    if (aggregate == LION_AGGREGATE_SUM && value.type == LION_TYPE_DECIMAL) return add_decimal(self, value, arena, error);
+    if (value.type == LION_TYPE_DECIMAL) value = lion_value_double(strtod(lion_value_text(arena, value), NULL));
     if (!lion_type_is_number(value.type))
         return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes numbers only", NAMES[aggregate]);
     if (value.type == LION_TYPE_DOUBLE) {
@@ -84,7 +99,7 @@ lion_status lion_aggregate_add(lion_accumulator *self, lion_aggregate aggregate,
 {
     self->count++;
     if (needs_values(aggregate, wanted)) return keep_value(self, value, arena, error);
-    if (aggregate == LION_AGGREGATE_AVG || aggregate == LION_AGGREGATE_SUM) return add_number(self, aggregate, value, error);
+    if (aggregate == LION_AGGREGATE_AVG || aggregate == LION_AGGREGATE_SUM) return add_number(self, aggregate, value, arena, error);
     if (aggregate != LION_AGGREGATE_MIN && aggregate != LION_AGGREGATE_MAX) return LION_OK;
     int order = self->count == 1 ? 0 : lion_value_compare(value, self->best);
     if (self->count == 1 || (aggregate == LION_AGGREGATE_MIN ? order < 0 : order > 0)) self->best = value;
@@ -190,6 +205,22 @@ static lion_form extremes(lion_accumulator *self, lion_aggregate aggregate, int6
     return form;
 }
 
+/* The sum of decimals and of the longs and doubles that were among them. */
+static lion_status finish_decimals(lion_form *form_out, lion_accumulator *self, lion_arena *arena, lion_error *error)
+{
+    lion_value others[2] = { lion_value_long(self->sum), lion_value_double(self->double_sum) };
+    for (int i = 0; i < (self->is_double ? 2 : 1); i++) {
+        lion_value decimal;
+        lion_slice text = lion_slice_text(lion_value_text(arena, others[i]));
+        if (lion_decimal_parse(&decimal, text, arena) != LION_OK)
+            return lion_fail(error, LION_INCORRECT, "lion/overflow", "%.*s is in no sum of decimals", (int)text.size, (const char *)text.data);
+        lion_status status = add_decimal(self, decimal, arena, error);
+        if (status != LION_OK) return status;
+    }
+    *form_out = lion_form_value(self->best);
+    return LION_OK;
+}
+
 #define DRAW_MAX 1000000
 
 lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *self, lion_aggregate aggregate, int64_t wanted,
@@ -201,6 +232,7 @@ lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *self, l
     switch (aggregate) {
     case LION_AGGREGATE_COUNT: value = lion_value_long((int64_t)self->count); break;
     case LION_AGGREGATE_SUM:
+        if (self->best.type == LION_TYPE_DECIMAL) return finish_decimals(form_out, self, arena, error);
         value = self->is_double ? lion_value_double(self->double_sum + (double)self->sum) : lion_value_long(self->sum);
         break;
     case LION_AGGREGATE_AVG: value = lion_value_double(self->double_sum / (double)self->count); break;

@@ -144,6 +144,22 @@ static double as_double(lion_value value)
     return value.type == LION_TYPE_DOUBLE ? value.number : (double)value.bits;
 }
 
+/* With a decimal the result is one, exact; a double counts as the decimal that it is written as. LION_ABSENT: neither is one. */
+static lion_status apply_decimals(lion_function_call *call, char operation, lion_value a, lion_value b, lion_value *out, lion_error *error)
+{
+    if (a.type != LION_TYPE_DECIMAL && b.type != LION_TYPE_DECIMAL) return LION_ABSENT;
+    lion_value x = as_beside(call, a, b), y = as_beside(call, b, a);
+    if (x.type != LION_TYPE_DECIMAL) return lion_function_fail(call, "a number", a, error);
+    if (y.type != LION_TYPE_DECIMAL) return lion_function_fail(call, "a number", b, error);
+    lion_slice left = lion_value_slice(x), right = lion_value_slice(y);
+    lion_status status = operation == '+'   ? lion_decimal_add(out, left, right, call->arena)
+                         : operation == '-' ? lion_decimal_subtract(out, left, right, call->arena)
+                                            : lion_decimal_multiply(out, left, right, call->arena);
+    if (status != LION_ABSENT) return status;
+    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the result of %.*s has more than %d digits", (int)call->name.size,
+                     (const char *)call->name.data, LION_DECIMAL_DIGITS_MAX);
+}
+
 static lion_status overflow(lion_function_call *call, int64_t a, int64_t b, lion_error *error)
 {
     return lion_fail(error, LION_INCORRECT, "lion/overflow", "(%.*s %lld %lld) does not fit into 64 bits",
@@ -153,7 +169,9 @@ static lion_status overflow(lion_function_call *call, int64_t a, int64_t b, lion
 static lion_status apply_pair(lion_function_call *call, char operation, lion_value a, lion_value b, lion_value *out,
                               lion_error *error)
 {
-    lion_status status = need_number(call, a, error);
+    lion_status status = apply_decimals(call, operation, a, b, out, error);
+    if (status != LION_ABSENT) return status;
+    status = need_number(call, a, error);
     if (status == LION_OK) status = need_number(call, b, error);
     if (status != LION_OK) return status;
     if (a.type == LION_TYPE_DOUBLE || b.type == LION_TYPE_DOUBLE) {
@@ -193,8 +211,7 @@ FUNCTION(multiply)
 FUNCTION(subtract)
 {
     if (count == 1) return apply_pair(call, '-', lion_value_long(0), arguments[0], out, error);
-    lion_status status = need_number(call, arguments[0], error);
-    return status == LION_OK ? fold(call, '-', arguments[0], arguments + 1, count - 1, out, error) : status;
+    return fold(call, '-', arguments[0], arguments + 1, count - 1, out, error);
 }
 FUNCTION(increment)
 {

@@ -116,6 +116,42 @@ for _, is_indexed in ipairs { false, true } do
   end)
 end
 
+describe("Arithmetic on decimals in queries", function()
+  local function ask(name, a, b) return lion.q("[:find ?r . :in ?a ?b :where [(" .. name .. " ?a ?b) ?r]]", a, b) end
+
+  it("is exact", function()
+    for _, case in ipairs {
+      { "+", "0.1", "0.2", "0.3" }, { "-", "1.50", "2", "-0.50" }, { "-", "1", "1.00", "0.00" }, { "*", "-1.5", "1.5", "-2.25" },
+      { "+", "-0.05", "100", "99.95" },
+      { "*", "12345678901234567890", "98765432109876543210", "1219326311370217952237463801111263526900" },
+    } do
+      assert.equal(case[4], tostring(ask(case[1], lion.decimal(case[2]), lion.decimal(case[3]))))
+    end
+  end)
+
+  it("takes longs and doubles along, and nothing else", function()
+    assert.equal("3.50", tostring(ask("+", lion.decimal "1.50", 2)))
+    assert.equal("0.30", tostring(ask("*", 3, lion.decimal "0.10")))
+    assert.equal("1.75", tostring(ask("+", lion.decimal "1.5", 0.25)))
+    assert.equal("incorrect", raised(ask, "+", lion.decimal "1.5", ":x").category)
+    assert.equal("incorrect", raised(ask, "+", lion.decimal "1.5", 0 / 0).category)
+  end)
+
+  it("fails loudly beyond 1024 digits", function()
+    local large = lion.decimal(("9"):rep(1024))
+    assert.equal(1024, #tostring(ask("*", lion.decimal(("9"):rep(512)), lion.decimal(("9"):rep(512)))))
+    for _, name in ipairs { "+", "*" } do assert.equal("lion/overflow", raised(ask, name, large, large).code) end
+    assert.equal("lion/overflow", raised(ask, "+", lion.decimal "1e1023", lion.decimal "1e-1023").code)
+  end)
+
+  it("sums and averages", function()
+    local list = { lion.decimal "0.10", lion.decimal "0.20", lion.decimal "-5" }
+    assert.equal("-4.70", tostring(lion.q("[:find (sum ?x) . :in [?x ...]]", list)))
+    assert.equal("2.60", tostring(lion.q("[:find (sum ?x) . :in [?x ...]]", { lion.decimal "0.10", 2, 0.5 })))
+    assert.equal(0.25, lion.q("[:find (avg ?x) . :in [?x ...]]", { lion.decimal "0.50", 0 }))
+  end)
+end)
+
 it("Decimals survive a file", function()
   local path = os.tmpname()
   os.remove(path)
