@@ -404,8 +404,9 @@ static int attribute_kind(lua_State *L)
     return 6;
 }
 
-/* first(db, id, attribute's id) → true, the value or nil; false: it takes a reading of datoms to tell
- * (tuples, filtered values, histories). Without a step or a table: what entities are read by. */
+/* first(db, id, attribute's id) → true, the value or nil; false: it takes a reading of datoms to
+ * tell (tuples, filtered values, histories). Without a step or a table: what entities are read by.
+ */
 static int first(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
