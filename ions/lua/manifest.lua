@@ -212,6 +212,11 @@ local function check_plain(value, wrong, what, above, depth, ...)
   end
 end
 
+-- Where a message leads to that was given no place: "http, route 2: …" → 2, "invoke, total: …" → "total".
+local function place_of(message)
+  return tonumber(message:match "^%l+, %l+ (%d+)") or message:match "^%l+, ([^:]+)"
+end
+
 --- All that is wrong with a manifest's table.
 -- @treturn table a list of { message =, path = keys that lead to the place, { "http", 3 } }; empty when
 -- all is well
@@ -230,7 +235,9 @@ function manifest.faults(value)
   for _, key in ipairs(KNOWN) do
     if value[key] ~= nil then
       check_plain(value[key], wrong, key, {}, 1, key)
-      check[key](value[key], function(message, ...) wrong(message, key, ...) end)
+      check[key](value[key], function(message, place, ...)
+        wrong(message, key, place or place_of(message), ...)
+      end)
     end
   end
   return faults

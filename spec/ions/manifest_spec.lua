@@ -54,9 +54,11 @@ describe("A manifest", function()
   )
 
   it("tells where each fault lies", function()
-    local faults = manifest.faults { app = "shop", allow = { "a/b", "c" }, events = { {} } }
+    local faults = manifest.faults { app = "shop", allow = { "a/b", "c" }, events = { {} },
+      http = { { "GET", "/", "a/b" }, { "GET", "x", "a/b" } } }
     assert.same({ "allow", 2 }, faults[1].path)
-    assert.same({ "events", 1 }, faults[2].path)
+    assert.same({ "http", 2 }, faults[2].path)
+    assert.same({ "events", 1 }, faults[3].path)
   end)
 
   it("holds no part of itself", function()

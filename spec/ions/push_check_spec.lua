@@ -100,6 +100,12 @@ describe("The check of a revision", function()
           .. 'att = 1, fn = "a/b" } },\n}\nreturn m'):gsub("\n[^\n]*there is no module[^\n]*", ""))
     end)
 
+    it("tells the line of a route", function()
+      assert.equal("ion.lua:3: http, route 2: a path begins with /",
+        (of 'return { app = "shop", http = {\n { "GET", "/", "a/b" },\n { "GET", "x", "a/b" } } }'
+          :gsub("\n?[^\n]*there is no module[^\n]*\n?", "")))
+    end)
+
     it("takes the line of the whole where no more can be known", function()
       assert.truthy(of("local t = {}\nt.app = 1\nreturn t"):find "^ion.lua:1: app is the application's name")
     end)
