@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LION_DEV_LOOK_MS 200
+#define LION_DEV_HANDLE_MS 1210000 /* an entry point's own timeout, twice at most (waiting, running), comes first */
 
 typedef struct dev {
     const lion_revision_options *options;
@@ -79,7 +80,7 @@ static void on_signal(uv_signal_t *signal, int number)
 
 static int serve(dev *self, const char *host, int port)
 {
-    lion_http_limits limits = { 0 };
+    lion_http_limits limits = { .handle_ms = LION_DEV_HANDLE_MS };
     lion_http_handler handler = { .request = on_request, .gone = on_gone, .context = self };
     int code = lion_http_open(&self->server, &self->loop, host, port, &limits, &handler);
     if (code != 0) {

@@ -42,6 +42,8 @@ struct lion_http_exchange {
     char remote[64];
     bool is_head, keeps_alive, is_in_value;
     bool is_old;            /* HTTP/1.0: keep-alive is said aloud, and nothing is chunked */
+    bool is_sized;          /* streamed, and the size was told */
+    size_t left;            /* bytes that are still to come, if it was */
     void *user;
 };
 
@@ -328,15 +330,18 @@ void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http
 }
 
 void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion_http_header *headers,
-                            size_t header_count)
+                            size_t header_count, size_t size)
 {
     connection *self = exchange->connection;
     if (self == NULL) return;
     self->stage = STAGE_STREAMING;
-    if (exchange->is_old) exchange->keeps_alive = false;
+    exchange->is_sized = size != LION_HTTP_SIZE_UNKNOWN;
+    exchange->left = size;
+    size_t unknown = exchange->is_old ? BODY_TO_THE_END : BODY_CHUNKED;
+    if (exchange->is_old && !exchange->is_sized) exchange->keeps_alive = false;
     bytes head = { 0 };
-    put_head(&head, status, headers, header_count, connection_header(exchange->keeps_alive, false),
-             exchange->is_old ? BODY_TO_THE_END : BODY_CHUNKED);
+    put_head(&head, status, headers, header_count, connection_header(exchange->keeps_alive, exchange->is_old),
+             exchange->is_sized ? size : unknown);
     send_bytes(self, &head, NULL, 0, false);
     await_sent(self);
     free(head.data);
@@ -345,14 +350,16 @@ void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion
 size_t lion_http_stream_piece(lion_http_exchange *exchange, const void *data, size_t size)
 {
     connection *self = exchange->connection;
+    if (exchange->is_sized && size > exchange->left) size = exchange->left;
     if (self == NULL || size == 0 || exchange->is_head) return 0;
-    bool is_first = self->queued == 0;
+    bool is_first = self->queued == 0, is_chunked = !exchange->is_old && !exchange->is_sized;
+    if (exchange->is_sized) exchange->left -= size;
     char line[32];
     bytes chunk = { 0 };
     snprintf(line, sizeof line, "%zx\r\n", size);
-    if (!exchange->is_old) put_text(&chunk, line);
+    if (is_chunked) put_text(&chunk, line);
     bytes_put(&chunk, data, size);
-    if (!exchange->is_old) put_text(&chunk, "\r\n");
+    if (is_chunked) put_text(&chunk, "\r\n");
     send_bytes(self, &chunk, NULL, 0, false);
     if (is_first) await_sent(self);
     free(chunk.data);
@@ -362,17 +369,29 @@ size_t lion_http_stream_piece(lion_http_exchange *exchange, const void *data, si
 void lion_http_stream_end(lion_http_exchange *exchange)
 {
     connection *self = exchange->connection;
-    if (self == NULL) {
-        exchange_free(exchange);
+    bool is_short = exchange->is_sized && !exchange->is_head && exchange->left > 0;
+    if (self == NULL || is_short) {
+        lion_http_abort(exchange);
         return;
     }
-    bool is_chunked = !exchange->is_head && !exchange->is_old;
+    bool is_chunked = !exchange->is_head && !exchange->is_old && !exchange->is_sized;
     detach(exchange, self);
     bytes last = { 0 };
     if (is_chunked) put_text(&last, "0\r\n\r\n");
     send_bytes(self, &last, NULL, 0, true);
     await_sent(self);
     free(last.data);
+}
+
+void lion_http_abort(lion_http_exchange *exchange)
+{
+    connection *self = exchange->connection;
+    if (self == NULL) {
+        exchange_free(exchange);
+        return;
+    }
+    detach(exchange, self);
+    connection_close(self);
 }
 
 /* ---- timers ---- */

@@ -1,7 +1,7 @@
 /* http.h - an HTTP/1.1 server on libuv and llhttp: sockets and bytes, no Lua.
  *
  * A request is handed over whole (headers and body within limits); its exchange must be answered exactly once,
- * now or later: by lion_http_respond, or by stream_begin, stream_piece…, stream_end. Keep-alive and pipelining:
+ * now or later: by lion_http_respond, or by stream_begin, stream_piece…, stream_end (or abort). Keep-alive and pipelining:
  * requests of one connection are handed over one at a time, in order. Malformed and oversized input is answered
  * here (400, 408, 413, 414, 431) and never reaches the handler. Who asks whether to send its body (Expect:
  * 100-continue) is told to. Upgrades are not offered: such a request is one like others. Trailers are dropped. To
@@ -68,13 +68,19 @@ const lion_http_request *lion_http_request_view(const lion_http_exchange *exchan
 void lion_http_set_user(lion_http_exchange *exchange, void *user);
 void *lion_http_user(const lion_http_exchange *exchange);
 
+#define LION_HTTP_SIZE_UNKNOWN SIZE_MAX
+
 /* Bytes are copied. Content-Length, Date-free; Connection as the request asked. HEAD sends no body. */
 void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http_header *headers,
                        size_t header_count, const void *body, size_t size);
+/* size: of all pieces together, told to the client; LION_HTTP_SIZE_UNKNOWN: they are chunks. */
 void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion_http_header *headers,
-                            size_t header_count);
+                            size_t header_count, size_t size);
 /* Bytes queued but not yet taken by the socket after this piece: the caller waits while it is large. */
 size_t lion_http_stream_piece(lion_http_exchange *exchange, const void *data, size_t size);
+/* When fewer bytes than were told have come: as lion_http_abort. */
 void lion_http_stream_end(lion_http_exchange *exchange);
+/* The rest cannot be had: the connection closes, so that the client does not take a part for the whole. */
+void lion_http_abort(lion_http_exchange *exchange);
 
 #endif

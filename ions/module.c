@@ -1,9 +1,10 @@
-/* module.c - `ions.dev` for Lua: what the command line calls. */
+/* module.c - `ions.dev` and `ions.files` for Lua: what the command line and applications call. */
 #include "module.h"
 
 #include <lauxlib.h>
 
 #include "dev.h"
+#include "files.h"
 #include "hash.h"
 #include "pattern.h"
 
@@ -25,7 +26,7 @@ static int dev_run(lua_State *state)
     return 1;
 }
 
-int luaopen_ions_dev(lua_State *state)
+static int open_dev(lua_State *state)
 {
     lua_newtable(state);
     lua_pushcfunction(state, dev_run);
@@ -37,10 +38,12 @@ void lion_ions_preload(lua_State *state)
 {
     lua_getglobal(state, "package");
     lua_getfield(state, -1, "preload");
-    lua_pushcfunction(state, luaopen_ions_dev);
+    lua_pushcfunction(state, open_dev);
     lua_setfield(state, -2, "ions.dev");
     lua_pushcfunction(state, luaopen_ions_hash);
     lua_setfield(state, -2, "ions.hash");
+    lua_pushcfunction(state, luaopen_ions_files);
+    lua_setfield(state, -2, "ions.files");
     lua_pushcfunction(state, luaopen_ions_pattern);
     lua_setfield(state, -2, "ions.pattern");
     lua_pop(state, 2);

@@ -4,8 +4,6 @@
 
 #include <lua.h>
 
-int luaopen_ions_dev(lua_State *state);
-
 /* Let `require` find the ions' modules that are in C. */
 void lion_ions_preload(lua_State *state);
 

@@ -22,21 +22,25 @@ typedef struct watched {
     off_t size;
 } watched;
 
+/* A request that is not answered at once: it waits for a place, or its answer is streamed. */
+typedef struct call {
+    uv_timer_t timer;        /* its next turn, or the end of its waiting */
+    lion_revision *revision; /* kept */
+    lion_http_exchange *exchange;
+    struct call *after;      /* of the revision's waiting calls */
+    lua_Number id;           /* the request's */
+    int next;                /* registry reference of the function of pieces; LUA_NOREF while it waits */
+    bool is_gone;
+} call;
+
 struct lion_revision {
     uint32_t references;
     lua_State *state;
     int app;                 /* registry reference of the application */
     watched *files;
     size_t file_count;
+    call *waiting;           /* newest first */
 };
-
-typedef struct stream {
-    uv_timer_t timer;
-    lion_revision *revision; /* kept */
-    lion_http_exchange *exchange;
-    int next;                /* registry reference of the function of pieces */
-    bool is_gone;
-} stream;
 
 /* ---- loading ---- */
 
@@ -175,9 +179,31 @@ static void set_text(lua_State *state, const char *name, lion_http_text text)
     lua_setfield(state, -2, name);
 }
 
-/* Headers of one name are joined by ", ", as HTTP allows. */
+/* Note one more value of a header that is in `headers` (at -3, name and first value above it) already. */
+static void push_repeated(lua_State *state, const lion_http_header *header, int repeated)
+{
+    lua_pushvalue(state, -2);
+    lua_rawget(state, repeated);
+    if (lua_isnil(state, -1)) {
+        lua_pop(state, 1);
+        lua_newtable(state);
+        lua_pushvalue(state, -2);
+        lua_rawseti(state, -2, 1);
+        lua_pushvalue(state, -3);
+        lua_pushvalue(state, -2);
+        lua_rawset(state, repeated);
+    }
+    lua_pushlstring(state, header->value.data, header->value.size);
+    lua_rawseti(state, -2, (int)lua_objlen(state, -2) + 1);
+    lua_pop(state, 1);
+}
+
+/* Into the request at -1: headers of one name are joined by ", ", as HTTP allows (cookies by "; "); the single values
+ * of what was repeated are in `repeated`. */
 static void push_headers(lua_State *state, const lion_http_request *request)
 {
+    lua_newtable(state);
+    int repeated = lua_gettop(state);
     lua_newtable(state);
     for (size_t i = 0; i < request->header_count; i++) {
         const lion_http_header *header = &request->headers[i];
@@ -188,12 +214,16 @@ static void push_headers(lua_State *state, const lion_http_request *request)
             lua_pop(state, 1);
             lua_pushlstring(state, header->value.data, header->value.size);
         } else {
-            lua_pushliteral(state, ", ");
+            push_repeated(state, header, repeated);
+            bool is_cookie = header->name.size == 6 && memcmp(header->name.data, "cookie", 6) == 0;
+            lua_pushstring(state, is_cookie ? "; " : ", ");
             lua_pushlstring(state, header->value.data, header->value.size);
             lua_concat(state, 3);
         }
         lua_rawset(state, -3);
     }
+    lua_setfield(state, repeated - 1, "headers");
+    lua_setfield(state, -2, "repeated");
 }
 
 static void push_request(lua_State *state, const lion_http_request *request)
@@ -209,7 +239,6 @@ static void push_request(lua_State *state, const lion_http_request *request)
     lua_pushnumber(state, (lua_Number)request->id);
     lua_setfield(state, -2, "id");
     push_headers(state, request);
-    lua_setfield(state, -2, "headers");
 }
 
 /* The pairs at `index` as headers; texts are borrowed from the state's strings, which the table keeps alive. */
@@ -230,69 +259,22 @@ static lion_http_header *read_headers(lua_State *state, int index, size_t *count
     return headers;
 }
 
-/* ---- streams ---- */
+/* ---- calling the application ---- */
 
-static void on_stream_closed(uv_handle_t *handle)
+/* Call app:METHOD(the value on the top, which is taken), leaving so many results. false: it raised, and the message is
+ * there instead. */
+static bool call_app(lua_State *state, const lion_revision *revision, const char *method, int results)
 {
-    stream *self = handle->data;
-    luaL_unref(self->revision->state, LUA_REGISTRYINDEX, self->next);
-    lion_revision_drop(self->revision);
-    free(self);
-}
-
-static void stream_finish(stream *self)
-{
-    lion_http_set_user(self->exchange, NULL);
-    lion_http_stream_end(self->exchange);
-    uv_close((uv_handle_t *)&self->timer, on_stream_closed);
-}
-
-static void on_stream_turn(uv_timer_t *timer)
-{
-    stream *self = timer->data;
-    lua_State *state = self->revision->state;
-    for (int i = 0; i < LION_STREAM_PIECES_MAX && !self->is_gone; i++) {
-        lua_rawgeti(state, LUA_REGISTRYINDEX, self->next);
-        bool is_piece = lua_pcall(state, 0, 1, 0) == 0 && lua_isstring(state, -1);
-        size_t size = 0, queued = 0;
-        const char *data = is_piece ? lua_tolstring(state, -1, &size) : NULL;
-        if (is_piece) queued = lion_http_stream_piece(self->exchange, data, size);
-        lua_pop(state, 1);
-        if (!is_piece) {
-            stream_finish(self);
-            return;
-        }
-        if (queued > LION_STREAM_QUEUED_MAX) {
-            uv_timer_start(timer, on_stream_turn, LION_STREAM_POLL_MS, 0);
-            return;
-        }
-    }
-    if (self->is_gone) stream_finish(self);
-    else uv_timer_start(timer, on_stream_turn, 0, 0);
-}
-
-static void stream_start(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange, int next)
-{
-    stream *self = calloc(1, sizeof *self);
-    if (self == NULL) {
-        luaL_unref(revision->state, LUA_REGISTRYINDEX, next);
-        lion_http_stream_end(exchange);
-        return;
-    }
-    self->revision = lion_revision_keep(revision);
-    self->exchange = exchange;
-    self->next = next;
-    lion_http_set_user(exchange, self);
-    uv_timer_init(loop, &self->timer);
-    self->timer.data = self;
-    on_stream_turn(&self->timer);
-}
-
-void lion_revision_gone(lion_http_exchange *exchange)
-{
-    stream *self = lion_http_user(exchange);
-    if (self != NULL) self->is_gone = true;
-    else lion_http_respond(exchange, 500, NULL, 0, NULL, 0); /* gives the exchange back */
+    lua_pushcfunction(state, traceback);
+    lua_insert(state, -2);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, revision->app);
+    lua_getfield(state, -1, method);
+    lua_insert(state, -3);
+    lua_insert(state, -2);
+    int handler = lua_gettop(state) - 3;
+    bool is_done = lua_pcall(state, 2, results, handler) == 0;
+    lua_remove(state, handler);
+    return is_done;
 }
 
 static void respond_failure(lion_http_exchange *exchange, const char *message)
@@ -303,32 +285,213 @@ static void respond_failure(lion_http_exchange *exchange, const char *message)
     lion_http_respond(exchange, 500, &header, 1, body, sizeof body - 1);
 }
 
-void lion_revision_handle(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
+static call *call_new(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
+{
+    call *self = calloc(1, sizeof *self);
+    if (self == NULL) return NULL;
+    self->revision = lion_revision_keep(revision);
+    self->exchange = exchange;
+    self->id = (lua_Number)lion_http_request_view(exchange)->id;
+    self->next = LUA_NOREF;
+    lion_http_set_user(exchange, self);
+    uv_timer_init(loop, &self->timer);
+    self->timer.data = self;
+    return self;
+}
+
+static void on_call_closed(uv_handle_t *handle)
+{
+    call *self = handle->data;
+    luaL_unref(self->revision->state, LUA_REGISTRYINDEX, self->next);
+    lion_revision_drop(self->revision);
+    free(self);
+}
+
+static void call_close(call *self) { uv_close((uv_handle_t *)&self->timer, on_call_closed); }
+
+static void unlink_waiting(call *self)
+{
+    call **place = &self->revision->waiting;
+    while (*place != NULL && *place != self) place = &(*place)->after;
+    if (*place != NULL) *place = self->after;
+}
+
+static void on_turn(uv_timer_t *timer);
+
+/* Who waited and has a place now is answered in a turn of the loop of its own. */
+static void give_turns(lion_revision *revision)
 {
     lua_State *state = revision->state;
-    int top = lua_gettop(state);
-    lua_pushcfunction(state, traceback);
-    lua_rawgeti(state, LUA_REGISTRYINDEX, revision->app);
-    lua_getfield(state, -1, "handle");
-    lua_insert(state, -2);
-    push_request(state, lion_http_request_view(exchange));
-    if (lua_pcall(state, 2, 3, top + 1) != 0) {
-        respond_failure(exchange, lua_tostring(state, -1));
-        lua_settop(state, top);
+    while (revision->waiting != NULL) {
+        lua_pushnil(state);
+        bool is_done = call_app(state, revision, "turn", 1);
+        bool is_turn = is_done && lua_isnumber(state, -1);
+        lua_Number id = is_turn ? lua_tonumber(state, -1) : 0;
+        if (!is_done) fprintf(stderr, "lion: %s\n", lua_tostring(state, -1));
+        lua_pop(state, 1);
+        if (!is_turn) return;
+        call *each = revision->waiting;
+        while (each != NULL && each->id != id) each = each->after;
+        if (each != NULL) uv_timer_start(&each->timer, on_turn, 0, 0);
+    }
+}
+
+/* The request is over for the application. */
+static void finish(lion_revision *revision, lua_Number id)
+{
+    lua_State *state = revision->state;
+    lua_pushnumber(state, id);
+    if (!call_app(state, revision, "finish", 0)) {
+        fprintf(stderr, "lion: %s\n", lua_tostring(state, -1));
+        lua_pop(state, 1);
+    }
+    give_turns(revision);
+}
+
+/* ---- streams ---- */
+
+static void stream_finish(call *self, bool is_whole)
+{
+    lion_http_set_user(self->exchange, NULL);
+    if (is_whole) lion_http_stream_end(self->exchange);
+    else lion_http_abort(self->exchange);
+    finish(self->revision, self->id);
+    call_close(self);
+}
+
+static void on_stream_turn(uv_timer_t *timer)
+{
+    call *self = timer->data;
+    lua_State *state = self->revision->state;
+    for (int i = 0; i < LION_STREAM_PIECES_MAX && !self->is_gone; i++) {
+        lua_rawgeti(state, LUA_REGISTRYINDEX, self->next);
+        bool is_sound = lua_pcall(state, 0, 1, 0) == 0;
+        bool is_piece = is_sound && lua_isstring(state, -1);
+        size_t size = 0, queued = 0;
+        const char *data = is_piece ? lua_tolstring(state, -1, &size) : NULL;
+        if (is_piece) queued = lion_http_stream_piece(self->exchange, data, size);
+        lua_pop(state, 1);
+        if (!is_piece) {
+            stream_finish(self, is_sound);
+            return;
+        }
+        if (queued > LION_STREAM_QUEUED_MAX) {
+            uv_timer_start(timer, on_stream_turn, LION_STREAM_POLL_MS, 0);
+            return;
+        }
+    }
+    if (self->is_gone) stream_finish(self, false);
+    else uv_timer_start(timer, on_stream_turn, 0, 0);
+}
+
+/* Takes the function of pieces from the top. To HEAD nothing is streamed. */
+static void stream_start(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
+{
+    const lion_http_request *request = lion_http_request_view(exchange);
+    lua_Number id = (lua_Number)request->id;
+    call *self = strcmp(request->method, "HEAD") == 0 ? NULL : call_new(revision, loop, exchange);
+    if (self == NULL) {
+        lua_pop(revision->state, 1);
+        lion_http_stream_end(exchange);
+        finish(revision, id);
         return;
     }
-    int status = (int)lua_tointeger(state, -3);
+    self->next = luaL_ref(revision->state, LUA_REGISTRYINDEX);
+    on_stream_turn(&self->timer);
+}
+
+/* ---- answers ---- */
+
+static void on_waited_in_vain(uv_timer_t *timer);
+
+/* It waits for a place, for so many ms. */
+static void wait_start(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange, uint64_t ms)
+{
+    lua_Number id = (lua_Number)lion_http_request_view(exchange)->id;
+    call *self = call_new(revision, loop, exchange);
+    if (self == NULL) {
+        respond_failure(exchange, "out of memory");
+        finish(revision, id);
+        return;
+    }
+    self->after = revision->waiting;
+    revision->waiting = self;
+    uv_timer_start(&self->timer, on_waited_in_vain, ms, 0);
+}
+
+/* Answer with what the application returned: status, headers, body, size, on the top of the stack. */
+static void answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
+{
+    lua_State *state = revision->state;
+    int body_at = lua_gettop(state) - 1;
+    if (!lua_isnumber(state, body_at - 2)) {
+        wait_start(revision, loop, exchange, (uint64_t)lua_tonumber(state, body_at - 1));
+        return;
+    }
+    int status = (int)lua_tointeger(state, body_at - 2);
     size_t count = 0;
-    lion_http_header *headers = read_headers(state, lua_gettop(state) - 1, &count);
-    if (lua_isfunction(state, -1)) {
-        lion_http_stream_begin(exchange, status, headers, count);
-        int next = luaL_ref(state, LUA_REGISTRYINDEX);
-        stream_start(revision, loop, exchange, next);
+    lion_http_header *headers = read_headers(state, body_at - 1, &count);
+    if (lua_isfunction(state, body_at)) {
+        bool is_sized = lua_isnumber(state, body_at + 1);
+        size_t size = is_sized ? (size_t)lua_tonumber(state, body_at + 1) : LION_HTTP_SIZE_UNKNOWN;
+        lion_http_stream_begin(exchange, status, headers, count, size);
+        lua_pushvalue(state, body_at);
+        stream_start(revision, loop, exchange);
     } else {
         size_t size = 0;
-        const char *body = lua_tolstring(state, -1, &size);
+        const char *body = lua_tolstring(state, body_at, &size);
         lion_http_respond(exchange, status, headers, count, body, size);
     }
     free(headers);
+}
+
+/* Call app:METHOD(the value on the top, which is taken) and answer with what it returns. */
+static void call_and_answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange, const char *method)
+{
+    lua_State *state = revision->state;
+    int top = lua_gettop(state) - 1;
+    if (call_app(state, revision, method, 4)) answer(revision, loop, exchange);
+    else respond_failure(exchange, lua_tostring(state, -1));
     lua_settop(state, top);
+    give_turns(revision);
+}
+
+/* The wait is over: answer by app:METHOD(id). */
+static void end_waiting(call *self, const char *method)
+{
+    unlink_waiting(self);
+    lion_http_set_user(self->exchange, NULL);
+    lua_pushnumber(self->revision->state, self->id);
+    call_and_answer(self->revision, self->timer.loop, self->exchange, method);
+    call_close(self);
+}
+
+static void on_turn(uv_timer_t *timer) { end_waiting(timer->data, "resume"); }
+static void on_waited_in_vain(uv_timer_t *timer) { end_waiting(timer->data, "expire"); }
+
+/* Nobody waits for the answer any more. */
+static void on_waiter_gone(uv_timer_t *timer)
+{
+    call *self = timer->data;
+    unlink_waiting(self);
+    lion_http_abort(self->exchange); /* gives the exchange back */
+    finish(self->revision, self->id);
+    call_close(self);
+}
+
+void lion_revision_gone(lion_http_exchange *exchange)
+{
+    call *self = lion_http_user(exchange);
+    if (self == NULL) {
+        lion_http_abort(exchange); /* gives the exchange back */
+        return;
+    }
+    self->is_gone = true;
+    if (self->next == LUA_NOREF) uv_timer_start(&self->timer, on_waiter_gone, 0, 0);
+}
+
+void lion_revision_handle(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
+{
+    push_request(revision->state, lion_http_request_view(exchange));
+    call_and_answer(revision, loop, exchange, "handle");
 }

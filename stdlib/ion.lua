@@ -29,6 +29,10 @@ function ion.param(path)
   return value
 end
 
+--- Call an entry point of the application by its name in the manifest's `invoke`: plain data in, plain data
+-- out, both copied. What it raises is raised.
+function ion.invoke(name, input) return app.current:invoke(name, input) end
+
 --- Wall clock, ms since 1970.
 ion.now = gate.now
 --- As math.random.

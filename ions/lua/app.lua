@@ -5,13 +5,18 @@
 local anomaly = require "lion.anomaly"
 local check = require "ions.fuel.check"
 local core = require "lion.core"
+local entry = require "ions.entry"
 local environment = require "ions.fuel.environment"
 local fuel = require "ions.fuel"
 local gate = require "ions.gate"
-local json = require "lion.json"
 local lion = require "lion"
 local manifest = require "ions.manifest"
+local nearest = require "lion.nearest"
+local plain = require "ions.plain"
+local request = require "ions.request"
+local response = require "ions.response"
 local route = require "ions.route"
+local static = require "ions.static"
 
 local app = {}
 
@@ -21,8 +26,11 @@ local TIMING = 'call;dur=%.2f;desc="%d steps"'
 -- What an application may require besides its own modules.
 local LIBRARY = { ["ion"] = true, ["ion.json"] = true, ["lion"] = true, ["lpeg"] = true }
 
--- Seconds of the deadline for one call of user code.
-local CALL_SECONDS_MAX = 5
+-- Entry points that call one another.
+local NESTING_MAX = 50
+
+-- ms that the loading of a module and a check may take.
+local LOAD_MS_MAX = entry.SETTINGS.timeout.default
 
 local App = {}
 App.__index = App
@@ -44,12 +52,16 @@ local function make_environment(self)
   }
 end
 
-local function deadline() return core.monotonic_ms() + CALL_SECONDS_MAX * 1000 end
+-- In so many ms; inside another call no later than that one's.
+local function deadline(ms)
+  local outer = fuel.current()
+  return math.min(core.monotonic_ms() + ms, outer and outer.deadline_ms or math.huge)
+end
 
 -- A module that a call requires is paid by the call.
 local function run_module(chunk, name)
   if fuel.current() then return xpcall(chunk, debug.traceback, name) end
-  return fuel.budget({ deadline_ms = deadline(), handler = debug.traceback }):call(chunk, name)
+  return fuel.budget({ deadline_ms = deadline(LOAD_MS_MAX), handler = debug.traceback }):call(chunk, name)
 end
 
 function App:path_of(name) return self.dir .. "/" .. name:gsub("%.", "/") .. ".lua" end
@@ -110,26 +122,32 @@ local function traced(e)
 end
 
 -- The budget, for its cost; then as pcall.
-local function call(fn, ...)
-  local budget = fuel.budget { deadline_ms = deadline(), handler = traced }
+local function call(ms, fn, ...)
+  local budget = fuel.budget { deadline_ms = deadline(ms), handler = traced }
   return budget, budget:call(fn, ...)
 end
 
 -- ---- loading -----------------------------------------------------------------------------------
 
+-- Files before a handler of the same shape: what is no file goes on to it.
 local function load_routes(self)
-  local http = self.manifest.http
-  if type(http) == "string" then
-    local fn = self:resolve(http)
-    self.find = function() return fn, {} end
-    return
-  end
   local routes = {}
-  for i, r in ipairs(http or {}) do
-    routes[i] = { r[1], r[2], self:resolve(r[3]) }
+  for path, folder in pairs(self.manifest.static or {}) do
+    local files = static.new(self.dir, path, folder)
+    routes[#routes + 1] = { "GET", path:gsub("/$", "") .. "/*path", files }
   end
-  local router = route.new(routes)
-  self.find = function(method, path) return router:find(method, path) end
+  for _, r in ipairs(manifest.routes(self.manifest.http)) do
+    routes[#routes + 1] = { r[1], r[2], entry.new(r[3], self:resolve(r[3]), r[4]) }
+  end
+  self.router = route.new(routes)
+end
+
+local function load_invocable(self)
+  for name, value in pairs(self.manifest.invoke or {}) do
+    local settings = type(value) == "table" and value or nil
+    local fn_name = settings and value[1] or value
+    self.invocable[name] = entry.new(fn_name, self:resolve(fn_name), settings)
+  end
 end
 
 local function load_allowed(self)
@@ -141,7 +159,7 @@ end
 local function run_checks(self)
   for _, name in ipairs(self.manifest.checks or {}) do
     local fn = self:resolve(name)
-    local _, ok, result = call(fn, self.connect():db())
+    local _, ok, result = call(LOAD_MS_MAX, fn, self.connect():db())
     if not ok then
       local text = result.is_plain and result.message or result.trace or tostring(result)
       fail("lion/check", ("check %s: %s"):format(name, text))
@@ -189,7 +207,10 @@ function app.load(options)
       sources = {},
       options = options,
       connections = {},
-      find = nil,
+      invocable = {}, -- stable name → entry point
+      calls = {}, -- id → { entry =, raw =, params =, is_waiting = } of what is not answered at once
+      turns = {}, -- ids of calls that waited and have a place now
+      nesting = 0,
     },
     App
   )
@@ -200,9 +221,7 @@ function app.load(options)
   self.connect = function(name) return self:connection(name) end
   load_allowed(self)
   load_routes(self)
-  for _, fn in pairs(self.manifest.invoke or {}) do
-    self:resolve(fn)
-  end
+  load_invocable(self)
   run_checks(self)
   environment.freeze(self.environment)
   if options.is_dev then tell_problems(self) end
@@ -228,132 +247,9 @@ end
 
 -- ---- requests ----------------------------------------------------------------------------------
 
-local Request = {}
-Request.__index = Request
-
---- The body as JSON; raises a proper error for a malformed one.
-function Request:json() return json.read(self.body) end
-
-local function make_request(raw, params)
-  return setmetatable(
-    {
-      method = raw.method,
-      path = raw.path,
-      params = params,
-      query = route.parse_query(raw.query),
-      headers = raw.headers,
-      body = raw.body,
-      remote = raw.remote,
-      id = raw.id,
-    },
-    Request
-  )
-end
-
-local function answer_error(self, request, e)
-  local category = e.category
-  local status = ({
-    incorrect = 400,
-    forbidden = 403,
-    ["not-found"] = 404,
-    conflict = 409,
-    busy = 503,
-    unavailable = 503,
-    interrupted = 504,
-    unsupported = 501,
-  })[category] or 500
-  local text = e.trace or tostring(e)
-  io.stderr:write(("%s %s: %s\n"):format(request.method, request.path, text))
-  local body = {
-    error = {
-      category = category or "fault",
-      code = e.code or "lion/handler-failed",
-      message = self.options.is_dev and text or e.message,
-    },
-  }
-  return status, { { "content-type", "application/json" } }, json.write(body) .. "\n"
-end
-
-local function nonsense(what)
-  return {
-    category = "fault",
-    code = "lion/bad-response",
-    message = "the handler returned "
-      .. what
-      .. "; a response is a string or { status =, headers =, body = }",
-  }
-end
-
--- Headers as a list of pairs; a value may be an array (several headers of one name).
-local function header_list(headers)
-  local list, has_type = {}, false
-  for name, value in pairs(headers or {}) do
-    name = tostring(name):lower()
-    if name == "content-type" then has_type = true end
-    for _, one in ipairs(type(value) == "table" and value or { value }) do
-      list[#list + 1] = { name, tostring(one) }
-    end
-  end
-  return list, has_type
-end
-
-local function shape(response)
-  if type(response) == "string" then response = { body = response } end
-  if type(response) ~= "table" then return nil, nonsense("a " .. type(response)) end
-  local status = response.status or 200
-  if type(status) ~= "number" or status < 100 or status > 599 or status % 1 ~= 0 then
-    return nil, nonsense("the status " .. tostring(status))
-  end
-  if response.status == nil and response.body == nil and response.headers == nil then
-    return nil, nonsense("a table without status, headers and body")
-  end
-  local headers, has_type = header_list(response.headers)
-  local body, kind = response.body, "text/plain; charset=utf-8"
-  if type(body) == "table" then
-    local ok, text = pcall(json.write, body)
-    if not ok then return nil, nonsense("a body that is no JSON (" .. tostring(text) .. ")") end
-    body, kind = text, "application/json"
-  elseif type(body) == "number" or type(body) == "boolean" then
-    body = tostring(body)
-  elseif body ~= nil and type(body) ~= "string" and type(body) ~= "function" then
-    return nil, nonsense("a body that is a " .. type(body))
-  end
-  if not has_type and body ~= nil then headers[#headers + 1] = { "content-type", kind } end
-  return { status = status, headers = headers, body = body }
-end
-
---- Answer one request. `raw`: { method, path, query, headers, body, remote, id }.
--- @treturn number status
--- @treturn table headers, pairs
--- @treturn string|function body; a function yields the next piece, then nil
-function App:handle(raw)
-  local fn, params = self.find(raw.method, raw.path)
-  if not fn then
-    if #params > 0 then
-      return 405,
-        { { "allow", table.concat(params, ", ") }, { "content-type", "text/plain; charset=utf-8" } },
-        "method not allowed\n"
-    end
-    return 404, { { "content-type", "text/plain; charset=utf-8" } }, "not found\n"
-  end
-  local request = make_request(raw, params)
-  local began = core.monotonic_ms()
-  local budget, ok, response = call(fn, request)
-  if not ok then return answer_error(self, request, response) end
-  local shaped, problem = shape(response)
-  if not shaped then return answer_error(self, request, problem) end
-  local body = shaped.body
-  if type(body) == "function" then body = app.pieces(coroutine.create(body), request) end
-  if self.options.is_dev then
-    local timing = TIMING:format(core.monotonic_ms() - began, budget:cost())
-    shaped.headers[#shaped.headers + 1] = { "server-timing", timing }
-  end
-  return shaped.status, shaped.headers, body or ""
-end
-
 -- Each piece has a deadline of its own.
-local function next_piece(budget, co)
-  budget:refill(nil, deadline())
+local function next_piece(budget, co, ms)
+  budget:refill(nil, deadline(ms))
   local ok, piece
   repeat
     ok, piece = budget:resume(co)
@@ -361,24 +257,173 @@ local function next_piece(budget, co)
   return ok, piece
 end
 
---- The pieces that a body's coroutine yields, then what it returns if that is a string, then nil. An
--- error ends the body; it is
--- told on standard error, since the status has been sent.
-function app.pieces(co, request)
+-- The pieces that a body's coroutine yields, then what it returns if that is a string, then nil. An
+-- error ends the body; it is told on standard error, since the status has been sent.
+local function pieces(co, at, raw)
+  local function wrong(message)
+    io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), message))
+  end
   local budget = fuel.budget()
   return function()
     while coroutine.status(co) ~= "dead" do
-      local ok, piece = next_piece(budget, co)
+      local ok, piece = next_piece(budget, co, at.timeout)
       if not ok then
-        io.stderr:write(
-          ("%s %s: %s\n"):format(request.method, request.path, debug.traceback(co, tostring(piece)))
-        )
-        return nil
+        wrong(debug.traceback(co, tostring(piece)))
+        error(piece, 0)
       end
       if type(piece) == "string" and #piece > 0 then return piece end
+      if piece ~= nil and type(piece) ~= "string" then
+        wrong("the body yielded a " .. type(piece) .. "; a piece is a string")
+        error("no piece", 0)
+      end
     end
     return nil
   end
+end
+
+-- A call has ended: its place goes to one that waits.
+local function leave(self, at)
+  local id = at:leave()
+  if id == nil then return end
+  self.calls[id].is_waiting = false
+  self.turns[#self.turns + 1] = id
+end
+
+-- Run the handler of a request that has its place.
+local function run(self, at, raw, params)
+  local asked, problem = request.new(raw, params)
+  if not asked then
+    leave(self, at)
+    return response.text(400, problem)
+  end
+  local began = core.monotonic_ms()
+  local budget, ok, result = call(at.timeout, at.fn, asked)
+  local status, headers, body
+  if ok then
+    ok, status, headers, body = pcall(response.shape, result)
+    if not ok then result = status end
+  end
+  if not ok then
+    status, headers, body = response.failure(result, raw, self.options.is_dev)
+  end
+  if self.options.is_dev then
+    local timing = TIMING:format(core.monotonic_ms() - began, budget:cost())
+    headers[#headers + 1] = { "server-timing", timing }
+  end
+  if type(body) == "function" then
+    self.calls[raw.id] = { entry = at }
+    return status, headers, pieces(coroutine.create(body), at, raw)
+  end
+  leave(self, at)
+  return status, headers, body
+end
+
+-- No route: what is there, if anything, for other methods.
+local function answer_unrouted(raw, allowed, problem)
+  if raw.method == "OPTIONS" and raw.path == "*" then
+    return 204, { { "allow", table.concat(route.METHODS, ", ") } }, ""
+  end
+  if not allowed then return response.text(400, problem) end
+  if #allowed == 0 then return response.text(404, "not found") end
+  local headers = { { "allow", table.concat(allowed, ", ") } }
+  if raw.method == "OPTIONS" then return 204, headers, "" end
+  return response.text(405, "method not allowed", headers)
+end
+
+--- Answer one request. `raw`: { method, path, query, headers, body, remote, id }.
+-- @treturn number|boolean status; false: it waits for a place, `turn` will tell of it, and headers is
+-- after how many ms it is to be given up by `expire`
+-- @treturn table headers, pairs
+-- @treturn string|function body; a function gives the next piece, then nil, and `finish` is due
+-- @treturn number|nil the size of what a function gives, if that is known
+function App:handle(raw)
+  raw.path = raw.path:match "^https?://[^/]*(.*)$" or raw.path -- what is sent to a proxy
+  if raw.path == "" then raw.path = "/" end
+  local skip = 0
+  while true do
+    local target, params, tail = self.router:find(raw.method, raw.path, skip)
+    if not target and skip > 0 then return response.text(404, "not found") end
+    if not target then return answer_unrouted(raw, params, tail) end
+    if getmetatable(target) ~= static.Files then return self:admit(target, raw, params) end
+    local status, headers, body, size = target:answer(raw, tail)
+    if status then
+      if type(body) == "function" then self.calls[raw.id] = {} end
+      return status, headers, body, size
+    end
+    skip = skip + 1
+  end
+end
+
+--- Give a request its place, or have it wait for one, or refuse it.
+function App:admit(at, raw, params)
+  local verdict = at:admit(raw.id)
+  if verdict == "run" then return run(self, at, raw, params) end
+  if verdict == "refuse" then
+    return response.text(503, "busy: try again", { { "retry-after", "1" } })
+  end
+  self.calls[raw.id] = { entry = at, raw = raw, params = params, is_waiting = true }
+  return false, at.timeout
+end
+
+--- The id of a request that waited and has a place now: `resume` answers it. nil: none.
+function App:turn() return table.remove(self.turns, 1) end
+
+--- Answer a request whose turn has come, as `handle` does.
+function App:resume(id)
+  local waited = self.calls[id]
+  self.calls[id] = nil
+  return run(self, waited.entry, waited.raw, waited.params)
+end
+
+--- Answer a request that has waited too long, as `handle` does.
+function App:expire(id)
+  self:finish(id)
+  return response.text(504, "no place in time: try again")
+end
+
+--- A streamed answer has ended, or who waited has gone.
+function App:finish(id)
+  local ended = self.calls[id]
+  self.calls[id] = nil
+  if not ended or not ended.entry then return end
+  if ended.is_waiting then
+    ended.entry:forget(id)
+    return
+  end
+  for i, turn in ipairs(self.turns) do
+    if turn == id then
+      table.remove(self.turns, i)
+      break
+    end
+  end
+  leave(self, ended.entry)
+end
+
+-- ---- invocation --------------------------------------------------------------------------------
+
+--- Call an entry point of the manifest's `invoke` by its name there: plain data in, plain data out. What it
+-- raises is raised.
+function App:invoke(name, input)
+  local at = self.invocable[name]
+  if not at then
+    local near = type(name) == "string" and nearest(name, self.invocable)
+    local hint = near and (" (did you mean %s?)"):format(near) or ""
+    local message = ("the manifest's invoke has no %s%s"):format(tostring(name), hint)
+    error(anomaly.new("not-found", "lion/no-entry-point", message), 0)
+  end
+  if self.nesting >= NESTING_MAX then
+    local message = ("entry points that invoke one another are at most %d deep"):format(NESTING_MAX)
+    error(anomaly.new("incorrect", "lion/nesting", message), 0)
+  end
+  local given = plain.copy(input, "the input of " .. name)
+  self.nesting = self.nesting + 1
+  local _, ok, result = call(at.timeout, at.fn, given)
+  self.nesting = self.nesting - 1
+  if not ok then
+    if result.category then error(result, 0) end
+    error(anomaly.new("fault", "lion/handler-failed", result.trace or tostring(result.message)), 0)
+  end
+  return plain.copy(result, "the result of " .. name)
 end
 
 --- Close what this state has opened.

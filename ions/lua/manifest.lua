@@ -1,18 +1,21 @@
 --- An application's manifest, `ion.lua`: read with no globals, checked as a whole, so that all that
--- is wrong
--- is told at once.
+-- is wrong is told at once.
 -- @module ions.manifest
 local anomaly = require "lion.anomaly"
 local fuel = require "ions.fuel"
 local nearest = require "lion.nearest"
+local route = require "ions.route"
+local settings = require "ions.entry"
 local utf8 = require "ions.utf8"
 
 local manifest = {}
 
-local KNOWN = { "app", "deps", "allow", "http", "invoke", "events", "params", "checks" }
+local KNOWN = { "app", "deps", "allow", "http", "static", "invoke", "events", "params", "checks" }
 
-local METHODS =
-  { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+local IS_METHOD = {}
+for _, method in ipairs(route.METHODS) do
+  IS_METHOD[method] = true
+end
 
 -- What an application may require besides its own modules: no dependency can have such a name.
 local LIBRARY = { ion = true, lion = true, lpeg = true }
@@ -68,41 +71,162 @@ local function check_names(key)
 end
 check.allow, check.checks = check_names("allow"), check_names("checks")
 
-function check.http(value, wrong)
-  if type(value) == "string" then
-    if not manifest.split(value) then
-      wrong("http: " .. value .. ' is no function name ("module/function")')
-    end
-    return
+-- ---- http --------------------------------------------------------------------------------------
+
+-- "GET", { "GET", "POST" } or "*" → an array of methods
+local function methods_of(value)
+  if value == "*" then return route.METHODS end
+  return type(value) == "string" and { value } or value
+end
+
+local function check_methods(where, value, wrong)
+  local methods = methods_of(value)
+  if not is_array(methods) or #methods == 0 then
+    return wrong(where .. ': a method is "GET", …, an array of them, or "*" for all')
   end
-  if not is_array(value) then
-    return wrong(
-      'http is a function name or an array of { "GET", "/path/:name", "module/function" }'
-    )
-  end
-  for i, route in ipairs(value) do
-    if not is_array(route) or #route ~= 3 then
-      wrong(("http, route %d: a route is { method, path, function }"):format(i))
-    else
-      if not METHODS[route[1]] then
-        wrong(("http, route %d: %s is no method (GET, POST, …)"):format(i, tostring(route[1])))
-      end
-      if type(route[2]) ~= "string" or route[2]:sub(1, 1) ~= "/" then
-        wrong(("http, route %d: a path begins with /"):format(i))
-      end
-      if not manifest.split(route[3]) then
-        wrong(("http, route %d: %s is no function name"):format(i, tostring(route[3])))
-      end
+  for _, method in ipairs(methods) do
+    if not IS_METHOD[method] then
+      local upper = type(method) == "string" and method:upper()
+      local near = upper and (IS_METHOD[upper] and upper or nearest(upper, IS_METHOD))
+      local hint = near and ("did you mean %s?"):format(near) or table.concat(route.METHODS, ", ")
+      wrong(("%s: %s is no method (%s)"):format(where, tostring(method), hint))
     end
   end
 end
 
+-- Routes of one shape: two of them for one method, and nobody could say which answers.
+local function check_twins(where, r, seen, wrong)
+  local shape = route.shape(r[2])
+  for _, method in ipairs(methods_of(r[1])) do
+    local key = (r[1] == "*" and "*" or method) .. " " .. shape
+    if seen[key] and seen[key] ~= where then
+      return wrong(("%s answers the same requests as %s"):format(where, seen[key]))
+    end
+    seen[key] = where
+  end
+end
+
+local function check_route(where, r, seen, wrong)
+  if type(r) ~= "table" or #r ~= 3 then
+    return wrong(where .. ": a route is { method, path, function, [timeout =, concurrency =, queue =] }")
+  end
+  local is_sound = true
+  local function note(message)
+    is_sound = false
+    wrong(message)
+  end
+  check_methods(where, r[1], note)
+  local steps, problem = route.parse(r[2])
+  if not steps then note(("%s: %s: %s"):format(where, tostring(r[2]), problem)) end
+  if not manifest.split(r[3]) then note(("%s: %s is no function name"):format(where, tostring(r[3]))) end
+  settings.check(where, r, wrong)
+  if is_sound then check_twins(where, r, seen, wrong) end
+end
+
+-- "shop.web/all", or { "shop.web/all", timeout = … }
+local function is_one_function(value) return type(value) == "string" or type(value[1]) == "string" end
+
+-- A function's name, alone or with settings.
+local function check_function(where, value, wrong)
+  local name = value
+  if type(value) == "table" then
+    name = value[1]
+    if #value ~= 1 then
+      return wrong(where .. ': a function is "module/function" or { "module/function", timeout = … }')
+    end
+    settings.check(where, value, wrong)
+  end
+  if not manifest.split(name) then
+    wrong(("%s: %s is no function name (\"module/function\")"):format(where, tostring(name)))
+  end
+end
+
+function check.http(value, wrong)
+  if type(value) ~= "string" and type(value) ~= "table" then
+    return wrong(
+      'http is a function name or an array of { "GET", "/path/:name", "module/function" }'
+    )
+  end
+  if is_one_function(value) then return check_function("http", value, wrong) end
+  if not is_array(value) then return wrong "http is an array of routes, and has no names" end
+  local seen = {}
+  for i, r in ipairs(value) do
+    check_route(("http, route %d"):format(i), r, seen, function(message, ...) wrong(message, i, ...) end)
+  end
+end
+
+--- The routes of a manifest's `http`: { { methods, pattern, function name, settings }, … }.
+function manifest.routes(http)
+  if http == nil then return {} end
+  if is_one_function(http) then
+    local given = type(http) == "table" and http or nil
+    return { { "*", "/*path", given and http[1] or http, given } }
+  end
+  local routes = {}
+  for i, r in ipairs(http) do
+    routes[i] = { r[1], r[2], r[3], r }
+  end
+  return routes
+end
+
+-- ---- static files ------------------------------------------------------------------------------
+
+local STATIC = { max_age = true }
+
+local function check_folder(where, folder, wrong)
+  local is_below = type(folder) == "string"
+    and folder ~= ""
+    and not folder:find "[%z\\]"
+    and folder:sub(1, 1) ~= "/"
+    and not ("/" .. folder .. "/"):find("/../", 1, true)
+  if not is_below then
+    wrong(("%s: %s is no folder below the application's"):format(where, tostring(folder)))
+  end
+end
+
+local function check_static_settings(where, value, wrong)
+  for key, setting in pairs(value) do
+    if key == "max_age" then
+      if type(setting) ~= "number" or setting < 0 or setting % 1 ~= 0 then
+        wrong(where .. ": max_age is a whole number of seconds")
+      end
+    elseif key ~= 1 then
+      local near = type(key) == "string" and nearest(key, STATIC)
+      local hint = near and ("did you mean %s?"):format(near) or "there is max_age"
+      wrong(("%s: unknown setting %s (%s)"):format(where, tostring(key), hint))
+    end
+  end
+end
+
+function check.static(value, wrong)
+  if type(value) ~= "table" or #value > 0 then
+    return wrong 'static is a table of ["/path"] = "folder"'
+  end
+  for path, folder in pairs(value) do
+    local function at(message, ...) wrong(message, path, ...) end
+    local where = "static, " .. tostring(path)
+    local steps, problem = route.parse(path)
+    if not steps then
+      at(("%s: %s"):format(where, problem))
+    elseif path:find "[:*]" then
+      at(where .. ": a path of files has no named segments")
+    end
+    if type(folder) == "table" then check_static_settings(where, folder, at) end
+    check_folder(where, type(folder) == "table" and folder[1] or folder, at)
+  end
+end
+
+-- ---- invoke ------------------------------------------------------------------------------------
+
 function check.invoke(value, wrong)
   if type(value) ~= "table" then return wrong('invoke is a table of name = "module/function"') end
   for name, fn in pairs(value) do
-    if type(name) ~= "string" or not manifest.split(fn) then
-      wrong("invoke: " .. tostring(name) .. " = " .. tostring(fn) .. " is no name with a function")
+    local where = "invoke, " .. tostring(name)
+    local function at(message, ...) wrong(message, name, ...) end
+    if type(name) ~= "string" or not name:match "^[%w_%.%-]+$" then
+      at(where .. ": a name is of letters, digits, _, . and -")
     end
+    check_function(where, fn, at)
   end
 end
 

@@ -1,97 +1,173 @@
---- Routes: method and path to a handler. Segments are literal, `:name` for one segment, or a final
--- `*name` for
--- the rest. The most literal route wins, whatever the order they were given in.
+--- Routes: method and path to a target. A pattern's segments are literal, `:name` for one segment, or a
+-- final `*name` for what is left. Patterns lie in a tree by their segments; it is walked literal first,
+-- then named, then the rest, so that the most specific route wins, whatever order they were given in.
 -- @module ions.route
+local form = require "ions.form"
+
 local route = {}
 
-local function decode(text)
-  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
+--- The methods that a route may name, in the order in which Allow lists them.
+route.METHODS = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" }
 
---- "a%20b+c" → "a b c": a value of a query string or form.
-function route.decode_form(text) return decode((text:gsub("%+", " "))) end
-
---- "a=1&b=x&a=2" → { a = "2", b = "x" }; the last of a name counts.
-function route.parse_query(text)
-  local query = {}
-  for pair in text:gmatch("[^&]+") do
-    local name, value = pair:match("^([^=]*)=(.*)$")
-    query[route.decode_form(name or pair)] = value and route.decode_form(value) or ""
-  end
-  return query
-end
-
+--- "/a//b/" → { "a", "", "b" }: one slash at the end does not count. nil: no path.
 local function split(path)
+  if path:sub(1, 1) ~= "/" then return nil end
   local segments = {}
-  for segment in path:gmatch("[^/]+") do
+  for segment in (path:sub(2) .. "/"):gmatch "([^/]*)/" do
     segments[#segments + 1] = segment
   end
+  if segments[#segments] == "" then segments[#segments] = nil end
   return segments
 end
 
-local function compile(pattern)
-  local steps = split(pattern)
-  for i, step in ipairs(steps) do
-    local kind, name = step:match("^([:*])([%w_]+)$")
-    steps[i] = { literal = not kind and step or nil, name = name, is_rest = kind == "*" }
+--- The steps of a pattern: { literal = } | { name =, is_rest = }; or nil and what is wrong with it.
+function route.parse(pattern)
+  local steps, seen = type(pattern) == "string" and split(pattern), {}
+  if not steps then return nil, "a path begins with /" end
+  for i, text in ipairs(steps) do
+    local kind, name = text:match "^([:*])(.*)$"
+    if text == "" then return nil, "a segment is empty" end
+    if not kind and text:find "[?#]" then return nil, text .. " would be a query or a fragment, no path" end
+    if kind and not name:match "^[%a_][%w_]*$" then
+      return nil, ("%s is no name of a segment (%sname, of letters, digits and _)"):format(text, kind)
+    end
+    if kind == "*" and i < #steps then
+      return nil, text .. " takes the rest of a path and is its last segment"
+    end
+    if kind and seen[name] then return nil, "two segments are named " .. name end
+    if kind then seen[name] = true end
+    steps[i] = { literal = not kind and text or nil, name = name, is_rest = kind == "*" }
   end
   return steps
 end
 
-local function match(steps, segments)
-  local params, weight = {}, 0
-  for i, step in ipairs(steps) do
-    local segment = segments[i]
-    if step.is_rest then
-      local rest = {}
-      for k = i, #segments do
-        rest[#rest + 1] = decode(segments[k])
-      end
-      params[step.name] = table.concat(rest, "/")
-      return params, weight
-    end
-    if not segment then return nil end
-    if step.literal then
-      if step.literal ~= decode(segment) then return nil end
-      weight = weight + 2 ^ (30 - i)
-    else
-      params[step.name] = decode(segment)
-      weight = weight + 2 ^ (29 - i) / 2
-    end
-  end
-  if #segments > #steps then return nil end
-  return params, weight
-end
+--- The pattern without its names: routes of one shape and method cannot be told apart.
+function route.shape(pattern) return (pattern:gsub("([:*])[%w_]+", "%1"):gsub("(.)/$", "%1")) end
 
 local Router = {}
 Router.__index = Router
 
---- A router of { { method, path, target }, … }.
+--- Add a target for { "GET", … } or "*", every method.
+function Router:add(methods, pattern, target)
+  local node, names = self.root, {}
+  local leaf = { target = target, names = names, is_any = methods == "*", methods = {} }
+  for _, method in ipairs(methods == "*" and {} or methods) do
+    leaf.methods[method] = true
+  end
+  local leaves = "here"
+  for _, step in ipairs(assert(route.parse(pattern))) do
+    if step.name then names[#names + 1] = step.name end
+    if step.literal then
+      node.literals[step.literal] = node.literals[step.literal] or { literals = {}, here = {}, rest = {} }
+      node = node.literals[step.literal]
+    elseif step.is_rest then
+      leaves = "rest"
+    else
+      node.named = node.named or { literals = {}, here = {}, rest = {} }
+      node = node.named
+    end
+  end
+  table.insert(node[leaves], leaf)
+end
+
+--- A router of { { methods, pattern, target }, … }; methods: one, an array, or "*".
 function route.new(routes)
-  local self = setmetatable({ routes = {} }, Router)
-  for i, r in ipairs(routes) do
-    self.routes[i] = { method = r[1], steps = compile(r[2]), target = r[3] }
+  local self = setmetatable({ root = { literals = {}, here = {}, rest = {} } }, Router)
+  for _, r in ipairs(routes) do
+    self:add(type(r[1]) == "string" and r[1] ~= "*" and { r[1] } or r[1], r[2], r[3])
   end
   return self
 end
 
---- The target for a request and its path parameters; or nil and the methods that the path allows
--- (empty: no such
--- path). HEAD is answered by a GET route.
-function Router:find(method, path)
-  local segments, best, best_params, best_weight, allowed = split(path), nil, nil, -1, {}
-  for _, r in ipairs(self.routes) do
-    local params, weight = match(r.steps, segments)
-    if params then
-      local fits = r.method == method or (method == "HEAD" and r.method == "GET")
-      if fits and weight > best_weight then
-        best, best_params, best_weight = r, params, weight
+-- Does a leaf answer the method? By name before HEAD by GET before "*".
+local function fits(leaf, method, how)
+  if how == 1 then return leaf.methods[method] end
+  if how == 2 then return method == "HEAD" and leaf.methods.GET and not leaf.methods.HEAD end
+  return leaf.is_any
+end
+
+-- A walk is { segments =, method =, skip =, allowed =, captures = }; it ends with the leaf it was for.
+local function try(walk, leaves)
+  for how = 1, 3 do
+    for _, leaf in ipairs(leaves) do
+      if fits(leaf, walk.method, how) then
+        if walk.skip == 0 then return leaf end
+        walk.skip = walk.skip - 1
       end
-      allowed[#allowed + 1] = r.method
     end
   end
-  if best then return best.target, best_params end
-  return nil, allowed
+  for _, leaf in ipairs(leaves) do
+    walk.allowed[#walk.allowed + 1] = leaf
+  end
+  return nil
+end
+
+local function visit(walk, node, i)
+  local segment = walk.segments[i]
+  if segment == nil then
+    local leaf = try(walk, node.here)
+    if leaf then return leaf end
+  else
+    local below = node.literals[segment]
+    local leaf, tail = nil, nil
+    if below then leaf, tail = visit(walk, below, i + 1) end
+    if not leaf and node.named and segment ~= "" then
+      local depth = #walk.captures
+      walk.captures[depth + 1] = segment
+      leaf, tail = visit(walk, node.named, i + 1)
+      if not leaf then walk.captures[depth + 1] = nil end
+    end
+    if leaf then return leaf, tail end
+  end
+  local leaf = #node.rest > 0 and try(walk, node.rest)
+  if leaf then return leaf, i end
+  return nil
+end
+
+local function allowed_methods(leaves)
+  local is_allowed, list = {}, {}
+  for _, leaf in ipairs(leaves) do
+    for _, method in ipairs(route.METHODS) do
+      if leaf.is_any or leaf.methods[method] then is_allowed[method] = true end
+    end
+  end
+  if is_allowed.GET then is_allowed.HEAD = true end
+  if next(is_allowed) then is_allowed.OPTIONS = true end
+  for _, method in ipairs(route.METHODS) do
+    if is_allowed[method] then list[#list + 1] = method end
+  end
+  return list
+end
+
+--- Find the target for a request. HEAD is answered by a GET route.
+-- @tparam string method
+-- @tparam string path as sent
+-- @tparam[opt] number skip pass over so many that fit: the next best one
+-- @return the target and its parameters, decoded (and for `*name` the segments of the rest, decoded); or
+-- nil and the methods that the path allows (none: there is no such path); or nil, nil and what is
+-- malformed
+function Router:find(method, path, skip)
+  local segments = split(path)
+  if not segments then return nil, nil, "a path begins with /" end
+  for i, segment in ipairs(segments) do
+    segments[i] = form.decode(segment)
+    if not segments[i] then return nil, nil, "malformed percent-encoding in the path" end
+  end
+  local walk = { segments = segments, method = method, skip = skip or 0, allowed = {}, captures = {} }
+  local leaf, tail_from = visit(walk, self.root, 1)
+  if not leaf then return nil, allowed_methods(walk.allowed) end
+  local params, tail = {}, nil
+  if tail_from then
+    tail = {}
+    for i = tail_from, #segments do
+      tail[#tail + 1] = segments[i]
+    end
+    walk.captures[#walk.captures + 1] = table.concat(tail, "/")
+  end
+  for i, name in ipairs(leaf.names) do
+    params[name] = walk.captures[i]
+  end
+  return leaf.target, params, tail
 end
 
 return route

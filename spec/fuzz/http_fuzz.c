@@ -254,7 +254,7 @@ static void answer(lion_http_exchange *exchange, const handled *one)
         return;
     }
     size_t half = below(one->answer_size + 1);
-    lion_http_stream_begin(exchange, 200, HEADERS, 2);
+    lion_http_stream_begin(exchange, 200, HEADERS, 2, LION_HTTP_SIZE_UNKNOWN);
     (void)lion_http_stream_piece(exchange, one->answer, half);
     (void)lion_http_stream_piece(exchange, one->answer + half, one->answer_size - half);
     lion_http_stream_end(exchange);

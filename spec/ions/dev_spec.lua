@@ -26,7 +26,11 @@ return {
     { "GET", "/stream", "tiny/stream" }, { "GET", "/loop", "tiny/loop" },
     { "GET", "/count", "tiny/count" }, { "GET", "/long", "tiny/long" },
     { "GET", "/stuck", "tiny/stuck" }, { "GET", "/global", "tiny/global" }, { "GET", "/steps", "tiny/steps" },
+    { "GET", "/breaks", "tiny/breaks" }, { "GET", "/again", "tiny/again" },
+    { "GET", "/cookies", "tiny/cookies" },
+    { "GET", "/held", "tiny/held", concurrency = 1, queue = 1, timeout = 1500 },
   },
+  static = { ["/files"] = "files" },
 }
 ]==]
 
@@ -44,6 +48,17 @@ function tiny.loop() while true do end end
 function tiny.double(n) return n * 2 end
 function tiny.stream()
   return { body = function() for i = 1, 3 do coroutine.yield("piece " .. i .. "\n") end end }
+end
+function tiny.breaks()
+  return { body = function() coroutine.yield "begun"; error "broken off" end }
+end
+function tiny.again(request)
+  return table.concat(request:header_all "x", "|") .. " " .. request.headers.x .. " " .. request:cookie "b"
+end
+function tiny.cookies() return { headers = { ["set-cookie"] = { "a=1", "b=2" } }, body = "" } end
+function tiny.held(request)
+  if not request.query.long then return "short" end
+  return { body = function() for _ = 1, 5000 do coroutine.yield(("x"):rep(10000)) end end }
 end
 function tiny.long()
   return { body = function() for _ = 1, 5000 do coroutine.yield(("x"):rep(1000)) end end }
@@ -82,7 +97,9 @@ describe("lion dev", function()
 
   setup(function()
     folder = os.tmpname() .. ".dev"
-    os.execute("mkdir -p " .. folder)
+    os.execute("mkdir -p " .. folder .. "/files")
+    write(folder .. "/files/small.txt", "0123456789")
+    write(folder .. "/files/large.bin", ("0123456789"):rep(200000))
     write(folder .. "/ion.lua", MANIFEST)
     write(folder .. "/tiny.lua", (MODULE:gsub("VERSION", "one")))
     pid = shell(
@@ -164,6 +181,73 @@ describe("lion dev", function()
     end
     assert.equal("hello one EUR|200", get "/")
   end)
+  it("breaks off the answer when its body fails, so that a part is not taken for the whole", function()
+    assert.equal("begun|200 18", get("/breaks", "-w '|%{http_code} %{exitcode}'"):match "^begun|.*")
+    assert.equal("hello one EUR|200", get "/")
+  end)
+  it("tells headers and cookies that were sent several times", function()
+    local options = "-H 'X: 1' -H 'x: 2' -H 'X: 3' -H 'cookie: a=1' -H 'cookie: b=2'"
+    assert.equal("1|2|3 1, 2, 3 2|200", get("/again", options))
+    local head = get("/cookies", "-i")
+    assert.truthy(head:find("set-cookie: a=1\r\nset-cookie: b=2\r\n", 1, true))
+  end)
+  it("answers HEAD with the size that GET would have, and no body", function()
+    for path, size in pairs { ["/"] = 13, ["/files/small.txt"] = 10, ["/files/large.bin"] = 2000000 } do
+      local head = get(path, "-I")
+      assert.truthy(head:find(("content-length: %d\r\n"):format(size), 1, true))
+      assert.truthy(head:find "\r\n\r\n|200$")
+    end
+    assert.truthy(get("/stream", "-I"):find "\r\n\r\n|200$")
+  end)
+  it("answers OPTIONS and 405 with the methods", function()
+    assert.truthy(get("/echo", "-i -X OPTIONS"):find("allow: POST, OPTIONS\r\n", 1, true))
+    assert.truthy(get("/echo", "-i"):find("allow: POST, OPTIONS\r\n", 1, true))
+    assert.truthy(get("/%zz"):find "|400$")
+  end)
+  it("sends files: whole, in part, not at all", function()
+    assert.equal("0123456789|200", get "/files/small.txt")
+    assert.equal("345|206", get("/files/small.txt", "-r 3-5"))
+    assert.equal("56|206", get("/files/large.bin", "-r 1999995-1999996"))
+    assert.equal("|416", get("/files/small.txt", "-r 10-"))
+    local whole = get("/files/large.bin", "-i")
+    assert.truthy(whole:find("content-length: 2000000\r\n", 1, true))
+    assert.is_nil(whole:find("chunked", 1, true))
+    assert.equal(("0123456789"):rep(200000) .. "|200", whole:match "\r\n\r\n(.*)$")
+    local tag = whole:match 'etag: ("%x+")'
+    assert.equal("|304", get("/files/large.bin", ("-H 'if-none-match: %s'"):format(tag)))
+    for _, path in ipairs { "/files/../tiny.lua", "/files/%2e%2e/tiny.lua", "/files/..%2ftiny.lua" } do
+      assert.equal("not found\n|404", get(path, "--path-as-is"))
+    end
+  end)
+  it("keeps the connection after a file", function()
+    local command = "curl -s -m 20 -o %s/part -o %s/part -w '%%{num_connects} ' '%s' '%s'"
+    local file = url .. "/files/large.bin"
+    assert.equal("1 0 ", shell(command:format(folder, folder, file, file)))
+  end)
+
+  -- a client that reads nothing holds its place
+  local function hold() return io.popen(("curl -s '%s/held?long=1' | sleep 3"):format(url)) end
+
+  it("has who comes too early wait, refuses whom there is no room for", function()
+    local holder = hold()
+    os.execute "sleep 0.5"
+    local waiter = io.popen(("curl -s -m 20 -w '|%%{http_code}' '%s/held'"):format(url))
+    os.execute "sleep 0.3"
+    local refused = get("/held", "-i")
+    assert.truthy(refused:find("retry-after: 1\r\n", 1, true))
+    assert.truthy(refused:find "busy: try again\n|503$")
+    assert.equal("hello one EUR|200", get "/")
+    assert.equal("no place in time: try again\n|504", waiter:read "*a") -- after its 1.5 s
+    waiter:close()
+    holder:close()
+    eventually("short|200", "/held")
+  end)
+  it("gives the place to who waits when it is free", function()
+    local holder = io.popen(("curl -s -m 1 '%s/held?long=1' | sleep 1"):format(url))
+    os.execute "sleep 0.3"
+    assert.equal("short|200", get "/held")
+    holder:close()
+  end)
   it("takes an edit, and keeps the old code when the new one does not load", function()
     write(folder .. "/tiny.lua", (MODULE:gsub("VERSION", "two")))
     eventually("hello two EUR|200", "/")
@@ -181,7 +265,9 @@ end)
 describe("A check of an application that lion dev serves", function()
   local function run(check)
     local folder = os.tmpname() .. ".dev"
-    os.execute("mkdir -p " .. folder)
+    os.execute("mkdir -p " .. folder .. "/files")
+    write(folder .. "/files/small.txt", "0123456789")
+    write(folder .. "/files/large.bin", ("0123456789"):rep(200000))
     write(folder .. "/ion.lua", 'return { app = "tiny", http = {}, checks = { "checks/all" } }')
     write(folder .. "/checks.lua", "return { all = function(db) " .. check .. " end }")
     local text = shell(("timeout 20 %s dev %s --listen 127.0.0.1:0 2>&1; echo $?"):format(PROGRAM, folder))

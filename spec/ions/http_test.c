@@ -21,7 +21,8 @@ static char received[8192];
 static size_t received_size;
 static int gone_count;
 
-/* /echo answers with the number of headers and the body; /stream in two pieces; /endless without an end. */
+/* /echo answers with the number of headers and the body; /stream in two pieces; /whole in two pieces whose size is told
+ * before; /part with less than was told; /broken gives up; /endless without an end. */
 static void on_request(void *context, lion_http_exchange *exchange)
 {
     (void)context;
@@ -33,13 +34,14 @@ static void on_request(void *context, lion_http_exchange *exchange)
         lion_http_respond(exchange, 200, NULL, 0, answer, (size_t)size);
         return;
     }
-    lion_http_stream_begin(exchange, 200, NULL, 0);
+    char kind = request->path.data[1];
+    size_t told = kind == 'w' ? 7 : kind == 'p' ? 8 : LION_HTTP_SIZE_UNKNOWN;
+    lion_http_stream_begin(exchange, 200, NULL, 0, told);
     (void)lion_http_stream_piece(exchange, "one ", 4);
     (void)lion_http_stream_piece(exchange, "two", 3);
-    if (request->path.data[1] == 's') {
-        lion_http_stream_end(exchange);
-        return;
-    }
+    if (kind == 'b') lion_http_abort(exchange);
+    if (kind == 's' || kind == 'w' || kind == 'p') lion_http_stream_end(exchange);
+    if (strchr("bswp", kind) != NULL) return;
     static char much[1 << 20];
     for (int i = 0; i < 64; i++) (void)lion_http_stream_piece(exchange, much, sizeof much);
 }
@@ -143,6 +145,37 @@ static void an_old_client_gets_a_stream_without_chunks(void **state)
     assert_null(strstr(received, "content-length"));
 }
 
+static void a_stream_of_known_size_is_not_chunked(void **state)
+{
+    (void)state;
+    say("GET /whole HTTP/1.1\r\n\r\n");
+    assert_false(hear("\r\n\r\none two"));
+    assert_non_null(strstr(received, "content-length: 7\r\n"));
+    say("HEAD /whole HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n");
+    assert_false(hear("\r\n\r\n0 "));
+    say("GET /whole HTTP/1.0\r\nconnection: keep-alive\r\n\r\nGET /echo HTTP/1.0\r\n\r\n");
+    assert_true(hear(NULL));
+    assert_non_null(strstr(received, "one twoHTTP/1.1 200 OK\r\ncontent-length: 2\r\n"));
+}
+
+static void a_part_is_not_taken_for_the_whole(void **state)
+{
+    (void)state;
+    say("GET /part HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n");
+    assert_true(hear(NULL));
+    assert_null(strstr(received, "\r\n\r\n0 "));
+    assert_int_equal(lion_http_pending(server), 0);
+}
+
+static void who_gives_up_closes_the_connection(void **state)
+{
+    (void)state;
+    say("GET /broken HTTP/1.1\r\n\r\n");
+    assert_true(hear(NULL));
+    assert_null(strstr(received, "0\r\n\r\n"));
+    assert_int_equal(lion_http_pending(server), 0);
+}
+
 static void who_never_takes_the_answer_is_let_go(void **state)
 {
     (void)state;
@@ -158,7 +191,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(who_asks_before_sending_a_body_is_told_to), T(trailers_are_no_headers),
         T(an_old_client_is_told_that_the_connection_stays), T(an_old_client_gets_a_stream_without_chunks),
-        T(who_never_takes_the_answer_is_let_go),
+        T(a_stream_of_known_size_is_not_chunked), T(a_part_is_not_taken_for_the_whole),
+        T(who_gives_up_closes_the_connection), T(who_never_takes_the_answer_is_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,12 +15,64 @@ describe("A manifest", function()
     end
   )
 
+  it("takes methods in an array or all, settings, files, one function for everything", function()
+    assert.same(
+      {},
+      manifest.problems {
+        app = "shop",
+        http = {
+          { { "GET", "POST" }, "/orders/:id", "shop.web/order", timeout = 2000, queue = 100 },
+          { "*", "/orders/:other", "shop.web/other" },
+          { "GET", "/*rest", "shop.web/rest" },
+        },
+        static = { ["/assets"] = "public", ["/"] = { "site/www", max_age = 60 } },
+        invoke = { total = "shop.api/total", ["slow.one"] = { "shop.api/slow", timeout = 60000 } },
+      }
+    )
+    assert.same({}, manifest.problems { app = "shop", http = "shop.web/all" })
+    assert.same({}, manifest.problems { app = "shop", http = { "shop.web/all", timeout = 100 } })
+    assert.same({}, manifest.problems { app = "shop", http = {} })
+  end)
+
   for _, case in ipairs {
     { {}, "app is missing" },
-    { { app = "shop", htpp = {} }, "unknown key htpp" },
+    { { app = "shop", htpp = {} }, "unknown key htpp (did you mean http?)" },
+    { { app = "shop", colors = {} }, "unknown key colors (known: app, deps" },
     { { app = "shop", http = { { "FETCH", "/x", "a/b" } } }, "FETCH is no method" },
     { { app = "shop", http = { { "GET", "x", "a/b" } } }, "a path begins with /" },
     { { app = "shop", allow = { "transfer" } }, "transfer is no function name" },
+    { { app = "shop", http = { { "get", "/x", "a/b" } } }, "get is no method (did you mean GET?)" },
+    { { app = "shop", http = { { {}, "/x", "a/b" } } }, "a method is" },
+    { { app = "shop", http = { { true, "/x", "a/b" } } }, "a method is" },
+    { { app = "shop", http = { { "GET", "/x" } } }, "route 1: a route is {" },
+    { { app = "shop", http = { { "GET", "/:a/:a", "a/b" } } }, "two segments are named a" },
+    { { app = "shop", http = { { "GET", "/x", "ab" } } }, "ab is no function name" },
+    { { app = "shop", http = { { "GET", "/x", "a/b", timout = 1 } } }, "did you mean timeout?" },
+    { { app = "shop", http = { { "GET", "/x", "a/b", queue = -1 } } }, "route 1: queue is a whole number" },
+    {
+      { app = "shop", http = { { "GET", "/:a", "a/b" }, { { "PUT", "GET" }, "/:b/", "a/c" } } },
+      "http, route 2 answers the same requests as http, route 1",
+    },
+    { { app = "shop", http = { "a/b", timout = 1 } }, "http: unknown setting timout (did you mean" },
+    { { app = "shop", http = { "a/b", "a/c" } }, "http: a function is" },
+    { { app = "shop", http = "ab" }, "http: ab is no function name" },
+    { { app = "shop", http = 5 }, "http is a function name or an array" },
+    { { app = "shop", http = { home = { "GET", "/", "a/b" } } }, "http is an array of routes" },
+    { { app = "shop", invoke = { total = "total" } }, "invoke, total: total is no function name" },
+    { { app = "shop", invoke = { "a/b" } }, "invoke, 1: a name is of letters" },
+    { { app = "shop", invoke = { total = { "a/b", tiemout = 1 } } }, "did you mean timeout?" },
+    { { app = "shop", invoke = { total = {} } }, "invoke, total: a function is" },
+    { { app = "shop", invoke = "a/b" }, "invoke is a table" },
+    { { app = "shop", static = "public" }, 'static is a table of ["/path"] = "folder"' },
+    { { app = "shop", static = { "public" } }, "static is a table" },
+    { { app = "shop", static = { assets = "public" } }, "static, assets: a path begins with /" },
+    { { app = "shop", static = { ["/a/:b"] = "public" } }, "has no named segments" },
+    { { app = "shop", static = { ["/a"] = "/etc" } }, "/etc is no folder below the application's" },
+    { { app = "shop", static = { ["/a"] = "a/../.." } }, "is no folder below" },
+    { { app = "shop", static = { ["/a"] = "a\0b" } }, "is no folder below" },
+    { { app = "shop", static = { ["/a"] = true } }, "true is no folder below" },
+    { { app = "shop", static = { ["/a"] = { "p", max_aeg = 1 } } }, "did you mean max_age?" },
+    { { app = "shop", static = { ["/a"] = { "p", max_age = -1 } } }, "max_age is a whole number of seconds" },
     { "text", "the manifest returns no table" },
     { { app = "shop", htpp = {} }, "did you mean http?" },
     { { app = "shop", allow = { "a/b", "a/b" } }, "allow: a/b stands there twice" },

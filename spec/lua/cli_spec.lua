@@ -89,6 +89,8 @@ describe("The command line", function()
     { { "transact", "none/a.lion", "a.edn" }, 3, "none" },
     { { "run", "none.lua" }, 3, "none.lua" },
     { { "dev", "none" }, 3, "none/ion.lua" },
+    { { "invoke" }, 2, "lion invoke FN" },
+    { { "invoke", "fn", "--dir", "none" }, 3, "none/ion.lua" },
     { { "db", "create", "a.lion" }, 4, "a.lion exists" },
   } do
     it("ends with " .. case[2] .. ": lion " .. table.concat(case[1], " "), function()

@@ -19,27 +19,27 @@ local function check_application(dir)
   file:close()
 end
 
+--- Where an application of a folder runs, and where its databases lie; what `ions.app` loads.
+-- @tparam string dir
+-- @tparam[opt] string db a URI instead of the application's own database
+function dev.place(dir, db)
+  check_application(dir)
+  local folder = dir .. "/.lion"
+  if not db and os.execute("mkdir -p '" .. folder:gsub("'", "'\\''") .. "'") ~= 0 then
+    options.misuse("cannot make %s", folder)
+  end
+  return { dir = dir, uri = db or folder .. "/dev.lion", folder = folder, env = "dev", is_dev = true }
+end
+
 function dev.run(args)
   local found, words = options.parse(args, { listen = "value", db = "value" })
   if #words > 1 then options.misuse("one folder is needed: lion dev [DIR]") end
-  local dir = words[1] or "."
   local host, port = (found.listen or "127.0.0.1:8080"):match "^%[?(.-)%]?:(%d+)$"
   if not host then options.misuse("--listen is HOST:PORT") end
-  check_application(dir)
-  local folder = dir .. "/.lion"
-  if not found.db and os.execute("mkdir -p '" .. folder:gsub("'", "'\\''") .. "'") ~= 0 then
-    options.misuse("cannot make %s", folder)
-  end
-  local uri = found.db or folder .. "/dev.lion"
-  local conn = require("lion").connect(uri)
-  local code = require("ions.dev").run {
-    dir = dir,
-    uri = uri,
-    folder = folder,
-    env = "dev",
-    host = host,
-    port = tonumber(port),
-  }
+  local place = dev.place(words[1] or ".", found.db)
+  local conn = require("lion").connect(place.uri)
+  place.host, place.port = host, tonumber(port)
+  local code = require("ions.dev").run(place)
   conn:close()
   return code
 end

@@ -1,0 +1,82 @@
+--- What a handler is given: { method, path, params, query, headers, body, remote, id } with methods for
+-- what is in the body, in cookies, and for what was sent several times.
+-- @module ions.request
+local anomaly = require "lion.anomaly"
+local form = require "ions.form"
+local json = require "lion.json"
+
+local request = {}
+
+local Request = {}
+Request.__index = Request
+
+local function malformed(message) anomaly.incorrect("lion/malformed-request", "%s", message) end
+
+--- The body as JSON; raises lion/syntax, which answers 400, for a malformed one.
+function Request:json() return json.read(self.body) end
+
+-- "text/html; charset=utf-8" → "text/html"
+local function media_type(value) return (value or ""):match("^%s*([^;%s]*)"):lower() end
+
+--- The body as a form: name → text, the last of a name counts; in multipart/form-data a file is
+-- { filename =, type =, body = }. Raises what answers 400 for a malformed body or one that is no form.
+function Request:form()
+  local header = self.headers["content-type"]
+  local kind, values, problem = media_type(header), nil, nil
+  if kind == "application/x-www-form-urlencoded" then
+    values, problem = form.read(self.body)
+  elseif kind == "multipart/form-data" then
+    local boundary = header:match '[bB][oO][uU][nN][dD][aA][rR][yY]="([^"]+)"'
+      or header:match "[bB][oO][uU][nN][dD][aA][rR][yY]=([^;%s]+)"
+    if not boundary then malformed "multipart/form-data without a boundary" end
+    values, problem = form.read_parts(self.body, boundary)
+  else
+    malformed(("the body is no form: its content type is %s"):format(header or "not given"))
+  end
+  return values or malformed(problem)
+end
+
+--- All values of a field of an application/x-www-form-urlencoded body, in order.
+function Request:form_all(name)
+  if media_type(self.headers["content-type"]) ~= "application/x-www-form-urlencoded" then
+    malformed "the body is no application/x-www-form-urlencoded"
+  end
+  local values, problem = form.read_all(self.body, name)
+  return values or malformed(problem)
+end
+
+--- All values of a parameter of the query string, in order; empty if there is none.
+function Request:query_all(name) return form.read_all(self.raw_query, name) end
+
+--- All values of a header, in order, if it was sent more than once; its name in lower case.
+function Request:header_all(name)
+  local value = self.headers[name]
+  return self.repeated and self.repeated[name] or { value }
+end
+
+--- The value of a cookie, as it was sent; nil if there is none.
+function Request:cookie(name) return form.cookie(self.headers.cookie, name) end
+
+--- A request of what the server read.
+-- @tparam table raw { method, path, query, headers, body, remote, id, repeated }
+-- @tparam table params of the path
+-- @treturn table|nil
+-- @treturn string what is malformed
+function request.new(raw, params)
+  local query, problem = form.read(raw.query or "")
+  if not query then return nil, problem end
+  return setmetatable({
+    method = raw.method,
+    path = raw.path,
+    params = params,
+    query = query,
+    raw_query = raw.query or "",
+    headers = raw.headers or {},
+    repeated = raw.repeated,
+    body = raw.body or "",
+    remote = raw.remote,
+    id = raw.id,
+  }, Request)
+end
+
+return request
