@@ -48,7 +48,7 @@ describe("A static file", function()
     }
     os.execute(([[
       cd '%s/public'
-      touch -d 2001-01-01 stale.css.gz
+      touch -d 2001-01-01 stale.css.gz app.js
       ln -s ../secret.txt out.txt; ln -s /etc/passwd etc.txt; ln -s .. up; ln -s /proc/self/root root
       ln -s digits.txt inside.txt; ln -s loop loop; mkfifo pipe
     ]]):format(site.dir))
