@@ -1,6 +1,6 @@
-/* files.c - the kernel keeps a path below its folder (openat2, RESOLVE_BENEATH): no check of ours can be raced or
- * forgotten. Where it cannot (Linux before 5.6, or a sandbox that does not know the call), the path is walked step by
- * step and no symbolic link is followed at all. */
+/* files.c - the kernel keeps a path below its folder (openat2, RESOLVE_BENEATH): no check of ours
+ * can be raced or forgotten. Where it cannot (Linux before 5.6, or a sandbox that does not know the
+ * call), the path is walked step by step and no symbolic link is followed at all. */
 #include "files.h"
 
 #include <errno.h>
@@ -42,7 +42,9 @@ static int walk_below(int root, const char *path, int flags)
         char *next = strtok_r(NULL, "/", &rest);
         int found = -1;
         if (strcmp(name, "..") != 0)
-            found = openat(at, name, next == NULL ? flags | O_NOFOLLOW : O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+            found = openat(at, name,
+                           next == NULL ? flags | O_NOFOLLOW
+                                        : O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
         if (at != root) close(at);
         if (found < 0) return -1;
         at = found;
@@ -54,7 +56,8 @@ static int walk_below(int root, const char *path, int flags)
 static int open_below(int root, const char *path, int flags)
 {
     if (path[0] == '/') return -1;
-    struct open_how how = { .flags = (unsigned)flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+    struct open_how how = { .flags = (unsigned)flags,
+                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
     long found = syscall(SYS_openat2, root, path[0] == '\0' ? "." : path, &how, sizeof how);
     if (found >= 0) return (int)found;
     return errno == ENOSYS || errno == EPERM ? walk_below(root, path, flags) : -1;
@@ -91,7 +94,8 @@ static int files_folder(lua_State *state)
 static int folder_folder(lua_State *state)
 {
     const folder *self = luaL_checkudata(state, 1, LION_FOLDER);
-    return push_folder(state, open_below(self->descriptor, check_path(state, 2), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return push_folder(state, open_below(self->descriptor, check_path(state, 2),
+                                         O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 static int refuse(lua_State *state, const char *what)
@@ -101,16 +105,19 @@ static int refuse(lua_State *state, const char *what)
     return 2;
 }
 
-/* Non-blocking, so that a pipe that nobody writes to cannot hold us; only regular files are given out. */
+/* Non-blocking, so that a pipe that nobody writes to cannot hold us; only regular files are given
+ * out. */
 static int folder_open(lua_State *state)
 {
     const folder *self = luaL_checkudata(state, 1, LION_FOLDER);
     const char *path = check_path(state, 2);
     file *opened = lua_newuserdata(state, sizeof *opened);
-    opened->descriptor = open_below(self->descriptor, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    opened->descriptor =
+        open_below(self->descriptor, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     luaL_getmetatable(state, LION_FILE);
     lua_setmetatable(state, -2);
-    if (opened->descriptor < 0 || fstat(opened->descriptor, &opened->info) != 0) return refuse(state, "absent");
+    if (opened->descriptor < 0 || fstat(opened->descriptor, &opened->info) != 0)
+        return refuse(state, "absent");
     if (S_ISREG(opened->info.st_mode)) return 1;
     close(opened->descriptor);
     opened->descriptor = -1;
@@ -151,9 +158,9 @@ static int file_version(lua_State *state)
 {
     const struct stat *info = &check_file(state)->info;
     char text[160];
-    snprintf(text, sizeof text, "%ju-%ju-%jd-%jd.%ld-%jd.%ld", (uintmax_t)info->st_dev, (uintmax_t)info->st_ino,
-             (intmax_t)info->st_size, (intmax_t)info->st_mtim.tv_sec, info->st_mtim.tv_nsec,
-             (intmax_t)info->st_ctim.tv_sec, info->st_ctim.tv_nsec);
+    snprintf(text, sizeof text, "%ju-%ju-%jd-%jd.%ld-%jd.%ld", (uintmax_t)info->st_dev,
+             (uintmax_t)info->st_ino, (intmax_t)info->st_size, (intmax_t)info->st_mtim.tv_sec,
+             info->st_mtim.tv_nsec, (intmax_t)info->st_ctim.tv_sec, info->st_ctim.tv_nsec);
     lua_pushstring(state, text);
     return 1;
 }
@@ -200,11 +207,15 @@ static int files_hash(lua_State *state)
     return push_hash(state, lion_hash_128(text, size));
 }
 
-/* Up to a piece, the hash of the content; beyond, the hash of the hash so far and the next piece, and so on. */
+/* Up to a piece, the hash of the content; beyond, the hash of the hash so far and the next piece,
+ * and so on. */
 static int file_hash(lua_State *state)
 {
     const file *self = check_file(state);
-    struct { lion_hash128 hash; char data[LION_FILES_PIECE_SIZE]; } *piece = lua_newuserdata(state, sizeof *piece);
+    struct {
+        lion_hash128 hash;
+        char data[LION_FILES_PIECE_SIZE];
+    } *piece = lua_newuserdata(state, sizeof *piece);
     off_t offset = 0;
     for (;;) {
         ssize_t got = read_at(self, piece->data, sizeof piece->data, offset);
@@ -237,13 +248,15 @@ static void make_type(lua_State *state, const char *name, const luaL_Reg *method
 
 int luaopen_ions_files(lua_State *state)
 {
-    static const luaL_Reg folder_methods[] = { { "folder", folder_folder }, { "open", folder_open },
-                                               { "close", folder_free },    { "__gc", folder_free },
+    static const luaL_Reg folder_methods[] = { { "folder", folder_folder },
+                                               { "open", folder_open },
+                                               { "close", folder_free },
+                                               { "__gc", folder_free },
                                                { NULL, NULL } };
-    static const luaL_Reg file_methods[] = { { "size", file_size },   { "changed", file_changed },
-                                             { "read", file_read },   { "version", file_version },
-                                             { "hash", file_hash },   { "close", file_close },
-                                             { "__gc", file_close },  { NULL, NULL } };
+    static const luaL_Reg file_methods[] = { { "size", file_size },  { "changed", file_changed },
+                                             { "read", file_read },  { "version", file_version },
+                                             { "hash", file_hash },  { "close", file_close },
+                                             { "__gc", file_close }, { NULL, NULL } };
     make_type(state, LION_FOLDER, folder_methods);
     make_type(state, LION_FILE, file_methods);
     lua_newtable(state);
