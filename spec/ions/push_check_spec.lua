@@ -101,7 +101,7 @@ describe("The check of a revision", function()
     end)
 
     it("tells the line of a route", function()
-      assert.equal("ion.lua:3: http, route 2: a path begins with /",
+      assert.equal("ion.lua:3: http, route 2: x: a path begins with /",
         (of 'return { app = "shop", http = {\n { "GET", "/", "a/b" },\n { "GET", "x", "a/b" } } }'
           :gsub("\n?[^\n]*there is no module[^\n]*\n?", "")))
     end)
