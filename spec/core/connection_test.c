@@ -13,6 +13,25 @@ static const char schema[] =
     " {:db/ident :v/x :db/valueType :db.type/string :db/cardinality :db.cardinality/one}"
     " {:db/ident :v/set :db/valueType :db.type/long :db/cardinality :db.cardinality/many}]";
 
+#define FOLDER "/tmp/lion-connection-XXXXXX"
+
+/* A folder of its own, and a database's path in it. */
+static void make_folder(char *folder, char path[64])
+{
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, 64, "%s/a.lion", folder);
+}
+
+/* Of the database that is closed, and of nothing else. */
+static void remove_folder(const char *folder, const char *path)
+{
+    char log[80];
+    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
+    snprintf(log, sizeof log, "%s-log", path);
+    unlink(log);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static lion_connection *open_database(const char *uri)
 {
     lion_connection *connection = NULL;
@@ -127,10 +146,8 @@ static void in_memory(void **state)
 static void on_a_file(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/lion-connection-XXXXXX", path[64], log[80];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/a.lion", folder);
-    snprintf(log, sizeof log, "%s-log", path);
+    char folder[] = FOLDER, path[64];
+    make_folder(folder, path);
     lion_connection *connection = open_database(path);
     int64_t t = transact(connection, schema);
     fill(connection, 1, 60);
@@ -146,9 +163,7 @@ static void on_a_file(void **state)
     fill(connection, 1, 10);
     assert_int_equal(count_transactions(connection, t + 1), 70);
     close_database(connection);
-    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
-    unlink(log);
-    rmdir(folder);
+    remove_folder(folder, path);
 }
 
 static void an_id_makes_a_retry_safe(void **state)
@@ -222,7 +237,7 @@ static void *open_and_close(void *argument)
 static void opened_and_closed_at_once(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/lion-connection-XXXXXX", paths[2][64], log[200];
+    char folder[] = FOLDER, paths[2][64], log[200];
     assert_non_null(mkdtemp(folder));
     pthread_t threads[4];
     for (int i = 0; i < 2; i++) snprintf(paths[i], sizeof paths[i], "%s/%d.lion", folder, i);
@@ -302,9 +317,8 @@ static void groups_of_all_kinds(void **state)
 static void not_waited_for(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/a.lion", folder);
+    char folder[] = FOLDER, path[64];
+    make_folder(folder, path);
     lion_connection *connection = open_database(path);
     transact(connection, schema);
     lion_arena arena;
@@ -330,10 +344,7 @@ static void not_waited_for(void **state)
     assert_int_equal(count_of(connection, "v/k"), 250);
     assert_int_equal(count_of(connection, "v/x"), 250);
     close_database(connection);
-    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
-    snprintf(path, sizeof path, "%s/a.lion-log", folder);
-    unlink(path);
-    rmdir(folder);
+    remove_folder(folder, path);
 }
 
 #define HELD 40
@@ -342,9 +353,8 @@ static void not_waited_for(void **state)
 static void values_outlive_their_roots(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/a.lion", folder);
+    char folder[] = FOLDER, path[64];
+    make_folder(folder, path);
     lion_connection *connection = NULL;
     lion_error error = { 0 };
     lion_connection_options options = { .durability = LION_DURABILITY_NONE, .node_entries = 4, .roots_max = 3 };
@@ -380,10 +390,7 @@ static void values_outlive_their_roots(void **state)
     }
     lion_arena_deinit(&arena);
     close_database(connection);
-    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
-    snprintf(path, sizeof path, "%s/a.lion-log", folder);
-    unlink(path);
-    rmdir(folder);
+    remove_folder(folder, path);
 }
 
 static int is_enough; /* atomic */
@@ -405,9 +412,8 @@ static void *write_until_enough(void *argument)
 static void index_jobs_while_others_commit(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/a.lion", folder);
+    char folder[] = FOLDER, path[64];
+    make_folder(folder, path);
     lion_connection *connection = open_database(path);
     transact(connection, schema);
     pthread_t threads[2];
@@ -421,10 +427,7 @@ static void index_jobs_while_others_commit(void **state)
     connection = open_database(path);
     assert_int_equal(count_of(connection, "v/k"), *(int *)written);
     close_database(connection);
-    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
-    snprintf(path, sizeof path, "%s/a.lion-log", folder);
-    unlink(path);
-    rmdir(folder);
+    remove_folder(folder, path);
 }
 
 /* ---- time ---- */
@@ -518,9 +521,8 @@ static void *write_hastily(void *argument)
 static void turns_and_their_ends(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/a.lion", folder);
+    char folder[] = FOLDER, path[64];
+    make_folder(folder, path);
     lion_connection *connection = open_database(path);
     transact(connection, schema);
     pthread_t threads[THREADS];
@@ -529,10 +531,7 @@ static void turns_and_their_ends(void **state)
     assert_int_equal(in_time + late, THREADS * 200);
     assert_int_equal(count_of(connection, "v/k"), in_time * AT_ONCE);
     close_database(connection);
-    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
-    snprintf(path, sizeof path, "%s/a.lion-log", folder);
-    unlink(path);
-    rmdir(folder);
+    remove_folder(folder, path);
 }
 
 /* Each backup has what was acknowledged before it, transaction by transaction, and nothing of one that is half done. */
@@ -567,15 +566,11 @@ static void back_up_at_work(const char *uri, const char *folder)
 static void backed_up_while_others_commit(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/lion-connection-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/a.lion", folder);
+    char folder[] = FOLDER, path[64];
+    make_folder(folder, path);
     back_up_at_work(path, folder);
     back_up_at_work("mem:", folder);
-    assert_int_equal(lion_connection_delete(path, NULL), LION_OK);
-    snprintf(path, sizeof path, "%s/a.lion-log", folder);
-    unlink(path);
-    assert_int_equal(rmdir(folder), 0); /* nothing else was left */
+    remove_folder(folder, path);
 }
 
 int main(void)
