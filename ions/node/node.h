@@ -1,0 +1,34 @@
+/* node.h - what a node's processes are started with. docs/node.md tells what they are. */
+#ifndef LION_IONS_NODE_NODE_H
+#define LION_IONS_NODE_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct lion_node_options {
+    const char *name;     /* of the node */
+    const char *group;
+    const char *dir;      /* its data folder */
+    const char *primary;  /* the primary's data folder: the same one, unless it follows */
+    bool is_primary;
+    int index;            /* of a worker, from 1 */
+    int workers;
+    const char *address;  /* HOST:PORT it listens on */
+    const char *control;  /* unix:PATH */
+    int bus_fd;           /* to the supervisor; -1 in the supervisor itself */
+    int listen_fd;        /* the public socket (workers), the control door's (door); -1: none */
+    const char *app;      /* of a trial */
+    const char *revision;
+    uint64_t memory_max;  /* bytes of a Lua state; 0: 512 MiB */
+} lion_node_options;
+
+/* `lion node-process ROLE --name value …`, by role: returns the exit code. The arguments behind "node-process". */
+int lion_node_process(int count, char **arguments);
+
+int lion_node_supervise(const lion_node_options *options);
+int lion_node_write(const lion_node_options *options);
+int lion_node_execute(const lion_node_options *options);
+int lion_node_work(const lion_node_options *options); /* workers and the door: the door's application is ions.door */
+int lion_node_try(const lion_node_options *options);
+
+#endif
