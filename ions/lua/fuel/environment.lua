@@ -56,8 +56,13 @@ local function bounded_xpcall(...) return unless_stopped(xpcall(...)) end
 
 -- ---- coroutines ----------------------------------------------------------------------------------
 
--- The end of a slice goes outward to the scheduler, through all who have resumed.
+-- The end of a slice goes outward to the scheduler, through all who have resumed. So does a wait, and what
+-- was waited for goes back the same way.
 local function pass(co, ok, first, ...)
+  if ok and first == meter.AWAIT then
+    if not meter.can_yield() then return pass(co, coroutine.resume(co, meter.UNABLE)) end
+    return pass(co, coroutine.resume(co, coroutine.yield(first, ...)))
+  end
   if ok and first == meter.SLICE then
     if meter.can_yield() then coroutine.yield(meter.SLICE) else meter.go_on() end
     return pass(co, coroutine.resume(co))

@@ -15,6 +15,12 @@ local meter = {}
 --- What a coroutine yields, first, when its slice has ended: Budget:resume hands it to the scheduler.
 meter.SLICE = setmetatable({}, { __tostring = function() return "the end of a slice" end })
 
+--- What it yields, first, when it waits for something: a token, and perhaps the most ms that it waits.
+meter.AWAIT = setmetatable({}, { __tostring = function() return "a wait" end })
+
+--- What a wait is resumed with where it cannot reach the scheduler.
+meter.UNABLE = setmetatable({}, { __tostring = function() return "no scheduler" end })
+
 -- Steps that a library function may overdraw before it is stopped inside its work. So the code of
 -- the host, which works with the same strings, is not stopped in its middle: the next step is.
 local OVERDRAFT_MAX = 20000
@@ -130,7 +136,22 @@ function meter.go_on() pay_out(current) end
 
 --- Whether the end of a slice can be handed to the scheduler from here.
 -- @treturn boolean
-function meter.can_yield() return current.is_resumed and isyieldable() end
+function meter.can_yield() return current.is_resumed and not current.held and isyieldable() end
+
+--- Let nothing wait or give way until `release`: where the core runs a program's function, others must not.
+-- @return what `release` takes
+function meter.hold()
+  local before = current.held
+  current.held = true
+  return before
+end
+
+--- The end of `hold`, under the same budget.
+-- @param before
+function meter.release(before) current.held = before end
+
+--- Whether what runs is between `hold` and `release`.
+function meter.is_held() return current.held == true end
 
 -- ---- running -------------------------------------------------------------------------------------
 
