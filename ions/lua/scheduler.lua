@@ -84,7 +84,7 @@ end
 
 local function wait(token, ms)
   if not running then
-    anomaly.incorrect("lion/cannot-wait", "only a request or an invocation can wait: no call is under way here")
+    anomaly.incorrect("lion/cannot-wait", "only a request or an invocation can wait: no call is under way")
   end
   if not meter.can_yield() then
     anomaly.incorrect("lion/cannot-wait", "here nothing can be waited for: it is inside a library function's "
