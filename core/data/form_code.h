@@ -8,7 +8,8 @@
 #include "base/buffer.h"
 #include "lion.h"
 
-/* unsupported, lion/not-allowed, for a form that holds a function or a database. */
+/* Appends. unsupported, lion/not-allowed, for a form that holds a function, a database or a log; lion/limit
+ * (interrupted) for one deeper than 512. What was appended before a failure is to be thrown away. */
 lion_status lion_form_encode(lion_buffer *buffer, const lion_form *form, lion_error *error);
 /* The whole of bytes is one form. Texts are borrowed from bytes; nodes are in the arena. lion/syntax (incorrect) for
  * anything malformed, deeper than 512, or larger than its bytes can be. */

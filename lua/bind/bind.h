@@ -121,12 +121,14 @@ int64_t lion_bind_check_integer(lua_State *L, int index, const char *what);
 
 /* ---- functions of the module, by file ---- */
 
+extern const luaL_Reg lion_bind_code_functions[];
 extern const luaL_Reg lion_bind_connection_functions[];
 extern const luaL_Reg lion_bind_db_functions[];
 extern const luaL_Reg lion_bind_point_functions[];
 extern const luaL_Reg lion_bind_step_functions[];
 extern const luaL_Reg lion_bind_query_functions[];
 extern const luaL_Reg lion_bind_verify_functions[];
+void lion_bind_code_types(lua_State *L);
 void lion_bind_connection_types(lua_State *L);
 void lion_bind_db_types(lua_State *L);
 void lion_bind_step_types(lua_State *L);

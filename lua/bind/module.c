@@ -196,6 +196,7 @@ static const luaL_Reg module_functions[] = {
 
 LUALIB_API int luaopen_lion_core(lua_State *L)
 {
+    lion_bind_code_types(L);
     lion_bind_connection_types(L);
     lion_bind_db_types(L);
     lion_bind_step_types(L);
@@ -203,6 +204,7 @@ LUALIB_API int luaopen_lion_core(lua_State *L)
     lion_bind_verify_types(L);
     lua_newtable(L);
     luaL_register(L, NULL, module_functions);
+    luaL_register(L, NULL, lion_bind_code_functions);
     luaL_register(L, NULL, lion_bind_connection_functions);
     luaL_register(L, NULL, lion_bind_db_functions);
     luaL_register(L, NULL, lion_bind_point_functions);

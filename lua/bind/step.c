@@ -158,10 +158,10 @@ static int with_open(lua_State *L)
     return 1;
 }
 
-static void set_db(lua_State *L, const char *name, lion_db *db_take)
+void lion_bind_report_db(lua_State *L, const char *name, lion_db *db_take, lion_bind_conn *conn)
 {
     lion_bind_db *self = lion_bind_db_push(L);
-    lion_bind_db_take(L, self, db_take, NULL);
+    lion_bind_db_take(L, self, db_take, conn);
     lua_setfield(L, -2, name);
 }
 
@@ -186,9 +186,8 @@ static void set_tx_data(lua_State *L, const lion_transaction *transaction,
     lua_setfield(L, -2, "tx_data");
 }
 
-/* The table at the top gets what transact and with have in common; tx_data if there is a schema to name it by. */
-static void fill_report(lua_State *L, const lion_transaction *transaction,
-                        const lion_schema *schema, lion_arena *arena)
+void lion_bind_report_fill(lua_State *L, const lion_transaction *transaction,
+                           const lion_schema *schema, lion_arena *arena)
 {
     set_number(L, "t", transaction->t);
     set_number(L, "tx", lion_t_to_tx(transaction->t));
@@ -212,19 +211,19 @@ static int report(lua_State *L)
         const lion_report *made = lion_transacting_report(step->transacting);
         bool has_values = made->db_after != NULL;
         if (has_values) {
-            set_db(L, "db_before", lion_db_keep(made->db_before));
-            set_db(L, "db_after", lion_db_keep(made->db_after));
+            lion_bind_report_db(L, "db_before", lion_db_keep(made->db_before), NULL);
+            lion_bind_report_db(L, "db_after", lion_db_keep(made->db_after), NULL);
         }
-        fill_report(L, &made->transaction, has_values ? made->db_after->schema : NULL, &step->arena);
+        lion_bind_report_fill(L, &made->transaction, has_values ? made->db_after->schema : NULL, &step->arena);
     } else {
         const lion_tx_result *made = lion_tx_result_view(step->tx);
         lion_db *after = NULL;
         lion_error error;
         if (lion_db_with(&after, step->db, made, &error) < 0)
             return lion_bind_step_fail(L, step, &error);
-        set_db(L, "db_before", lion_db_keep(step->db));
-        set_db(L, "db_after", after);
-        fill_report(L, &made->transaction, made->schema_after, &step->arena);
+        lion_bind_report_db(L, "db_before", lion_db_keep(step->db), NULL);
+        lion_bind_report_db(L, "db_after", after, NULL);
+        lion_bind_report_fill(L, &made->transaction, made->schema_after, &step->arena);
     }
     lion_bind_step_close(step);
     return 1;

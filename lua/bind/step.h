@@ -48,4 +48,12 @@ void lion_bind_step_close(lion_bind_step *step);
 /* Close the step and raise. */
 int lion_bind_step_fail(lua_State *L, lion_bind_step *step, const lion_error *error);
 
+/* ---- reports: fields of the table at the top ---- */
+
+/* A value of the database. conn may be NULL, as in lion_bind_db_take. */
+void lion_bind_report_db(lua_State *L, const char *name, lion_db *db_take, lion_bind_conn *conn);
+/* What transact and with have in common; tx_data if there is a schema to name it by. */
+void lion_bind_report_fill(lua_State *L, const lion_transaction *transaction,
+                           const lion_schema *schema, lion_arena *arena);
+
 #endif
