@@ -125,8 +125,9 @@ int lion_dev_run(const lion_revision_options *options, const char *host, int por
     int code = serve(&self, host, port);
     if (code != 0) stop(&self);
     uv_run(&self.loop, UV_RUN_DEFAULT);
-    uv_loop_close(&self.loop);
     lion_revision_drop(self.revision);
+    uv_run(&self.loop, UV_RUN_DEFAULT); /* its timer closes */
+    uv_loop_close(&self.loop);
     free(self.complaint);
     return code;
 }

@@ -15,6 +15,7 @@
 #define LION_STREAM_QUEUED_MAX (1u << 20)
 #define LION_STREAM_POLL_MS 10
 #define LION_STREAM_PIECES_MAX 64 /* pieces a turn of the loop, so that others get theirs */
+#define LION_STEPS_MAX 64         /* the same for steps of the application */
 
 typedef struct watched {
     char *path;
@@ -22,15 +23,16 @@ typedef struct watched {
     off_t size;
 } watched;
 
-/* A request that is not answered at once: it waits for a place, or its answer is streamed. */
+/* A request that is not answered at once: a step will answer it, or its answer is streamed. */
 typedef struct call {
-    uv_timer_t timer;        /* its next turn, or the end of its waiting */
+    uv_timer_t timer;        /* its next turn */
     lion_revision *revision; /* kept */
     lion_http_exchange *exchange;
-    struct call *after;      /* of the revision's waiting calls */
+    struct call *after;      /* of the revision's waiting calls, or of its stalled ones */
     lua_Number id;           /* the request's */
     int next;                /* registry reference of the function of pieces; LUA_NOREF while it waits */
     bool is_gone;
+    bool is_stalled;         /* a stream without a piece for now */
 } call;
 
 struct lion_revision {
@@ -39,7 +41,9 @@ struct lion_revision {
     int app;                 /* registry reference of the application */
     watched *files;
     size_t file_count;
-    call *waiting;           /* newest first */
+    call *waiting;           /* for a step to answer them; newest first */
+    call *stalled;           /* streams that a step may have a piece for */
+    uv_timer_t *pump;        /* when the application's next step is due; NULL before the first request */
 };
 
 /* ---- loading ---- */
@@ -144,10 +148,13 @@ lion_revision *lion_revision_keep(lion_revision *revision)
     return revision;
 }
 
+static void on_pump_closed(uv_handle_t *handle) { free(handle); }
+
 void lion_revision_drop(lion_revision *revision)
 {
     if (revision == NULL || --revision->references > 0) return;
     lua_State *state = revision->state;
+    if (revision->pump != NULL) uv_close((uv_handle_t *)revision->pump, on_pump_closed);
     lua_rawgeti(state, LUA_REGISTRYINDEX, revision->app);
     lua_getfield(state, -1, "close");
     lua_insert(state, -2);
@@ -309,43 +316,48 @@ static void on_call_closed(uv_handle_t *handle)
 
 static void call_close(call *self) { uv_close((uv_handle_t *)&self->timer, on_call_closed); }
 
-static void unlink_waiting(call *self)
+static void link_call(call **list, call *self)
 {
-    call **place = &self->revision->waiting;
-    while (*place != NULL && *place != self) place = &(*place)->after;
-    if (*place != NULL) *place = self->after;
+    self->after = *list;
+    *list = self;
 }
 
-static void on_turn(uv_timer_t *timer);
+static void unlink_call(call **list, call *self)
+{
+    while (*list != NULL && *list != self) list = &(*list)->after;
+    if (*list != NULL) *list = self->after;
+}
 
-/* Who waited and has a place now is answered in a turn of the loop of its own. */
-static void give_turns(lion_revision *revision)
+static void tell(lua_State *state)
+{
+    fprintf(stderr, "lion: %s\n", lua_tostring(state, -1));
+    lua_pop(state, 1);
+}
+
+static void on_pump(uv_timer_t *timer);
+
+/* Have the application's next step taken when it is due. */
+static void arm(lion_revision *revision)
 {
     lua_State *state = revision->state;
-    while (revision->waiting != NULL) {
-        lua_pushnil(state);
-        bool is_done = call_app(state, revision, "turn", 1);
-        bool is_turn = is_done && lua_isnumber(state, -1);
-        lua_Number id = is_turn ? lua_tonumber(state, -1) : 0;
-        if (!is_done) fprintf(stderr, "lion: %s\n", lua_tostring(state, -1));
-        lua_pop(state, 1);
-        if (!is_turn) return;
-        call *each = revision->waiting;
-        while (each != NULL && each->id != id) each = each->after;
-        if (each != NULL) uv_timer_start(&each->timer, on_turn, 0, 0);
+    lua_pushnil(state);
+    if (!call_app(state, revision, "due", 1)) {
+        tell(state);
+        return;
     }
+    double ms = lua_isnumber(state, -1) ? lua_tonumber(state, -1) : -1;
+    lua_pop(state, 1);
+    if (ms < 0) uv_timer_stop(revision->pump);
+    else uv_timer_start(revision->pump, on_pump, (uint64_t)ms + (ms > 0), 0);
 }
 
-/* The request is over for the application. */
-static void finish(lion_revision *revision, lua_Number id)
+/* Call app:METHOD(id): "finish", or "gone". */
+static void end_call(lion_revision *revision, const char *method, lua_Number id)
 {
     lua_State *state = revision->state;
     lua_pushnumber(state, id);
-    if (!call_app(state, revision, "finish", 0)) {
-        fprintf(stderr, "lion: %s\n", lua_tostring(state, -1));
-        lua_pop(state, 1);
-    }
-    give_turns(revision);
+    if (!call_app(state, revision, method, 0)) tell(state);
+    arm(revision);
 }
 
 /* ---- streams ---- */
@@ -353,10 +365,19 @@ static void finish(lion_revision *revision, lua_Number id)
 static void stream_finish(call *self, bool is_whole)
 {
     lion_http_set_user(self->exchange, NULL);
+    if (self->is_stalled) unlink_call(&self->revision->stalled, self);
     if (is_whole) lion_http_stream_end(self->exchange);
     else lion_http_abort(self->exchange);
-    finish(self->revision, self->id);
+    end_call(self->revision, "finish", self->id);
     call_close(self);
+}
+
+/* There is no piece yet. */
+static void stream_stall(call *self)
+{
+    self->is_stalled = true;
+    link_call(&self->revision->stalled, self);
+    arm(self->revision);
 }
 
 static void on_stream_turn(uv_timer_t *timer)
@@ -367,10 +388,15 @@ static void on_stream_turn(uv_timer_t *timer)
         lua_rawgeti(state, LUA_REGISTRYINDEX, self->next);
         bool is_sound = lua_pcall(state, 0, 1, 0) == 0;
         bool is_piece = is_sound && lua_isstring(state, -1);
+        bool is_pending = is_sound && lua_isboolean(state, -1);
         size_t size = 0, queued = 0;
         const char *data = is_piece ? lua_tolstring(state, -1, &size) : NULL;
         if (is_piece) queued = lion_http_stream_piece(self->exchange, data, size);
         lua_pop(state, 1);
+        if (is_pending) {
+            stream_stall(self);
+            return;
+        }
         if (!is_piece) {
             stream_finish(self, is_sound);
             return;
@@ -393,7 +419,7 @@ static void stream_start(lion_revision *revision, uv_loop_t *loop, lion_http_exc
     if (self == NULL) {
         lua_pop(revision->state, 1);
         lion_http_stream_end(exchange);
-        finish(revision, id);
+        end_call(revision, "finish", id);
         return;
     }
     self->next = luaL_ref(revision->state, LUA_REGISTRYINDEX);
@@ -402,21 +428,17 @@ static void stream_start(lion_revision *revision, uv_loop_t *loop, lion_http_exc
 
 /* ---- answers ---- */
 
-static void on_waited_in_vain(uv_timer_t *timer);
-
-/* It waits for a place, for so many ms. */
-static void wait_start(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange, uint64_t ms)
+/* A step will answer it. */
+static void wait_start(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
 {
     lua_Number id = (lua_Number)lion_http_request_view(exchange)->id;
     call *self = call_new(revision, loop, exchange);
     if (self == NULL) {
         respond_failure(exchange, "out of memory");
-        finish(revision, id);
+        end_call(revision, "gone", id);
         return;
     }
-    self->after = revision->waiting;
-    revision->waiting = self;
-    uv_timer_start(&self->timer, on_waited_in_vain, ms, 0);
+    link_call(&revision->waiting, self);
 }
 
 /* Answer with what the application returned: status, headers, body, size, on the top of the stack. */
@@ -425,7 +447,7 @@ static void answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange 
     lua_State *state = revision->state;
     int body_at = lua_gettop(state) - 1;
     if (!lua_isnumber(state, body_at - 2)) {
-        wait_start(revision, loop, exchange, (uint64_t)lua_tonumber(state, body_at - 1));
+        wait_start(revision, loop, exchange);
         return;
     }
     int status = (int)lua_tointeger(state, body_at - 2);
@@ -445,37 +467,86 @@ static void answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange 
     free(headers);
 }
 
-/* Call app:METHOD(the value on the top, which is taken) and answer with what it returns. */
-static void call_and_answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange, const char *method)
+/* Call app:handle(the request on the top, which is taken) and answer with what it returns. */
+static void call_and_answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
 {
     lua_State *state = revision->state;
     int top = lua_gettop(state) - 1;
-    if (call_app(state, revision, method, 4)) answer(revision, loop, exchange);
+    if (call_app(state, revision, "handle", 4)) answer(revision, loop, exchange);
     else respond_failure(exchange, lua_tostring(state, -1));
     lua_settop(state, top);
-    give_turns(revision);
+    if (revision->waiting != NULL) arm(revision);
 }
 
-/* The wait is over: answer by app:METHOD(id). */
-static void end_waiting(call *self, const char *method)
+/* ---- steps ---- */
+
+/* Answer the waiting request of this id with what stands above it on the stack. */
+static void answer_waiting(lion_revision *revision, lua_Number id)
 {
-    unlink_waiting(self);
+    call *self = revision->waiting;
+    while (self != NULL && self->id != id) self = self->after;
+    if (self == NULL) return;
+    unlink_call(&revision->waiting, self);
     lion_http_set_user(self->exchange, NULL);
-    lua_pushnumber(self->revision->state, self->id);
-    call_and_answer(self->revision, self->timer.loop, self->exchange, method);
+    answer(revision, self->timer.loop, self->exchange);
     call_close(self);
 }
 
-static void on_turn(uv_timer_t *timer) { end_waiting(timer->data, "resume"); }
-static void on_waited_in_vain(uv_timer_t *timer) { end_waiting(timer->data, "expire"); }
+static void step(lion_revision *revision)
+{
+    lua_State *state = revision->state;
+    int top = lua_gettop(state);
+    lua_pushnil(state);
+    if (!call_app(state, revision, "step", 5)) {
+        tell(state);
+        return;
+    }
+    if (lua_isnumber(state, top + 1)) answer_waiting(revision, lua_tonumber(state, top + 1));
+    lua_settop(state, top);
+}
+
+static bool is_step_due(lion_revision *revision)
+{
+    arm(revision);
+    bool is_due = uv_is_active((uv_handle_t *)revision->pump);
+    return is_due && uv_timer_get_due_in(revision->pump) == 0;
+}
+
+static void on_pump(uv_timer_t *timer)
+{
+    lion_revision *revision = lion_revision_keep(timer->data);
+    int steps = 0;
+    do step(revision);
+    while (++steps < LION_STEPS_MAX && is_step_due(revision));
+    while (revision->stalled != NULL) {
+        call *each = revision->stalled;
+        revision->stalled = each->after;
+        each->is_stalled = false;
+        uv_timer_start(&each->timer, on_stream_turn, 0, 0);
+    }
+    arm(revision);
+    lion_revision_drop(revision);
+}
+
+/* The timer is of the loop that its requests come from. */
+static bool have_pump(lion_revision *revision, uv_loop_t *loop)
+{
+    if (revision->pump != NULL) return true;
+    revision->pump = malloc(sizeof *revision->pump);
+    if (revision->pump == NULL) return false;
+    uv_timer_init(loop, revision->pump);
+    uv_unref((uv_handle_t *)revision->pump); /* requests keep the loop going, not what their tasks left */
+    revision->pump->data = revision;
+    return true;
+}
 
 /* Nobody waits for the answer any more. */
 static void on_waiter_gone(uv_timer_t *timer)
 {
     call *self = timer->data;
-    unlink_waiting(self);
+    unlink_call(&self->revision->waiting, self);
     lion_http_abort(self->exchange); /* gives the exchange back */
-    finish(self->revision, self->id);
+    end_call(self->revision, "gone", self->id);
     call_close(self);
 }
 
@@ -488,10 +559,15 @@ void lion_revision_gone(lion_http_exchange *exchange)
     }
     self->is_gone = true;
     if (self->next == LUA_NOREF) uv_timer_start(&self->timer, on_waiter_gone, 0, 0);
+    else if (self->is_stalled) uv_timer_start(&self->timer, on_stream_turn, 0, 0);
 }
 
 void lion_revision_handle(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
 {
+    if (!have_pump(revision, loop)) {
+        respond_failure(exchange, "out of memory");
+        return;
+    }
     push_request(revision->state, lion_http_request_view(exchange));
-    call_and_answer(revision, loop, exchange, "handle");
+    call_and_answer(revision, loop, exchange);
 }

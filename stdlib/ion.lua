@@ -1,12 +1,14 @@
 --- What an application's code may ask of where it runs.
 -- @module ion
+local anomaly = require "lion.anomaly"
 local app = require "ions.app"
 local gate = require "ions.gate"
+local scheduler = require "ions.scheduler"
 
 local ion = {}
 
 --- The application's database, or the one of that name.
--- @tparam[opt] string name a name, or a URI
+-- @tparam[opt] string name a name; under `lion dev` also a URI
 function ion.connect(name) return app.current:connection(name) end
 
 --- The newest value of it.
@@ -15,19 +17,20 @@ function ion.db(name) return ion.connect(name):db() end
 --- The application's name.
 function ion.app() return app.current.manifest.app end
 
---- Where it runs: "dev" under `lion dev`.
-function ion.env() return app.current.options.env or "dev" end
+--- Where it runs: "dev" under `lion dev`; in a node the name of its group, or what `--env` says.
+function ion.env() return app.current:env() end
 
---- A parameter of the manifest: `ion.param "currency"`, `ion.param "mail/from"` for nested ones. nil
--- if it is not there.
+--- A parameter: `ion.param "currency"`, `ion.param "mail/from"` for nested ones. What was set for the group
+-- that it runs in goes before what the manifest has. nil if it is not there.
 function ion.param(path)
-  local value = app.current.manifest.params
-  for name in path:gmatch("[^/]+") do
-    if type(value) ~= "table" then return nil end
-    value = value[name]
+  if type(path) ~= "string" then
+    anomaly.incorrect("lion/syntax", "ion.param takes a parameter's name, not a %s", type(path))
   end
-  return value
+  return app.current:param(path)
 end
+
+--- Wait for so many ms; others are served meanwhile.
+function ion.sleep(ms) scheduler.sleep(ms) end
 
 --- Call an entry point of the application by its name in the manifest's `invoke`: plain data in, plain data
 -- out, both copied. What it raises is raised.

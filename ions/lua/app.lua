@@ -1,9 +1,11 @@
 --- One revision of an application, loaded into this Lua state: its modules in an environment of
--- their own, its entry
--- points, its dispatch of requests. The state is thrown away with the revision.
+-- their own, its entry points, its dispatch of requests. The state is thrown away with the revision.
 -- @module ions.app
 local anomaly = require "lion.anomaly"
+local call = require "lion.call"
+local calls = require "ions.calls"
 local check = require "ions.fuel.check"
+local control = require "ions.control"
 local core = require "lion.core"
 local entry = require "ions.entry"
 local environment = require "ions.fuel.environment"
@@ -11,17 +13,17 @@ local fuel = require "ions.fuel"
 local gate = require "ions.gate"
 local lion = require "lion"
 local manifest = require "ions.manifest"
+local meter = require "ions.fuel.meter"
 local nearest = require "lion.nearest"
 local plain = require "ions.plain"
 local request = require "ions.request"
 local response = require "ions.response"
 local route = require "ions.route"
+local scheduler = require "ions.scheduler"
+local source = require "ions.source"
 local static = require "ions.static"
 
 local app = {}
-
--- What a call took, as browsers show it.
-local TIMING = 'call;dur=%.2f;desc="%d steps"'
 
 -- What an application may require besides its own modules.
 local LIBRARY = { ["ion"] = true, ["ion.json"] = true, ["lion"] = true, ["lpeg"] = true }
@@ -34,6 +36,9 @@ local LOAD_MS_MAX = entry.SETTINGS.timeout.default
 
 local App = {}
 App.__index = App
+
+-- What functions that the core calls may not do.
+call.set_host(meter)
 
 local function fail(code, message, data) error(anomaly.new("incorrect", code, message, data), 0) end
 
@@ -52,47 +57,43 @@ local function make_environment(self)
   }
 end
 
--- In so many ms; inside another call no later than that one's.
-local function deadline(ms)
-  local outer = fuel.current()
-  return math.min(core.monotonic_ms() + ms, outer and outer.deadline_ms or math.huge)
-end
-
 -- A module that a call requires is paid by the call.
 local function run_module(chunk, name)
   if fuel.current() then return xpcall(chunk, debug.traceback, name) end
-  return fuel.budget({ deadline_ms = deadline(LOAD_MS_MAX), handler = debug.traceback }):call(chunk, name)
+  local budget = fuel.budget { deadline_ms = core.monotonic_ms() + LOAD_MS_MAX, handler = debug.traceback }
+  return budget:call(chunk, name)
 end
 
-function App:path_of(name) return self.dir .. "/" .. name:gsub("%.", "/") .. ".lua" end
+-- "shop.tx" → "shop/tx.lua"
+local function file_of(name) return (name:gsub("%.", "/")) .. ".lua" end
+
+local function load_module(self, name)
+  local file = file_of(name)
+  local path = self.source:path(file)
+  self.files[#self.files + 1] = path
+  local text = self.source:read(file)
+  if not text then
+    fail("lion/module", ("module %s not found: no file %s, and no library of that name"):format(name, path))
+  end
+  local chunk, message = fuel.load(text, "@" .. path, self.environment)
+  if not chunk then fail("lion/module", message) end
+  self.texts[name] = { text, "@" .. path }
+  self.loading[name] = true
+  local ok, value = run_module(chunk, name)
+  self.loading[name] = nil
+  if ok then return value end
+  if type(value) == "table" and value.code then error(value, 0) end -- a module below it says what it is
+  fail("lion/module", tostring(value))
+end
 
 --- Require a module of the application, or one of the library.
 function App:require(name)
   if LIBRARY[name] then return require(name) end
+  if type(name) ~= "string" then fail("lion/module", "a module's name is a string, not a " .. type(name)) end
   local loaded = self.modules[name]
   if loaded ~= nil then return loaded end
   if self.loading[name] then fail("lion/module", "module " .. name .. " requires itself") end
-  local path = self:path_of(name)
-  self.files[#self.files + 1] = path
-  local file = io.open(path, "rb")
-  if not file then
-    fail(
-      "lion/module",
-      ("module %s not found: no file %s, and no library of that name"):format(name, path)
-    )
-  end
-  local text = file:read("*a")
-  file:close()
-  local chunk, message = fuel.load(text, "@" .. path, self.environment)
-  if not chunk then fail("lion/module", message) end
-  self.sources[name] = { text, "@" .. path }
-  self.loading[name] = true
-  local ok, value = run_module(chunk, name)
-  self.loading[name] = nil
-  if not ok then -- what a module below it said stands as it is
-    if type(value) == "table" and value.code then error(value, 0) end
-    fail("lion/module", tostring(value))
-  end
+  local value = load_module(self, name)
   if value == nil then value = true end
   self.modules[name] = value
   return value
@@ -112,28 +113,13 @@ function App:resolve(name)
   return fn
 end
 
--- ---- calling -----------------------------------------------------------------------------------
-
--- A text without a position, error(text, 0), was written to be read alone: is_plain.
-local function traced(e)
-  if type(e) == "table" then return e end
-  local is_plain = type(e) == "string" and not e:find "^[^\n]-:%d+: "
-  return { message = tostring(e), trace = debug.traceback(tostring(e), 2), is_plain = is_plain }
-end
-
--- The budget, for its cost; then as pcall.
-local function call(ms, fn, ...)
-  local budget = fuel.budget { deadline_ms = deadline(ms), handler = traced }
-  return budget, budget:call(fn, ...)
-end
-
 -- ---- loading -----------------------------------------------------------------------------------
 
 -- Files before a handler of the same shape: what is no file goes on to it.
 local function load_routes(self)
   local routes = {}
   for path, folder in pairs(self.manifest.static or {}) do
-    local files = static.new(self.dir, path, folder)
+    local files = static.new(self.source, path, folder)
     routes[#routes + 1] = { "GET", path:gsub("/$", "") .. "/*path", files }
   end
   for _, r in ipairs(manifest.routes(self.manifest.http)) do
@@ -150,16 +136,33 @@ local function load_invocable(self)
   end
 end
 
+-- The application's, and those that its dependencies let in.
+local function allowed_names(self)
+  local names = { unpack(self.manifest.allow or {}) }
+  for _, dependency in ipairs(self.source.dependencies) do
+    local file = dependency .. "/ion.lua"
+    local value = self.source:has(file)
+      and manifest.parse(self.source:read(file), "@" .. self.source:path(file))
+    for _, name in ipairs(value and value.allow or {}) do names[#names + 1] = name end
+  end
+  return names
+end
+
 local function load_allowed(self)
-  for _, name in ipairs(self.manifest.allow or {}) do
-    lion.fn(name, self:resolve(name))
+  for _, name in ipairs(allowed_names(self)) do
+    self.functions[name] = self:resolve(name)
+    lion.fn(name, self.functions[name])
   end
 end
 
 local function run_checks(self)
   for _, name in ipairs(self.manifest.checks or {}) do
     local fn = self:resolve(name)
-    local _, ok, result = call(LOAD_MS_MAX, fn, self.connect():db())
+    local budget = fuel.budget {
+      deadline_ms = core.monotonic_ms() + LOAD_MS_MAX,
+      handler = scheduler.traced,
+    }
+    local ok, result = budget:call(fn, self:connection():db())
     if not ok then
       local text = result.is_plain and result.message or result.trace or tostring(result)
       fail("lion/check", ("check %s: %s"):format(name, text))
@@ -170,19 +173,15 @@ end
 
 -- What can be told of the modules that were loaded, without running them.
 local function find_problems(self)
-  local sources = {}
-  for _, source in pairs(self.sources) do sources[#sources + 1] = source end
-  local function has_module(name)
-    local file = not LIBRARY[name] and io.open(self:path_of(name))
-    if file then file:close() end
-    return LIBRARY[name] or file ~= nil
-  end
+  local texts = {}
+  for _, text in pairs(self.texts) do texts[#texts + 1] = text end
+  local function has_module(name) return LIBRARY[name] or self.source:has(file_of(name)) end
   local known = environment.names(self.environment)
-  local problems = check.sources(sources, { known = known, has_module = has_module })
+  local problems = check.sources(texts, { known = known, has_module = has_module })
   for _, name in ipairs(self.manifest.allow or {}) do
     local module, fn = manifest.split(name)
-    local source = self.sources[module]
-    local impure = source and check.transaction(source[1], source[2], fn) or {}
+    local text = self.texts[module]
+    local impure = text and check.transaction(text[1], text[2], fn) or {}
     for _, problem in ipairs(impure) do problems[#problems + 1] = problem end
   end
   return problems
@@ -193,236 +192,205 @@ local function tell_problems(self)
   if #problems > 0 then io.stderr:write(check.text(problems), "\n") end
 end
 
---- Load the application of a folder into this state.
--- @tparam table options dir; uri (the database ion.connect() gives); folder (where named databases
--- lie); env
--- @treturn table the application
-function app.load(options)
-  local self = setmetatable(
-    {
-      dir = options.dir,
-      modules = {},
-      loading = {},
-      files = {},
-      sources = {},
-      options = options,
-      connections = {},
-      invocable = {}, -- stable name → entry point
-      calls = {}, -- id → { entry =, raw =, params =, is_waiting = } of what is not answered at once
-      turns = {}, -- ids of calls that waited and have a place now
-      nesting = 0,
-    },
-    App
-  )
-  app.current = self
-  self.files[1] = options.dir .. "/ion.lua"
+local function load_all(self)
+  self.files[1] = self.source:path "ion.lua"
   self.environment = make_environment(self)
-  self.manifest = manifest.read(options.dir)
-  self.connect = function(name) return self:connection(name) end
+  self.manifest = manifest.read(self.source)
   load_allowed(self)
   load_routes(self)
   load_invocable(self)
   run_checks(self)
   environment.freeze(self.environment)
-  if options.is_dev then tell_problems(self) end
+  if self.options.is_dev then tell_problems(self) end
+end
+
+--- Load an application into this state.
+-- @tparam table options of a folder: dir; uri (the database ion.connect() gives); folder (where named
+-- databases lie); env; is_dev.
+-- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; env
+-- @treturn table the application; `functions` are those of `allow`, name → function
+function app.load(options)
+  local self = setmetatable({
+    options = options,
+    modules = {},
+    loading = {},
+    files = {}, -- paths, for who watches them
+    texts = {}, -- module → { text, chunk name }
+    functions = {},
+    invocable = {}, -- stable name → entry point
+    connections = {},
+    nesting = 0,
+    calls = calls.new { is_dev = options.is_dev },
+  }, App)
+  app.current = self
+  if options.node then
+    self.node = require("ions.residence").new(options)
+    self.source = self.node.source
+  else
+    self.source = source.folder(options.dir)
+  end
+  load_all(self)
   return self
 end
 
+-- ---- what its code asks for --------------------------------------------------------------------
+
 --- The application's database, or a named one: a file in the application's folder of databases, or a
--- URI.
+-- URI; in a node a name alone.
 function App:connection(name)
-  local uri = name
-  if name == nil then
-    uri = self.options.uri
-  elseif not name:find("[/:]") then
-    uri = self.options.folder .. "/" .. name .. ".lion"
-  end
-  local conn = self.connections[uri]
+  call.refuse_within "ion.connect"
+  local conn = self.connections[name or 1]
   if not conn then
-    conn = lion.connect(uri)
-    self.connections[uri] = conn
+    conn = self.node and self.node:connect(name) or lion.connect(self:uri_of(name))
+    self.connections[name or 1] = conn
   end
   return conn
 end
 
+-- Where a database is in `lion dev`.
+function App:uri_of(name)
+  if name == nil then return self.options.uri end
+  if name:find "[/:]" then return name end
+  return self.options.folder .. "/" .. name .. ".lion"
+end
+
+--- Where it runs: "dev" under `lion dev`, in a node the group's name or what it was started with.
+function App:env() return self.options.env or self.options.group or "dev" end
+
+--- A parameter: what was set for the group in a node, else the manifest's.
+-- @tparam string path "mail/from"
+function App:param(path)
+  if self.node then
+    local value = self.node:param(path)
+    if value ~= nil then return value end
+  end
+  local value = self.manifest.params
+  for name in path:gmatch "[^/]+" do
+    if type(value) ~= "table" then return nil end
+    value = value[name]
+  end
+  return value
+end
+
 -- ---- requests ----------------------------------------------------------------------------------
 
--- Each piece has a deadline of its own.
-local function next_piece(budget, co, ms)
-  budget:refill(nil, deadline(ms))
-  local ok, piece
-  repeat
-    ok, piece = budget:resume(co)
-  until piece ~= fuel.SLICE
-  return ok, piece
-end
-
--- The pieces that a body's coroutine yields, then what it returns if that is a string, then nil. An
--- error ends the body; it is told on standard error, since the status has been sent.
-local function pieces(co, at, raw)
-  local function wrong(message)
-    io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), message))
-  end
-  local budget = fuel.budget()
-  return function()
-    while coroutine.status(co) ~= "dead" do
-      local ok, piece = next_piece(budget, co, at.timeout)
-      if not ok then
-        wrong(debug.traceback(co, tostring(piece)))
-        error(piece, 0)
-      end
-      if type(piece) == "string" and #piece > 0 then return piece end
-      if piece ~= nil and type(piece) ~= "string" then
-        wrong("the body yielded a " .. type(piece) .. "; a piece is a string")
-        error("no piece", 0)
-      end
-    end
-    return nil
-  end
-end
-
--- A call has ended: its place goes to one that waits.
-local function leave(self, at)
-  local id = at:leave()
-  if id == nil then return end
-  self.calls[id].is_waiting = false
-  self.turns[#self.turns + 1] = id
-end
-
--- Run the handler of a request that has its place.
-local function run(self, at, raw, params)
-  local asked, problem = request.new(raw, params)
-  if not asked then
-    leave(self, at)
-    return response.text(400, problem)
-  end
-  local began = core.monotonic_ms()
-  local budget, ok, result = call(at.timeout, at.fn, asked)
-  local status, headers, body
-  if ok then
-    ok, status, headers, body = pcall(response.shape, result)
-    if not ok then result = status end
-  end
-  if not ok then
-    status, headers, body = response.failure(result, raw, self.options.is_dev)
-  end
-  if self.options.is_dev then
-    local timing = TIMING:format(core.monotonic_ms() - began, budget:cost())
-    headers[#headers + 1] = { "server-timing", timing }
-  end
-  if type(body) == "function" then
-    self.calls[raw.id] = { entry = at }
-    return status, headers, pieces(coroutine.create(body), at, raw)
-  end
-  leave(self, at)
-  return status, headers, body
-end
-
 -- No route: what is there, if anything, for other methods.
-local function answer_unrouted(raw, allowed, problem)
+local function answer_unrouted(self, raw, allowed, problem)
   if raw.method == "OPTIONS" and raw.path == "*" then
     return 204, { { "allow", table.concat(route.METHODS, ", ") } }, ""
   end
   if not allowed then return response.text(400, problem) end
-  if #allowed == 0 then return response.text(404, "not found") end
+  if #allowed == 0 then
+    if self.node then return nil end -- another application may have one
+    return response.text(404, "not found")
+  end
   local headers = { { "allow", table.concat(allowed, ", ") } }
   if raw.method == "OPTIONS" then return 204, headers, "" end
   return response.text(405, "method not allowed", headers)
 end
 
---- Answer one request. `raw`: { method, path, query, headers, body, remote, id }.
--- @treturn number|boolean status; false: it waits for a place, `turn` will tell of it, and headers is
--- after how many ms it is to be given up by `expire`
+local function admit(self, at, raw, params)
+  local asked, problem = request.new(raw, params)
+  if not asked then return response.text(400, problem) end
+  return self.calls:begin {
+    entry = at,
+    id = raw.id,
+    raw = raw,
+    fn = at.fn,
+    args = { asked },
+    origin = at.name,
+    shape = response.shape,
+    fail = response.failure,
+  }
+end
+
+--- A request. `raw`: { method, path, query, headers, body, remote, id, is_control }.
+-- @treturn number|boolean|nil status; false: `step` answers it; nil, in a node: no route of this application
 -- @treturn table headers, pairs
--- @treturn string|function body; a function gives the next piece, then nil, and `finish` is due
+-- @treturn string|function body; a function gives the next piece, false when there is none yet, then nil, and
+-- raises when the rest cannot be had; `finish` is due when it has been sent
 -- @treturn number|nil the size of what a function gives, if that is known
 function App:handle(raw)
-  raw.path = raw.path:match "^https?://[^/]*(.*)$" or raw.path -- what is sent to a proxy
-  if raw.path == "" then raw.path = "/" end
+  if raw.is_control then return control.handle(self, raw) end
+  local path = raw.path
+  if path:byte(1) ~= 47 then -- what is sent to a proxy
+    path = path:match "^https?://[^/]*(.*)$" or path
+    if path == "" then path = "/" end
+    raw.path = path
+  end
   local skip = 0
   while true do
-    local target, params, tail = self.router:find(raw.method, raw.path, skip)
-    if not target and skip > 0 then return response.text(404, "not found") end
-    if not target then return answer_unrouted(raw, params, tail) end
-    if getmetatable(target) ~= static.Files then return self:admit(target, raw, params) end
+    local target, params, tail = self.router:find(raw.method, path, skip)
+    if not target and skip > 0 then return answer_unrouted(self, raw, {}) end
+    if not target then return answer_unrouted(self, raw, params, tail) end
+    if getmetatable(target) ~= static.Files then return admit(self, target, raw, params) end
     local status, headers, body, size = target:answer(raw, tail)
     if status then
-      if type(body) == "function" then self.calls[raw.id] = {} end
+      if type(body) == "function" then self.calls:note(raw.id) end
       return status, headers, body, size
     end
     skip = skip + 1
   end
 end
 
---- Give a request its place, or have it wait for one, or refuse it.
-function App:admit(at, raw, params)
-  local verdict = at:admit(raw.id)
-  if verdict == "run" then return run(self, at, raw, params) end
-  if verdict == "refuse" then
-    return response.text(503, "busy: try again", { { "retry-after", "1" } })
-  end
-  self.calls[raw.id] = { entry = at, raw = raw, params = params, is_waiting = true }
-  return false, at.timeout
-end
+--- Do some of what is ready.
+-- @treturn number|nil the id of a request that is answered; then status, headers, body, as of `handle`
+function App:step() return self.calls:step() end
 
---- The id of a request that waited and has a place now: `resume` answers it. nil: none.
-function App:turn() return table.remove(self.turns, 1) end
+--- When `step` has something to do.
+-- @treturn number|nil ms; 0: now; nil: not before something comes
+function App:due() return self.calls:due() end
 
---- Answer a request whose turn has come, as `handle` does.
-function App:resume(id)
-  local waited = self.calls[id]
-  self.calls[id] = nil
-  return run(self, waited.entry, waited.raw, waited.params)
-end
+--- The client of a request has left, or the deadline has answered for it.
+function App:gone(id) self.calls:gone(id) end
 
---- Answer a request that has waited too long, as `handle` does.
-function App:expire(id)
-  self:finish(id)
-  return response.text(504, "no place in time: try again")
-end
+--- A streamed answer has been sent, or cannot be.
+function App:finish(id) self.calls:finish(id) end
 
---- A streamed answer has ended, or who waited has gone.
-function App:finish(id)
-  local ended = self.calls[id]
-  self.calls[id] = nil
-  if not ended or not ended.entry then return end
-  if ended.is_waiting then
-    ended.entry:forget(id)
-    return
-  end
-  for i, turn in ipairs(self.turns) do
-    if turn == id then
-      table.remove(self.turns, i)
-      break
-    end
-  end
-  leave(self, ended.entry)
-end
+--- The answer to port.request; kind 0: the writer was lost.
+function App:deliver(token, kind, payload) self.calls:deliver(token, kind, payload) end
+
+--- Nothing is under way: the state may be closed.
+function App:is_idle() return self.calls:is_idle() end
 
 -- ---- invocation --------------------------------------------------------------------------------
+
+--- The entry point of a name in the manifest's `invoke`; raises if there is none.
+function App:entry_of(name)
+  local at = self.invocable[name]
+  if at then return at end
+  local near = type(name) == "string" and nearest(name, self.invocable)
+  local hint = near and (" (did you mean %s?)"):format(near) or ""
+  local message = ("the manifest's invoke has no %s%s"):format(tostring(name), hint)
+  error(anomaly.new("not-found", "lion/no-entry-point", message), 0)
+end
+
+--- What a function raised, as an anomaly.
+-- @param e as `done` of a task has it
+function app.failure(e)
+  if e.category then return e end
+  return anomaly.new("fault", "lion/handler-failed", e.trace or tostring(e.message))
+end
 
 --- Call an entry point of the manifest's `invoke` by its name there: plain data in, plain data out. What it
 -- raises is raised.
 function App:invoke(name, input)
-  local at = self.invocable[name]
-  if not at then
-    local near = type(name) == "string" and nearest(name, self.invocable)
-    local hint = near and (" (did you mean %s?)"):format(near) or ""
-    local message = ("the manifest's invoke has no %s%s"):format(tostring(name), hint)
-    error(anomaly.new("not-found", "lion/no-entry-point", message), 0)
-  end
-  if self.nesting >= NESTING_MAX then
+  call.refuse_within "ion.invoke"
+  local at = self:entry_of(name)
+  local outer = scheduler.current()
+  local depth = (outer and outer.depth or 0) + 1
+  if depth > NESTING_MAX then
     local message = ("entry points that invoke one another are at most %d deep"):format(NESTING_MAX)
     error(anomaly.new("incorrect", "lion/nesting", message), 0)
   end
-  local given = plain.copy(input, "the input of " .. name)
-  self.nesting = self.nesting + 1
-  local _, ok, result = call(at.timeout, at.fn, given)
-  self.nesting = self.nesting - 1
-  if not ok then
-    if result.category then error(result, 0) end
-    error(anomaly.new("fault", "lion/handler-failed", result.trace or tostring(result.message)), 0)
-  end
+  local ok, result = self.calls.tasks:call {
+    fn = at.fn,
+    args = { plain.copy(input, "the input of " .. name), n = 1 },
+    deadline_ms = core.monotonic_ms() + at.timeout,
+    depth = depth,
+    origin = at.name,
+  }
+  if not ok then error(app.failure(result), 0) end
   return plain.copy(result, "the result of " .. name)
 end
 
@@ -431,9 +399,12 @@ function App:close()
   for _, conn in pairs(self.connections) do
     pcall(conn.close, conn)
   end
+  if self.node then self.node:close() end
 end
 
 --- The modules that applications share: name → true.
 app.LIBRARY = LIBRARY
+
+app.App = App
 
 return app

@@ -389,37 +389,22 @@ function manifest.parse(text, chunkname)
   return nil, tostring(value) .. " (a manifest is plain data and sees no globals)"
 end
 
---- Read and check DIR/ion.lua.
--- @tparam string dir
+--- Read and check an application's ion.lua.
+-- @tparam table source of ions.source
 -- @treturn table the manifest
-function manifest.read(dir)
-  local path = dir .. "/ion.lua"
-  local file, reason = io.open(path, "rb")
-  if not file then
-    error(
-      anomaly.new(
-        "not-found",
-        "lion/not-found",
-        ("no manifest: %s (an application is a folder with an ion.lua)"):format(reason)
-      ),
-      0
-    )
+function manifest.read(source)
+  local path = source:path "ion.lua"
+  local text, reason = source:read "ion.lua"
+  if not text then
+    local message = ("no manifest: %s (an application is a folder with an ion.lua)"):format(reason)
+    error(anomaly.new("not-found", "lion/not-found", message), 0)
   end
-  local text = file:read("*a")
-  file:close()
-  local value, message = manifest.parse(text, "@" .. path)
-  if message then error(anomaly.new("incorrect", "lion/manifest", message), 0) end
+  local value, wrong = manifest.parse(text, "@" .. path)
+  if wrong then error(anomaly.new("incorrect", "lion/manifest", wrong), 0) end
   local problems = manifest.problems(value)
   if #problems > 0 then
-    error(
-      anomaly.new(
-        "incorrect",
-        "lion/manifest",
-        path .. ": " .. table.concat(problems, "; "),
-        { problems = problems }
-      ),
-      0
-    )
+    local message = path .. ": " .. table.concat(problems, "; ")
+    error(anomaly.new("incorrect", "lion/manifest", message, { problems = problems }), 0)
   end
   return value
 end

@@ -95,7 +95,7 @@ end
 
 --- Wait until something is delivered under this token. Raises lion/cannot-wait where the task cannot
 -- yield, and what stopped it while it waited.
--- @param token any value but nil
+-- @param token any value but nil; of a task: its end
 -- @return what was delivered, at most three values
 function scheduler.await(token) return wait(token) end
 
@@ -152,7 +152,8 @@ local function give_thread_back(self, task)
 end
 
 -- ---- a task's states -----------------------------------------------------------------------------
--- new, ready, running, waiting (for a token or a time), resting (a piece was taken), over.
+-- nil, new (it has a coroutine), ready, running, waiting (for a token or a time), resting (a piece was
+-- taken), over.
 
 local function make_ready(self, task)
   task.state = "ready"
@@ -180,8 +181,10 @@ local function finish(self, task, ok, result)
   task.state = "over"
   self.count = self.count - 1
   if not ok and type(result) ~= "table" then result = traced(result) end -- memory ran out in `traced`, say
+  task.ok, task.result = ok, result
   if task.done then task.done(ok, result, task) end -- it may ask for the cost
   give_thread_back(self, task)
+  self:deliver(task)
 end
 
 -- It raises from now on, whatever it does.
@@ -233,8 +236,10 @@ end
 
 local function begin(self, task)
   if task.state == nil then
-    self.count = self.count + 1
-    take_thread(self, task).budget:refill(nil, task.deadline_ms)
+    self.count, task.state = self.count + 1, "new"
+    local budget = take_thread(self, task).budget
+    budget:refill(nil, task.deadline_ms)
+    budget:bind(false)
     task.paid_until_ms = task.deadline_ms
   elseif task.paid_until_ms ~= task.deadline_ms and not task.thread.budget.stopped then
     task.thread.budget:refill(nil, task.deadline_ms)
@@ -282,11 +287,35 @@ function Scheduler:deliver(token, a, b, c)
   make_ready(self, task)
 end
 
+--- Run a task for the one that runs now, which waits for its end; no later than that one's deadline, and
+-- cancelled with it. Where that one cannot wait, the task cannot either. Outside of any task the others go
+-- on meanwhile.
+-- @tparam table task
+-- @treturn boolean whether it returned
+-- @return its result, or its error
+function Scheduler:call(task)
+  local outer, is_bound = running, running ~= nil and not meter.can_yield()
+  if outer and outer.deadline_ms then
+    task.deadline_ms = math.min(task.deadline_ms or math.huge, outer.deadline_ms)
+  end
+  begin(self, task)
+  task.thread.budget:bind(is_bound)
+  self:run(task)
+  if task.state ~= "over" and outer then
+    outer.callee = task
+    wait(task)
+    outer.callee = nil
+  end
+  while task.state ~= "over" do self:step() end
+  return task.ok, task.result
+end
+
 --- Stop a task: it raises interrupted, lion/cancelled, at its next step or where it waits, and ends.
 -- @tparam table task
 -- @tparam[opt] string reason
 function Scheduler:cancel(task, reason)
   if task.state == nil or task.state == "over" then return end
+  if task.callee then self:cancel(task.callee, reason) end
   stop(task, "lion/cancelled", reason or "the call was cancelled")
   if task.state == "waiting" then stop_waiting(self, task) end
   if task.state == "waiting" or task.state == "resting" then make_ready(self, task) end

@@ -16,22 +16,14 @@ Files.__index = Files
 static.Files = Files
 
 --- The files below a folder of the application.
--- @tparam string dir the application's folder
+-- @tparam table source of ions.source
 -- @tparam string path where they are served
 -- @tparam string|table folder as the manifest has it: "public", or { "public", max_age = s }
-function static.new(dir, path, folder)
+function static.new(source, path, folder)
   local settings = type(folder) == "table" and folder or { folder }
-  local top, found, reason = files.folder(dir), nil, nil
-  if top then
-    found, reason = top:folder(settings[1])
-    top:close()
-  end
+  local found, reason = source:folder(settings[1])
   if not found then
-    local message = ("static, %s: %s is no folder of the application: %s"):format(
-      path,
-      settings[1],
-      reason or "it has no folder"
-    )
+    local message = ("static, %s: %s is no folder of the application: %s"):format(path, settings[1], reason)
     error(anomaly.new("incorrect", "lion/static", message), 0)
   end
   local max_age = settings.max_age
@@ -99,7 +91,7 @@ function Files:content(name, file)
   local version, kept = file:version(), self.cache[name]
   if kept and kept.version == version then return kept.tag, kept.content end
   local content = file:size() <= CACHED_SIZE_MAX and file:read(0, CACHED_SIZE_MAX) or nil
-  local tag = ('"%s"'):format(content and files.hash(content) or file:hash())
+  local tag = ('"%s"'):format(file.tag or content and files.hash(content) or file:hash())
   if kept and kept.content then self.cache_size = self.cache_size - #kept.content end
   local size = content and #content or 0
   if self.cache_size + size > CACHE_SIZE_MAX then

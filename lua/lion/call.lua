@@ -26,6 +26,26 @@ local WHAT = {
   [XFORM] = "xform",
 }
 
+-- ---- the host's part ---------------------------------------------------------------------------
+
+local function nothing() end
+
+-- What is told when a function of the program begins and ends to run for the core; see call.set_host.
+local host = { hold = nothing, release = nothing, is_held = nothing }
+
+--- Have a host told when the core waits for a function: others must not run meanwhile in this state, and the
+-- function may not write or wait.
+-- @tparam table h hold() → x; release(x); is_held()
+function call.set_host(h) host = h end
+
+--- Raise forbidden, lion/not-allowed, where a function runs for the core, if there is a host that says so.
+-- @tparam string what is not allowed there
+function call.refuse_within(what)
+  if not host.is_held() then return end
+  local message = "%s: not in a function that a query or a transaction calls; it has its arguments alone"
+  error(anomaly.new("forbidden", "lion/not-allowed", message:format(what)), 0)
+end
+
 -- ---- names ------------------------------------------------------------------------------------
 
 local registry = {}
@@ -327,11 +347,13 @@ end
 -- @return what it answered
 function call.answer(step)
   local kind, rows, name, fn, db, arguments, count, wanted, open = core.call(step)
+  local held = host.hold()
   local ok, result, is_sparse = pcall(function()
     fn = resolve(kind, name, fn)
     if arguments then return run(kind, fn, db, arguments, count) end
     return run_rows(step, kind, fn, rows, db, count, wanted, open)
   end)
+  host.release(held)
   local is_verdict = ok and (kind == ATTRIBUTE or kind == ENTITY)
   local answered = is_verdict and result[1]
   if ok then ok, result = pcall(core.answer, step, result, is_sparse) end

@@ -1,6 +1,7 @@
 --- An application as a spec's material: its files in a folder of their own, loaded into this state, asked
 -- without a server.
 local app = require "ions.app"
+local core = require "lion.core"
 local program = require "spec.lua.program"
 
 local application = {}
@@ -45,18 +46,33 @@ local function listening(self, fn)
   return unpack(results, 2, 5)
 end
 
-local function all_of(body)
+-- What is not there yet is there after some steps.
+local function all_of(loaded, body)
   if type(body) ~= "function" then return body end
-  local list = {}
-  for piece in body do
-    list[#list + 1] = piece
+  local list, give_up = {}, core.monotonic_ms() + 30000
+  while core.monotonic_ms() < give_up do
+    local piece = body()
+    if piece == nil then return table.concat(list) end
+    if piece then list[#list + 1] = piece else loaded:step() end
   end
-  return table.concat(list)
+  error "the body does not end"
+end
+
+--- Step until a request is answered.
+-- @treturn number|nil its id, then status, headers, body, size; nil: none is going to be, by itself
+function Application:wait()
+  local give_up = core.monotonic_ms() + 30000
+  while core.monotonic_ms() < give_up do
+    local id, status, headers, body, size = self.app:step()
+    if id then return id, status, headers, body, size end
+    if self.app:due() == nil then return nil end
+  end
+  error "no request is answered"
 end
 
 --- Ask: "GET /path?query", with headers and a body. Returns { status =, headers = (of one name: the last),
--- list = (all pairs), body =, size = }.
-function Application:ask(line, headers, body)
+-- list = (all pairs), body =, size =, was_later = it came from step }; {} if there is no such route.
+function Application:ask(line, headers, body, is_control)
   local method, path, query = line:match "^(%S+) ([^?]*)%??(.*)$"
   self.last_id = self.last_id + 1
   local raw = {
@@ -67,16 +83,23 @@ function Application:ask(line, headers, body)
     body = body or "",
     remote = "127.0.0.1:5",
     id = self.last_id,
+    is_control = is_control,
   }
   return listening(self, function()
     local status, list, answer, size = self.app:handle(raw)
-    if not status then return { waits = list, id = raw.id } end
+    local was_later = status == false
+    if was_later then
+      local id
+      id, status, list, answer, size = self:wait()
+      assert(id == raw.id, "another request is answered, or none")
+    end
+    if status == nil then return {} end
     local result = { status = status, list = list, headers = {}, size = size }
     result.is_streamed = type(answer) == "function"
     for _, pair in ipairs(list) do
       result.headers[pair[1]] = pair[2]
     end
-    result.body = all_of(answer)
+    result.body, result.was_later = all_of(self.app, answer), was_later
     if result.is_streamed then self.app:finish(raw.id) end
     return result
   end)

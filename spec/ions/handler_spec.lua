@@ -305,41 +305,56 @@ end)
 describe("An entry point with few places", function()
   local FILES = {
     ["ion.lua"] = [[
-      return { app = "few", http = { { "GET", "/", "few/few", concurrency = 1, queue = 1 } } }
+      return { app = "few", http = { { "GET", "/", "few/few", concurrency = 1, queue = 1, timeout = 300 } } }
     ]],
     ["few.lua"] = [[return { few = function() return { body = function() return "x" end } end }]],
   }
+  local few
+
+  before_each(function() few = application.new(FILES) end)
+  after_each(function() few:close() end)
+
+  local function handle(id) return few.app:handle { method = "GET", path = "/", id = id } end
 
   it("has requests wait, and refuses those beyond the queue", function()
-    local few = application.new(FILES)
-    local function raw(id) return { method = "GET", path = "/", id = id } end
-    local _, _, first = few.app:handle(raw(101))
-    assert.same({ false, 5000 }, { few.app:handle(raw(102)) })
-    local status, headers = few.app:handle(raw(103))
+    local _, _, first = handle(101)
+    assert.is_false(handle(102))
+    local status, headers = handle(103)
     assert.equal(503, status)
     assert.same({ "retry-after", "1" }, headers[1])
-    assert.is_nil(few.app:turn())
+    assert.is_nil(few.app:step())
     assert.equal("x", first())
     few.app:finish(101)
-    assert.equal(102, few.app:turn())
-    assert.is_nil(few.app:turn())
-    assert.equal(200, (few.app:resume(102)))
-    assert.is_false((few.app:handle(raw(104))))
-    assert.equal(504, (few.app:expire(104)))
+    local id, answer, _, body = few:wait()
+    assert.same({ 102, 200, "x" }, { id, answer, body() })
     few.app:finish(102)
     assert.equal(200, few:ask("GET /").status)
-    few:close()
+    assert.is_true(few.app:is_idle())
+  end)
+
+  it("has nobody wait for longer than its timeout", function()
+    handle(101)
+    assert.is_false(handle(102))
+    local id, status = few:wait()
+    assert.same({ 102, 504 }, { id, status })
+    few.app:finish(101)
+    assert.equal(200, (handle(103)))
   end)
 
   it("passes on the turn of one who has gone", function()
-    local few = application.new(FILES)
-    local function raw(id) return { method = "GET", path = "/", id = id } end
-    few.app:handle(raw(101))
-    few.app:handle(raw(102))
-    few.app:finish(101) -- 102 has its turn, but goes before it comes
-    few.app:finish(102)
-    assert.is_nil(few.app:turn())
-    assert.equal(200, (few.app:handle(raw(103))))
-    few:close()
+    handle(101)
+    handle(102)
+    few.app:gone(102)
+    assert.is_false(handle(103)) -- there is room in the queue again
+    few.app:gone(103)
+    few.app:finish(101)
+    assert.is_nil(few:wait())
+    handle(104)
+    handle(105)
+    few.app:finish(104) -- 105 has its turn, but goes before it comes
+    few.app:gone(105)
+    assert.is_nil(few:wait())
+    assert.is_true(few.app:is_idle())
+    assert.equal(200, (handle(106)))
   end)
 end)

@@ -136,22 +136,25 @@ function meter.go_on() pay_out(current) end
 
 --- Whether the end of a slice can be handed to the scheduler from here.
 -- @treturn boolean
-function meter.can_yield() return current.is_resumed and not current.held and isyieldable() end
+function meter.can_yield()
+  return current.is_resumed and not current.is_held and not current.is_bound and isyieldable()
+end
 
 --- Let nothing wait or give way until `release`: where the core runs a program's function, others must not.
 -- @return what `release` takes
 function meter.hold()
-  local before = current.held
-  current.held = true
+  local before = current.is_held
+  current.is_held = true
   return before
 end
 
 --- The end of `hold`, under the same budget.
 -- @param before
-function meter.release(before) current.held = before end
+function meter.release(before) current.is_held = before end
 
 --- Whether what runs is between `hold` and `release`.
-function meter.is_held() return current.held == true end
+-- @treturn boolean
+function meter.is_held() return current.is_held == true end
 
 -- ---- running -------------------------------------------------------------------------------------
 
@@ -229,6 +232,10 @@ end
 --- Stop the program at the end of its slice.
 -- @tparam[opt] string reason
 function Budget:cancel(reason) self.cancelled = reason or "the call was cancelled" end
+
+--- Have it give way to nothing: ends of slices are gone past, and waiting is refused.
+-- @tparam boolean is_bound
+function Budget:bind(is_bound) self.is_bound = is_bound end
 
 --- Fill the budget anew, for another call; a stop is forgotten.
 -- @tparam[opt] number steps default: as many as before

@@ -32,8 +32,9 @@ end
 
 -- In the place of the application that `ion` speaks to.
 local function make_application(manifest)
-  return setmetatable({ manifest = manifest, options = { env = "push" } },
-    { __index = function() return not_yet end })
+  local application = { manifest = manifest, options = { env = "push" }, node = false,
+    env = app.App.env, param = app.App.param }
+  return setmetatable(application, { __index = function() return not_yet end })
 end
 
 -- ---- where things go wrong -------------------------------------------------------------------------

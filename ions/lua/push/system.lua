@@ -191,6 +191,40 @@ function system.files(db, app, name)
   return contents
 end
 
+local ENTRIES = [==[
+  [:find ?path ?hash ?size ?file :in $ ?revision :where
+   [?revision :revision/files ?entry] [?entry :revision.file/path ?path]
+   [?entry :revision.file/file ?file] [?file :file/hash ?hash] [?file :file/size ?size]] ]==]
+
+--- What files a revision has, without their contents.
+-- @param db
+-- @tparam string app
+-- @tparam string name
+-- @treturn table path → { hash =, size = in bytes, file = the entity that has the content }
+function system.entries(db, app, name)
+  local id = find(db, app, name) or unknown_revision(db, app, name)
+  local entries = {}
+  for path, digest, size, file in db:rows(ENTRIES, id) do
+    entries[path] = { hash = digest, size = size, file = file }
+  end
+  return entries
+end
+
+local DEPENDENCIES = [==[
+  [:find [?name ...] :in $ ?revision :where
+   [?revision :revision/deps ?dep] [?dep :revision.dep/name ?name]] ]==]
+
+--- The names of a revision's dependencies, sorted.
+-- @param db
+-- @tparam string app
+-- @tparam string name
+-- @treturn table
+function system.dependencies(db, app, name)
+  local names = db:q(DEPENDENCIES, find(db, app, name) or unknown_revision(db, app, name))
+  table.sort(names)
+  return names
+end
+
 -- ---- storing -------------------------------------------------------------------------------------
 
 local function check_contents(missing, contents)

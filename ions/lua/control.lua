@@ -1,0 +1,133 @@
+--- What the control door asks of an application's state: JSON in, JSON out, run as requests are.
+--
+-- - POST /invoke/APP/NAME: an entry point of the manifest's `invoke`. The body is its input, no body is nil;
+--   the answer is what it returned.
+-- - POST /q: { app =, query =, inputs =, db =, as_of = }, a query with the functions that the application
+--   allows. The answer is { rows = … }, the result as `lion q --output json` writes it.
+--
+-- What goes wrong is { error = { category =, code =, message =, request = } } under a status by its category.
+-- @module ions.control
+local anomaly = require "lion.anomaly"
+local entry = require "ions.entry"
+local find = require "lion.find"
+local form = require "ions.form"
+local json = require "lion.json"
+local output = require "lion.cli.output"
+local plain = require "ions.plain"
+local query = require "lion.query"
+local response = require "ions.response"
+
+local control = {}
+
+local HEADERS = { { "content-type", "application/json" } }
+
+-- ---- answers -------------------------------------------------------------------------------------
+
+local function say(text) return 200, HEADERS, text end
+
+-- Who asks here is trusted: nothing is kept from them.
+local function fail(e, raw) return response.failure(e, raw, true) end
+
+local function read_body(raw)
+  if raw.body == nil or raw.body == "" then return nil end
+  return json.read(raw.body)
+end
+
+-- ---- invocations ---------------------------------------------------------------------------------
+
+local function invoke(app, raw, name)
+  local at = app:entry_of(name)
+  local what = "the input of " .. name
+  return app.calls:begin {
+    entry = at,
+    id = raw.id,
+    raw = raw,
+    fn = at.fn,
+    args = { plain.copy(read_body(raw), what), n = 1 },
+    origin = at.name,
+    shape = function(result) return say(json.write(plain.copy(result, "the result of " .. name)) .. "\n") end,
+    fail = fail,
+  }
+end
+
+-- ---- queries -------------------------------------------------------------------------------------
+
+local FIELDS = { app = "string", query = true, inputs = "table", db = "string", as_of = true }
+
+local function check_question(asked)
+  if type(asked) ~= "table" or asked.query == nil then
+    anomaly.incorrect("lion/syntax", "the body is { query, inputs, db, as_of, app } as JSON")
+  end
+  for name, value in pairs(asked) do
+    local kind = FIELDS[name]
+    if not kind then
+      anomaly.incorrect("lion/syntax", "unknown key %s (there are query, inputs, db, as_of, app)", name)
+    elseif kind ~= true and type(value) ~= kind then
+      anomaly.incorrect("lion/syntax", "%s is %s, not %s", name,
+        kind == "table" and "an array" or "a string", json.write(value))
+    end
+  end
+end
+
+-- The text of the answer.
+local function ask(app, asked)
+  local db = app:connection(asked.db):db()
+  if asked.as_of ~= nil then db = db:as_of(asked.as_of) end
+  local inputs = asked.inputs or {}
+  local rules_at = query.rules_input(asked.query)
+  local compiled = query.compile(asked.query, rules_at and inputs[rules_at - 1])
+  local arguments, count = find.with_db(db, asked.query, unpack(inputs, 1, #inputs))
+  local limits = find.add_limits({ typed = 1 }, arguments, count)
+  local result = find.all(asked.query, arguments, count, limits)
+  return '{"rows":' .. output.write("json", output.shape(compiled), result):gsub("\n$", "") .. "}\n"
+end
+
+-- Queries take places of their own.
+local function questions(app)
+  app.questions = app.questions or entry.new("/q", ask, { timeout = 30000, concurrency = 32 })
+  return app.questions
+end
+
+local function answer_question(app, raw)
+  local asked = read_body(raw)
+  check_question(asked)
+  local named = asked.app or (form.read(raw.query or "") or {}).app
+  if named ~= app.manifest.app then return nil end
+  local at = questions(app)
+  return app.calls:begin { entry = at, id = raw.id, raw = raw, fn = ask, args = { app, asked },
+    shape = say, fail = fail }
+end
+
+-- ---- paths ---------------------------------------------------------------------------------------
+
+local function route(app, raw)
+  if raw.path == "/q" then return answer_question(app, raw) end
+  local name, fn = raw.path:match "^/invoke/([^/]+)/([^/]+)$"
+  name, fn = name and form.decode(name), fn and form.decode(fn)
+  if name == app.manifest.app and fn then return invoke(app, raw, fn) end
+end
+
+local function check_method(raw)
+  if raw.method ~= "POST" and (raw.path == "/q" or raw.path:find "^/invoke/") then
+    return response.text(405, "method not allowed", { { "allow", "POST" } })
+  end
+end
+
+local function results(raw, ok, first, ...)
+  if ok then return first, ... end
+  return fail(anomaly.wrap(first), raw)
+end
+
+--- A request of the control door, as App:handle.
+-- @tparam table app
+-- @tparam table raw
+-- @treturn number|boolean|nil status; nil: it is not for this application
+-- @treturn table headers
+-- @treturn string body
+function control.handle(app, raw)
+  local status, headers, body = check_method(raw)
+  if status then return status, headers, body end
+  return results(raw, pcall(route, app, raw))
+end
+
+return control
