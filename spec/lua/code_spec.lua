@@ -31,7 +31,8 @@ describe("Values as bytes", function()
   end)
 
   it("say so where they are none", function()
-    for _, bytes in ipairs { "", "\1", "\255", core.form_write { 1, 2 } .. "x", core.form_write("cut"):sub(1, -2) } do
+    for _, bytes in ipairs { "", "\1", "\255", core.form_write { 1, 2 } .. "x",
+      core.form_write("cut"):sub(1, -2) } do
       local ok, problem = pcall(core.form_read, bytes)
       assert.is_false(ok)
       assert.equal("lion/syntax", problem.code)
