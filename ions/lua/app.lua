@@ -199,7 +199,7 @@ local function load_all(self)
   load_allowed(self)
   load_routes(self)
   load_invocable(self)
-  run_checks(self)
+  if self.options.checks ~= false then run_checks(self) end
   environment.freeze(self.environment)
   if self.options.is_dev then tell_problems(self) end
 end
@@ -207,7 +207,8 @@ end
 --- Load an application into this state.
 -- @tparam table options of a folder: dir; uri (the database ion.connect() gives); folder (where named
 -- databases lie); env; is_dev.
--- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; env
+-- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; env; checks =
+-- false leaves them out
 -- @treturn table the application; `functions` are those of `allow`, name → function
 function app.load(options)
   local self = setmetatable({
@@ -239,11 +240,11 @@ end
 -- URI; in a node a name alone.
 function App:connection(name)
   call.refuse_within "ion.connect"
-  local conn = self.connections[name or 1]
-  if not conn then
-    conn = self.node and self.node:connect(name) or lion.connect(self:uri_of(name))
-    self.connections[name or 1] = conn
-  end
+  local key = name or 1
+  local conn = self.connections[key]
+  if conn and core.conn_is_open(conn.handle) then return conn end
+  conn = self.node and self.node:connect(name) or lion.connect(self:uri_of(name))
+  self.connections[key] = conn
   return conn
 end
 

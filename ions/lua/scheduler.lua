@@ -82,7 +82,8 @@ local function received(first, ...)
   return first, ...
 end
 
-local function wait(token, ms)
+--- Raise lion/cannot-wait unless what runs now can wait.
+function scheduler.check_wait()
   if not running then
     anomaly.incorrect("lion/cannot-wait", "only a request or an invocation can wait: no call is under way")
   end
@@ -90,6 +91,10 @@ local function wait(token, ms)
     anomaly.incorrect("lion/cannot-wait", "here nothing can be waited for: it is inside a library function's "
       .. "callback (gsub, say) or a function of a query; do it outside")
   end
+end
+
+local function wait(token, ms)
+  scheduler.check_wait()
   return received(yield(meter.AWAIT, token, ms))
 end
 

@@ -16,6 +16,27 @@ Conn.__index = Conn
 local TX_FIRST = 3 * 2 ^ 42
 local T_END = 1e11 -- numbers below are t
 
+-- ---- where transactions go ---------------------------------------------------------------------
+-- A connection has a writer, which knows how to write, and what is newest. This process's own is here; others
+-- (a node's, in ions.remote) have the same functions, each given the connection first:
+--   newest(conn) → the handle of the newest value
+--   transact(conn, ops, options) → a report whose values, if it has any, are handles
+--   sync(conn, t or 0, timeout_ms) → the handle of a value in which that is
+--   index(conn) → t;  backup(conn, path)
+
+local own_writer = {}
+
+function own_writer.newest(self) return core.conn_db(self.handle) end
+
+function own_writer.transact(self, ops, options)
+  return core.report(call.drive(core.transact_open(self.handle, ops, options.id, options.wait == false,
+    options.timeout_ms)))
+end
+
+function own_writer.sync(self, t, timeout_ms) return core.conn_sync(self.handle, t, timeout_ms) end
+function own_writer.index(self) return core.conn_index(self.handle) end
+function own_writer.backup(self, path) core.conn_backup(self.handle, path) end
+
 -- ---- opening ----------------------------------------------------------------------------------
 
 local DURABILITY = { full = 0, interval = 1, none = 2 }
@@ -91,6 +112,23 @@ local function name_of(uri)
   return (uri:gsub("^.*/", ""):gsub("%.lion$", ""))
 end
 
+--- A connection around a handle.
+-- @param handle of core.connect
+-- @tparam string uri
+-- @tparam table writer where transactions go (see above)
+-- @tparam[opt] table limits of queries: timeout, memory_max
+function conn.wrap(handle, uri, writer, limits)
+  return setmetatable({
+    handle = handle,
+    uri = uri,
+    name = name_of(uri),
+    writer = writer,
+    limits = limits or {},
+    listeners = {},
+    is_polling = false,
+  }, Conn)
+end
+
 --- Open a database; it is made if it is not there.
 -- @tparam string uri a path, "mem:" (private) or "mem:name" (shared in the process)
 -- @tparam[opt] table options durability, interval_ms, read_only, create, novelty_mb, memory_mb,
@@ -98,15 +136,7 @@ end
 function conn.connect(uri, options)
   check_uri(uri)
   local native, limits = read_options(options)
-  local handle = core.connect(uri, native)
-  return setmetatable({
-    handle = handle,
-    uri = uri,
-    name = name_of(uri),
-    limits = limits,
-    listeners = {},
-    is_polling = false,
-  }, Conn)
+  return conn.wrap(core.connect(uri, native), uri, own_writer, limits)
 end
 
 function Conn:__tostring() return "connection to " .. self.uri end
@@ -152,7 +182,7 @@ local function poll(self, own)
   local failure
   local ok, problem = pcall(function()
     while true do
-      local newest = db.wrap(core.conn_db(self.handle), self)
+      local newest = db.wrap(self.writer.newest(self), self)
       if newest.basis_t <= self.heard.t then return end
       local range = core.tx_range(self.handle, self.heard.t + 1, newest.basis_t + 1)
       while true do
@@ -199,7 +229,7 @@ end
 --- The newest durable value.
 function Conn:db()
   poll(self)
-  return db.wrap(core.conn_db(self.handle), self)
+  return db.wrap(self.writer.newest(self), self)
 end
 
 local TRANSACT_OPTIONS = { id = "string", timeout_ms = "number", wait = "boolean" }
@@ -212,10 +242,10 @@ local TRANSACT_OPTIONS = { id = "string", timeout_ms = "number", wait = "boolean
 -- with a report of t, tx, tx_instant and tempids alone; `conn:sync(report.t)` waits, and raises if
 -- the disk failed)
 function Conn:transact(tx, options)
+  call.refuse_within "transact"
   options = check_options(options, TRANSACT_OPTIONS, "transact")
-  local step = call.drive(core.transact_open(self.handle, db.tx_data(tx), options.id, options.wait == false,
-    whole_ms(options.timeout_ms)))
-  local report = core.report(step)
+  local report = self.writer.transact(self, db.tx_data(tx),
+    { id = options.id, wait = options.wait, timeout_ms = whole_ms(options.timeout_ms) })
   if not report.db_after then
     poll(self)
     return report
@@ -235,7 +265,7 @@ function Conn:sync(t, options)
   if type(t) == "table" then t, options = nil, t end
   options = check_options(options, SYNC_OPTIONS, "sync")
   local wanted = t ~= nil and db.point(self:db(), t) or 0
-  local handle = core.conn_sync(self.handle, wanted, whole_ms(options.timeout_ms) or 0)
+  local handle = self.writer.sync(self, wanted, whole_ms(options.timeout_ms) or 0)
   poll(self)
   return db.wrap(handle, self)
 end
@@ -294,14 +324,14 @@ function conn.typed_range(self, from, to) return tx_range(self, from, to, true) 
 --- The log up to now, as an input of queries, for tx-ids and tx-data: a variable of :in such as ?log.
 function Conn:log()
   poll(self)
-  return log.wrap(core.conn_db(self.handle), self)
+  return log.wrap(self.writer.newest(self), self)
 end
 
 -- ---- upkeep -----------------------------------------------------------------------------------
 
 --- Bring everything into the trees; returns the t up to which they are complete.
 function Conn:request_index()
-  local t = core.conn_index(self.handle)
+  local t = self.writer.index(self)
   poll(self)
   return t
 end
@@ -322,7 +352,7 @@ function Conn:backup(path)
     anomaly.unsupported("a backup is a file, not a database in memory (%s)", path)
   end
   poll(self)
-  core.conn_backup(self.handle, path)
+  self.writer.backup(self, path)
 end
 
 --- Excision is not built yet.

@@ -1,0 +1,157 @@
+--- Connections of an application in a node: values are read beside the writer's process, transactions go to
+-- it as frames (docs/node.md), and a task waits for the answer while others run.
+-- @module ions.remote
+local anomaly = require "lion.anomaly"
+local conn = require "lion.conn"
+local core = require "lion.core"
+local port = require "ions.port"
+local scheduler = require "ions.scheduler"
+local schema = require "lion.schema"
+
+local remote = {}
+
+-- Kinds of frames.
+local OPEN, TRANSACT, SYNC = 2, 3, 4
+local DONE, ERROR, REPORT = 17, 18, 19
+
+-- Between two looks for a transaction that is to come.
+local LOOK_MS = 5
+
+-- ---- asking --------------------------------------------------------------------------------------
+
+-- What a worker has to say of the writer's error.
+local function raise(payload)
+  local e = core.form_read(payload)
+  local category = anomaly.is_category(e.category) and e.category or "fault"
+  error(anomaly.new(category, e.code or "lion/fault", e.message or "the writer failed", e.data), 0)
+end
+
+-- While modules load and checks run there is no task, and the thread itself waits.
+local function ask(kind, map)
+  local payload = core.form_write(map)
+  local answered, answer
+  if scheduler.current() then
+    scheduler.check_wait()
+    answered, answer = scheduler.await(port.request(kind, payload))
+  else
+    answered, answer = port.call(kind, payload)
+  end
+  if answered == ERROR then raise(answer) end
+  if answered == DONE or answered == REPORT then return answered, answer end
+  local message = "the writer was lost: what was asked of it is done or it is not; a transaction with an id may "
+    .. "be sent again"
+  error(anomaly.new("unavailable", "lion/writer-lost", message), 0)
+end
+
+-- ---- who made a transaction ----------------------------------------------------------------------
+
+local PROVENANCE = schema.define {
+  ion = {
+    app = { "string", doc = "The application that made the transaction." },
+    revision = { "string", doc = "The application's revision." },
+    entry = { "string", doc = "The entry point whose call made it." },
+  },
+}
+
+local function send(self, ops, options)
+  local kind, payload = ask(TRANSACT, {
+    db = self.name,
+    ops = ops,
+    id = options.id,
+    timeout_ms = options.timeout_ms,
+    wait = options.wait,
+  })
+  if kind == DONE then return core.form_read(payload) end
+  return core.record_report(self.handle, payload)
+end
+
+-- Attributes are known to a transaction that comes after theirs.
+local function install(self)
+  if self.has_provenance then return end
+  local db = self:db()
+  if not (db:entid ":ion/app" and db:entid ":ion/revision" and db:entid ":ion/entry") then
+    send(self, PROVENANCE, {})
+  end
+  self.has_provenance = true
+end
+
+local function signed(self, ops)
+  local list = {}
+  for i, op in ipairs(ops) do list[i] = op end
+  local task = scheduler.current()
+  list[#list + 1] = {
+    ["db/id"] = "datomic.tx",
+    ["ion/app"] = self.maker.app,
+    ["ion/revision"] = self.maker.revision,
+    ["ion/entry"] = task and task.origin or nil,
+  }
+  return list
+end
+
+-- ---- the writer of a connection ------------------------------------------------------------------
+
+local writer = {}
+
+function writer.newest(self) return core.conn_sync(self.handle, 0, 0) end
+
+function writer.transact(self, ops, options)
+  install(self)
+  return send(self, signed(self, ops), options)
+end
+
+-- Without a t: all that was acknowledged so far.
+function writer.sync(self, t, timeout_ms)
+  local deadline = timeout_ms > 0 and core.monotonic_ms() + timeout_ms or math.huge
+  if t == 0 then ask(SYNC, { db = self.name }) end
+  while true do
+    local handle = writer.newest(self)
+    if core.info(handle) >= t then return handle end
+    if core.monotonic_ms() >= deadline then
+      local message = ("%s has not come to %.0f in time"):format(self.name, t)
+      error(anomaly.new("interrupted", "lion/timeout", message), 0)
+    end
+    scheduler.sleep(LOOK_MS)
+  end
+end
+
+local function forbid(what)
+  local message = ("%s is not for applications: the command line does it"):format(what)
+  error(anomaly.new("forbidden", "lion/not-allowed", message), 0)
+end
+
+function writer.index() forbid "an index job" end
+function writer.backup() forbid "a backup" end
+
+-- ---- opening -------------------------------------------------------------------------------------
+
+local function check_name(name)
+  if type(name) ~= "string" or not name:find "^[%w_][%w_.-]*$" then
+    anomaly.incorrect("lion/syntax", "a database's name is of letters, digits, _, - and ., not %s",
+      tostring(name))
+  end
+  if name == "system" then
+    error(anomaly.new("forbidden", "lion/not-allowed", "the system database is not for applications"), 0)
+  end
+end
+
+local function is_there(path)
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file ~= nil
+end
+
+--- Connect to a database of the node; the writer makes it if there is none.
+-- @tparam string folder the primary's
+-- @tparam string name
+-- @tparam table maker app and revision, which transactions carry
+-- @treturn table a connection
+function remote.connect(folder, name, maker)
+  check_name(name)
+  local path = folder .. "/" .. name .. ".lion"
+  if not is_there(path) then ask(OPEN, { db = name }) end
+  local made = conn.wrap(core.connect(path, { read_only = true, no_create = true }), path, writer)
+  made.maker = maker
+  return made
+end
+
+return remote
