@@ -159,7 +159,7 @@ local function run_checks(self)
   for _, name in ipairs(self.manifest.checks or {}) do
     local fn = self:resolve(name)
     local budget = fuel.budget {
-      deadline_ms = core.monotonic_ms() + LOAD_MS_MAX,
+      deadline_ms = core.monotonic_ms() + (self.options.check_ms or LOAD_MS_MAX),
       handler = scheduler.traced,
     }
     local ok, result = budget:call(fn, self:connection():db())
@@ -207,8 +207,8 @@ end
 --- Load an application into this state.
 -- @tparam table options of a folder: dir; uri (the database ion.connect() gives); folder (where named
 -- databases lie); env; is_dev.
--- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; env; checks =
--- false leaves them out
+-- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; env; check_ms (of
+-- each check, 5,000); checks = false leaves them out
 -- @treturn table the application; `functions` are those of `allow`, name → function
 function app.load(options)
   local self = setmetatable({

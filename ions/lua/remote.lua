@@ -38,8 +38,8 @@ local function ask(kind, map)
   end
   if answered == ERROR then raise(answer) end
   if answered == DONE or answered == REPORT then return answered, answer end
-  local message = "the writer was lost: what was asked of it is done or it is not; a transaction with an id may "
-    .. "be sent again"
+  local message = "the writer was lost: what was asked of it is done or it is not; with an id a transaction "
+    .. "may be sent again"
   error(anomaly.new("unavailable", "lion/writer-lost", message), 0)
 end
 
