@@ -211,7 +211,7 @@ static void push_headers(lua_State *state, const lion_http_request *request)
 {
     lua_newtable(state);
     int repeated = lua_gettop(state);
-    lua_newtable(state);
+    lua_createtable(state, 0, (int)request->header_count);
     for (size_t i = 0; i < request->header_count; i++) {
         const lion_http_header *header = &request->headers[i];
         lua_pushlstring(state, header->name.data, header->name.size);
@@ -235,7 +235,7 @@ static void push_headers(lua_State *state, const lion_http_request *request)
 
 static void push_request(lua_State *state, const lion_http_request *request)
 {
-    lua_newtable(state);
+    lua_createtable(state, 0, 8);
     lua_pushstring(state, request->method);
     lua_setfield(state, -2, "method");
     set_text(state, "path", request->path);

@@ -293,16 +293,11 @@ end
 local function admit(self, at, raw, params)
   local asked, problem = request.new(raw, params)
   if not asked then return response.text(400, problem) end
-  return self.calls:begin {
-    entry = at,
-    id = raw.id,
-    raw = raw,
-    fn = at.fn,
-    args = { asked },
-    origin = at.name,
-    shape = response.shape,
-    fail = response.failure,
-  }
+  local begun = self.calls:new()
+  begun.entry, begun.id, begun.raw = at, raw.id, raw
+  begun.fn, begun.args[1], begun.origin = at.fn, asked, at.name
+  begun.shape, begun.fail = response.shape, response.failure
+  return self.calls:begin(begun)
 end
 
 --- A request. `raw`: { method, path, query, headers, body, remote, id, is_control }.
@@ -319,18 +314,19 @@ function App:handle(raw)
     if path == "" then path = "/" end
     raw.path = path
   end
-  local skip = 0
+  local skip = nil
   while true do
     local target, params, tail = self.router:find(raw.method, path, skip)
-    if not target and skip > 0 then return answer_unrouted(self, raw, {}) end
+    if not target and skip then return answer_unrouted(self, raw, {}) end
     if not target then return answer_unrouted(self, raw, params, tail) end
     if getmetatable(target) ~= static.Files then return admit(self, target, raw, params) end
+    request.headers(raw)
     local status, headers, body, size = target:answer(raw, tail)
     if status then
       if type(body) == "function" then self.calls:note(raw.id) end
       return status, headers, body, size
     end
-    skip = skip + 1
+    skip = (skip or 0) + 1
   end
 end
 

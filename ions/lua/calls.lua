@@ -12,6 +12,9 @@ local calls = {}
 -- What a call took, as browsers show it.
 local TIMING = 'call;dur=%.2f;desc="%d steps"'
 
+-- Tables of calls that are kept for the next ones.
+local SPARE_MAX = 256
+
 local Calls = {}
 Calls.__index = Calls
 
@@ -21,6 +24,7 @@ function calls.new(options)
   return setmetatable({
     is_dev = options.is_dev,
     tasks = scheduler.new(),
+    spare = {}, -- tables of calls that were answered at once, for the next ones
     list = {}, -- id → call, of those that `begin` did not answer at once
     answers = {}, -- calls that are answered, from `first` to `last`; `step` hands them out
     first = 1,
@@ -153,15 +157,35 @@ local function on_end(ok, result, call)
   if not call.is_direct and not call.is_unwanted then answer_later(self, call) end
 end
 
+-- So that one that is answered at once costs no table.
+local function take_call(self)
+  local count = #self.spare
+  local call = self.spare[count]
+  if not call then return { args = {}, owner = self, done = on_end } end
+  self.spare[count] = nil
+  return call
+end
+
+-- Nobody knows it any more.
+local function give_call_back(self, call)
+  if #self.spare == SPARE_MAX then return end
+  scheduler.clear(call)
+  call.raw, call.args[1], call.args[2], call.body, call.is_direct = nil, nil, nil, nil, nil
+  self.spare[#self.spare + 1] = call
+end
+
+--- A call that is to be filled and begun.
+-- @treturn table to be set: entry; id; raw (the request); fn; args[1], args[2]; origin (the function's name);
+-- shape(result) → status, headers, body; fail(error, raw, is_dev) → the same
+function Calls:new() return take_call(self) end
+
 --- Begin a call: it is answered now, or later by `step`, or refused.
--- @tparam table call entry; id; fn and args; raw (the request); shape(result) → status, headers, body;
--- fail(error, raw, is_dev) → the same
+-- @tparam table call of `new`
 -- @treturn number|boolean status; false: later
 -- @treturn table headers
 -- @treturn string|function body
 function Calls:begin(call)
   local entry = call.entry
-  call.owner, call.done = self, on_end
   local verdict = entry:admit(call.id)
   if verdict == "refuse" then
     return response.text(503, "busy: try again", { { "retry-after", "1" } })
@@ -173,7 +197,11 @@ function Calls:begin(call)
     return false
   end
   call.deadline_ms, call.began_ms, call.is_direct = now + entry.timeout, now, true
-  if self.tasks:run(call) then return call.status, call.headers, call.body end
+  if self.tasks:run(call) then
+    local status, headers, body = call.status, call.headers, call.body
+    if type(body) == "string" then give_call_back(self, call) end
+    return status, headers, body
+  end
   call.is_direct = false
   self.list[call.id] = call
   return false

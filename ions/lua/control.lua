@@ -38,16 +38,15 @@ end
 local function invoke(app, raw, name)
   local at = app:entry_of(name)
   local what = "the input of " .. name
-  return app.calls:begin {
-    entry = at,
-    id = raw.id,
-    raw = raw,
-    fn = at.fn,
-    args = { plain.copy(read_body(raw), what), n = 1 },
-    origin = at.name,
-    shape = function(result) return say(json.write(plain.copy(result, "the result of " .. name)) .. "\n") end,
-    fail = fail,
-  }
+  local input = plain.copy(read_body(raw), what)
+  local begun = app.calls:new()
+  begun.entry, begun.id, begun.raw = at, raw.id, raw
+  begun.fn, begun.args[1], begun.origin = at.fn, input, at.name
+  begun.shape = function(result)
+    return say(json.write(plain.copy(result, "the result of " .. name)) .. "\n")
+  end
+  begun.fail = fail
+  return app.calls:begin(begun)
 end
 
 -- ---- queries -------------------------------------------------------------------------------------
@@ -93,9 +92,11 @@ local function answer_question(app, raw)
   check_question(asked)
   local named = asked.app or (form.read(raw.query or "") or {}).app
   if named ~= app.manifest.app then return nil end
-  local at = questions(app)
-  return app.calls:begin { entry = at, id = raw.id, raw = raw, fn = ask, args = { app, asked },
-    shape = say, fail = fail }
+  local begun = app.calls:new()
+  begun.entry, begun.id, begun.raw = questions(app), raw.id, raw
+  begun.fn, begun.args[1], begun.args[2], begun.origin = ask, app, asked, nil
+  begun.shape, begun.fail = say, fail
+  return app.calls:begin(begun)
 end
 
 -- ---- paths ---------------------------------------------------------------------------------------

@@ -7,8 +7,26 @@ local json = require "lion.json"
 
 local request = {}
 
-local Request = {}
-Request.__index = Request
+local Request = {} -- methods
+
+-- In a node headers are made when they are read: most handlers read none.
+local port = (package.loaded["ions.port"] or package.preload["ions.port"]) and require "ions.port"
+
+local Meta = {}
+
+local function read_headers(self)
+  local headers, repeated
+  if port and port.headers then headers, repeated = port.headers(self.id) end
+  self.headers, self.repeated = headers or {}, repeated or false
+end
+
+function Meta:__index(key)
+  local method = Request[key]
+  if method then return method end
+  if key ~= "headers" and key ~= "repeated" then return nil end
+  read_headers(self)
+  return rawget(self, key)
+end
 
 local function malformed(message) anomaly.incorrect("lion/malformed-request", "%s", message) end
 
@@ -57,26 +75,39 @@ end
 --- The value of a cookie, as it was sent; nil if there is none.
 function Request:cookie(name) return form.cookie(self.headers.cookie, name) end
 
+local NOTHING = {}
+
 --- A request of what the server read.
--- @tparam table raw { method, path, query, headers, body, remote, id, repeated }
+-- @tparam table raw { method, path, query, headers, body, remote, id, repeated }; in a node without headers
+-- and repeated: port.headers(id) gives them
 -- @tparam table params of the path
 -- @treturn table|nil
 -- @treturn string what is malformed
 function request.new(raw, params)
-  local query, problem = form.read(raw.query or "")
+  local raw_query, query, problem = raw.query or "", NOTHING, nil
+  if raw_query ~= "" then query, problem = form.read(raw_query) end
   if not query then return nil, problem end
+  local headers = raw.headers
   return setmetatable({
     method = raw.method,
     path = raw.path,
     params = params,
-    query = query,
-    raw_query = raw.query or "",
-    headers = raw.headers or {},
-    repeated = raw.repeated,
+    query = query == NOTHING and {} or query,
+    raw_query = raw_query,
+    headers = headers,
+    repeated = headers and raw.repeated or nil,
     body = raw.body or "",
     remote = raw.remote,
     id = raw.id,
-  }, Request)
+  }, Meta)
+end
+
+--- The headers of what the server read, where they are to be looked at before there is a request.
+-- @tparam table raw
+-- @treturn table
+function request.headers(raw)
+  if not raw.headers then read_headers(raw) end
+  return raw.headers
 end
 
 return request

@@ -92,21 +92,33 @@ local function check_status(status)
   if not is_status then bad("the status %s; it is a whole number from 200 to 599", tostring(status)) end
 end
 
+-- Headers of what most handlers return. Nobody writes into them.
+local TEXT_HEADERS = { { "content-type", TEXT } }
+local JSON_HEADERS = { { "content-type", "application/json" } }
+local NO_HEADERS = {}
+
 --- Shape what a handler returned; raises lion/bad-response, a fault, if it is no response.
 -- @treturn number status
--- @treturn table headers, pairs
+-- @treturn table headers, pairs, not to be written into
 -- @treturn string|function body
 function response.shape(value)
-  if type(value) == "string" then value = { body = value } end
+  if type(value) == "string" then
+    if value == "" then return 200, NO_HEADERS, value end
+    return 200, TEXT_HEADERS, value
+  end
   if type(value) ~= "table" then
     bad("a %s; a response is a string or { status =, headers =, body = }", type(value))
   end
   check_keys(value)
   local status = value.status or 200
   check_status(status)
-  local headers, has_type = header_list(value.headers)
   local body, kind = body_of(value.body)
   if HAS_NO_BODY[status] and body ~= "" then bad("a body with the status %d, which has none", status) end
+  if value.headers == nil then
+    if body == "" then return status, NO_HEADERS, body end
+    return status, kind == TEXT and TEXT_HEADERS or JSON_HEADERS, body
+  end
+  local headers, has_type = header_list(value.headers)
   if not has_type and body ~= "" then headers[#headers + 1] = { "content-type", kind } end
   return status, headers, body
 end

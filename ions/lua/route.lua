@@ -44,6 +44,9 @@ end
 --- The pattern without its names: routes of one shape and method cannot be told apart.
 function route.shape(pattern) return (pattern:gsub("([:*])[%w_]+", "%1"):gsub("(.)/$", "%1")) end
 
+-- Paths that lead straight to a target are remembered, so many of a router: each has one or two spellings.
+local PLAIN_MAX = 1000
+
 local Router = {}
 Router.__index = Router
 
@@ -72,7 +75,7 @@ end
 
 --- A router of { { methods, pattern, target }, … }; methods: one, an array, or "*".
 function route.new(routes)
-  local self = setmetatable({ root = { literals = {}, here = {}, rest = {} } }, Router)
+  local self = setmetatable({ root = { literals = {}, here = {}, rest = {} }, plain = {} }, Router)
   for _, r in ipairs(routes) do
     self:add(type(r[1]) == "string" and r[1] ~= "*" and { r[1] } or r[1], r[2], r[3])
   end
@@ -124,6 +127,12 @@ local function visit(walk, node, i)
   return nil
 end
 
+local function remember(self, method, path, target)
+  local paths = self.plain[method] or { count = 0 }
+  if paths.count == PLAIN_MAX then return end
+  self.plain[method], paths[path], paths.count = paths, target, paths.count + 1
+end
+
 local function allowed_methods(leaves)
   local is_allowed, list = {}, {}
   for _, leaf in ipairs(leaves) do
@@ -147,6 +156,8 @@ end
 -- nil and the methods that the path allows (none: there is no such path); or nil, nil and what is
 -- malformed
 function Router:find(method, path, skip)
+  local plain = not skip and self.plain[method]
+  if plain and plain[path] then return plain[path], {} end
   local segments = split(path)
   if not segments then return nil, nil, "a path begins with /" end
   for i, segment in ipairs(segments) do
@@ -157,6 +168,9 @@ function Router:find(method, path, skip)
   local leaf, tail_from = visit(walk, self.root, 1)
   if not leaf then return nil, allowed_methods(walk.allowed) end
   local params, tail = {}, nil
+  if not tail_from and #leaf.names == 0 and not skip and not path:find("%", 1, true) then
+    remember(self, method, path, leaf.target)
+  end
   if tail_from then
     tail = {}
     for i = tail_from, #segments do

@@ -8,7 +8,7 @@
 --     while tasks:step() do end          -- until all of them have ended or wait
 --     tasks:deliver(token, reply)        -- the one in scheduler.await(token) is ready again
 --
--- A task is the table that it was made from, and is used once. Its fields:
+-- A task is the table that it was made from, and is used once (but see scheduler.clear). Its fields:
 --
 -- - fn, args: what is called. args is an array; none is none.
 -- - deadline_ms: on the monotonic clock; past it the task is stopped, also while it waits. nil: never.
@@ -250,6 +250,13 @@ local function begin(self, task)
     task.thread.budget:refill(nil, task.deadline_ms)
     task.paid_until_ms = task.deadline_ms
   end
+end
+
+--- Make the table of a task that has ended fit for another one.
+-- @tparam table task
+function scheduler.clear(task)
+  task.state, task.is_begun, task.is_through, task.callee = nil, nil, nil, nil
+  task.ok, task.result, task.deadline_ms = nil, nil, nil
 end
 
 -- ---- for the host --------------------------------------------------------------------------------
