@@ -15,8 +15,9 @@
 #define LION_BUS_PAYLOAD_MAX (256 << 20)
 #define LION_BUS_QUEUE_MAX                                                                         \
     65536 /* messages that wait; a side that takes none for so long is as good as gone */
-#define LION_BUS_TURN_MAX 64 /* messages that are read before others of the loop have their turn   \
-                              */
+#define LION_BUS_TURN_MAX                                                                          \
+    64 /* messages that are read before others of the loop have their turn                         \
+        */
 #define PASSED_FDS_MAX (LION_BUS_FDS_MAX + 1)
 
 /* What travels before the payload, as the machine has it: both ends are this program on this

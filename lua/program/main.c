@@ -10,6 +10,7 @@
 
 #include "bind/state.h"
 #include "module.h"
+#include "node/node.h"
 #include "terminal.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_NOT_FOUND = 3 };
@@ -102,6 +103,8 @@ static int finish_output(int code)
 
 int main(int count, char **arguments)
 {
+    /* A node's processes decide for themselves what they hold; the supervisor and the writer hold no Lua. */
+    if (count > 1 && strcmp(arguments[1], "node-process") == 0) return lion_node_process(count - 2, arguments + 2);
     /* Queries take and return megabytes, again and again: keep them instead of asking the system each time. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 32 << 20);

@@ -8,7 +8,7 @@ local cli = {}
 
 -- In the order in which help lists them.
 cli.commands =
-  { "repl", "run", "dev", "invoke", "q", "transact", "import", "export", "db", "log", "version", "help" }
+  { "repl", "run", "dev", "node", "invoke", "q", "transact", "import", "export", "db", "log", "version", "help" }
 
 --- name → true
 cli.is_command = {}
