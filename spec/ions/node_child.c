@@ -3,6 +3,7 @@
  * connection, a command, and give one text back. LION_CHILD has words that are looked for:
  * "die-ROLE" (ends before it is ready, with a word on standard error), "deaf-ROLE" (does not end
  * when it is told to stop), "slow-ROLE" (is ready when DIR/go is there). */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "data/form_code.h"
@@ -157,6 +159,10 @@ static void obey(int fd, const char *line)
         send_entries(LION_BUS_ANY_WORKER, LION_BUS_HANDOVER, 0,
                      &(lion_entry){ "bytes", lion_form_string("GET /") }, 1, fd);
         (void)close(fd);
+    } else if (strcmp(line, "hand") == 0) { /* who hands it over says so */
+        snprintf(text, sizeof text, "from %d ", options->index);
+        (void)!write(fd, text, strlen(text));
+        obey(fd, "handover");
     } else if (strcmp(line, "handover and die") == 0) { /* as a lost worker does it */
         send_entries(LION_BUS_ANY_WORKER, LION_BUS_HANDOVER, 0,
                      &(lion_entry){ "bytes", lion_form_string("GET /") }, 1, fd);
@@ -300,9 +306,34 @@ const lion_node_role lion_node_roles[] = {
     { NULL, NULL },
 };
 
+/* `node_child ask PORT|PATH COMMAND`: the spec's side of a connection. */
+static int ask(const char *where, const char *command)
+{
+    struct sockaddr_un path = { .sun_family = AF_UNIX };
+    struct sockaddr_in port = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(where)) };
+    port.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bool is_path = strchr(where, '/') != NULL;
+    snprintf(path.sun_path, sizeof path.sun_path, "%s", where);
+    int fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int connected = is_path ? connect(fd, (const struct sockaddr *)&path, sizeof path)
+                            : connect(fd, (const struct sockaddr *)&port, sizeof port);
+    if (connected != 0) {
+        printf("no connection: %s\n", strerror(errno));
+        return 1;
+    }
+    char bytes[4096];
+    int size = snprintf(bytes, sizeof bytes, "%s\n", command);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)!write(fd, bytes, (size_t)size);
+    for (ssize_t got; (got = read(fd, bytes, sizeof bytes)) > 0;)
+        (void)!write(STDOUT_FILENO, bytes, (size_t)got);
+    return 0;
+}
+
 int main(int count, char **arguments)
 {
     if (count > 1 && strcmp(arguments[1], "node-process") == 0)
         return lion_node_process(count - 2, arguments + 2);
+    if (count == 4 && strcmp(arguments[1], "ask") == 0) return ask(arguments[2], arguments[3]);
     return 2;
 }
