@@ -7,8 +7,9 @@ local options = require "lion.cli.options"
 local cli = {}
 
 -- In the order in which help lists them.
-cli.commands =
-  { "repl", "run", "dev", "node", "invoke", "q", "transact", "import", "export", "db", "log", "version", "help" }
+cli.commands = {
+  "repl", "run", "dev", "node", "invoke", "q", "transact", "import", "export", "db", "log", "version", "help",
+}
 
 --- name → true
 cli.is_command = {}
