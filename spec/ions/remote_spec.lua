@@ -336,7 +336,7 @@ describe("A revision that is loaded", function()
       'return { app = "x", allow = { "x/bad" } }', ["x.lua"] = "error 'no luck'" } },
     { "a module that is not there", "lion/module", "no file x/none.lua", { ["ion.lua"] =
       'return { app = "x", allow = { "none/bad" } }' } },
-    { "a manifest that is none", "lion/manifest", "unknown key alow", { ["ion.lua"] =
+    { "a manifest that is none", "lion/manifest", "unknown key allo", { ["ion.lua"] =
       'return { app = "x", allow = {} }', ["bad"] = "" } },
   } do
     it("is refused: " .. case[1], function()
@@ -344,7 +344,7 @@ describe("A revision that is loaded", function()
         node:push("unrepro/x", case[4])
         node.system:transact { { "db/add", node.system:db():q
           [[ [:find ?f . :where [?e :revision.file/path "ion.lua"] [?e :revision.file/file ?f] ] ]],
-          "file/content", 'return { app = "x", alow = {} }' } }
+          "file/content", 'return { app = "x", allo = {} }' } }
         case[4] = { ["ion.lua"] = 'return { app = "x", allow = {} }', ["bad"] = "" }
       end
       local e = failure(case[4])
