@@ -17,6 +17,19 @@
 /* Another handle on a database that this process has open; LION_ABSENT if it has not. */
 lion_status lion_connection_join(lion_connection **connection_out, const char *uri, lion_error *error);
 
+/* ---- a reader beside the process that writes ---- */
+
+/* What the owner has applied, but perhaps not written yet: the record as lion_transaction_encode gives it. It becomes
+ * the newest value; when the tail shows it, it is known. A record that the reader has already is ignored. unavailable,
+ * lion/unavailable: one before it is missing. When the owner dies before it was written, and another opens the file, the
+ * reader goes back to what that one has; values that were taken meanwhile stay as they are. forbidden, lion/not-allowed:
+ * the connection is no reader. */
+lion_status lion_connection_feed(lion_connection *connection, lion_slice record, lion_error *error);
+/* The newest value with that record on top, which nobody else sees; to be dropped. lion/unavailable: it does not follow
+ * the newest value. */
+lion_status lion_connection_preview(lion_db **db_out, lion_connection *connection, lion_slice record,
+                                    lion_error *error);
+
 /* Values on roots with a smaller number are retired: lion_connection_rebase moves them. It only grows. */
 uint64_t lion_connection_oldest_root(const lion_connection *connection);
 

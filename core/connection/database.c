@@ -341,7 +341,9 @@ lion_status lion_database_close(lion_database *database, lion_error *error)
     lion_committer_stop(database);
     stop_indexer(database);
     lion_status status = LION_OK;
-    if (database->log != NULL) {
+    if (database->is_read_only) {
+        lion_log_close(database->log, false, NULL);
+    } else if (database->log != NULL) {
         bool is_clean = false;
         if (!database->is_memory && !database->is_failed) {
             /* One file is the database: what the tail holds goes into the trees, then the tail is emptied.

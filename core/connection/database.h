@@ -45,6 +45,11 @@ typedef struct lion_database {
     uint64_t applied_sequence;   /* tail sequence of applied */
     uint64_t transactions;       /* since opening */
 
+    /* of a reader, whose `log` is the owner's tail; `writer` guards them */
+    uint64_t seen_edition;       /* of the store, when it was last looked at */
+    uint64_t seen_generation;    /* of the owner whose tail is followed */
+    int64_t seen_t;              /* the newest that root or tail showed: what `applied` has beyond was fed */
+
     pthread_mutex_t state;
     pthread_cond_t changed;      /* published moved, an index job ended, the database failed or stops */
     lion_db *published;          /* kept */
@@ -69,7 +74,8 @@ typedef struct lion_database {
     lion_kept_root roots[LION_ROOTS_MAX]; /* the newest first */
     uint32_t root_count;
     uint64_t oldest_root;        /* atomic; number of the last of them: values on older ones are re-based */
-    int64_t lossy_t;             /* rows that no history keeps were dropped up to here */
+    int64_t lossy_t;             /* values from before cannot move to newer roots: rows that no history keeps were dropped, or
+                                    a reader showed what its owner then lost */
     uint64_t index_jobs;
     uint64_t index_ns;
     uint64_t index_ended;        /* jobs that ended, well or badly */
@@ -90,8 +96,16 @@ lion_log_options lion_database_log_options(const lion_database *database, const 
 /* applied = what the root holds, with empty novelty; what was applied before goes. Holder of `writer`. */
 lion_status lion_database_take_root(lion_database *database, lion_root *root, lion_error *error);
 
-/* Of a reader: read anew what its owner wrote, and publish it. */
+/* `applied` on a newer root, with rest as its novelty (taken): what applied holds above the root. Holder of `writer`. */
+lion_status lion_database_move_to_root(lion_database *database, lion_root *root, lion_novelty *rest,
+                                       lion_error *error);
+
+/* Of a reader: read what its owner wrote since, and publish it. */
 lion_status lion_reader_refresh(lion_database *database, lion_error *error);
+/* The same, for the holder of `writer`. */
+lion_status lion_reader_look(lion_database *database, lion_error *error);
+/* `applied` becomes the published value. Holder of `writer`. */
+void lion_reader_publish(lion_database *database);
 /* The same until transaction t is there. timeout_ms 0: none. */
 lion_status lion_reader_wait(lion_database *database, int64_t t, int64_t timeout_ms, lion_error *error);
 

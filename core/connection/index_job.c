@@ -42,11 +42,14 @@ static lion_status refill_avet(lion_novelty *novelty, const lion_db *before, con
     return status;
 }
 
-/* `applied` on the new root, with rest as its novelty (taken). Holder of `writer`. */
-static lion_status move_to_root(lion_database *database, lion_root *root, lion_novelty *rest,
-                                lion_error *error)
+lion_status lion_database_move_to_root(lion_database *database, lion_root *root, lion_novelty *rest,
+                                       lion_error *error)
 {
     lion_db *before = database->applied;
+    if (refill_avet(rest, before, root, error) < 0) {
+        lion_novelty_drop(rest);
+        return LION_FAILED;
+    }
     lion_novelty_version version = lion_novelty_seal(rest);
     lion_db *after = NULL;
     lion_status status = lion_db_new(&after, root, &version, before->schema, before->basis_t,
@@ -61,7 +64,7 @@ static lion_status move_to_root(lion_database *database, lion_root *root, lion_n
     database->applied = after;
     pthread_mutex_lock(&database->state);
     lion_db *old = NULL;
-    if (database->published->basis_t == after->basis_t) {
+    if (database->published != NULL && database->published->basis_t == after->basis_t) {
         old = database->published;
         database->published = lion_db_keep(after);
     }
@@ -89,9 +92,8 @@ static lion_status rebase(lion_database *database, lion_root *root, lion_error *
     pthread_mutex_lock(&database->writer);
     lion_db *before = database->applied;
     status = lion_novelty_follow(rest, &before->view.novelty, above, error);
-    if (status == LION_OK) status = refill_avet(rest, before, root, error);
     if (status == LION_OK)
-        status = move_to_root(database, root, rest, error);
+        status = lion_database_move_to_root(database, root, rest, error);
     else
         lion_novelty_drop(rest);
     pthread_mutex_unlock(&database->writer);

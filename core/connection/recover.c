@@ -21,10 +21,9 @@ static uint32_t *gained_avet(const lion_schema *before, const lion_schema *after
     return gained;
 }
 
-lion_status lion_recover_transaction(lion_database *database, const lion_transaction *transaction,
-                                     lion_slice record, lion_arena *arena, lion_error *error)
+lion_status lion_recover_result(lion_tx_result *result_out, lion_schema *before,
+                                const lion_transaction *transaction, lion_arena *arena, lion_error *error)
 {
-    lion_schema *before = database->applied->schema;
     lion_schema *after = NULL;
     lion_status status =
         lion_schema_apply(&after, before, transaction->datoms, transaction->datom_count, error);
@@ -42,9 +41,24 @@ lion_status lion_recover_transaction(lion_database *database, const lion_transac
         }
         is_in_avet[i] = attribute->is_in_avet;
     }
-    status = lion_database_apply(database, transaction, is_in_avet, after, gained, gained_count, record,
-                                 false, error);
-    lion_schema_drop(after);
+    *result_out = (lion_tx_result){ .transaction = *transaction,
+                                    .is_in_avet = is_in_avet,
+                                    .schema_after = after,
+                                    .is_schema_changed = after != before,
+                                    .newly_indexed_count = gained_count,
+                                    .newly_indexed = gained };
+    return LION_OK;
+}
+
+lion_status lion_recover_transaction(lion_database *database, const lion_transaction *transaction,
+                                     lion_slice record, lion_arena *arena, lion_error *error)
+{
+    lion_tx_result result;
+    lion_status status = lion_recover_result(&result, database->applied->schema, transaction, arena, error);
+    if (status < 0) return status;
+    status = lion_database_apply(database, transaction, result.is_in_avet, result.schema_after,
+                                 result.newly_indexed, result.newly_indexed_count, record, false, error);
+    lion_schema_drop(result.schema_after);
     return status;
 }
 

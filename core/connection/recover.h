@@ -12,6 +12,9 @@ lion_status lion_recover_instant(int64_t *instant_ms_out, const lion_root *root,
 lion_status lion_recover_bootstrap(lion_database *database, lion_error *error);
 /* Apply what the tail holds beyond the root. */
 lion_status lion_recover_replay(lion_database *database, lion_error *error);
+/* What a recorded transaction does to a value with this schema; schema_after is to be dropped. */
+lion_status lion_recover_result(lion_tx_result *result_out, lion_schema *before,
+                                const lion_transaction *transaction, lion_arena *arena, lion_error *error);
 /* Apply one recorded transaction (its schema effects too). */
 lion_status lion_recover_transaction(lion_database *database, const lion_transaction *transaction,
                                      lion_slice record, lion_arena *arena, lion_error *error);

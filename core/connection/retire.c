@@ -43,7 +43,7 @@ void lion_database_note_root(lion_database *database, const lion_root *root, con
     if (database->root_count < max) database->root_count++;
     for (uint32_t i = database->root_count - 1; i > 0; i--) database->roots[i] = database->roots[i - 1];
     database->roots[0] = (lion_kept_root){ .number = lion_snapshot_number(root->snapshot) };
-    if (has_lossy_attributes(schema)) database->lossy_t = root->t;
+    if (has_lossy_attributes(schema) && root->t > database->lossy_t) database->lossy_t = root->t;
     database->root_count = count_kept(database);
     __atomic_store_n(&database->oldest_root, database->roots[database->root_count - 1].number, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&database->state);

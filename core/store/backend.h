@@ -36,6 +36,7 @@ typedef struct lion_backend {
     lion_status (*finish)(lion_commit *commit, lion_slice root, lion_error *error);
     void (*abort)(lion_commit *commit);
 
+    uint64_t (*edition)(lion_store *store);
     lion_status (*stats)(lion_store_stats *stats_out, lion_store *store, lion_error *error);
     lion_status (*copy)(lion_store *store, const char *path, lion_error *error);
     lion_status (*walk_open)(lion_store_walk **walk_out, lion_snapshot *snapshot,

@@ -87,6 +87,7 @@ lion_status lion_lmdb_blob(const lion_frame **frame_out, lion_snapshot *snapshot
                            lion_hash128 hash, lion_error *error);
 lion_status lion_lmdb_references(uint64_t *count_out, lion_snapshot *snapshot, lion_hash128 hash,
                                  lion_error *error);
+uint64_t lion_lmdb_edition(lion_store *store);
 lion_status lion_lmdb_stats(lion_store_stats *stats_out, lion_store *store, lion_error *error);
 lion_status lion_lmdb_copy(lion_store *store, const char *path, lion_error *error);
 lion_status lion_lmdb_walk_open(lion_store_walk **walk_out, lion_snapshot *snapshot,

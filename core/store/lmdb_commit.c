@@ -308,6 +308,8 @@ lion_status lion_lmdb_begin(lion_commit **commit_out, lion_store *store, lion_er
         if (status != LION_OK) return status;
         lmdb->has_pending = false;
     }
+    int dead; /* readers that were killed must not keep what this commit could use again */
+    mdb_reader_check(lmdb->env, &dead);
     lmdb_commit *commit = lion_zalloc(sizeof *commit);
     if (commit == NULL) return lion_fail_memory(error);
     lion_commit_init(&commit->base, store);

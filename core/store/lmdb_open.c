@@ -396,6 +396,7 @@ static const lion_backend LMDB_BACKEND = {
     .put_blob = lion_lmdb_put_blob,
     .finish = lion_lmdb_finish,
     .abort = lion_lmdb_abort,
+    .edition = lion_lmdb_edition,
     .stats = lion_lmdb_stats,
     .copy = lion_lmdb_copy,
     .walk_open = lion_lmdb_walk_open,

@@ -95,6 +95,13 @@ lion_status lion_lmdb_pin(lion_snapshot *snapshot, lion_error *error)
     return status;
 }
 
+uint64_t lion_lmdb_edition(lion_store *store)
+{
+    MDB_envinfo info;
+    mdb_env_info(lion_lmdb_of(store)->env, &info);
+    return info.me_last_txnid;
+}
+
 void lion_lmdb_unpin(lion_snapshot *snapshot)
 {
     mdb_txn_abort(txn_of(snapshot));

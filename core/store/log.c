@@ -359,12 +359,9 @@ lion_status lion_log_open_memory(lion_log **log_out, lion_error *error)
 
 /* -- Replay ----------------------------------------------------------------------------------- */
 
-static lion_status next_group(lion_log *log, lion_error *error)
+/* The next of the groups that were found at open. */
+static lion_status read_place(uint8_t **bytes_out, lion_log *log, lion_error *error)
 {
-    lion_free(log->replay_bytes);
-    log->replay_bytes = NULL;
-    if (log->replay_place == log->file->place_count) return LION_END;
-
     lion_log_place place = log->file->places[log->replay_place];
     uint8_t *bytes = lion_alloc(place.size);
     if (bytes == NULL) return lion_fail_memory(error);
@@ -373,12 +370,32 @@ static lion_status next_group(lion_log *log, lion_error *error)
         lion_free(bytes);
         return status;
     }
+    log->replay_place++;
+    *bytes_out = bytes;
+    return LION_OK;
+}
+
+/* What came behind them since, where the tail is followed. */
+static lion_status read_onward(uint8_t **bytes_out, lion_log *log, lion_error *error)
+{
+    if (!log->options.is_followed) return LION_END;
+    return lion_log_file_follow(log->file, &log->options, bytes_out, error);
+}
+
+static lion_status next_group(lion_log *log, lion_error *error)
+{
+    lion_free(log->replay_bytes);
+    log->replay_bytes = NULL;
+    uint8_t *bytes = NULL;
+    lion_status status = log->replay_place < log->file->place_count
+                             ? read_place(&bytes, log, error)
+                             : read_onward(&bytes, log, error);
+    if (status != LION_OK) return status;
     lion_log_group header;
     memcpy(&header, bytes, sizeof header);
     log->replay_bytes = bytes;
     log->replay_sequence = header.sequence;
     log->replay_next = sizeof header;
-    log->replay_place++;
     return LION_OK;
 }
 

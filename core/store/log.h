@@ -27,6 +27,7 @@ typedef struct lion_log_options {
     uint32_t interval_ms;
     bool create;
     bool read_only; /* for replay alone: nothing is written, and the file must not change meanwhile */
+    bool is_followed; /* read only, of a tail that its owner goes on writing: see lion_log_replay */
     uint8_t database_id[16];
     uint64_t generation;      /* of this opening */
     int64_t first_t;          /* records with t at or below this are already in the trees */
@@ -42,7 +43,10 @@ lion_status lion_log_open(lion_log **log_out, const char *path, const lion_log_o
 lion_status lion_log_open_memory(lion_log **log_out, lion_error *error);
 
 /* Replay in order, before the first append: LION_OK with the next payload (borrowed until the next call)
- * whose t is above first_t, LION_END at the tail's end. */
+ * whose t is above first_t, LION_END at the tail's end. Where the tail is followed the end is one for now: the next
+ * call looks whether whole groups have come since, and reads them alone. LION_ABSENT then: another opening than the
+ * `generation` of the options writes there now, so the tail must be opened anew. What the owner has recycled meanwhile
+ * does not come any more: whoever follows looks at the root, too. */
 lion_status lion_log_replay(lion_log *log, int64_t *t_out, lion_slice *payload_out,
                             uint64_t *sequence_out, lion_error *error);
 

@@ -161,6 +161,21 @@ void lion_log_file_adopt(lion_log_file *log, const lion_log_directory *directory
     log->directory = *directory;
 }
 
+uint64_t lion_log_file_end(const lion_log_file *log)
+{
+    return extents_end(&log->directory);
+}
+
+lion_status lion_log_file_read_directory(lion_log_file *log, const lion_log_options *options,
+                                         lion_error *error)
+{
+    lion_status status = read_directory(log, options, error);
+    if (status != LION_OK) return status;
+    lion_log_directory directory = log->directory;
+    lion_log_file_adopt(log, &directory);
+    return LION_OK;
+}
+
 /* -- Creating and opening --------------------------------------------------------------------- */
 
 /* Under another name first: whoever sees the file sees a whole one. */

@@ -109,6 +109,7 @@ typedef struct lion_log_file {
     lion_log_place *places; /* the groups of the tail, found at open; owned */
     size_t place_count, place_capacity;
     uint64_t last_sequence; /* E */
+    uint64_t tail_generation; /* of the newest group of the tail */
     uint64_t mark;          /* of the newest group written or found */
     uint64_t torn;          /* where a group that is not whole would continue the tail; 0: nowhere */
 } lion_log_file;
@@ -140,6 +141,16 @@ void lion_log_file_adopt(lion_log_file *log, const lion_log_directory *directory
 void lion_log_file_trim(lion_log_file *log, uint64_t sequence);
 bool lion_log_file_has_free(const lion_log_file *log);
 uint64_t lion_log_file_needed(const lion_log_file *log, uint64_t trimmed);
+
+/* log_follow.c: the group that has continued the tail meanwhile, whole and checked, in a block that the caller frees. LION_END: none
+ * yet. LION_ABSENT: one of an opening later than options->generation. */
+lion_status lion_log_file_follow(lion_log_file *log, const lion_log_options *options,
+                                 uint8_t **bytes_out, lion_error *error);
+/* Read the directory again: the file may have grown. */
+lion_status lion_log_file_read_directory(lion_log_file *log, const lion_log_options *options,
+                                         lion_error *error);
+/* Where the extents end that are known. */
+uint64_t lion_log_file_end(const lion_log_file *log);
 
 /* log_recover.c: find the tail. The directory is read. */
 lion_status lion_log_file_recover(lion_log_file *log, const lion_log_options *options,

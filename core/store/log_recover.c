@@ -267,7 +267,10 @@ static lion_status recover(recovery *r, lion_error *error)
                                  (unsigned long long)log->last_sequence + 1,
                                  (unsigned long long)r->mark);
     }
-    if (r->last <= root) free_all(log);
+    log->tail_generation = r->generation;
+    /* Who only reads may go on behind the last group, though the root covers it. */
+    bool is_place_kept = r->options->read_only && r->last == root;
+    if (r->last <= root && !is_place_kept) free_all(log);
     if (r->options->read_only) return LION_OK;
     status = wipe(r, error);
     /* What was found may have been written and never synced: it must not vanish after it was read.

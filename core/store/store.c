@@ -30,6 +30,11 @@ const uint8_t *lion_store_database_id(const lion_store *store)
     return store->database_id;
 }
 
+uint64_t lion_store_edition(lion_store *store)
+{
+    return store->backend->edition(store);
+}
+
 uint64_t lion_store_generation(const lion_store *store)
 {
     return __atomic_load_n(&store->generation, __ATOMIC_RELAXED);

@@ -49,6 +49,9 @@ const uint8_t *lion_store_database_id(const lion_store *store);
 /* Generation: +1 each time a file is opened for writing; tail records carry it. A reader's is the one
  * that its newest pin saw. */
 uint64_t lion_store_generation(const lion_store *store);
+/* Changes with each of the store's own transactions, in whichever process: while it stays, root and generation do
+ * too. Costs no system call. */
+uint64_t lion_store_edition(lion_store *store);
 
 /* ---- reading ---- */
 

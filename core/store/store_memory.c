@@ -393,6 +393,14 @@ static void memory_abort(lion_commit *base)
 
 /* -- Upkeep ----------------------------------------------------------------------------------- */
 
+static uint64_t memory_edition(lion_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    uint64_t number = store->number;
+    pthread_mutex_unlock(&store->lock);
+    return number;
+}
+
 static lion_status memory_stats(lion_store_stats *stats_out, lion_store *store, lion_error *error)
 {
     (void)error;
@@ -537,6 +545,7 @@ static const lion_backend MEMORY_BACKEND = {
     .put_blob = memory_put_blob,
     .finish = memory_finish,
     .abort = memory_abort,
+    .edition = memory_edition,
     .stats = memory_stats,
     .copy = memory_copy,
     .walk_open = memory_walk_open,

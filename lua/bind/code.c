@@ -78,22 +78,42 @@ static int form_read(lua_State *L)
 
 /* ---- reports ---- */
 
-/* The value before transaction t, as its writer had it. Of an id that was seen before there is no
- * other value than the one after. */
-static lion_status value_before(lion_db **db_out, lion_db *after, int64_t t, lion_error *error)
+/* How far back the transaction before another is looked for first. t counts new entities, too. */
+#define BACK_FIRST 8
+
+/* The last transaction in from … to - 1; LION_ABSENT: there is none. Without its bytes. */
+static lion_status last_transaction(lion_transaction *last_out, lion_db *db, int64_t from,
+                                    int64_t to, lion_error *error)
 {
     lion_tx_range *range = NULL;
-    lion_status status = lion_db_tx_range(&range, after, t - 1, t, error);
+    lion_status status = lion_db_tx_range(&range, db, from, to, error);
+    if (status < 0) return status;
+    lion_transaction transaction;
+    bool is_there = false;
+    while ((status = lion_tx_range_next(range, &transaction, error)) == LION_OK) {
+        *last_out = transaction;
+        is_there = true;
+    }
+    lion_tx_range_close(range);
+    if (status < 0) return status;
+    return is_there ? LION_OK : LION_ABSENT;
+}
+
+/* The value before transaction t, as its writer had it. */
+static lion_status value_before(lion_db **db_out, lion_db *newest, int64_t t, lion_error *error)
+{
     lion_transaction before;
-    if (status == LION_OK) status = lion_tx_range_next(range, &before, error);
-    if (status == LION_OK && before.t == t - 1)
-        status = lion_db_at_basis(db_out, after, before.t, before.next_counter, before.instant_ms,
-                                  error);
-    else if (status >= 0)
-        status =
-            lion_fail_corrupt(error, "the transaction %lld is not in the log", (long long)t - 1);
-    if (range != NULL) lion_tx_range_close(range);
-    return status;
+    lion_status status = LION_ABSENT;
+    for (int64_t back = BACK_FIRST; status == LION_ABSENT; back *= 8) {
+        int64_t from = t > back ? t - back : 0;
+        status = last_transaction(&before, newest, from, t, error);
+        if (status == LION_ABSENT && from == 0)
+            return lion_fail_corrupt(error, "no transaction is before %lld in the log",
+                                     (long long)t);
+    }
+    if (status < 0) return status;
+    return lion_db_at_basis(db_out, newest, before.t, before.next_counter, before.instant_ms,
+                            error);
 }
 
 /* The values of a report, put into the table at the top. newest is taken. */
@@ -147,10 +167,37 @@ static int record_report(lua_State *L)
     return 1;
 }
 
+/* conn_feed(connection, record): lion_connection_feed */
+static int conn_feed(lua_State *L)
+{
+    lion_bind_conn *conn = lion_bind_conn_check(L, 1);
+    lion_slice record = check_bytes(L, 2);
+    lion_error error;
+    if (lion_bind_dbs_rebase(conn, &error) < 0 ||
+        lion_connection_feed(conn->connection, record, &error) < 0)
+        return lion_bind_raise(L, &error);
+    return 0;
+}
+
+/* conn_preview(connection, record) → db: lion_connection_preview */
+static int conn_preview(lua_State *L)
+{
+    lion_bind_conn *conn = lion_bind_conn_check(L, 1);
+    lion_slice record = check_bytes(L, 2);
+    lion_bind_db *out = lion_bind_db_push(L);
+    lion_db *db = NULL;
+    lion_error error;
+    if (lion_connection_preview(&db, conn->connection, record, &error) < 0)
+        return lion_bind_raise(L, &error);
+    lion_bind_db_take(L, out, db, conn);
+    return 1;
+}
+
 const luaL_Reg lion_bind_code_functions[] = {
     { "form_write", form_write },       { "form_read", form_read },
     { "tx_write", form_write }, /* transaction data is read as any data is */
-    { "record_report", record_report }, { NULL, NULL },
+    { "record_report", record_report }, { "conn_feed", conn_feed },
+    { "conn_preview", conn_preview },   { NULL, NULL },
 };
 
 void lion_bind_code_types(lua_State *L)
