@@ -15,9 +15,12 @@ local function show_page(cli, name)
 end
 
 local function show_list(cli)
-  io.stdout:write "Lion: a database runtime that is scripted in Lua.\n\n"
-  for _, name in ipairs(cli.commands) do
-    io.stdout:write(("  lion %-10s %s\n"):format(name, require("lion.cli." .. name).summary))
+  io.stdout:write "Lion: a database runtime that is scripted in Lua.\n"
+  for _, group in ipairs(cli.groups) do
+    io.stdout:write("\n", group[1], "\n")
+    for _, name in ipairs(group[2]) do
+      io.stdout:write(("  lion %-10s %s\n"):format(name, require("lion.cli." .. name).summary))
+    end
   end
   io.stdout:write "\n`lion help COMMAND` tells more. Exit codes: 0 done, 1 failed, 2 misused,\n"
   io.stdout:write "3 not found, 4 conflict, 5 unavailable or busy.\n"

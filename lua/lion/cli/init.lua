@@ -6,10 +6,22 @@ local options = require "lion.cli.options"
 
 local cli = {}
 
--- In the order in which help lists them.
-cli.commands = {
-  "repl", "run", "dev", "node", "invoke", "q", "transact", "import", "export", "db", "log", "version", "help",
+-- As help lists them.
+cli.groups = {
+  { "Lua", { "repl", "run" } },
+  { "Databases", { "q", "transact", "import", "export", "db", "log" } },
+  { "Applications", { "dev", "invoke" } },
+  { "Nodes", { "node", "push", "deploy", "rollback", "status", "revisions", "groups" } },
+  { "This program", { "version", "help" } },
 }
+
+-- All of them, in that order.
+cli.commands = {}
+for _, group in ipairs(cli.groups) do
+  for _, name in ipairs(group[2]) do
+    cli.commands[#cli.commands + 1] = name
+  end
+end
 
 --- name → true
 cli.is_command = {}
