@@ -1,0 +1,83 @@
+-- `lion node`: what it takes, what it refuses, and what the supervisor is given.
+local node = require "lion.cli.node"
+
+local PROGRAM = os.getenv "LION" or "build/lion"
+
+-- What the command prints, and its exit code at the end.
+local function run(words)
+  local pipe = assert(io.popen(("timeout 20 %s node %s 2>&1; echo $?"):format(PROGRAM, words)))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+local function with_config(text, words)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  local answer = run("--config " .. path .. " " .. (words or ""))
+  os.remove(path)
+  return (answer:gsub(path:gsub("%p", "%%%0"), "FILE"))
+end
+
+describe("lion node refuses", function()
+  for words, expected in pairs {
+    [""] = "a folder is needed: lion node --data DIR\n2\n",
+    ["--dta x"] = "there is no option --dta (did you mean --data?)\n2\n",
+    ["here"] = "lion node takes options alone, not here\n2\n",
+    ["--data x --workers 0"] = "--workers takes a whole number from 1 on, not 0\n2\n",
+    ["--data x --listen 8080"] = "--listen is HOST:PORT, not 8080\n2\n",
+    ["--data x --listen ::1:80"] = "--listen is HOST:PORT, not ::1:80\n2\n",
+    ["--data x --listen 127.0.0.1:65536"] = "--listen is HOST:PORT, not 127.0.0.1:65536\n2\n",
+    ["--data x --name a/b"] = "--name is made of letters, digits, - _ and ., not a/b\n2\n",
+    ["--data x --control 127.0.0.1:1"] = "--control is unix:PATH, not 127.0.0.1:1: "
+      .. "there are no tokens yet, so no door can be open to a network\n1\n",
+    ["--data /dev/null/x"] = "/dev/null/x cannot be made: Not a directory\n5\n",
+    ["--data x --config /nowhere"] = "/nowhere: No such file or directory\n3\n",
+    ["--data x --follow unix:/nowhere"] = "nobody answers at unix:/nowhere: No such file or directory\n5\n",
+  } do
+    it(words == "" and "no words" or words, function() assert.equal("lion: " .. expected, run(words)) end)
+  end
+end)
+
+describe("A node's configuration file", function()
+  for text, expected in pairs {
+    ["return { dta = 1 }"] = "FILE: there is no option dta (did you mean data?)\n2\n",
+    ["return { workers = '2' }"] = "FILE: workers is a number\n2\n",
+    ["return { workers = 1.5 }"] = "FILE: workers is a whole number from 1 on\n2\n",
+    ["return 1"] = "FILE does not return a table of options\n2\n",
+    ["return { data = os.getenv 'HOME' }"] = "FILE:1: attempt to index global 'os' (a nil value)\n2\n",
+    ["return {"] = "FILE:1: unexpected symbol near '<eof>'\n2\n",
+    ["return { listen = '80' }"] = "a folder is needed: lion node --data DIR\n2\n",
+    ["return { data = 'x', listen = '80' }"] = "--listen is HOST:PORT, not 80\n2\n",
+  } do
+    it("is refused: " .. text, function() assert.equal("lion: " .. expected, with_config(text)) end)
+  end
+  it("comes behind the command line", function()
+    local text = "return { data = 'x', listen = '127.0.0.1:1' }"
+    assert.equal("lion: --listen is HOST:PORT, not 81\n2\n", with_config(text, "--listen 81"))
+  end)
+end)
+
+describe("The supervisor", function()
+  it("is given what was told, and what is usual", function()
+    assert.same({
+      "lion", "node-process", "supervisor", "--dir", "d", "--name", "one", "--group", "main",
+      "--listen", "127.0.0.1:8080",
+    }, node.words { data = "d", name = "one" })
+    assert.same({
+      "lion", "node-process", "supervisor", "--dir", "d", "--name", "one", "--group", "g",
+      "--listen", "[::1]:0", "--control", "unix:/c", "--workers", "3", "--memory", "67108864",
+    }, node.words {
+      data = "d", name = "one", group = "g", listen = "[::1]:0", control = "unix:/c", workers = 3,
+      memory = 64,
+    })
+  end)
+  it("is given the primary's folder and group where it follows", function()
+    assert.same({
+      "lion", "node-process", "supervisor", "--dir", "d", "--name", "two", "--group", "production",
+      "--listen", "127.0.0.1:8080", "--primary", "/p",
+    }, node.words({ data = "d", name = "two" }, { dir = "/p", group = "production" }))
+  end)
+end)
