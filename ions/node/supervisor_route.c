@@ -158,18 +158,18 @@ static void pass_on(process *sender, lion_bus_message *message)
 
 /* ---- what the door is told ---- */
 
-static lion_form describe(lion_arena *arena, const char *role, const place *of, const process *held)
+static lion_form describe(lion_arena *arena, const place *of)
 {
-    const char *reason = of == NULL ? "" : of->reason;
+    const process *held = of->current;
     process_state state = held == NULL ? PROCESS_STARTING : held->state;
     lion_entry entries[] = {
-        { "role", lion_form_string(role) },
-        { "index", lion_form_long(of == NULL ? 0 : of->index) },
+        { "role", lion_form_string(of->role) },
+        { "index", lion_form_long(of->index) },
         { "pid", lion_form_long(held == NULL ? 0 : held->pid) },
         { "state", lion_form_string(state_names[state]) },
         { "started", lion_form_long(held == NULL ? 0 : held->started_ms) },
-        { "restarts", lion_form_long(of == NULL ? 0 : of->restarts) },
-        { "reason", lion_form_string(reason) },
+        { "restarts", lion_form_long(of->restarts) },
+        { "reason", lion_form_string(of->reason) },
     };
     return lion_form_entries(arena, entries, sizeof entries / sizeof *entries);
 }
@@ -180,26 +180,17 @@ void supervisor_tell_changed(supervisor *self, const place *of)
     if (door->current == NULL || self->is_stopping) return;
     lion_arena arena;
     lion_arena_init(&arena, 0);
-    supervisor_send(door->current, LION_BUS_CHANGED, 0,
-                    describe(&arena, of->role, of, of->current));
+    supervisor_send(door->current, LION_BUS_CHANGED, 0, describe(&arena, of));
     lion_arena_deinit(&arena);
 }
 
+/* One a place: who was replaced, and trials, are nobody's to talk to. */
 static void answer_processes(process *sender, uint64_t id)
 {
     supervisor *self = sender->supervisor;
     lion_forms found = { .arena = &self->arena };
-    for (int i = 0; i < self->place_count; i++) {
-        const place *each = &self->places[i];
-        lion_forms_add(&found, describe(&self->arena, each->role, each, each->current));
-    }
-    for (const process *each = self->processes; each != NULL; each = each->next) {
-        bool holds_place = each->place != NULL && each->place->current == each;
-        if (each->has_ended || holds_place) continue;
-        lion_forms_add(&found,
-                       describe(&self->arena, each->place == NULL ? "trial" : each->place->role,
-                                each->place, each));
-    }
+    for (int i = 0; i < self->place_count; i++)
+        lion_forms_add(&found, describe(&self->arena, &self->places[i]));
     lion_entry entry = { "processes", lion_form_list(&self->arena, found.items, found.count) };
     supervisor_send(sender, LION_BUS_PROCESSES, id, lion_form_entries(&self->arena, &entry, 1));
 }

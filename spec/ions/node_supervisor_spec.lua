@@ -78,9 +78,8 @@ local function processes(node)
   local text = ask(node.control, "processes"):gsub("^id 7 from 0 ", "")
   for role, index, pid, state, restarts, reason in text:gmatch '"(%a+)" (%d+) (%d+) "(%a+)" (%d+) "(.-)"\n' do
     local name = role == "worker" and "worker " .. index or role
-    local process = { pid = pid, state = state, restarts = tonumber(restarts), reason = reason }
-    if found[name] then name = name .. " before" end
-    found[name] = process
+    assert(not found[name], "two of a place")
+    found[name] = { pid = pid, state = state, restarts = tonumber(restarts), reason = reason }
   end
   return found
 end
@@ -282,6 +281,27 @@ describe("A node's supervisor", function()
       assert.not_equal(pid, heir)
       assert.equal("replaced: lost", processes(node)["worker 1"].reason)
     end)
+  end)
+
+  it("closes a connection that no worker takes", function()
+    local node = start { workers = 1 }
+    assert.equal("", ask(node.port, "handover")) -- never to the one that gave it
+    assert.truthy(ask(node.port, "who"):find "^worker 1")
+  end)
+  it("keeps no descriptor of what has gone through it", function()
+    local node = start { workers = 2 }
+    local function count() return tonumber(shell("ls /proc/%s/fd | wc -l", node.pid)) end
+    local before = count()
+    for i = 1, 30 do
+      ask(node.control, "handover")
+      if i % 10 == 0 then
+        local pid = processes(node)["worker 1"].pid
+        ask(node.control, "replace 17")
+        another(node, "worker 1", pid)
+        ask(node.control, "try 5000 good")
+      end
+    end
+    eventually("as many descriptors as before", function() return count() == before end)
   end)
 
   describe("replaces", function()
