@@ -81,3 +81,42 @@ describe("The supervisor", function()
     }, node.words({ data = "d", name = "two" }, { dir = "/p", group = "production" }))
   end)
 end)
+
+describe("The door of a node that is to be followed", function()
+  local client = require "ions.client"
+  local new = client.new
+  after_each(function() client.new = new end)
+
+  local function ask(status, body)
+    client.new = function(address)
+      assert.equal("unix:/d", address)
+      return {
+        request = function(_, request)
+          assert.equal("/node", request.path)
+          return status, {}, body
+        end,
+        close = function() end,
+      }
+    end
+    return node.ask_primary "unix:/d"
+  end
+
+  it("tells the folder and the group", function()
+    local found = ask(200, '{"dir": "/p", "group": "production", "is_primary": true}')
+    assert.equal("/p", found.dir)
+    assert.equal("production", found.group)
+  end)
+  for name, case in pairs {
+    ["another answer"] = { 404, '{"message": "no"}', "it answers 404, and no node" },
+    ["no JSON"] = { 200, "hello", "it answers 200, and no node" },
+    ["no folder"] = { 200, '{"is_primary": true}', "it answers 200, and no node" },
+    ["a node that follows"] = { 200, '{"dir": "/p", "is_primary": false}', "it follows another one itself" },
+  } do
+    it("is refused for " .. name, function()
+      local ok, e = pcall(ask, case[1], case[2])
+      assert.is_false(ok)
+      assert.equal("unavailable", e.category)
+      assert.equal("the node at unix:/d cannot be followed: " .. case[3], e.message)
+    end)
+  end
+end)

@@ -92,8 +92,10 @@ local function fail_follow(address, reason)
   error(anomaly.new("unavailable", "lion/unavailable", message), 0)
 end
 
--- What the primary's door says of its node: its folder, its group.
-local function ask_primary(address)
+--- What the primary's door says of its node: its folder, its group.
+-- @tparam string address unix:PATH
+-- @treturn table as `GET /node` has it
+function node.ask_primary(address)
   local client = require("ions.client").new(address)
   local status, _, body = client:request { path = "/node", timeout_ms = FOLLOW_TIMEOUT_MS }
   client:close()
@@ -160,7 +162,7 @@ function node.run(args)
   if found.listen then check_address(found.listen) end
   if found.control then check_door("control", found.control) end
   if found.follow then check_door("follow", found.follow) end
-  local primary = found.follow and ask_primary(found.follow)
+  local primary = found.follow and node.ask_primary(found.follow)
   local ffi = require "ffi"
   ffi.cdef [[
     int execv(const char *path, char *const arguments[]);
