@@ -2,6 +2,7 @@
 -- as tasks, are answered, and may go on as streams. A call is a table; it is its task as well.
 -- @module ions.calls
 local core = require "lion.core"
+local fuel = require "ions.fuel"
 local response = require "ions.response"
 local scheduler = require "ions.scheduler"
 
@@ -15,6 +16,14 @@ local TIMING = 'call;dur=%.2f;desc="%d steps"'
 -- Tables of calls that are kept for the next ones.
 local SPARE_MAX = 256
 
+-- What the shaping of an answer may take.
+local ANSWER_MS = 250
+
+local function unwatched(...)
+  scheduler.watch(nil)
+  return ...
+end
+
 local Calls = {}
 Calls.__index = Calls
 
@@ -24,12 +33,23 @@ function calls.new(options)
   return setmetatable({
     is_dev = options.is_dev,
     tasks = scheduler.new(),
+    budget = fuel.budget(), -- for shaping answers
     spare = {}, -- tables of calls that were answered at once, for the next ones
     list = {}, -- id → call, of those that `begin` did not answer at once
     answers = {}, -- calls that are answered, from `first` to `last`; `step` hands them out
     first = 1,
     last = 0,
   }, Calls)
+end
+
+-- ---- what programs made --------------------------------------------------------------------------
+
+-- As pcall. Values and errors of a program may have metatables, whose functions run when they are looked at.
+local function guarded(self, fn, ...)
+  local deadline_ms = monotonic_ms() + ANSWER_MS
+  self.budget:refill(nil, deadline_ms)
+  scheduler.watch(deadline_ms)
+  return unwatched(self.budget:call(fn, ...))
 end
 
 -- ---- places --------------------------------------------------------------------------------------
@@ -81,10 +101,13 @@ local function take_piece(value, stream)
   end
 end
 
+local function words_of(e) return e.trace or tostring(e) end
+
 local function end_stream(ok, result, stream)
   if stream.is_failed or stream.is_unwanted then return end
   if not ok then
-    fail_stream(stream, result.trace or tostring(result))
+    local is_shown, words = guarded(stream.owner, words_of, result)
+    fail_stream(stream, is_shown and words or "an error that cannot be shown")
   elseif type(result) == "string" and result ~= "" then
     stream.next = result
   elseif result ~= nil and type(result) ~= "string" then
@@ -114,6 +137,7 @@ local function make_stream(self, call, body)
     done = end_stream,
     raw = call.raw,
     timeout = call.entry.timeout,
+    owner = self,
     tasks = self.tasks,
   }
   call.stream = stream
@@ -131,11 +155,17 @@ end
 
 local function shape(self, call, ok, result)
   local status, headers, body
-  if ok then
+  if ok and type(result) == "string" then
     ok, status, headers, body = pcall(call.shape, result)
     if not ok then result = status end
+  elseif ok then
+    ok, status, headers, body = guarded(self, call.shape, result)
+    if not ok then result = status end
   end
-  if not ok then status, headers, body = call.fail(result, call.raw, self.is_dev) end
+  if not ok then
+    ok, status, headers, body = guarded(self, call.fail, result, call.raw, self.is_dev)
+    if not ok then status, headers, body = call.fail(status, call.raw, self.is_dev) end
+  end
   if self.is_dev then headers = add_timing(headers, call) end
   call.status, call.headers, call.body = status, headers, body
 end

@@ -42,6 +42,8 @@ local NOTHING = {}
 
 local NO_ARGUMENTS = {}
 
+local LATE = "the call ran past its deadline"
+
 -- The watch over a Lua thread, in a node.
 local port = (package.loaded["ions.port"] or package.preload["ions.port"]) and require "ions.port"
 local limit = port and port.limit or function() end
@@ -68,6 +70,10 @@ end
 
 --- The task that runs now, or nil.
 function scheduler.current() return running end
+
+--- What runs now for the host, outside of a task, has to come back by then.
+-- @tparam number|nil ms on the monotonic clock; nil: it has come back
+function scheduler.watch(ms) limit(ms or running and running.deadline_ms or 0) end
 
 --- Whether what runs now could wait: it is in a task, and nothing lies between that cannot yield.
 function scheduler.can_wait() return running ~= nil and meter.can_yield() end
@@ -270,6 +276,9 @@ function Scheduler:run(task)
     finish(self, task, false, task.thread.budget.stopped)
     return true
   end
+  if task.is_begun and task.deadline_ms and core.monotonic_ms() > task.deadline_ms then
+    stop(task, "lion/timeout", LATE) -- each slice may be too short to notice
+  end
   local outer = running
   task.state, running = "running", task
   limit(task.deadline_ms or 0)
@@ -337,7 +346,7 @@ end
 local function fire(self, item)
   self.timers:clear(item)
   if item.on_time then return item.on_time(item) end
-  if not item.wakes then stop(item, "lion/timeout", "the call ran past its deadline") end
+  if not item.wakes then stop(item, "lion/timeout", LATE) end
   stop_waiting(self, item)
   make_ready(self, item)
 end
