@@ -2,12 +2,13 @@
 --
 -- - POST /invoke/APP/NAME: an entry point of the manifest's `invoke`. The body is its input, no body is nil;
 --   the answer is what it returned.
--- - POST /q: { app =, query =, inputs =, db =, as_of = }, a query with the functions that the application
---   allows. The answer is { rows = … }, the result as `lion q --output json` writes it.
+-- - POST /q: { app =, query =, inputs =, db =, as_of =, since = }, a query with the functions that the
+--   application allows. The answer is { rows = … }, the result as `lion q --output json` writes it.
 --
 -- What goes wrong is { error = { category =, code =, message =, request = } } under a status by its category.
 -- @module ions.control
 local anomaly = require "lion.anomaly"
+local edn = require "lion.edn"
 local entry = require "ions.entry"
 local find = require "lion.find"
 local form = require "ions.form"
@@ -26,7 +27,19 @@ local HEADERS = { { "content-type", "application/json" } }
 local function say(text) return 200, HEADERS, text end
 
 -- Who asks here is trusted: nothing is kept from them.
-local function fail(e, raw) return response.failure(e, raw, true) end
+local function fail(e, raw)
+  if not anomaly.is_category(e.category) then
+    e = anomaly.new("fault", "lion/handler-failed", e.trace or tostring(e.message or e))
+  end
+  local status = response.status_of(e.category)
+  if status >= 500 then
+    io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), tostring(e)))
+  end
+  local code, message = tostring(e.code), tostring(e.message)
+  local told = { category = e.category, code = code, message = message, request = raw.id }
+  local headers = { HEADERS[1], status == 503 and { "retry-after", "1" } or nil }
+  return status, headers, json.write { error = told } .. "\n"
+end
 
 local function read_body(raw)
   if raw.body == nil or raw.body == "" then return nil end
@@ -51,16 +64,17 @@ end
 
 -- ---- queries -------------------------------------------------------------------------------------
 
-local FIELDS = { app = "string", query = true, inputs = "table", db = "string", as_of = true }
+local FIELDS = { app = "string", query = true, inputs = "table", db = "string", as_of = true, since = true }
 
 local function check_question(asked)
   if type(asked) ~= "table" or asked.query == nil then
-    anomaly.incorrect("lion/syntax", "the body is { query, inputs, db, as_of, app } as JSON")
+    anomaly.incorrect("lion/syntax", "the body is { query, inputs, db, as_of, since, app } as JSON")
   end
   for name, value in pairs(asked) do
     local kind = FIELDS[name]
     if not kind then
-      anomaly.incorrect("lion/syntax", "unknown key %s (there are query, inputs, db, as_of, app)", name)
+      anomaly.incorrect("lion/syntax", "unknown key %s (there are query, inputs, db, as_of, since, app)",
+        tostring(name))
     elseif kind ~= true and type(value) ~= kind then
       anomaly.incorrect("lion/syntax", "%s is %s, not %s", name,
         kind == "table" and "an array" or "a string", json.write(value))
@@ -68,12 +82,25 @@ local function check_question(asked)
   end
 end
 
+-- { edn = TEXT } is the form of that text; rules stay text.
+local function read_inputs(given, rules_at)
+  local inputs = {}
+  for i, value in ipairs(given) do
+    local text = type(value) == "table" and value.edn
+    local is_form = type(text) == "string" and next(value, next(value)) == nil
+    inputs[i] = value
+    if is_form then inputs[i] = i + 1 == rules_at and text or edn.read(text) end
+  end
+  return inputs
+end
+
 -- The text of the answer.
 local function ask(app, asked)
   local db = app:connection(asked.db):db()
   if asked.as_of ~= nil then db = db:as_of(asked.as_of) end
-  local inputs = asked.inputs or {}
+  if asked.since ~= nil then db = db:since(asked.since) end
   local rules_at = query.rules_input(asked.query)
+  local inputs = read_inputs(asked.inputs or {}, rules_at)
   local compiled = query.compile(asked.query, rules_at and inputs[rules_at - 1])
   local arguments, count = find.with_db(db, asked.query, unpack(inputs, 1, #inputs))
   local limits = find.add_limits({ typed = 1 }, arguments, count)
@@ -90,8 +117,7 @@ end
 local function answer_question(app, raw)
   local asked = read_body(raw)
   check_question(asked)
-  local named = asked.app or (form.read(raw.query or "") or {}).app
-  if named ~= app.manifest.app then return nil end
+  if asked.app ~= app.manifest.app then return nil end
   local begun = app.calls:new()
   begun.entry, begun.id, begun.raw = questions(app), raw.id, raw
   begun.fn, begun.args[1], begun.args[2], begun.origin = ask, app, asked, nil

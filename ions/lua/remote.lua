@@ -95,6 +95,7 @@ local writer = {}
 function writer.newest(self) return core.conn_sync(self.handle, 0, 0) end
 
 function writer.transact(self, ops, options)
+  if not self.maker then return send(self, ops, options) end
   install(self)
   return send(self, signed(self, ops), options)
 end
@@ -140,18 +141,28 @@ local function is_there(path)
   return file ~= nil
 end
 
---- Connect to a database of the node; the writer makes it if there is none.
+--- Connect to a database of the node; the writer makes it if there is none. For the node itself: any one,
+-- and transactions carry nobody's name unless there is a maker.
 -- @tparam string folder the primary's
 -- @tparam string name
--- @tparam table maker app and revision, which transactions carry
+-- @tparam[opt] table maker app and revision, which transactions carry
 -- @treturn table a connection
-function remote.connect(folder, name, maker)
-  check_name(name)
+function remote.open(folder, name, maker)
   local path = folder .. "/" .. name .. ".lion"
   if not is_there(path) then ask(OPEN, { db = name }) end
   local made = conn.wrap(core.connect(path, { read_only = true, no_create = true }), path, writer)
   made.maker = maker
   return made
+end
+
+--- The same for an application, which may not have each of them.
+-- @tparam string folder
+-- @tparam string name
+-- @tparam table maker
+-- @treturn table a connection
+function remote.connect(folder, name, maker)
+  check_name(name)
+  return remote.open(folder, name, maker)
 end
 
 return remote

@@ -143,6 +143,9 @@ local STATUS_OF = {
   interrupted = 504,
 }
 
+--- The status of an error's category; of what is none 500.
+function response.status_of(category) return STATUS_OF[category] or 500 end
+
 local PLAIN_WORDS = {
   [501] = "this is not supported",
   [503] = "busy: try again",

@@ -259,6 +259,12 @@ describe("An application in a node", function()
     assert.same({ 200, { rows = { { "INVOKED" } } } }, { status, body })
     status, body = control("/q", { app = "shop", query = "[:find ?x . :in $ ?x]", inputs = { 5 } })
     assert.same({ 200, { rows = 5 } }, { status, body })
+    status, body = control("/q", { app = "shop", query = "[:find ?x . :in $ [?x ?y]]",
+      inputs = { { edn = "[7 2]" } } })
+    assert.same({ 200, { rows = 7 } }, { status, body })
+    status, body = control("/q", { app = "shop", query = "[:find ?d . :in $ % :where (doc ?d)]",
+      inputs = { { edn = '[[(doc ?d) [?e :db/doc ?d] [(= ?d "invoked")]]]' } } })
+    assert.same({ 200, { rows = "invoked" } }, { status, body })
     status, body = control("/q", { app = "shop", as_of = 1, query = "[:find ?e :where [?e :db/doc \"invoked\"]]" })
     assert.same({ 200, "[]" }, { status, json.write(lion.set(body.rows)) })
   end)
