@@ -27,7 +27,8 @@ return {
     { "GET", "/count", "tiny/count" }, { "GET", "/long", "tiny/long" },
     { "GET", "/stuck", "tiny/stuck" }, { "GET", "/global", "tiny/global" }, { "GET", "/steps", "tiny/steps" },
     { "GET", "/breaks", "tiny/breaks" }, { "GET", "/again", "tiny/again" },
-    { "GET", "/cookies", "tiny/cookies" },
+    { "GET", "/cookies", "tiny/cookies" }, { "GET", "/nap", "tiny/nap" }, { "GET", "/drip", "tiny/drip" },
+    { "GET", "/one", "tiny/nap", concurrency = 1, queue = 0 },
     { "GET", "/held", "tiny/held", concurrency = 1, queue = 1, timeout = 1500 },
   },
   static = { ["/files"] = "files" },
@@ -56,6 +57,14 @@ function tiny.again(request)
   return table.concat(request:header_all "x", "|") .. " " .. request.headers.x .. " " .. request:cookie "b"
 end
 function tiny.cookies() return { headers = { ["set-cookie"] = { "a=1", "b=2" } }, body = "" } end
+function tiny.nap(request) ion.sleep(tonumber(request.query.ms)) return "awake" end
+function tiny.drip()
+  return { body = function()
+    for i = 1, 5 do ion.sleep(30) coroutine.yield(i .. "\n") end
+    for _ = 1, 50000 do end
+    return "end"
+  end }
+end
 function tiny.held(request)
   if not request.query.long then return "short" end
   return { body = function() for _ = 1, 5000 do coroutine.yield(("x"):rep(10000)) end end }
@@ -181,6 +190,23 @@ describe("lion dev", function()
     end
     assert.equal("hello one EUR|200", get "/")
   end)
+  it("has handlers and bodies wait, and serves others meanwhile", function()
+    local slow = io.popen(("curl -s -m 20 '%s/nap?ms=1500'"):format(url))
+    assert.equal("hello one EUR|200", get "/")
+    assert.equal("1\n2\n3\n4\n5\nend|200", get "/drip")
+    assert.equal("awake", slow:read "*a")
+    slow:close()
+    local all = shell(("curl -s -Z --parallel-max 20 -m 20 '%s/nap?ms=300&i=[1-20]' 2>/dev/null"):format(url))
+    assert.equal(("awake"):rep(20), all)
+  end)
+
+  it("cancels what a client has asked for when it goes", function()
+    for _, path in ipairs { "/one?ms=60000", "/drip", "/nap?ms=60000" } do
+      os.execute(("curl -s -m 0.2 -o %s/part '%s%s'"):format(folder, url, path))
+    end
+    eventually("awake|200", "/one?ms=1") -- its only place is free again
+  end)
+
   it("breaks off the answer when its body fails, so that a part is not taken for the whole", function()
     assert.equal("begun|200 18", get("/breaks", "-w '|%{http_code} %{exitcode}'"):match "^begun|.*")
     assert.equal("hello one EUR|200", get "/")
