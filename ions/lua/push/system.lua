@@ -142,6 +142,18 @@ function system.install(conn)
   return #tx
 end
 
+--- Whether a database has the whole schema.
+-- @param db
+-- @treturn boolean
+function system.is_installed(db)
+  for namespace, attributes in pairs(system.SCHEMA) do
+    for name in pairs(attributes) do
+      if not db:entid((":%s/%s"):format(namespace, name)) then return false end
+    end
+  end
+  return true
+end
+
 -- ---- finding -------------------------------------------------------------------------------------
 
 local function fail(category, code, message, ...)

@@ -1,0 +1,210 @@
+--- The control door's routes to databases: which there are, queries, pulls, transactions (docs/control.md).
+-- @module ions.door.databases
+local anomaly = require "lion.anomaly"
+local answer = require "ions.door.answer"
+local edn = require "lion.edn"
+local find = require "lion.find"
+local nearest = require "lion.nearest"
+local output = require "lion.cli.output"
+local query = require "lion.query"
+local tell = require "ions.door.tell"
+local values = require "lion.values"
+
+local databases = {}
+
+local LIMIT_MAX = 100000
+local TIMEOUT_MS, TIMEOUT_MS_MAX = 5000, 30000
+local NAME_MAX = 100
+local SYSTEM = "system"
+
+-- ---- names ---------------------------------------------------------------------------------------
+
+local function check_name(name)
+  if #name > NAME_MAX or not name:find "^%w[%w_-]*$" then
+    anomaly.incorrect("lion/syntax", "%q is no database's name: letters, digits, _ and -, at most %d", name,
+      NAME_MAX)
+  end
+end
+
+-- The connection to a database that is there.
+local function existing(door, name)
+  check_name(name)
+  local known = {}
+  for _, other in ipairs(door:database_names()) do known[other] = true end
+  if known[name] then return door:connection(name) end
+  local near = nearest(name, known)
+  local hint = near and (" (did you mean %s?)"):format(near) or ""
+  local message = ("there is no database %s%s: POST /db makes one"):format(name, hint)
+  error(anomaly.new("not-found", "lion/not-found", message), 0)
+end
+
+local function refuse_system(name)
+  if name ~= SYSTEM then return end
+  error(anomaly.new("forbidden", "lion/not-allowed",
+    "the system database is written by push, deploy, rollback and params alone"), 0)
+end
+
+local function is_there(door, name)
+  for _, other in ipairs(door:database_names()) do
+    if other == name then return true end
+  end
+  return false
+end
+
+-- Make it, or find it there; its name is written down when it is made.
+local function make(door, name, doc)
+  check_name(name)
+  local is_new = not is_there(door, name)
+  local conn = door:connection(name)
+  if is_new or doc then
+    door.system:transact { { ["database/name"] = name, ["database/file"] = name .. ".lion",
+      ["database/doc"] = doc } }
+  end
+  return conn, is_new
+end
+
+--- POST /db
+function databases.make(door, request)
+  local body = answer.check(request.body, { name = "string!", doc = "string" })
+  refuse_system(body.name)
+  local _, is_new = make(door, body.name, body.doc)
+  return { name = body.name, is_new = is_new }
+end
+
+local function describe(door, name, doc)
+  local told = { name = name, doc = doc }
+  local ok, e = pcall(function()
+    local conn = door:connection(name)
+    local db = conn:db()
+    told.basis_t, told.datoms = db.basis_t, db:count "eavt"
+    told.bytes = door:file_size(name)
+  end)
+  if not ok then told.error = anomaly.wrap(e).message end
+  return told
+end
+
+--- GET /databases
+function databases.list(door, request)
+  answer.check_query(request.query, {})
+  local docs, told = {}, {}
+  for name, doc in door.system:db():rows("[:find ?name ?doc :where [?d :database/name ?name] "
+    .. "[(get-else $ ?d :database/doc \"\") ?doc]]") do
+    docs[name] = doc ~= "" and doc or nil
+  end
+  for i, name in ipairs(door:database_names()) do told[i] = describe(door, name, docs[name]) end
+  return answer.list(told)
+end
+
+-- ---- reading -------------------------------------------------------------------------------------
+
+local VIEW = { db = "string!", as_of = "any", since = "any", history = "boolean" }
+
+local function with_view(fields)
+  for name, kind in pairs(VIEW) do fields[name] = kind end
+  return fields
+end
+
+-- A point in time is what as_of takes; from EDN an instant is a number already.
+local function view(door, body)
+  local db = existing(door, body.db):db()
+  if body.as_of ~= nil then db = db:as_of(body.as_of) end
+  if body.since ~= nil then db = db:since(body.since) end
+  if body.history then db = db:history() end
+  return db
+end
+
+-- { "edn": "…" } in JSON is that form.
+local function input_of(value, is_edn, is_rules)
+  if is_edn or type(value) ~= "table" or type(value.edn) ~= "string" then return value end
+  return is_rules and value.edn or edn.read(value.edn)
+end
+
+local function inputs_of(request)
+  local body = request.body
+  local given, rules_at = {}, query.rules_input(body.query)
+  for i, value in ipairs(body.inputs or {}) do
+    given[i] = input_of(value, request.is_edn, rules_at and rules_at - 1 == i)
+  end
+  return given, rules_at and given[rules_at - 1]
+end
+
+local Q = with_view { query = "any!", inputs = "list", limit = "count", offset = "count",
+  timeout_ms = "count" }
+
+-- An empty table is a list, but where the result is one value.
+local function as_list(result, kind)
+  if result == nil then return values.null end
+  if kind ~= "scalar" and type(result) == "table" and next(result) == nil then return answer.list() end
+  return result
+end
+
+--- Whether a query is one that calls an application's functions: a worker has them.
+function databases.is_for_worker(body) return body.app ~= nil end
+
+--- POST /q
+function databases.q(door, request)
+  local body = answer.check(request.body, Q)
+  local limits = {
+    typed = 1,
+    limit = answer.bounded("limit", body.limit, LIMIT_MAX, LIMIT_MAX),
+    offset = body.offset,
+    timeout = answer.bounded("timeout_ms", body.timeout_ms, TIMEOUT_MS, TIMEOUT_MS_MAX),
+  }
+  local db = view(door, body)
+  local inputs, rules = inputs_of(request)
+  local shape = output.shape(query.compile(body.query, rules))
+  local arguments, count = find.with_db(db, body.query, unpack(inputs, 1, #inputs))
+  local result = find.all(body.query, arguments, count, limits)
+  return { result = as_list(result, shape.kind), kind = shape.kind, headings = answer.list(shape.headings),
+    t = db.basis_t }
+end
+
+local PULL = with_view { pattern = "any!", id = "any", ids = "list" }
+
+local function pulled(db, pattern, entity)
+  local id = db:entid(entity)
+  if not id then return values.null end
+  local text = "[:find (pull ?e pattern) . :in $ pattern ?e]"
+  local result = find.all(text, { db, pattern, id }, 3, { typed = 1, timeout = TIMEOUT_MS })
+  return result == nil and values.null or result
+end
+
+--- POST /pull
+function databases.pull(door, request)
+  local body = answer.check(request.body, PULL)
+  if (body.id == nil) == (body.ids == nil) then
+    anomaly.incorrect("lion/syntax",
+      "either id or ids is needed: an id, an ident or a lookup ref, or a list of these")
+  end
+  local db = view(door, body)
+  if body.id ~= nil then return { result = pulled(db, body.pattern, body.id), t = db.basis_t } end
+  local list = {}
+  for i, entity in ipairs(body.ids) do list[i] = pulled(db, body.pattern, entity) end
+  return { result = answer.list(list), t = db.basis_t }
+end
+
+-- ---- writing -------------------------------------------------------------------------------------
+
+local TRANSACT = { db = "string!", tx = "any!", id = "string", timeout_ms = "count" }
+
+local function tempids_of(report)
+  local told = {}
+  for name, id in pairs(report.tempids or {}) do told[tostring(name)] = id end
+  return told
+end
+
+--- POST /transact
+function databases.transact(door, request)
+  local body = answer.check(request.body, TRANSACT)
+  refuse_system(body.db)
+  if type(body.tx) ~= "table" and type(body.tx) ~= "string" then
+    anomaly.incorrect("lion/syntax", "tx is a list of operations, or EDN text that holds one")
+  end
+  local conn = make(door, body.db)
+  local timeout = answer.bounded("timeout_ms", body.timeout_ms, nil, TIMEOUT_MS_MAX)
+  local report = conn:transact(body.tx, { id = body.id, timeout_ms = timeout })
+  return { t = report.t, tx = report.tx, tx_instant = tell.instant(report.tx_instant),
+    datoms = #(report.tx_data or {}), tempids = tempids_of(report) }
+end
+
+return databases

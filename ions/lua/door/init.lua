@@ -1,0 +1,341 @@
+--- The control door's application: what docs/control.md says, and its node's part in deployments. A worker's
+-- program runs it as it runs any application (docs/node.md, "A worker"); requests and the watch over
+-- deployments are tasks of one scheduler.
+-- @module ions.door
+local anomaly = require "lion.anomaly"
+local answer = require "ions.door.answer"
+local core = require "lion.core"
+local databases = require "ions.door.databases"
+local deployments = require "ions.door.deployments"
+local form = require "ions.form"
+local lion = require "lion"
+local nodes = require "ions.deploy.nodes"
+local processes = require "ions.door.processes"
+local push = require "ions.door.push"
+local roll = require "ions.deploy.roll"
+local route = require "ions.route"
+local scheduler = require "ions.scheduler"
+local status = require "ions.door.status"
+local system = require "ions.push.system"
+
+local door = {}
+
+local KIND = processes.KIND
+
+local WATCH_MS = 250 -- between two looks at the system database
+local NEWS_MS = 100 -- the same for who waits for news of a deployment
+local RETRY_MS = 1000 -- after something went wrong there
+local REQUEST_MS = 60000 -- of any request
+local BODY_MAX = 16 * 2 ^ 20
+
+-- ---- routes --------------------------------------------------------------------------------------
+
+-- What the answer of a request is: a value and perhaps a status. `body` is how it is read.
+local HANDOVER = {}
+
+local ROUTES = {
+  { "GET", "/node", { fn = status.node } },
+  { "GET", "/status", { fn = status.status } },
+  { "GET", "/metrics", { fn = status.metrics, is_text = true } },
+  { "GET", "/groups", { fn = deployments.groups } },
+  { "GET", "/revisions", { fn = deployments.revisions } },
+  { "POST", "/push/plan", { fn = push.plan, body = {} } },
+  { "PUT", "/push/files/:hash", { fn = push.file } },
+  { "POST", "/push", { fn = push.revision, body = {} } },
+  { "POST", "/deploy", { fn = deployments.deploy, body = {} } },
+  { "POST", "/rollback", { fn = deployments.rollback, body = {} } },
+  { "GET", "/deployments", { fn = deployments.list } },
+  { "GET", "/deployments/:id", { fn = deployments.one } },
+  { "GET", "/databases", { fn = databases.list } },
+  { "POST", "/db", { fn = databases.make, body = {} } },
+  { "POST", "/q", { fn = databases.q, body = {}, is_handed_over = databases.is_for_worker } },
+  { "POST", "/pull", { fn = databases.pull, body = {} } },
+  { "POST", "/transact", { fn = databases.transact, body = { is_tx = true } } },
+  { "GET", "/params", { fn = deployments.params } },
+  { "POST", "/params", { fn = deployments.set_param, body = { nulls = { value = true } } } },
+  { "POST", "/invoke/:app/:fn", HANDOVER },
+}
+
+local Door = {}
+Door.__index = Door
+
+local function find_target(self, raw)
+  local target, params, malformed = self.router:find(raw.method, raw.path)
+  if target then return target, params end
+  if malformed then anomaly.incorrect("lion/syntax", "%s", malformed) end
+  if #params == 0 then
+    error(answer.refusal(404, "not-found", ("there is no %s here"):format(raw.path)), 0)
+  end
+  local allowed = table.concat(params, ", ")
+  local message = ("%s takes %s"):format(raw.path, allowed)
+  error(answer.refusal(405, "incorrect", message, { { "allow", allowed } }), 0)
+end
+
+-- The request as handlers take it: raw, params, query, body, is_edn (of the body).
+local function read_request(raw, target, params)
+  if #(raw.body or "") > BODY_MAX then
+    error(answer.refusal(413, "incorrect", "a body has at most 16 MiB"), 0)
+  end
+  local query, problem = form.read(raw.query or "")
+  if not query then anomaly.incorrect("lion/syntax", "%s", problem) end
+  local request = { raw = raw, params = params, query = query }
+  if target.body then
+    answer.check_query(query, {})
+    request.body, request.is_edn = answer.read_body(raw, target.body)
+  end
+  return request
+end
+
+-- ---- requests ------------------------------------------------------------------------------------
+
+local function shaped(target, is_edn, ok, result)
+  if not ok then return answer.fail(result, is_edn) end
+  if target.is_text then
+    return 200, { { "content-type", "text/plain; version=0.0.4; charset=utf-8" } }, result.value
+  end
+  local written, code, headers, text = pcall(answer.write, result.status or 200, result.value, is_edn)
+  if written then return code, headers, text end
+  return answer.fail(code, is_edn)
+end
+
+-- The answer, if it is there at once; else false, and it comes from `step`.
+local function run(self, target, request)
+  local raw, is_edn = request.raw, answer.wants_edn(request.raw)
+  local now
+  local task = { deadline_ms = core.monotonic_ms() + REQUEST_MS, fn = function()
+    local value, code = target.fn(self, request)
+    return { value = value, status = code }
+  end }
+  function task.done(ok, result)
+    local code, headers, body = shaped(target, is_edn, ok, result)
+    if not self.asked[raw.id] then
+      now = { code, headers, body }
+    elseif not task.is_gone then
+      self.answered[#self.answered + 1] = { raw.id, code, headers, body }
+    end
+    self.asked[raw.id] = nil
+  end
+  self.tasks:run(task)
+  if now then return unpack(now, 1, 3) end
+  self.asked[raw.id] = task
+  return false
+end
+
+-- Nothing can be told of a system database that is not there yet.
+local function check_installed(self)
+  self.is_installed = self.is_installed or system.is_installed(self.system:db())
+  if self.is_installed then return end
+  error(anomaly.new("unavailable", "lion/starting", "the node is starting: its writer did not answer yet"), 0)
+end
+
+local function begin(self, raw)
+  raw.path = raw.path:match "^https?://[^/]*(.*)$" or raw.path
+  local target, params = find_target(self, raw)
+  if target == HANDOVER then return "handover" end
+  if target.fn ~= status.node then check_installed(self) end
+  local request = read_request(raw, target, params)
+  if target.is_handed_over and target.is_handed_over(request.body) then return "handover" end
+  return run(self, target, request)
+end
+
+--- A request; what docs/node.md says of `handle`.
+function Door:handle(raw)
+  local ok, code, headers, body = pcall(begin, self, raw)
+  if ok then return code, headers, body end
+  return answer.fail(code, answer.wants_edn(raw))
+end
+
+--- Do some of what is ready.
+function Door:step()
+  if #self.answered == 0 then self.tasks:step() end
+  local first = table.remove(self.answered, 1)
+  if first then return unpack(first, 1, 4) end
+end
+
+--- ms until `step` has something to do.
+function Door:due()
+  if #self.answered > 0 then return 0 end
+  return self.tasks:due()
+end
+
+--- Who asked has left. What is under way goes on; only waiting for news ends.
+function Door:gone(id)
+  local task = self.asked[id]
+  if not task then return end
+  task.is_gone = true
+  if task.is_waiting_for_news then self.tasks:cancel(task, "the client has left") end
+end
+
+--- Nothing is streamed here.
+function Door.finish() end
+
+--- The writer's answer to what a connection asked.
+function Door:deliver(token, kind, payload) self.tasks:deliver(token, kind, payload) end
+
+--- What comes on the supervisor's channel.
+function Door:message(from, kind, id, payload)
+  local value = payload ~= nil and payload ~= "" and self.forms.read(payload) or {}
+  if kind == KIND.stop then return self:leave(value.grace_ms) end
+  self.node:receive(from, kind, id, value)
+end
+
+function Door:is_idle() return next(self.asked) == nil and #self.answered == 0 and self.has_left ~= false end
+
+function Door:close()
+  for _, conn in pairs(self.connections) do pcall(conn.close, conn) end
+end
+
+-- ---- news ----------------------------------------------------------------------------------------
+
+function Door.monotonic() return core.monotonic_ms() end
+
+--- Have the watch look at once.
+function Door:wake()
+  self.is_woken = true
+  self.tasks:deliver "wake"
+end
+
+--- Wait until the system database has more than this, or the time has come.
+-- @tparam number basis a t
+-- @tparam number until_ms on the monotonic clock
+function Door:await_change(basis, until_ms)
+  local task = scheduler.current()
+  task.is_waiting_for_news = true
+  while self.system:db().basis_t <= basis and not self.is_leaving and core.monotonic_ms() < until_ms do
+    scheduler.sleep(math.min(NEWS_MS, math.max(0, until_ms - core.monotonic_ms())))
+  end
+  task.is_waiting_for_news = nil
+end
+
+-- ---- databases -----------------------------------------------------------------------------------
+
+--- The connection to a database; it is made if it is not there.
+function Door:connection(name)
+  local conn = self.connections[name]
+  if not conn then
+    conn = self.connect(name)
+    self.connections[name] = conn
+  end
+  return conn
+end
+
+local function path_of(self, name) return ("%s/%s.lion"):format(self.dir, name) end
+
+--- The names of the databases, in order.
+function Door:database_names()
+  local names = {}
+  for i, path in ipairs(lion.list(self.dir)) do names[i] = path:match "([^/]+)%.lion$" end
+  return names
+end
+
+--- Bytes of a database's file.
+function Door:file_size(name)
+  local file = io.open(path_of(self, name), "rb")
+  if not file then return nil end
+  local size = file:seek "end"
+  file:close()
+  return size
+end
+
+-- ---- the watch -----------------------------------------------------------------------------------
+
+local function sleep_until_woken(self, ms)
+  if not self.is_woken then
+    local timer = { on_time = function() self.tasks:deliver "wake" end }
+    self.tasks:at(timer, core.monotonic_ms() + ms)
+    scheduler.await "wake"
+    self.tasks:forget(timer)
+  end
+  self.is_woken = false
+end
+
+local function complain(self, what, e)
+  local text = ("door: %s: %s\n"):format(what, tostring(type(e) == "table" and (e.trace or e.message) or e))
+  if text ~= self.last_complaint then io.stderr:write(text) end
+  self.last_complaint = text
+end
+
+local function register(self)
+  while not self.is_leaving do
+    local ok, e = pcall(function()
+      system.install(self.system)
+      self.node.id = nodes.register(self.system, self.node)
+    end)
+    if ok then return true end
+    if type(e) == "table" and e.code == "lion/name-taken" then
+      self.node:stop_node(e.message)
+      return false
+    end
+    complain(self, "the node is not entered yet", e)
+    sleep_until_woken(self, RETRY_MS)
+  end
+end
+
+local function watch(self)
+  if not register(self) then return end
+  self.node:ask_all()
+  while not self.is_leaving do
+    local ok, is_busy = pcall(self.roll.pass, self.roll) -- the writer may be lost, say: it is tried again
+    if not ok then complain(self, "deployments", is_busy) end
+    if not ok then
+      sleep_until_woken(self, RETRY_MS)
+    elseif not is_busy then
+      sleep_until_woken(self, WATCH_MS)
+    end
+  end
+end
+
+-- ---- the end -------------------------------------------------------------------------------------
+
+local function say_goodbye(self)
+  if not self.node.id then return end
+  nodes.mark(self.system, self.node.id, "leaving")
+  while next(self.asked) ~= nil do scheduler.sleep(10) end
+  nodes.mark(self.system, self.node.id, "down")
+end
+
+--- The node stops: it says so, answers who waits, and is idle then.
+-- @tparam[opt] number grace_ms
+function Door:leave(grace_ms)
+  if self.is_leaving then return end
+  self.is_leaving, self.has_left = true, false
+  self:wake()
+  self.tasks:spawn {
+    deadline_ms = core.monotonic_ms() + (grace_ms or 5000),
+    fn = function() say_goodbye(self) end,
+    done = function() self.has_left = true end,
+  }
+end
+
+-- ---- loading -------------------------------------------------------------------------------------
+
+--- The door of a node.
+-- @tparam table options name, group, dir, primary, is_primary, workers, address, control (docs/node.md)
+-- @tparam[opt] table given what a spec gives in place of the thread's own: port, forms,
+-- connect = function(name), is_alive = function(control)
+-- @treturn table
+function door.load(options, given)
+  given = given or {}
+  local self = setmetatable({
+    dir = options.primary or options.dir,
+    tasks = scheduler.new(),
+    router = route.new(ROUTES),
+    forms = given.forms or { read = core.form_read, write = core.form_write },
+    connections = {},
+    asked = {}, -- id of a request → its task
+    answered = {}, -- { id, status, headers, body } for `step`
+  }, Door)
+  self.connect = given.connect
+  self.node = processes.new {
+    name = options.name, group = options.group, is_primary = options.is_primary, workers = options.workers,
+    address = options.address, control = options.control, version = lion.version, tasks = self.tasks,
+    port = given.port or require "ions.port", forms = self.forms, is_alive = given.is_alive,
+  }
+  self.node.on_change = function() self:wake() end
+  self.system = self:connection "system"
+  self.roll = roll.new(self.system, self.node)
+  self.tasks:spawn { fn = watch, args = { self } }
+  return self
+end
+
+return door
