@@ -64,7 +64,8 @@ function web.attack(request) return tostring(attacks[request.params.name]()):sub
 local odd = {
   ["status-99"] = { status = 99 },
   ["status-1000"] = { status = 1000 }, ["status-text"] = { status = "ok" },
-  ["status-half"] = { status = 200.5 }, ["status-nan"] = { status = 0 / 0 }, ["status-101"] = { status = 101 },
+  ["status-half"] = { status = 200.5 },
+  ["status-nan"] = { status = 0 / 0 }, ["status-101"] = { status = 101 },
   ["header-break"] = { headers = { ["x-a"] = "b\r\nset-cookie: stolen=1" }, body = "" },
   ["header-line"] = { headers = { ["x-a"] = "b\nx-c: d" }, body = "" },
   ["header-name"] = { headers = { ["x-a: b\r\nx-c"] = "d" }, body = "" },

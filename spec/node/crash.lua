@@ -85,7 +85,7 @@ end
 -- @tparam Node a
 -- @tparam number kills
 -- @tparam[opt] function(n) progress
--- @treturn table { told =, lost =, bad =, strangers = requests that were lost though another worker had them }
+-- @treturn table { told =, lost =, bad =, strangers = what was lost though another worker had it }
 function crash.kill_workers(a, kills, progress)
   local killed_ports, strangers = {}, {}
   local flood = flood_of(a.url, {
