@@ -302,6 +302,24 @@ describe("A program's own coroutines", function()
     end
   end)
 
+  it("resume one another so deep and no deeper, again and again", function()
+    for _ = 1, 3 do
+      local ok, depth, e = results [[
+        local depth, why = 0
+        local function deeper()
+          depth = depth + 1
+          local ok, e = pcall(coroutine.wrap(deeper))
+          if not ok then why = e end
+        end
+        deeper()
+        return depth, why
+      ]]
+      assert.is_true(ok)
+      assert.equal(191, depth)
+      assert.truthy(e:find("C stack overflow", 1, true))
+    end
+  end)
+
   it("pass the end of a slice outward", function()
     local env = environment.new()
     local co = coroutine.create(assert(fuel.load([[

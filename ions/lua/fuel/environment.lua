@@ -56,22 +56,40 @@ local function bounded_xpcall(...) return unless_stopped(xpcall(...)) end
 
 -- ---- coroutines ----------------------------------------------------------------------------------
 
+-- A coroutine that resumes one that resumes one, and so on: each takes of the thread's C stack, which LuaJIT
+-- does not look at.
+local NESTING_MAX = 190
+
+local nesting = 0
+
+local function left(...)
+  nesting = nesting - 1
+  return ...
+end
+
+local function resume(co, ...)
+  if type(co) ~= "thread" then return coroutine.resume(co) end -- raises
+  if nesting >= NESTING_MAX then return false, "too many coroutines resume one another (C stack overflow)" end
+  nesting = nesting + 1
+  return left(coroutine.resume(co, ...))
+end
+
 -- The end of a slice goes outward to the scheduler, through all who have resumed. So does a wait, and what
 -- was waited for goes back the same way.
 local function pass(co, ok, first, ...)
   if ok and first == meter.AWAIT then
-    if not meter.can_yield() then return pass(co, coroutine.resume(co, meter.UNABLE)) end
-    return pass(co, coroutine.resume(co, coroutine.yield(first, ...)))
+    if not meter.can_yield() then return pass(co, resume(co, meter.UNABLE)) end
+    return pass(co, resume(co, coroutine.yield(first, ...)))
   end
   if ok and first == meter.SLICE then
     if meter.can_yield() then coroutine.yield(meter.SLICE) else meter.go_on() end
-    return pass(co, coroutine.resume(co))
+    return pass(co, resume(co))
   end
   meter.check()
   return ok, first, ...
 end
 
-local function bounded_resume(co, ...) return pass(co, coroutine.resume(co, ...)) end
+local function bounded_resume(co, ...) return pass(co, resume(co, ...)) end
 
 local function results(ok, first, ...)
   if ok then return first, ... end
@@ -80,7 +98,7 @@ end
 
 local function bounded_wrap(fn)
   local co = coroutine.create(fn)
-  return function(...) return results(pass(co, coroutine.resume(co, ...))) end
+  return function(...) return results(pass(co, resume(co, ...))) end
 end
 
 -- ---- tables --------------------------------------------------------------------------------------
