@@ -121,9 +121,31 @@ end
 
 -- ---- coroutines ----------------------------------------------------------------------------------
 
+-- What others read of an error that is a table.
+local TOLD = { "category", "code", "message", "trace" }
+
+-- An error that is a table is read and told by others, outside of the budget. One that has ways of its own to
+-- be read or told is told here, where it is stopped in time.
+local function harmless(e)
+  local meta = debug.getmetatable(e)
+  local is_harmless = meta == nil or meta == anomaly.Anomaly
+  local texts = {}
+  for _, name in ipairs(TOLD) do
+    local value = rawget(e, name)
+    if type(value) == "string" then texts[name] = value elseif value ~= nil then is_harmless = false end
+  end
+  if is_harmless then return e end
+  if not texts.message then
+    local ok, told = pcall(tostring, e)
+    texts.message = ok and told or "an error that cannot be told"
+  end
+  texts.data = rawget(e, "data")
+  return texts
+end
+
 -- A text without a position, error(text, 0), was written to be read alone: is_plain.
 local function traced(e)
-  if type(e) == "table" then return e end
+  if type(e) == "table" then return harmless(e) end
   local is_plain = type(e) == "string" and not e:find "^[^\n]-:%d+: "
   return { message = tostring(e), trace = debug.traceback(tostring(e), 2), is_plain = is_plain }
 end

@@ -161,6 +161,20 @@ describe("A task", function()
     assert.is_true(tasks:is_idle())
   end)
 
+  it("fails with nothing that runs when it is told", function()
+    local endless = "error(setmetatable({}, { __tostring = function() while true do end end }))"
+    tasks:run(task(endless, { deadline_ms = core.monotonic_ms() + 20 }))
+    tasks:run(task "error(setmetatable({}, { __index = function() error 'read' end, __tostring = error }))")
+    tasks:run(task "error(setmetatable({}, { __tostring = function() return 'its own words' end }))")
+    local nested = "setmetatable({}, { __tostring = error })"
+    tasks:run(task("error { category = 'conflict', code = 'a/b', message = " .. nested .. " }"))
+    assert.equal("lion/timeout", ended[1][2].code)
+    assert.same({ message = "an error that cannot be told" }, ended[2][2])
+    assert.same({ message = "its own words" }, ended[3][2])
+    assert.same({ "conflict", "a/b" }, { ended[4][2].category, ended[4][2].code })
+    assert.equal("string", type(ended[4][2].message))
+  end)
+
   it("that yields where nobody takes it fails", function()
     tasks:run(task "coroutine.yield(1)")
     assert.same({ false, "lion/misuse" }, { ended[1][1], ended[1][2].code })
