@@ -492,10 +492,30 @@ static bool expects_continue(const lion_http_exchange *exchange)
     return false;
 }
 
+static bool is_token(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        bool is_word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!is_word && (c == 0 || strchr("!#$%&'*+-.^_`|~", c) == NULL)) return false;
+    }
+    return size > 0;
+}
+
+/* What the parser lets pass and a proxy in front may read otherwise: names of headers that are none, a blank
+ * before the colon, and a first line without a version, whose headers would be another request. */
+static bool is_unambiguous(const llhttp_t *parser, const lion_http_exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->header_count; i++)
+        if (!is_token(exchange->text.data + exchange->spans[i].name, exchange->spans[i].name_size)) return false;
+    return parser->http_major == 1;
+}
+
 static int on_headers_complete(llhttp_t *parser)
 {
     connection *self = owner_of(parser);
     parser->upgrade = 0; /* no upgrades here: the request is answered as it is, and others may follow */
+    if (self->exchange != NULL && !is_unambiguous(parser, self->exchange)) return refuse_parse(self, 400);
     if (parser->content_length > self->server->limits.body_size &&
         parser->content_length != UINT64_MAX && (parser->flags & F_CONTENT_LENGTH))
         return refuse_parse(self, 413);

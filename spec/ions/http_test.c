@@ -124,6 +124,24 @@ static void trailers_are_no_headers(void **state)
     assert_false(hear("\r\n\r\n1 "));
 }
 
+static void what_a_proxy_may_read_otherwise_is_refused(void **state)
+{
+    const char *texts[] = {
+        "GET /echo HTTP/1.1\r\nx : 1\r\n\r\n",
+        "GET /echo HTTP/1.1\r\n: 1\r\n\r\n",
+        "POST /echo HTTP/1.1\r\ncontent-length : 4\r\n\r\nbody",
+        "GET /echo\r\n\r\n",
+        "GET /echo HTTP/0.9\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        say(texts[i]);
+        assert_true(hear(NULL));
+        assert_memory_equal(received, "HTTP/1.1 400 ", 13);
+        end(state);
+        begin(state);
+    }
+}
+
 static void an_old_client_is_told_that_the_connection_stays(void **state)
 {
     (void)state;
@@ -190,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(who_asks_before_sending_a_body_is_told_to), T(trailers_are_no_headers),
+        T(what_a_proxy_may_read_otherwise_is_refused),
         T(an_old_client_is_told_that_the_connection_stays), T(an_old_client_gets_a_stream_without_chunks),
         T(a_stream_of_known_size_is_not_chunked), T(a_part_is_not_taken_for_the_whole),
         T(who_gives_up_closes_the_connection), T(who_never_takes_the_answer_is_let_go),
