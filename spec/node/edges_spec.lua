@@ -114,9 +114,10 @@ describe("A node", function()
   end)
 
   it("outlives clients that leave in the middle of a request", function()
-    for size = 1, 60, 7 do
+    local text = client.text("POST", "/visit", { body = "1" })
+    for size = 1, #text - 1, 6 do
       local one = assert(socket.connect(a.url))
-      one:send(client.text("POST", "/visit", { body = "1" }):sub(1, size))
+      one:send(text:sub(1, size))
       one:close()
     end
     assert.equal("0", a:ask("GET", "/count?of=visit/number").body)
