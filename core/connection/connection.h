@@ -30,6 +30,9 @@ lion_status lion_connection_feed(lion_connection *connection, lion_slice record,
 lion_status lion_connection_preview(lion_db **db_out, lion_connection *connection, lion_slice record,
                                     lion_error *error);
 
+/* While a transaction asks for a predicate (LION_CALL_ATTRIBUTE, LION_CALL_ENTITY): what it will record if all agree. */
+const lion_transaction *lion_transacting_pending(const lion_transacting *transacting);
+
 /* Values on roots with a smaller number are retired: lion_connection_rebase moves them. It only grows. */
 uint64_t lion_connection_oldest_root(const lion_connection *connection);
 

@@ -372,6 +372,11 @@ lion_call *lion_transacting_call(lion_transacting *transacting)
     return lion_tx_call(transacting->tx);
 }
 
+const lion_transaction *lion_transacting_pending(const lion_transacting *transacting)
+{
+    return lion_tx_pending(transacting->tx);
+}
+
 const lion_report *lion_transacting_report(const lion_transacting *transacting)
 {
     LION_ASSERT(transacting->is_done);

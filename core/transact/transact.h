@@ -21,4 +21,7 @@
 lion_status lion_db_fill_avet(lion_novelty *novelty, const lion_db *db, uint32_t a,
                               lion_arena *arena, lion_error *error);
 
+/* While it asks for a predicate: what it will record if all agree. Its bytes live as long as the transaction. */
+const lion_transaction *lion_tx_pending(const lion_tx *tx);
+
 #endif

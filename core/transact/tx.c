@@ -69,6 +69,12 @@ const lion_tx_result *lion_tx_result_view(const lion_tx *tx)
     return &tx->result;
 }
 
+const lion_transaction *lion_tx_pending(const lion_tx *tx)
+{
+    LION_ASSERT(tx->state != LION_TX_EXPANDING);
+    return &tx->result.transaction;
+}
+
 /* -- The transaction's own facts -------------------------------------------------------------- */
 
 static lion_status choose_instant(lion_tx *tx, lion_error *error)

@@ -5,5 +5,6 @@
 
 const lion_node_role lion_node_roles[] = {
     { "supervisor", lion_node_supervise },
+    { "writer", lion_node_write },
     { NULL, NULL },
 };

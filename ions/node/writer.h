@@ -1,0 +1,147 @@
+/* writer.h - the parts of the writer's process to each other. No Lua.
+ *
+ * The loop's thread owns the sockets: it reads frames, gives each request to the thread of its
+ * database, and sends what these answer. A database has a thread of its own that commits: it
+ * applies all that has come, waits once for the disk, and answers. So a slow function or a slow
+ * disk holds up its own database alone. */
+#ifndef LION_IONS_NODE_WRITER_H
+#define LION_IONS_NODE_WRITER_H
+
+#include <pthread.h>
+#include <uv.h>
+
+#include "connection/connection.h"
+#include "node/bus.h"
+#include "node/frame.h"
+#include "node/node.h"
+
+#define WRITER_NAME_MAX 200
+
+typedef struct writer writer;
+
+/* A request that a database's thread is to do. */
+typedef struct job {
+    struct job *next;
+    writer *writer;
+    uint64_t session; /* whom to answer */
+    uint64_t id;
+    lion_frame_kind kind;
+    lion_arena arena;
+    lion_form map; /* in the arena, as its texts are */
+} job;
+
+/* An open database, or one that is being opened. */
+typedef struct database {
+    struct database *next;
+    writer *writer;
+    char name[WRITER_NAME_MAX + 1];
+    char *path;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    job *first, **last; /* guarded by lock */
+    bool is_stopping;   /* guarded by lock */
+    uint32_t upkeep;    /* index jobs and backups under way; guarded by lock */
+    /* The thread's own. */
+    lion_connection *connection; /* NULL: not open yet */
+    struct applied *group,
+        **group_last;      /* what was applied since the disk was waited for, in order */
+    int64_t group_t;       /* of the newest of them, 0: none */
+    bool is_broken;        /* the disk failed: it is closed, and opened anew for the next */
+    uint64_t told_session; /* the executor that was told of the group up to told_t */
+    int64_t told_t;
+    lion_buffer failure; /* the error of the executor's last answer, as it came; empty: none */
+} database;
+
+/* A transaction that was applied and is not known to be durable. */
+typedef struct applied {
+    struct applied *next;
+    job *job; /* NULL: answered already */
+    int64_t t;
+    lion_buffer record; /* as it is reported */
+} applied;
+
+/* A function that the executor was asked to run. Guarded by writer->lock. */
+typedef struct call {
+    struct call *next;
+    uint64_t id;
+    uint64_t session; /* the executor's when it was asked; 0: not yet asked */
+    bool is_answered, is_lost;
+    lion_frame_kind kind; /* of the answer */
+    lion_buffer answer;
+} call;
+
+/* Bytes for a session, from another thread. */
+typedef struct outgoing {
+    struct outgoing *next;
+    uint64_t session;
+    lion_buffer bytes;
+    bool asks_to_replace; /* not a session's: the supervisor is asked for another executor */
+} outgoing;
+
+typedef struct session {
+    struct session *next;
+    writer *writer;
+    uint64_t number;
+    uv_pipe_t pipe;
+    lion_buffer input, output;
+    bool is_writing, is_closing, is_executor;
+    bool ends; /* after what is being sent */
+} session;
+
+struct writer {
+    const lion_node_options *options;
+    char *socket_path;
+    uv_loop_t loop;
+    uv_pipe_t listener;
+    uv_async_t wake; /* there is something in outgoing, or a database has stopped */
+    uv_signal_t terminate, interrupt;
+    lion_bus *bus; /* NULL: alone, or closed */
+    session *sessions;
+    uint64_t last_session;
+    database *databases;
+    bool is_stopping;
+
+    pthread_mutex_t lock;
+    pthread_cond_t called; /* a call was answered or lost, or an executor came */
+    outgoing *first, **last;
+    call *calls;
+    uint64_t last_call;
+    uint64_t executor; /* its session, 0: there is none */
+    bool is_closing;   /* nobody waits for an executor any more */
+    int running;       /* databases whose thread runs */
+};
+
+/* ---- writer_session.c: the loop's thread ---- */
+
+void session_accept(writer *self);
+void session_send(session *to, lion_buffer *bytes); /* takes the bytes */
+void session_fail(session *to, uint64_t id, const lion_error *error);
+void session_close(session *self);
+session *session_of(writer *self, uint64_t number); /* NULL: it is gone */
+
+/* ---- writer_database.c ---- */
+
+/* Give a job to its database; what is wrong with it is an error, and the job the caller's. The
+ * loop's thread. */
+lion_status database_give(writer *self, job *given, lion_error *error);
+void job_free(job *self);
+/* All databases: no more jobs; what was given is done. Waits. */
+void database_stop_all(writer *self);
+
+/* From any thread: bytes for a session (taken). */
+void writer_post(writer *self, uint64_t number, lion_buffer *bytes);
+
+/* ---- writer_call.c ---- */
+
+/* Answer what a transaction asks, by the executor; a database's thread. deadline_ns 0: the default
+ * alone. */
+lion_status call_executor(database *of, lion_transacting *transacting, int64_t deadline_ns,
+                          lion_error *error);
+/* The loop's thread: an answer of the executor's (payload borrowed); the executor of a session is
+ * gone, or has come. */
+void call_answered(writer *self, uint64_t number, const lion_frame *frame);
+void call_executor_gone(writer *self, uint64_t number);
+void call_executor_came(writer *self, uint64_t number);
+
+#endif
