@@ -28,6 +28,9 @@ local app = {}
 -- What an application may require besides its own modules.
 local LIBRARY = { ["ion"] = true, ["ion.json"] = true, ["lion"] = true, ["lpeg"] = true }
 
+-- What lion does with files.
+local OF_FILES = { "connect", "delete", "list", "restore", "verify" }
+
 -- Entry points that call one another.
 local NESTING_MAX = 50
 
@@ -86,8 +89,25 @@ local function load_module(self, name)
   fail("lion/module", tostring(value))
 end
 
+-- The module lion without what reaches files: in a node databases are the writer's.
+local function without_files()
+  local copy = {}
+  for name, value in pairs(lion) do copy[name] = value end
+  for _, name in ipairs(OF_FILES) do
+    copy[name] = function()
+      local message = ("lion.%s is not for applications in a node: ion.connect gives its databases"):format(name)
+      error(anomaly.new("forbidden", "lion/not-allowed", message), 0)
+    end
+  end
+  return copy
+end
+
 --- Require a module of the application, or one of the library.
 function App:require(name)
+  if name == "lion" and self.node then
+    self.lion = self.lion or without_files()
+    return self.lion
+  end
   if LIBRARY[name] then return require(name) end
   if type(name) ~= "string" then fail("lion/module", "a module's name is a string, not a " .. type(name)) end
   local loaded = self.modules[name]
@@ -236,6 +256,18 @@ end
 
 -- ---- what its code asks for --------------------------------------------------------------------
 
+-- A query ends with the call that asks it.
+local function rest_of_call(_, name)
+  local budget = name == "timeout_max" and fuel.current()
+  if not budget or not budget.deadline_ms then return nil end
+  return math.max(1, math.ceil(budget.deadline_ms - core.monotonic_ms()))
+end
+
+local function bound_queries(conn)
+  conn.limits = setmetatable(conn.limits, { __index = rest_of_call })
+  return conn
+end
+
 --- The application's database, or a named one: a file in the application's folder of databases, or a
 -- URI; in a node a name alone.
 function App:connection(name)
@@ -243,7 +275,7 @@ function App:connection(name)
   local key = name or 1
   local conn = self.connections[key]
   if conn and core.conn_is_open(conn.handle) then return conn end
-  conn = self.node and self.node:connect(name) or lion.connect(self:uri_of(name))
+  conn = bound_queries(self.node and self.node:connect(name) or lion.connect(self:uri_of(name)))
   self.connections[key] = conn
   return conn
 end

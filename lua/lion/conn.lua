@@ -116,7 +116,7 @@ end
 -- @param handle of core.connect
 -- @tparam string uri
 -- @tparam table writer where transactions go (see above)
--- @tparam[opt] table limits of queries: timeout, memory_max
+-- @tparam[opt] table limits of queries: timeout, timeout_max (of those that ask for more, too), memory_max
 function conn.wrap(handle, uri, writer, limits)
   return setmetatable({
     handle = handle,

@@ -272,13 +272,19 @@ local function map_options(map)
     offset = whole("offset", map.offset, 0), statistics = map.stats and 1 or nil }
 end
 
+-- A query's own timeout (0, nil: none), but no later than a host lets its caller run.
+local function no_longer_than(most, timeout)
+  if not most or timeout and timeout > 0 and timeout < most then return timeout end
+  return most
+end
+
 -- Limits of the connection that the first database came from.
 local function add_limits(options, arguments, count)
   for i = 1, count do
     local argument = arguments[i]
     local limits = (is_db(argument) or log.is(argument)) and argument.limits
     if limits then
-      options.timeout = options.timeout or limits.timeout
+      options.timeout = no_longer_than(limits.timeout_max, options.timeout or limits.timeout)
       options.memory_max = options.memory_max or limits.memory_max
       return options
     end

@@ -96,6 +96,12 @@ local WEB = [==[
   function try.slow_fn() return ask "slow_fn" end
   function try.sleeps() return ask "sleeps" end
   function try.plain_fn() return ask "plain_fn" end
+  local PRODUCT = [[ [:find (count ?a) . :with ?b ?c ?d :where [?a :db/ident] [?b :db/ident] [?c :db/ident] [?d :db/ident]
+    [(!= ?a ?b)] [(!= ?b ?c)] [(!= ?c ?d)] [(!= ?a ?d)] ] ]]
+  function try.query() return tostring(ion.db():q(PRODUCT)) end
+  function try.query_that_asks_for_more()
+    return tostring(require("lion").q { query = PRODUCT, args = { ion.db() }, timeout = 60000 })
+  end
   function try.transacts_in_filter()
     local conn = ion.connect()
     return tostring(conn:db():filter(function() conn:transact {} return true end):count("eavt"))
@@ -188,6 +194,7 @@ describe("An application's state", function()
     { "error_category", 504, "deadline" }, { "yields", 400, "nobody takes what it yields" },
     { "connects", 403, "ion.connect: not in a function" }, { "invokes", 403, "ion.invoke: not in" },
     { "slow_fn", 504, "deadline" }, { "sleeps", 400, "nothing can be waited for" },
+    { "query", 504, "lion/timeout" }, { "query_that_asks_for_more", 504, "lion/timeout" },
     { "transacts_in_filter", 403, "transact: not in" },
   } do
     it("goes on after " .. case[1], function()

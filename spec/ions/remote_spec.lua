@@ -45,6 +45,8 @@ local FILES = {
     function run.backup() ion.connect():backup "/tmp/never" end
     function run.system() ion.connect "system" end
     function run.path() ion.connect "../x" end
+    function run.files() lion.connect "mem:" end
+    function run.delete() lion.delete "/tmp/never.lion" end
     function run.conflict() ion.connect():transact { { "db/cas", "db/doc", "db/doc", "other", "x" } } end
     function run.malformed() ion.connect():transact { { "db/add", "x", "no/attribute", 1 } } end
     function run.edn() return { #ion.connect():transact("[[:db/add \"x\" :db/doc \"edn\"]]").tx_data } end
@@ -215,6 +217,8 @@ describe("An application in a node", function()
     { "backup", 403, "lion/not-allowed" },
     { "system", 403, "lion/not-allowed" },
     { "path", 400, "lion/syntax" },
+    { "files", 403, "lion/not-allowed" },
+    { "delete", 403, "lion/not-allowed" },
     { "conflict", 409, "db.error/cas-failed" },
     { "malformed", 400, "lion/unknown-attribute" },
     { "late", 504, "lion/timeout" },
