@@ -95,7 +95,7 @@ local function without_files()
   for name, value in pairs(lion) do copy[name] = value end
   for _, name in ipairs(OF_FILES) do
     copy[name] = function()
-      local message = ("lion.%s is not for applications in a node: ion.connect gives its databases"):format(name)
+      local message = ("lion.%s is not for applications in a node: ion.connect is"):format(name)
       error(anomaly.new("forbidden", "lion/not-allowed", message), 0)
     end
   end

@@ -4,11 +4,13 @@
 local anomaly = require "lion.anomaly"
 local conn = require "lion.conn"
 local core = require "lion.core"
-local port = require "ions.port"
 local scheduler = require "ions.scheduler"
 local schema = require "lion.schema"
 
 local remote = {}
+
+-- The thread's way to the writer; the executor has none, and reads alone.
+local port = (package.loaded["ions.port"] or package.preload["ions.port"]) and require "ions.port"
 
 -- Kinds of frames.
 local OPEN, TRANSACT, SYNC = 2, 3, 4
@@ -28,6 +30,9 @@ end
 
 -- While modules load and checks run there is no task, and the thread itself waits.
 local function ask(kind, map)
+  if not port then
+    error(anomaly.new("forbidden", "lion/not-allowed", "this process does not write: only calls of workers do"), 0)
+  end
   local payload = core.form_write(map)
   local answered, answer
   if scheduler.current() then
