@@ -44,7 +44,7 @@ end
 
 -- ---- what programs made --------------------------------------------------------------------------
 
--- As pcall. Values and errors of a program may have metatables, whose functions run when they are looked at.
+-- As pcall. What a program returned may have metatables, whose functions run when it is looked at.
 local function guarded(self, fn, ...)
   local deadline_ms = monotonic_ms() + ANSWER_MS
   self.budget:refill(nil, deadline_ms)
@@ -101,13 +101,10 @@ local function take_piece(value, stream)
   end
 end
 
-local function words_of(e) return e.trace or tostring(e) end
-
 local function end_stream(ok, result, stream)
   if stream.is_failed or stream.is_unwanted then return end
   if not ok then
-    local is_shown, words = guarded(stream.owner, words_of, result)
-    fail_stream(stream, is_shown and words or "an error that cannot be shown")
+    fail_stream(stream, response.words(result))
   elseif type(result) == "string" and result ~= "" then
     stream.next = result
   elseif result ~= nil and type(result) ~= "string" then
@@ -137,7 +134,6 @@ local function make_stream(self, call, body)
     done = end_stream,
     raw = call.raw,
     timeout = call.entry.timeout,
-    owner = self,
     tasks = self.tasks,
   }
   call.stream = stream
@@ -162,10 +158,7 @@ local function shape(self, call, ok, result)
     ok, status, headers, body = guarded(self, call.shape, result)
     if not ok then result = status end
   end
-  if not ok then
-    ok, status, headers, body = guarded(self, call.fail, result, call.raw, self.is_dev)
-    if not ok then status, headers, body = call.fail(status, call.raw, self.is_dev) end
-  end
+  if not ok then status, headers, body = call.fail(result, call.raw, self.is_dev) end
   if self.is_dev then headers = add_timing(headers, call) end
   call.status, call.headers, call.body = status, headers, body
 end

@@ -31,7 +31,7 @@ end
 -- While modules load and checks run there is no task, and the thread itself waits.
 local function ask(kind, map)
   if not port then
-    error(anomaly.new("forbidden", "lion/not-allowed", "this process does not write: only calls of workers do"), 0)
+    error(anomaly.new("forbidden", "lion/not-allowed", "this process does not write: calls of workers do"), 0)
   end
   local payload = core.form_write(map)
   local answered, answer

@@ -152,6 +152,12 @@ local PLAIN_WORDS = {
   [504] = "the call took too long",
 }
 
+--- All that an error says, for the log.
+-- @param e as `done` of a task has it
+function response.words(e)
+  return e.trace or tostring(e.message and (e.code and anomaly.wrap(e) or e.message) or e)
+end
+
 --- The answer to an error that a handler raised. A client's mistake is told in the error's own words; of a
 -- server's failure the client learns that there was one, unless it is the developer.
 -- @param e an anomaly, or { message =, trace = } of what else was raised
@@ -160,7 +166,7 @@ local PLAIN_WORDS = {
 function response.failure(e, raw, is_dev)
   local category = STATUS_OF[e.category] and e.category or "fault"
   local status = STATUS_OF[category] or 500
-  local text = e.trace or tostring(e.code and e.message and anomaly.wrap(e) or e)
+  local text = response.words(e)
   io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), text))
   local body = { category = category, code = type(e.code) == "string" and e.code or "lion/handler-failed" }
   if is_dev then
