@@ -78,11 +78,14 @@ function scheduler.watch(ms) limit(ms or running and running.deadline_ms or 0) e
 --- Whether what runs now could wait: it is in a task, and nothing lies between that cannot yield.
 function scheduler.can_wait() return running ~= nil and meter.can_yield() end
 
+-- A mistake of the program, not of who called it.
+local function refuse_wait(message) error(anomaly.new("fault", "lion/cannot-wait", message), 0) end
+
 -- What was waited for has come; or the task was stopped meanwhile, and it is raised here.
 local function received(first, ...)
   meter.check()
   if first == meter.UNABLE then
-    anomaly.incorrect("lion/cannot-wait", "here nothing can be waited for: this coroutine was resumed inside "
+    refuse_wait("here nothing can be waited for: this coroutine was resumed inside "
       .. "a library function's callback (gsub, say); do it outside")
   end
   return first, ...
@@ -91,10 +94,10 @@ end
 --- Raise lion/cannot-wait unless what runs now can wait.
 function scheduler.check_wait()
   if not running then
-    anomaly.incorrect("lion/cannot-wait", "only a request or an invocation can wait: no call is under way")
+    refuse_wait("only a request or an invocation can wait: no call is under way")
   end
   if not meter.can_yield() then
-    anomaly.incorrect("lion/cannot-wait", "here nothing can be waited for: it is inside a library function's "
+    refuse_wait("here nothing can be waited for: it is inside a library function's "
       .. "callback (gsub, say) or a function of a query; do it outside")
   end
 end
@@ -228,7 +231,7 @@ end
 
 local function take_piece(self, task, value)
   if not task.piece then
-    finish(self, task, false, anomaly.new("incorrect", "lion/misuse",
+    finish(self, task, false, anomaly.new("fault", "lion/misuse",
       "the function yielded, and nobody takes what it yields: only the body of a response may"))
     return
   end

@@ -191,9 +191,9 @@ describe("An application's state", function()
     { "goto_loop", 504, "deadline" }, { "sort", 504, "deadline" }, { "load", 504, "deadline" },
     { "metatable", 500, "an empty table" }, { "metatable_body", 504, "deadline" },
     { "to_string", 504, "deadline" }, { "error_value", 504, "deadline" },
-    { "error_category", 500, "table: 0x" }, { "yields", 400, "nobody takes what it yields" },
+    { "error_category", 500, "table: 0x" }, { "yields", 500, "nobody takes what it yields" },
     { "connects", 403, "ion.connect: not in a function" }, { "invokes", 403, "ion.invoke: not in" },
-    { "slow_fn", 504, "deadline" }, { "sleeps", 400, "nothing can be waited for" },
+    { "slow_fn", 504, "deadline" }, { "sleeps", 500, "nothing can be waited for" },
     { "query", 504, "lion/timeout" }, { "query_that_asks_for_more", 504, "lion/timeout" },
     { "transacts_in_filter", 403, "transact: not in" },
   } do
@@ -234,7 +234,7 @@ describe("An application's state", function()
   end)
 
   it("cannot wait where a callback is between", function()
-    assert.equal(400, shop:ask("GET /invoke/gsub_sleep").status)
+    assert.equal(500, shop:ask("GET /invoke/gsub_sleep").status)
   end)
 
   -- ---- bodies ------------------------------------------------------------------------------------

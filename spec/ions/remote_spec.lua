@@ -222,7 +222,7 @@ describe("An application in a node", function()
     { "conflict", 409, "db.error/cas-failed" },
     { "malformed", 400, "lion/unknown-attribute" },
     { "late", 504, "lion/timeout" },
-    { "gsub", 400, "lion/cannot-wait" },
+    { "gsub", 500, "lion/handler-failed" },
   } do
     it("is told what cannot be: " .. case[1], function()
       local status, body = run(case[1])
