@@ -58,9 +58,30 @@ local PROVENANCE = schema.define {
   },
 }
 
-local function send(self, ops, options)
+local function signed(ops, maker)
+  local list = {}
+  for i, op in ipairs(ops) do list[i] = op end
+  local task = scheduler.current()
+  list[#list + 1] = {
+    ["db/id"] = "datomic.tx",
+    ["ion/app"] = maker.app,
+    ["ion/revision"] = maker.revision,
+    ["ion/entry"] = task and task.origin or nil,
+  }
+  return list
+end
+
+local function knows_provenance(db)
+  return db:entid ":ion/app" and db:entid ":ion/revision" and db:entid ":ion/entry"
+end
+
+-- ---- the writer of a connection ------------------------------------------------------------------
+
+local function newest(self) return core.conn_sync(self.handle, 0, 0) end
+
+local function send(self, name, ops, options)
   local kind, payload = ask(TRANSACT, {
-    db = self.name,
+    db = name,
     ops = ops,
     id = options.id,
     timeout_ms = options.timeout_ms,
@@ -70,50 +91,14 @@ local function send(self, ops, options)
   return core.record_report(self.handle, payload)
 end
 
--- Attributes are known to a transaction that comes after theirs.
-local function install(self)
-  if self.has_provenance then return end
-  local db = self:db()
-  if not (db:entid ":ion/app" and db:entid ":ion/revision" and db:entid ":ion/entry") then
-    send(self, PROVENANCE, {})
-  end
-  self.has_provenance = true
-end
-
-local function signed(self, ops)
-  local list = {}
-  for i, op in ipairs(ops) do list[i] = op end
-  local task = scheduler.current()
-  list[#list + 1] = {
-    ["db/id"] = "datomic.tx",
-    ["ion/app"] = self.maker.app,
-    ["ion/revision"] = self.maker.revision,
-    ["ion/entry"] = task and task.origin or nil,
-  }
-  return list
-end
-
--- ---- the writer of a connection ------------------------------------------------------------------
-
-local writer = {}
-
-function writer.newest(self) return core.conn_sync(self.handle, 0, 0) end
-
-function writer.transact(self, ops, options)
-  if not self.maker then return send(self, ops, options) end
-  install(self)
-  return send(self, signed(self, ops), options)
-end
-
--- Without a t: all that was acknowledged so far.
-function writer.sync(self, t, timeout_ms)
+-- Wait until the reader has a transaction.
+local function follow(self, name, t, timeout_ms)
   local deadline = timeout_ms > 0 and core.monotonic_ms() + timeout_ms or math.huge
-  if t == 0 then ask(SYNC, { db = self.name }) end
   while true do
-    local handle = writer.newest(self)
+    local handle = newest(self)
     if core.info(handle) >= t then return handle end
     if core.monotonic_ms() >= deadline then
-      local message = ("%s has not come to %.0f in time"):format(self.name, t)
+      local message = ("%s has not come to %.0f in time"):format(name, t)
       error(anomaly.new("interrupted", "lion/timeout", message), 0)
     end
     scheduler.sleep(LOOK_MS)
@@ -125,8 +110,33 @@ local function forbid(what)
   error(anomaly.new("forbidden", "lion/not-allowed", message), 0)
 end
 
-function writer.index() forbid "an index job" end
-function writer.backup() forbid "a backup" end
+-- As lion.conn has it. Which database it is and who writes stand in no field: no program can change them.
+local function make_writer(name, maker)
+  local writer, has_provenance = { newest = newest }, false
+
+  -- Attributes are known to a transaction that comes after theirs.
+  local function install(self)
+    if has_provenance then return end
+    if not knows_provenance(self:db()) then send(self, name, PROVENANCE, {}) end
+    has_provenance = true
+  end
+
+  function writer.transact(self, ops, options)
+    if not maker then return send(self, name, ops, options) end
+    install(self)
+    return send(self, name, signed(ops, maker), options)
+  end
+
+  -- Without a t: all that was acknowledged so far.
+  function writer.sync(self, t, timeout_ms)
+    if t == 0 then ask(SYNC, { db = name }) end
+    return follow(self, name, t, timeout_ms)
+  end
+
+  function writer.index() forbid "an index job" end
+  function writer.backup() forbid "a backup" end
+  return writer
+end
 
 -- ---- opening -------------------------------------------------------------------------------------
 
@@ -155,9 +165,8 @@ end
 function remote.open(folder, name, maker)
   local path = folder .. "/" .. name .. ".lion"
   if not is_there(path) then ask(OPEN, { db = name }) end
-  local made = conn.wrap(core.connect(path, { read_only = true, no_create = true }), path, writer)
-  made.maker = maker
-  return made
+  local handle = core.connect(path, { read_only = true, no_create = true })
+  return conn.wrap(handle, path, make_writer(name, maker))
 end
 
 --- The same for an application, which may not have each of them.

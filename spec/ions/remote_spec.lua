@@ -69,6 +69,13 @@ local FILES = {
       for tx in ion.connect():tx_range(t) do return { tx.t == t, ion.connect():log().basis_t == t } end
     end
     function run.closed() ion.connect():close() return { ion.db().basis_t > 0 } end
+    function run.forge()
+      local conn = ion.connect()
+      conn.name, conn.maker = "system", { app = "other" }
+      local t = conn:transact({ { "db/add", "x", "db/doc", "forged" } }).t
+      conn.name = "shop"
+      return { ion.db():q("[:find ?app . :in $ ?tx :where [?tx :ion/app ?app]]", lion.t_to_tx(t)) == "shop" }
+    end
     function run.gsub() return (("x"):gsub("x", function() save "x" end)) end
     function run.query()
       return { ion.db():q("[:find ?s . :in $ ?x :where [(web/shout ?x) ?s]]", "loud") }
@@ -203,7 +210,7 @@ describe("An application in a node", function()
     assert.same({ "shop", "unrepro/one", "web/order" }, row)
   end)
 
-  for _, name in ipairs { "other", "edn", "id", "sync", "heard", "log", "closed", "query", "nested" } do
+  for _, name in ipairs { "other", "edn", "id", "sync", "heard", "log", "closed", "query", "nested", "forge" } do
     it("has the API of connections: " .. name, function()
       local status, body = run(name)
       assert.equal(200, status)
