@@ -20,8 +20,9 @@ local SYSTEM = "system"
 -- ---- names ---------------------------------------------------------------------------------------
 
 local function check_name(name)
-  if #name > NAME_MAX or not name:find "^%w[%w_-]*$" then
-    anomaly.incorrect("lion/syntax", "%q is no database's name: letters, digits, _ and -, at most %d", name,
+  if #name > NAME_MAX or not name:find "^[%w_][%w_.-]*$" then
+    anomaly.incorrect("lion/syntax", "%q is no database's name: letters, digits, _, - and ., at most %d",
+      name,
       NAME_MAX)
   end
 end

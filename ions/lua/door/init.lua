@@ -130,6 +130,7 @@ end
 
 local function begin(self, raw)
   raw.path = raw.path:match "^https?://[^/]*(.*)$" or raw.path
+  raw.headers = raw.headers or self.port.headers(raw.id)
   local target, params = find_target(self, raw)
   if target == HANDOVER then return "handover" end
   if target.fn ~= status.node then check_installed(self) end
@@ -321,15 +322,16 @@ function door.load(options, given)
     tasks = scheduler.new(),
     router = route.new(ROUTES),
     forms = given.forms or { read = core.form_read, write = core.form_write },
+    port = given.port or require "ions.port",
     connections = {},
     asked = {}, -- id of a request → its task
     answered = {}, -- { id, status, headers, body } for `step`
   }, Door)
-  self.connect = given.connect
+  self.connect = given.connect or function(name) return require("ions.remote").connect(self.dir, name) end
   self.node = processes.new {
     name = options.name, group = options.group, is_primary = options.is_primary, workers = options.workers,
     address = options.address, control = options.control, version = lion.version, tasks = self.tasks,
-    port = given.port or require "ions.port", forms = self.forms, is_alive = given.is_alive,
+    port = self.port, forms = self.forms, is_alive = given.is_alive,
   }
   self.node.on_change = function() self:wake() end
   self.system = self:connection "system"

@@ -14,6 +14,11 @@ processes.KIND = {
 }
 
 local KIND = processes.KIND
+
+-- What a request is answered with.
+local ANSWER = { [KIND.switch] = KIND.switched, [KIND.try] = KIND.tried, [KIND.status] = KIND.status,
+  [KIND.processes] = KIND.processes }
+
 local SUPERVISOR, EXECUTOR, WORKER = 0, 2, 16
 
 local READY_MS = 30000 -- until a process is ready that is to be switched
@@ -45,7 +50,7 @@ function processes.new(options)
     list = {}, -- address → what the supervisor told last
     running = {}, -- address → application → revision
     pending = {}, -- id → { id =, token =, to =, kind =, answer = }
-    last_id = 0,
+    last_id = core.now_ms() * 1000, -- what the door before this one asked is not taken for our own
   }, Processes)
 end
 
@@ -143,6 +148,18 @@ local function note(self, process)
   end
 end
 
+-- Behind those that hold their places come those that are on their way out.
+local function note_all(self, list)
+  local seen = {}
+  for _, process in ipairs(list) do
+    local key = address_of_process(process) or process.role
+    local known = self.list[key]
+    local is_news = not known or known.pid ~= process.pid or known.state ~= process.state
+    if is_news and not seen[key] then note(self, process) end
+    seen[key] = true
+  end
+end
+
 --- What has come on the channel.
 -- @tparam number from
 -- @tparam number kind
@@ -153,14 +170,10 @@ function Processes:receive(from, kind, id, payload)
     note(self, payload)
     self.on_change()
   elseif kind == KIND.processes then
-    for _, process in ipairs(payload.processes or {}) do
-      local to = address_of_process(process)
-      local known = self.list[to or process.role]
-      if not known or known.pid ~= process.pid or known.state ~= process.state then note(self, process) end
-    end
+    note_all(self, payload.processes or {})
   end
   local asked = self.pending[id]
-  if asked and (asked.to == from or asked.kind == KIND.try or asked.to == SUPERVISOR) then
+  if asked and kind == ANSWER[asked.kind] and (asked.to == from or asked.to == SUPERVISOR) then
     settle(self, asked, payload)
   end
 end

@@ -23,7 +23,8 @@ end
 local function processes_of(door)
   local list = {}
   for i, process in ipairs(door.node:all()) do
-    list[i] = { role = process.role, index = process.index, pid = process.pid, state = process.state,
+    local index = process.role == "worker" and process.index or nil
+    list[i] = { role = process.role, index = index, pid = process.pid, state = process.state,
       started_at = tell.instant(process.started), restarts = process.restarts,
       reason = process.reason ~= "" and process.reason or nil }
   end
