@@ -548,6 +548,93 @@ describe("A deployment", function()
   end)
 end)
 
+-- Whatever happens to whom, in whatever order: when all is quiet again, each deployment is over, each
+-- group runs
+-- one revision of each application, and each process runs what its group does.
+describe("Deployments under trouble", function()
+  local NAMES = { ONE, TWO, THREE }
+  local w, random
+
+  local function one_of(list) return list[random(#list)] end
+
+  local troubles = {
+    function() ask.deploy(w.conn, { revision = one_of(NAMES), groups = { one_of { "production",
+      "staging" } } }) end,
+    function() ask.deploy(w.conn, { revision = one_of(NAMES), groups = { "production", "staging" } }) end,
+    function() pcall(ask.rollback, w.conn, { groups = { one_of { "production", "staging" } } }) end,
+    function()
+      local name = one_of(w.order)
+      if w.nodes[name].is_alive then w:restart_door(name) end
+    end,
+    function() w:kill(one_of(w.order)) end,
+    function()
+      local name = one_of(w.order)
+      if not w.nodes[name].is_alive then w:start(name) end
+    end,
+    function() w.nodes[one_of(w.order)]:restart { role = "worker", index = random(2) } end,
+    function() w.time = w.time + random(60000) end,
+  }
+
+  -- A tenth of what is asked of processes goes wrong.
+  local function often_fine(answer)
+    return function() return random(10) == 1 and answer or nil end
+  end
+
+  local function begin(seed)
+    w = world.new { { "production", "a", "b" }, { "staging", "c", "d" } }
+    for _, name in ipairs(NAMES) do w:push("shop", name) end
+    local state = seed
+    function random(n)
+      state = (state * 16807) % 2147483647
+      return state % n + 1
+    end
+    for _, name in ipairs(w.order) do
+      w.faults[name .. " try"] = often_fine { is_ok = false, step = "load", message = "bad luck" }
+      for _, key in ipairs { "executor", "worker 1", "worker 2" } do
+        w.faults[name .. " switch " .. key] = often_fine { is_ok = false, message = "bad luck" }
+      end
+    end
+  end
+
+  local function check()
+    local db = w.conn:db()
+    assert.same({}, find.open(db))
+    for _, group in ipairs { "production", "staging" } do
+      local id = db:entid { "group/name", group }
+      assert.truthy(db:count("eavt", id, "group/running") <= 1)
+      local name = w:running(group).shop or "-"
+      for _, node in pairs(w.nodes) do
+        if node.group == group then
+          local expected = ("%s %s"):format(name, name)
+          if node.is_primary then expected = expected .. " " .. name end
+          assert.equal(expected, w:runs(node.name, "shop"))
+        end
+      end
+    end
+    assert.equal(0, db:count("aevt", "deployment/turn"))
+  end
+
+  local FIRST = tonumber(os.getenv "LION_SEED") or 1
+  for seed = FIRST, FIRST + 19 do
+    it("come to a good end, seed " .. seed, function()
+      begin(seed)
+      for _ = 1, 60 do
+        one_of(troubles)()
+        w:slices(random(12))
+      end
+      w.faults = {}
+      for _, name in ipairs(w.order) do
+        if not w.nodes[name].is_alive then w:start(name) end
+      end
+      w:run()
+      w:wait(roll.TURN_MS + 1)
+      w:wait(roll.TURN_MS + 1)
+      check()
+      w:close()
+    end)
+  end
+end)
+
 describe("A node", function()
   local w
 

@@ -533,7 +533,7 @@ describe("The control door", function()
       refused(400, "lion/syntax", "inputs", "POST", "/q", { db = "people",
         query = "[:find ?e :in $ ?x :where [?e ?x]]" })
       refused(404, "lion/not-found", "did you mean people?", "POST", "/q",
-        { db = "poeple", query = "[:find ?e :where [?e :person/age]]" })
+        { db = "peoples", query = "[:find ?e :where [?e :person/age]]" })
       refused(400, "lion/syntax", "no database's name", "POST", "/q",
         { db = "../people", query = "[:find ?e :where [?e :person/age]]" })
     end)
