@@ -386,6 +386,29 @@ describe("The control door", function()
       end
     end)
 
+    it("on, when the writer is lost in the middle and comes back", function()
+      followed(deploy(ONE).id)
+      push(TWO)
+      local one, transact, count = deploy(TWO), w.door.system.transact, 0
+      local lost = { category = "unavailable", code = "lion/writer-lost", message = "the writer was lost" }
+      -- one transaction is not in, a later one is in and not known to be
+      w.door.system.transact = function(...)
+        count = count + 1
+        if count == 4 then error(lost) end
+        local report = transact(...)
+        if count == 9 then error(lost) end
+        return report
+      end
+      local ended = followed(one.id)
+      assert.truthy(count > 9)
+      assert.equal("done", ended.state)
+      assert.equal("door: deployments: the writer was lost\n", w.logged)
+      for _, address in ipairs { 2, WORKER + 1, WORKER + 2 } do
+        assert.equal(TWO, w.processes[address].apps.shop)
+      end
+      for _, step in ipairs(ended.steps) do assert.not_equal("running", step.state) end
+    end)
+
     it("to a worker that comes up with something else", function()
       followed(deploy(ONE).id)
       w:change(WORKER + 1, "starting", "ended")
@@ -635,6 +658,17 @@ describe("The control door", function()
     w:finish(id)
     w:until_true(function() return w.door:is_idle() end)
     assert.equal(":node.state/down", w.door.system:db():entity({ "node/name", "one" })["node/state"])
+    assert.equal("", w.logged)
+    -- the roll stands where it stood, and goes on with the next door
+    local second = world.new { dir = w.dir }
+    repeat
+      local _, now = second:ask("GET", "/deployments/" .. one.id .. "?wait_ms=100&after=99&state=rolling")
+      one = now
+    until one.is_over
+    assert.equal("done", one.state)
+    assert.equal("failed", one.steps[3].state)
+    assert.equal("the door began anew, and its part with it", one.steps[3].reason)
+    second:close()
   end)
 
   it("ends its node if another one of its name lives", function()
@@ -670,7 +704,25 @@ describe("The control door", function()
 end)
 
 describe("Whether a node lives", function()
-  it("is told by its control socket", function()
+  it("is told by who listens on its control socket", function()
+    local ffi, probe, program = require "ffi", require "ions.door.probe", require "spec.lua.program"
+    ffi.cdef "int bind(int, const void *, unsigned); int listen(int, int);"
+    local dir = program.folder()
+    local address = ffi.new "struct lion_probe_address"
+    address.family = 1
+    ffi.copy(address.path, dir .. "/control.sock")
+    local fd = ffi.C.socket(1, 1, 0)
+    assert.equal(0, ffi.C.bind(fd, address, ffi.sizeof(address)))
+    assert.is_false(probe("unix:" .. dir .. "/control.sock"))
+    assert.equal(0, ffi.C.listen(fd, 0))
+    for _ = 1, 5 do assert.is_true(probe("unix:" .. dir
+      .. "/control.sock")) end -- also when its queue is full
+    ffi.C.close(fd)
+    assert.is_false(probe("unix:" .. dir .. "/control.sock"))
+    program.remove(dir)
+  end)
+
+  it("is not told where there can be none", function()
     local probe = require "ions.door.probe"
     assert.is_false(probe "unix:/nowhere/at/all.sock")
     assert.is_false(probe(nil))

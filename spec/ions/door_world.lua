@@ -142,7 +142,7 @@ function world.new(options)
   options = options or {}
   local self = setmetatable({ dir = options.dir or program.folder(), is_owner = not options.dir, inbox = {},
     sent = {},
-    answers = {}, replaced = {}, last_id = 0, last_pid = 100, processes = {} }, World)
+    answers = {}, replaced = {}, logged = "", last_id = 0, last_pid = 100, processes = {} }, World)
   function self.trial() end
   function self.fault() end
   function self.group_runs() return {} end
@@ -158,6 +158,7 @@ function world.new(options)
     port = { send = function(...) receive(self, ...) end },
     connect = function(name) return lion.connect(("%s/%s.lion"):format(self.dir, name)) end,
     is_alive = function() return false end,
+    log = function(text) self.logged = self.logged .. text end,
   })
   self:until_true(function() return self.door.node:runs { role = "worker", index = 1 } ~= nil end)
   return self

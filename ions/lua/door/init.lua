@@ -252,7 +252,7 @@ end
 
 local function complain(self, what, e)
   local text = ("door: %s: %s\n"):format(what, tostring(type(e) == "table" and (e.trace or e.message) or e))
-  if text ~= self.last_complaint then io.stderr:write(text) end
+  if text ~= self.last_complaint and not self.is_leaving then self.log(text) end
   self.last_complaint = text
 end
 
@@ -300,7 +300,7 @@ end
 function Door:leave(grace_ms)
   if self.is_leaving then return end
   self.is_leaving, self.has_left = true, false
-  self:wake()
+  self.tasks:cancel(self.watching, "the node stops") -- workers that end now are no failure of a revision
   self.tasks:spawn {
     deadline_ms = core.monotonic_ms() + (grace_ms or 5000),
     fn = function() say_goodbye(self) end,
@@ -313,7 +313,7 @@ end
 --- The door of a node.
 -- @tparam table options name, group, dir, primary, is_primary, workers, address, control (docs/node.md)
 -- @tparam[opt] table given what a spec gives in place of the thread's own: port, forms,
--- connect = function(name), is_alive = function(control)
+-- connect = function(name), is_alive = function(control), log = function(text)
 -- @treturn table
 function door.load(options, given)
   given = given or {}
@@ -323,6 +323,7 @@ function door.load(options, given)
     router = route.new(ROUTES),
     forms = given.forms or { read = core.form_read, write = core.form_write },
     port = given.port or require "ions.port",
+    log = given.log or function(text) io.stderr:write(text) end,
     connections = {},
     asked = {}, -- id of a request → its task
     answered = {}, -- { id, status, headers, body } for `step`
@@ -336,7 +337,7 @@ function door.load(options, given)
   self.node.on_change = function() self:wake() end
   self.system = self:connection "system"
   self.roll = roll.new(self.system, self.node)
-  self.tasks:spawn { fn = watch, args = { self } }
+  self.watching = self.tasks:spawn { fn = watch, args = { self } }
   return self
 end
 
