@@ -703,6 +703,87 @@ describe("The control door", function()
   end)
 end)
 
+-- As it runs in a node: it reads beside the writer's process, and waits for its answers.
+describe("The control door beside a writer", function()
+  local nodes = require "spec.ions.node"
+  local node, w
+
+  before_each(function()
+    node = nodes.new()
+    w = world.new { writer = node }
+  end)
+  after_each(function()
+    w:close()
+    node:close()
+  end)
+
+  local function ok(...)
+    local status, body = w:ask(...)
+    assert.equal(200, status, type(body) == "table" and json.write(body) or body)
+    return body
+  end
+
+  local function push(commit)
+    local made, contents = make(commit, { ["b.bin"] = "\0\255" .. commit })
+    for _, digest in ipairs(ok("POST", "/push/plan", made).missing) do
+      assert.equal(201, (w:ask("PUT", "/push/files/" .. digest, contents[digest])))
+    end
+    assert.is_true(ok("POST", "/push", made).is_new)
+  end
+
+  local function followed(id)
+    local one
+    repeat
+      one = ok("GET", ("/deployments/%s?wait_ms=5000&after=%d"):format(id, one and #one.steps or 0))
+    until one.is_over
+    return one
+  end
+
+  it("pushes, deploys and goes back", function()
+    push(ONE)
+    push(TWO)
+    for _, commit in ipairs { ONE, TWO } do
+      local asked = ok("POST", "/deploy", { revision = commit, groups = { "production" } })
+      assert.equal("done", followed(asked.deployments[1].id).state)
+    end
+    local back = ok("POST", "/rollback", { groups = { "production" } }).deployments[1]
+    assert.equal("done", followed(back.id).state)
+    assert.equal(ONE, w.processes[WORKER + 1].apps.shop)
+    local system = require "ions.push.system"
+    assert.equal("\0\255" .. ONE, system.files(node.system:db(), "shop", ONE)["b.bin"])
+  end)
+
+  it("signs no transaction", function()
+    ok("POST", "/transact", { db = "orders", tx = { { ["db/doc"] = "x" } } })
+    assert.is_nil(node:database("orders"):db():entid ":ion/app")
+    assert.equal("x", ok("POST", "/q", { db = "orders",
+      query = '[:find ?d . :where [?e :db/doc ?d] [(= ?d "x")]]' }).result)
+  end)
+
+  it("gives the writer's errors as they are", function()
+    local status, body = w:ask("POST", "/transact", { db = "orders", tx = { { ["no/such"] = 1 } } })
+    assert.equal(400, status)
+    assert.equal("lion/unknown-attribute", body.error.code)
+  end)
+
+  it("goes on when the writer was away", function()
+    push(ONE)
+    local id = lion.uuid()
+    local body = { revision = ONE, groups = { "production" }, id = id }
+    node.is_lost = true
+    local status, answer = w:ask("POST", "/deploy", body)
+    assert.equal(503, status)
+    assert.equal("lion/writer-lost", answer.error.code)
+    node.is_lost = false
+    assert.is_true(ok("POST", "/deploy", body).deployments[1].is_new)
+    w:until_true(function() return #ok("GET", "/deployments/" .. id).steps > 1 end)
+    node.is_lost = true
+    w:until_true(function() return w.logged ~= "" end)
+    node.is_lost = false
+    assert.equal("done", followed(id).state)
+  end)
+end)
+
 describe("Whether a node lives", function()
   it("is told by who listens on its control socket", function()
     local ffi, probe, program = require "ffi", require "ions.door.probe", require "spec.lua.program"

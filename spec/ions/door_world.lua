@@ -96,6 +96,7 @@ local function turn(self)
   if message then self.door:message(unpack(message, 1, 4)) end
   local id, status, headers, body = self.door:step()
   if id then self.answers[id] = { status, headers, body } end
+  if self.writer then self.writer:serve(self.door) end
 end
 
 --- Let the door work until this is true.
@@ -137,12 +138,15 @@ end
 -- ---- a world -------------------------------------------------------------------------------------
 
 --- A door, registered. Databases are files of a folder of their own.
--- @tparam[opt] table options name, group, is_primary (true), workers (2), conn = of another door's system
+-- @tparam[opt] table options name, group, is_primary (true), workers (2); dir = of another world; writer = a
+-- spec.ions.node, to which transactions then go
 function world.new(options)
   options = options or {}
+  if options.writer then options.dir = options.writer.folder end
   local self = setmetatable({ dir = options.dir or program.folder(), is_owner = not options.dir, inbox = {},
     sent = {},
-    answers = {}, replaced = {}, logged = "", last_id = 0, last_pid = 100, processes = {} }, World)
+    answers = {}, replaced = {}, logged = "", writer = options.writer, last_id = 0, last_pid = 100,
+      processes = {} }, World)
   function self.trial() end
   function self.fault() end
   function self.group_runs() return {} end
@@ -156,7 +160,8 @@ function world.new(options)
     primary = self.dir, is_primary = options.is_primary ~= false, workers = options.workers or 2,
     address = "127.0.0.1:8080", control = "unix:" .. self.dir .. "/control.sock" }, {
     port = { send = function(...) receive(self, ...) end },
-    connect = function(name) return lion.connect(("%s/%s.lion"):format(self.dir, name)) end,
+    connect = not options.writer and function(name) return lion.connect(("%s/%s.lion"):format(self.dir,
+      name)) end or nil,
     is_alive = function() return false end,
     log = function(text) self.logged = self.logged .. text end,
   })
