@@ -530,6 +530,24 @@ describe("The control door", function()
       assert.same({ ["person/name"] = "Ann", ["person/born"] = "1985-01-02T00:00:00.000Z" }, pulled)
     end)
 
+    it("in EDN, as forms", function()
+      local function in_edn(path, body)
+        local status, text = ask("POST", path, body,
+          { ["content-type"] = "application/edn", accept = "application/edn" })
+        assert.equal(200, status, text)
+        return text
+      end
+      local text = in_edn("/q", [==[{:db "people"
+        :inputs [18 [[(adult ?e ?min) [?e :person/age ?a] [(> ?a ?min)]]]]
+        :query [:find ?n ?b ?i :in $ ?min % :where (adult ?e ?min) [?e :person/name ?n]
+                (not [?e :person/age 7]) [?e :person/born ?b] [?a :db/ident ?i] [?a :db/ident :person/age]]}]==])
+      assert.truthy(text:find('["Ann" #inst "1985-01-02T00:00:00.000Z" :person/age]', 1, true), text)
+      assert.truthy(text:find(":headings [\"?n\" \"?b\" \"?i\"]", 1, true), text)
+      text = in_edn("/pull",
+        '{:db "people" :id [:person/name "Ann"] :pattern [:person/age (limit :db/doc 3)]}')
+      assert.truthy(text:find("{:person/age 41}", 1, true), text)
+    end)
+
     it("as they were", function()
       local t = q("[:find ?e . :where [?e :person/age 8]]").t
       ok("POST", "/transact", { db = "people", tx = { { ["person/name"] = "Bob", ["person/age"] = 8 } } })

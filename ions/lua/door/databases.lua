@@ -4,6 +4,7 @@ local anomaly = require "lion.anomaly"
 local answer = require "ions.door.answer"
 local edn = require "lion.edn"
 local find = require "lion.find"
+local form_text = require "lion.cli.form_text"
 local nearest = require "lion.nearest"
 local output = require "lion.cli.output"
 local query = require "lion.query"
@@ -114,19 +115,46 @@ local function view(door, body)
   return db
 end
 
+-- Forms of an EDN body that are compiled are so from their text: read, a list is a vector.
+local function put_texts(request, ...)
+  if not request.is_edn then return end
+  local texts = form_text.entries(request.raw.body) or {}
+  for _, name in ipairs { ... } do
+    if type(request.body[name]) == "table" then request.body[name] = texts[name] end
+  end
+end
+
+-- The text of an item of a vector.
+local function item_text(text, number)
+  local at = 0
+  for own in form_text.each(text:match "^%s*%[(.*)%]%s*$" or "") do
+    at = at + 1
+    if at == number then return own end
+  end
+end
+
 -- { "edn": "…" } in JSON is that form.
-local function input_of(value, is_edn, is_rules)
-  if is_edn or type(value) ~= "table" or type(value.edn) ~= "string" then return value end
-  return is_rules and value.edn or edn.read(value.edn)
+local function input_of(value)
+  return type(value) == "table" and type(value.edn) == "string" and edn.read(value.edn) or value
+end
+
+-- Rules stay text.
+local function rules_of(request, value, number)
+  if request.is_edn and type(value) == "table" then
+    return item_text(form_text.entries(request.raw.body).inputs, number)
+  end
+  return type(value) == "table" and value.edn or value
 end
 
 local function inputs_of(request)
-  local body = request.body
-  local given, rules_at = {}, query.rules_input(body.query)
-  for i, value in ipairs(body.inputs or {}) do
-    given[i] = input_of(value, request.is_edn, rules_at and rules_at - 1 == i)
+  local given, rules_at = {}, query.rules_input(request.body.query)
+  local rules
+  for i, value in ipairs(request.body.inputs or {}) do
+    local is_rules = rules_at ~= nil and rules_at - 1 == i
+    given[i] = is_rules and rules_of(request, value, i) or request.is_edn and value or input_of(value)
+    if is_rules then rules = given[i] end
   end
-  return given, rules_at and given[rules_at - 1]
+  return given, rules
 end
 
 local Q = with_view { query = "any!", inputs = "list", limit = "count", offset = "count",
@@ -145,6 +173,7 @@ function databases.is_for_worker(body) return body.app ~= nil end
 --- POST /q
 function databases.q(door, request)
   local body = answer.check(request.body, Q)
+  put_texts(request, "query")
   local limits = {
     typed = 1,
     limit = answer.bounded("limit", body.limit, LIMIT_MAX, LIMIT_MAX),
@@ -173,6 +202,7 @@ end
 --- POST /pull
 function databases.pull(door, request)
   local body = answer.check(request.body, PULL)
+  put_texts(request, "pattern")
   if (body.id == nil) == (body.ids == nil) then
     anomaly.incorrect("lion/syntax",
       "either id or ids is needed: an id, an ident or a lookup ref, or a list of these")

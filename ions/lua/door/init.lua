@@ -328,7 +328,7 @@ function door.load(options, given)
     asked = {}, -- id of a request → its task
     answered = {}, -- { id, status, headers, body } for `step`
   }, Door)
-  self.connect = given.connect or function(name) return require("ions.remote").connect(self.dir, name) end
+  self.connect = given.connect or function(name) return require("ions.remote").open(self.dir, name) end
   self.node = processes.new {
     name = options.name, group = options.group, is_primary = options.is_primary, workers = options.workers,
     address = options.address, control = options.control, version = lion.version, tasks = self.tasks,
