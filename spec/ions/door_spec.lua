@@ -540,7 +540,8 @@ describe("The control door", function()
       local text = in_edn("/q", [==[{:db "people"
         :inputs [18 [[(adult ?e ?min) [?e :person/age ?a] [(> ?a ?min)]]]]
         :query [:find ?n ?b ?i :in $ ?min % :where (adult ?e ?min) [?e :person/name ?n]
-                (not [?e :person/age 7]) [?e :person/born ?b] [?a :db/ident ?i] [?a :db/ident :person/age]]}]==])
+                (not [?e :person/age 7]) [?e :person/born ?b]
+                [?a :db/ident ?i] [?a :db/ident :person/age]]}]==])
       assert.truthy(text:find('["Ann" #inst "1985-01-02T00:00:00.000Z" :person/age]', 1, true), text)
       assert.truthy(text:find(":headings [\"?n\" \"?b\" \"?i\"]", 1, true), text)
       text = in_edn("/pull",
