@@ -614,10 +614,23 @@ describe("Deployments under trouble", function()
     assert.equal(0, db:count("aevt", "deployment/turn"))
   end
 
+  -- At no time were two under way in a group, or one before its turn, or two revisions said to run.
+  local function check_history(first)
+    local newest = w.conn:db()
+    for t = first, newest.basis_t do
+      local db = newest:as_of(t)
+      for group, list in pairs(find.open(db)) do
+        for i = 2, #list do assert.equal("waiting", list[i].state) end
+        assert.truthy(db:count("eavt", group, "group/running") <= 1)
+      end
+    end
+  end
+
   local FIRST = tonumber(os.getenv "LION_SEED") or 1
   for seed = FIRST, FIRST + 19 do
     it("come to a good end, seed " .. seed, function()
       begin(seed)
+      local first = w.conn:db().basis_t
       for _ = 1, 60 do
         one_of(troubles)()
         w:slices(random(12))
@@ -630,6 +643,7 @@ describe("Deployments under trouble", function()
       w:wait(roll.TURN_MS + 1)
       w:wait(roll.TURN_MS + 1)
       check()
+      check_history(first)
       w:close()
     end)
   end

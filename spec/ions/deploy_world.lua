@@ -67,9 +67,23 @@ end
 
 -- ---- doors ---------------------------------------------------------------------------------------
 
+-- A connection as a door has it: others may write between what it reads and what it writes, and it may die
+-- before it knows that it has written.
+local function slow(conn)
+  return {
+    db = function() return conn:db() end,
+    transact = function(_, tx)
+      coroutine.yield "writing"
+      local report = conn:transact(tx)
+      coroutine.yield "written"
+      return report
+    end,
+  }
+end
+
 -- The door begins, or begins anew: nothing but the database knows what it was doing.
 function World:open_door(node)
-  node.roll = roll.new(self.conn, node)
+  node.roll = roll.new(slow(self.conn), node)
   node.door = coroutine.create(function()
     while true do
       while node.roll:pass() do coroutine.yield "busy" end
