@@ -386,6 +386,17 @@ describe("The control door", function()
       end
     end)
 
+    it("to a worker that is starting, once it is ready", function()
+      w:change(WORKER + 2, "starting", "ended")
+      w:until_true(function() return #w.inbox == 0 end)
+      local one = deploy(ONE)
+      w:until_true(function() return #ok("GET", "/deployments/" .. one.id).steps == 5 end)
+      assert.is_nil(w.processes[WORKER + 2].apps.shop)
+      w:change(WORKER + 2, "ready")
+      assert.equal("done", followed(one.id).state)
+      assert.equal(ONE, w.processes[WORKER + 2].apps.shop)
+    end)
+
     it("on, when the writer is lost in the middle and comes back", function()
       followed(deploy(ONE).id)
       push(TWO)

@@ -66,6 +66,9 @@ local function address_of_process(process)
   return process.role == "executor" and EXECUTOR or nil
 end
 
+-- What waits for a process awaits this; the writer's answers have numbers.
+local function ready_token(to) return "ready " .. to end
+
 local function words_of(target) return target.index and "worker " .. target.index or "the executor" end
 
 -- ---- asking --------------------------------------------------------------------------------------
@@ -139,7 +142,7 @@ local function note(self, process)
   if not to then return end
   if process.state == "ready" then
     self.running[to] = nil
-    self.tasks:deliver(to)
+    self.tasks:deliver(ready_token(to))
     ask_what_runs(self, to)
   else
     self.running[to] = nil
@@ -199,7 +202,7 @@ local function when_ready(self, to)
   while not is_ready(self, to) do
     local left = until_ms - core.monotonic_ms()
     if left <= 0 then return false end
-    await(self, to, left)
+    await(self, ready_token(to), left)
   end
   return true
 end

@@ -39,6 +39,7 @@ end
 
 --- PUT /push/files/HASH
 function push.file(door, request)
+  answer.check_query(request.query, {})
   local digest, content = request.params.hash, request.raw.body or ""
   if not digest:find("^" .. ("[0-9a-f]"):rep(64) .. "$") then
     anomaly.incorrect("lion/push", "%q is no hash: SHA-256, 64 hexadecimal digits in lower case", digest)
