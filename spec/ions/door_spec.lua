@@ -837,7 +837,8 @@ describe("Whether a node lives", function()
     local probe = require "ions.door.probe"
     assert.is_false(probe "unix:/nowhere/at/all.sock")
     assert.is_false(probe(nil))
-    assert.is_false(probe "127.0.0.1:80")
+    assert.is_false(probe "unix:")
+    assert.is_true(probe "127.0.0.1:80") -- nothing is known of it
     assert.is_false(probe("unix:/" .. ("x"):rep(200)))
   end)
 end)

@@ -14,11 +14,14 @@ local AF_UNIX, STREAM_NONBLOCK_CLOEXEC = 1, 1 + 0x800 + 0x80000
 local EAGAIN = 11 -- its queue is full: it is there, and busy
 local PATH_MAX = 107
 
---- @tparam string control "unix:PATH"; any other is not answered
+--- Does anyone listen there?
+-- @tparam string|nil control "unix:PATH"; of any other address nothing is known, so its node counts as living
+-- until it misses its turn
 -- @treturn boolean
 return function(control)
-  local path = type(control) == "string" and control:match "^unix:(.+)$"
-  if not path or #path > PATH_MAX then return false end
+  local path = (control or ""):match "^unix:(.*)$"
+  if not path then return control ~= nil end
+  if #path > PATH_MAX then return false end
   local fd = ffi.C.socket(AF_UNIX, STREAM_NONBLOCK_CLOEXEC, 0)
   if fd < 0 then return true end -- this process has no descriptor left: that says nothing of the other one
   local address = ffi.new "struct lion_probe_address"
