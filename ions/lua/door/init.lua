@@ -23,7 +23,7 @@ local door = {}
 local KIND = processes.KIND
 
 local WATCH_MS = 250 -- between two looks at the system database
-local NEWS_MS = 100 -- the same for who waits for news of a deployment
+local NEWS_MS = 25 -- the same for who waits for news of a deployment
 local RETRY_MS = 1000 -- after something went wrong there
 local REQUEST_MS = 60000 -- of any request
 local BODY_MAX = 16 * 2 ^ 20
@@ -220,8 +220,6 @@ function Door:connection(name)
   return conn
 end
 
-local function path_of(self, name) return ("%s/%s.lion"):format(self.dir, name) end
-
 --- The names of the databases, in order.
 function Door:database_names()
   local names = {}
@@ -229,13 +227,18 @@ function Door:database_names()
   return names
 end
 
---- Bytes of a database's file.
-function Door:file_size(name)
-  local file = io.open(path_of(self, name), "rb")
-  if not file then return nil end
+local function size_of(path)
+  local file = io.open(path, "rb")
+  if not file then return 0 end
   local size = file:seek "end"
   file:close()
   return size
+end
+
+--- Bytes of a database's files: its trees, and the log of what is not in them yet.
+function Door:file_size(name)
+  local path = ("%s/%s.lion"):format(self.dir, name)
+  return size_of(path) + size_of(path .. "-log")
 end
 
 -- ---- the watch -----------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ end
 local DATABASE = {
   { "lion_database_basis_t", "basis_t", "the newest transaction" },
   { "lion_database_datoms", "datoms", "facts that hold now" },
-  { "lion_database_file_bytes", "bytes", "the size of the file" },
+  { "lion_database_file_bytes", "bytes", "the size of its file and the log beside it" },
 }
 
 local function add_databases(metrics, list)
