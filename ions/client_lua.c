@@ -45,7 +45,7 @@ static int client_new(lua_State *L)
     size_t size = 0;
     const char *address = luaL_checklstring(L, 1, &size);
     luaL_argcheck(L, strlen(address) == size, 1, "an address has no NUL");
-    lion_client **handle = lua_newuserdata(L, sizeof *handle);
+    lion_client **handle = lua_newuserdata(L, sizeof(lion_client *));
     *handle = NULL;
     luaL_getmetatable(L, LION_CLIENT);
     lua_setmetatable(L, -2);

@@ -251,11 +251,11 @@ static void what_does_not_speak_http_is_told_from_what_does(void **state)
 static void a_head_has_bounds(void **state)
 {
     (void)state;
-    static char many[8192] = "HTTP/1.1 200 OK\r\n", large[80000] = "HTTP/1.1 200 OK\r\nx: ";
-    for (int i = 0; i < 200; i++) strcat(many, "a: b\r\n");
-    strcat(many, "\r\n" CLOSE);
-    memset(large + strlen(large), 'x', 70000);
-    strcat(large, "\r\n\r\n" CLOSE);
+    static char many[8192], large[80000];
+    int at = snprintf(many, sizeof many, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 200; i++) at += snprintf(many + at, sizeof many - (size_t)at, "a: b\r\n");
+    (void)snprintf(many + at, sizeof many - (size_t)at, "\r\n" CLOSE);
+    (void)snprintf(large, sizeof large, "HTTP/1.1 200 OK\r\nx: %70000d\r\n\r\n" CLOSE, 1);
     static const char *const lines[] = { many, large, NULL };
     begin_server(lines);
     for (int i = 0; i < 2; i++) {
