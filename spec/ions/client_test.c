@@ -255,7 +255,7 @@ static void a_head_has_bounds(void **state)
     int at = snprintf(many, sizeof many, "HTTP/1.1 200 OK\r\n");
     for (int i = 0; i < 200; i++) at += snprintf(many + at, sizeof many - (size_t)at, "a: b\r\n");
     (void)snprintf(many + at, sizeof many - (size_t)at, "\r\n" CLOSE);
-    (void)snprintf(large, sizeof large, "HTTP/1.1 200 OK\r\nx: %70000d\r\n\r\n" CLOSE, 1);
+    (void)snprintf(large, sizeof large, "HTTP/1.1 200 OK\r\nx: %070000d\r\n\r\n" CLOSE, 1);
     static const char *const lines[] = { many, large, NULL };
     begin_server(lines);
     for (int i = 0; i < 2; i++) {
