@@ -61,12 +61,20 @@ static lion_status fail_address(const char *address, lion_error *error)
         address[0] == '\0' ? "\"\"" : address);
 }
 
-/* A path, with "unix:" in front or without; a folder means the socket in it. */
-static lion_status take_path(lion_client *self, const char *path, lion_error *error)
+/* A path without "unix:" may be a folder's that a node has still to make. */
+static bool is_folder_path(const char *path, bool is_uri)
 {
     struct stat info;
+    if (stat(path, &info) == 0) return S_ISDIR(info.st_mode);
+    size_t size = strlen(path), ending = strlen(".sock");
+    return !is_uri && (size < ending || strcmp(path + size - ending, ".sock") != 0);
+}
+
+/* A folder means the socket in it. */
+static lion_status take_path(lion_client *self, const char *path, bool is_uri, lion_error *error)
+{
     struct sockaddr_un name;
-    bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    bool is_folder = is_folder_path(path, is_uri);
     size_t size = strlen(path);
     while (is_folder && size > 1 && path[size - 1] == '/') size--;
     int written = snprintf(self->address, sizeof self->address, "unix:%.*s%s", (int)size, path,
@@ -95,7 +103,7 @@ static lion_status take_address(lion_client *self, const char *address, lion_err
 {
     struct stat info;
     if (strncmp(address, "unix:", 5) == 0 && address[5] != '\0')
-        return take_path(self, address + 5, error);
+        return take_path(self, address + 5, true, error);
     bool is_url = strncmp(address, "http://", 7) == 0;
     const char *rest = is_url ? address + 7 : address;
     size_t size = strlen(rest);
@@ -109,7 +117,7 @@ static lion_status take_address(lion_client *self, const char *address, lion_err
         return is_host_and_port(self->address) ? LION_OK : fail_address(address, error);
     }
     if (strchr(address, '/') != NULL || (address[0] != '\0' && stat(address, &info) == 0))
-        return take_path(self, address, error);
+        return take_path(self, address, false, error);
     return fail_address(address, error);
 }
 

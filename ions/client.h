@@ -29,8 +29,8 @@ typedef struct lion_client_request {
 } lion_client_request;
 
 /* Take an address; nothing is opened yet. It is "unix:PATH", "HOST:PORT", "[IPV6]:PORT",
- * "http://HOST:PORT", or a path: of a socket, or of a folder with a control.sock in it. Incorrect,
- * lion/address. */
+ * "http://HOST:PORT", or a path: of a socket, or of a folder with a control.sock in it. Where nothing
+ * is yet, a path that ends in .sock is a socket's. Incorrect, lion/address. */
 lion_status lion_client_new(lion_client **client_out, const char *address, lion_error *error);
 void lion_client_free(lion_client *client); /* NULL is allowed */
 
