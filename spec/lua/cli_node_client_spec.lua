@@ -91,6 +91,19 @@ describe("The HTTP client", function()
     other:close()
   end)
 
+  it("is told from a node's door by the commands where it asks another server", function()
+    for _, words in ipairs { { "status" }, { "groups" }, { "invoke", "a b/../c" } } do
+      words[#words + 1] = "--node=" .. node:address()
+      local result = program.run(folder, words)
+      if words[1] == "invoke" then
+        assert.equal("POST /invoke/a%20b/..%2Fc  0 \n", result.out)
+      else
+        assert.equal(1, result.code)
+        assert.matches("no node's control door", result.err)
+      end
+    end
+  end)
+
   it("raises anomalies, and misuse as Lua does", function()
     local gone = client.new(folder)
     local e = failure(gone.request, gone, { path = "/status" })

@@ -169,6 +169,7 @@ describe("A command that talks to a node", function()
     assert.equal("production: shop bad000000000  (" .. id .. ")\n", text)
     assert.matches("waiting", printed("status", id))
     assert.equal(1, run({ "status", id, "--wait" }).code)
+    assert.equal(2, run({ "status", "../groups", "--wait" }).code)
     assert.equal(3, run({ "status", "00000000-0000-7000-8000-999999999999" }).code)
   end)
 

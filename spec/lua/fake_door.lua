@@ -24,8 +24,8 @@ local AT = { "2026-11-28T16:00:00.000Z", "2026-11-28T16:00:00.250Z", "2026-11-28
 local STATUS = { incorrect = 400, ["not-found"] = 404, conflict = 409, unavailable = 503 }
 
 local function fail(category, code, message, data)
-  local body = { category = category, code = code, message = message, data = data }
-  return { status = STATUS[category], body = body }
+  local e = { category = category, code = code, message = message, data = data }
+  return { status = STATUS[category], body = { error = e } }
 end
 
 local function note(request, body)

@@ -45,7 +45,7 @@ local INVOKE_MS_MAX = 600000 -- the application's own time limit comes first
 -- The application that the node's group runs, where there is one.
 local function only_app(node)
   local apps = {}
-  for i, a in ipairs(node:get("/status").apps) do
+  for i, a in ipairs(node:status().apps) do
     apps[i] = a.app
   end
   if #apps == 1 then return apps[1] end
@@ -57,7 +57,8 @@ end
 local function on_node(name, input, found)
   local node = node_client.open(found.node)
   local app, fn = name:match "^([^/]+)/(.+)$"
-  local path = ("/invoke/%s/%s"):format(app or only_app(node), fn or name)
+  local escape = node_client.escape
+  local path = ("/invoke/%s/%s"):format(escape(app or only_app(node)), escape(fn or name))
   local status, _, body = node:request { method = "POST", path = path, timeout_ms = INVOKE_MS_MAX,
     headers = { ["content-type"] = "application/json" }, body = input ~= nil and json.write(input) or "" }
   body = node:check(status, body)

@@ -50,9 +50,12 @@ function Node:close() self.client:close() end
 
 -- ---- requests --------------------------------------------------------------------------------------
 
+--- A text as a part of a path.
 local function escape(text)
   return (tostring(text):gsub("[^%w._~-]", function(char) return ("%%%02X"):format(char:byte()) end))
 end
+
+node_client.escape = escape
 
 --- A path with what it is asked for: "/revisions", { app = "shop" } → "/revisions?app=shop".
 function node_client.path(path, parameters)
@@ -67,10 +70,10 @@ function node_client.path(path, parameters)
   return #parts > 0 and path .. "?" .. table.concat(parts, "&") or path
 end
 
-local function fail_foreign(self, status)
-  local message = "what answers at %s (with status %d) is no node's control door: that is the socket "
-    .. "control.sock in its data folder"
-  error(anomaly.new("incorrect", "lion/not-a-node", message:format(self.address, status)), 0)
+local function fail_foreign(self)
+  local message = "what answers at %s is no node's control door: that is the socket control.sock in its "
+    .. "data folder"
+  error(anomaly.new("incorrect", "lion/not-a-node", message:format(self.address)), 0)
 end
 
 -- Errors of the connection, with what can be done about them.
@@ -98,12 +101,12 @@ function Node:request(request)
   return status, headers, body
 end
 
--- The control door's errors are the body, an application's are its `error`. EDN is for who asked for it.
+-- Errors are EDN for who asked for it.
 local function error_of(body)
-  local ok, e = pcall(json.read, body)
-  if not ok then ok, e = pcall(edn.read, body) end
-  if ok and type(e) == "table" and type(e.error) == "table" then e = e.error end
-  if not ok or type(e) ~= "table" or type(e.message) ~= "string" then return nil end
+  local ok, value = pcall(json.read, body)
+  if not ok then ok, value = pcall(edn.read, body) end
+  local e = ok and type(value) == "table" and value.error
+  if type(e) ~= "table" or type(e.message) ~= "string" then return nil end
   local category = tostring(e.category):gsub("^:", "")
   if not anomaly.is_category(category) then return nil end
   return { category = category, code = e.code, message = e.message, data = e.data }
@@ -113,7 +116,7 @@ end
 function Node:check(status, body)
   if status >= 200 and status < 300 then return body end
   local e = error_of(body)
-  if not e or e.code == "lion/no-route" then fail_foreign(self, status) end
+  if not e or e.code == "lion/no-route" then fail_foreign(self) end
   local data = type(e.data) == "table" and e.data or nil
   error(anomaly.new(e.category, tostring(e.code), e.message, data), 0)
 end
@@ -124,8 +127,15 @@ local function ask(self, request)
   request.headers.accept = "application/json"
   local status, _, body = self:request(request)
   local ok, value = pcall(json.read, self:check(status, body))
-  if not ok then fail_foreign(self, status) end
+  if not ok then fail_foreign(self) end
   return value
+end
+
+--- What a node says of itself (GET /status); raises if it is none.
+function Node:status(timeout_ms)
+  local answer = self:get("/status", nil, timeout_ms)
+  if type(answer) ~= "table" or type(answer.node) ~= "table" then fail_foreign(self) end
+  return answer
 end
 
 --- @treturn table what the answer's JSON holds

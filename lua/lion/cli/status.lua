@@ -92,7 +92,7 @@ local function missing(answer)
   end
 end
 
-local function ask(node) return node:get("/status", nil, ASK_MS_MAX) end
+local function ask(node) return node:status(ASK_MS_MAX) end
 
 -- Until nothing is missing. An answer that is an error counts as one that has not come.
 local function wait_for(node, seconds)
@@ -113,6 +113,7 @@ end
 -- ---- the command -----------------------------------------------------------------------------------
 
 local function of_deployment(node, id, found, format)
+  if not id:find "^%x+%-[%x-]+$" then options.misuse("%s is no deployment's id, which is a uuid", id) end
   local d = deployment.get(node, id)
   if found.wait then return deployment.follow(node, { d }, format == "json") end
   if format == "json" then
