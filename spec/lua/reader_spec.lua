@@ -126,3 +126,115 @@ describe("A reader beside a live owner", function()
     reader:close()
   end)
 end)
+
+--- A transaction as it is recorded (core/index/log_tree.h), as a writer's process sends it. Long values alone.
+local function record(transaction)
+  local out = {}
+  local function varint(x)
+    while x >= 128 do
+      out[#out + 1] = string.char(128 + x % 128)
+      x = math.floor(x / 128)
+    end
+    out[#out + 1] = string.char(x)
+  end
+  local function zigzag(x) varint(x >= 0 and x * 2 or -x * 2 - 1) end
+  varint(transaction.t)
+  zigzag(transaction.instant)
+  varint(transaction.next_counter)
+  varint(#transaction.datoms)
+  local before = 0
+  for _, datom in ipairs(transaction.datoms) do
+    zigzag(datom.e - before)
+    varint(datom.a)
+    varint(datom.type)
+    zigzag(datom.v)
+    before = datom.e
+  end
+  varint(0) -- no id
+  varint(#transaction.tempids)
+  for _, tempid in ipairs(transaction.tempids) do
+    varint(#tempid.name)
+    out[#out + 1] = tempid.name
+    varint(tempid.id)
+  end
+  return table.concat(out)
+end
+
+describe("The report of a transaction that another process made", function()
+  local core = require "lion.core"
+  local LONG, INSTANT, TX_INSTANT = 2, 4, 50
+
+  --- A database in memory, and the record of its newest transaction as its writer would send it.
+  local function world()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { item = { number = { "long", unique = "identity" }, count = "long" } })
+    conn:transact { { ["item/number"] = 1 }, { ["item/number"] = 2 } }
+    local made = conn:transact { { ["db/id"] = "new", ["item/number"] = 3, ["item/count"] = 7 } }
+    local datoms = {}
+    for i, datom in ipairs(made.tx_data) do
+      local is_instant = datom[2] == "db/txInstant"
+      datoms[i] = { e = datom[1], a = is_instant and TX_INSTANT or made.db_after:entid(datom[2]),
+        type = is_instant and INSTANT or LONG, v = datom[3] }
+    end
+    return conn, made, record {
+      t = made.tx % 2 ^ 42, instant = made.tx_instant, next_counter = made.tempids.new % 2 ^ 42 + 1,
+      datoms = datoms, tempids = { { name = "new", id = made.tempids.new } },
+    }
+  end
+
+  it("is what its writer had", function()
+    local conn, made, bytes = world()
+    conn:transact { { ["item/number"] = 4 } } -- it is not the newest any more
+    local db = require "lion.db"
+    local report = core.record_report(conn.handle, bytes)
+    assert.equal(made.tx, report.tx)
+    assert.equal(made.db_after.basis_t, report.t)
+    assert.equal(made.tx_instant, report.tx_instant)
+    assert.same({ new = made.tempids.new }, report.tempids)
+    assert.equal(#made.tx_data, #report.tx_data)
+    for i, datom in ipairs(made.tx_data) do
+      assert.same({ datom[1], datom[2], datom[3], datom[4], datom[5] },
+        { report.tx_data[i][1], report.tx_data[i][2], report.tx_data[i][3], report.tx_data[i][4], report.tx_data[i][5] })
+      assert.equal(getmetatable(datom), getmetatable(report.tx_data[i]))
+    end
+    local before, after = db.wrap(report.db_before, conn), db.wrap(report.db_after, conn)
+    assert.equal(made.db_before.basis_t, before.basis_t)
+    assert.equal(made.db_after.basis_t, after.basis_t)
+    assert.is_true(made.db_before == before)
+    assert.is_true(made.db_after == after)
+    assert.equal(2, before:count("aevt", "item/number"))
+    assert.equal(3, after:count("aevt", "item/number"))
+    conn:close()
+  end)
+
+  it("of an id that was seen before has no datoms, and one value", function()
+    local conn, made = world()
+    local report = core.record_report(conn.handle, record {
+      t = made.db_after.basis_t, instant = made.tx_instant, next_counter = 0, datoms = {},
+      tempids = { { name = "new", id = made.tempids.new } },
+    })
+    assert.same({}, report.tx_data)
+    assert.equal(made.db_after.basis_t, report.t)
+    assert.same({ new = made.tempids.new }, report.tempids)
+    conn:close()
+  end)
+
+  it("is waited for no longer than was said", function()
+    local conn, made = world()
+    local later = record { t = made.db_after.basis_t + 100, instant = 0, next_counter = 0, datoms = {}, tempids = {} }
+    local ok, problem = pcall(core.record_report, conn.handle, later, 20)
+    assert.is_false(ok)
+    assert.equal("lion/timeout", problem.code)
+    conn:close()
+  end)
+
+  it("is for readers where it is fed", function()
+    local conn, _, bytes = world()
+    for _, call in ipairs { core.conn_feed, core.conn_preview } do
+      local ok, problem = pcall(call, conn.handle, bytes)
+      assert.is_false(ok)
+      assert.equal("lion/not-allowed", problem.code)
+    end
+    conn:close()
+  end)
+end)
