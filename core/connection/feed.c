@@ -18,16 +18,15 @@ static lion_status check_reader(const lion_connection *connection, lion_error *e
                      "%s is open for writing here: records are for readers beside its owner", connection->uri);
 }
 
-/* The reader has what comes before t. LION_END: it has t, too. Holder of `writer`. */
+/* The reader has what comes before t. LION_END: it has t, too. Looks at the tail first: what is missing may be there by now,
+ * and who is only fed moves to newer roots so. Holder of `writer`. */
 static lion_status prepare(lion_database *database, int64_t t, lion_error *error)
 {
-    if (t > next_t(database->applied)) { /* what is missing may be in the tail by now */
-        lion_status status = lion_reader_look(database, error);
-        if (status < 0) return status;
-    }
+    lion_status status = lion_reader_look(database, error);
     const lion_db *newest = database->applied;
     if (t <= newest->basis_t) return LION_END;
     if (t == next_t(newest)) return LION_OK;
+    if (status < 0) return status;
     return lion_fail(error, LION_UNAVAILABLE, "lion/unavailable",
                      "the transaction %lld does not follow %lld, which is the newest here: those between are missing",
                      (long long)t, (long long)newest->basis_t);

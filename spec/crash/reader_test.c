@@ -391,6 +391,15 @@ static void takes_what_it_is_fed(void **state)
     check_synced(self, t);
     assert_int_equal(lion_connection_feed(self->reader, lion_slice_of("x", 1), &error),
                      LION_FAILED);
+
+    /* Who is only fed moves to newer roots, too. */
+    lion_connection_stats stats;
+    tell(self, INDEX, 0);
+    tell(self, APPLY, 0);
+    assert_ok(
+        lion_connection_feed(self->reader, lion_slice_of(self->record, self->record_size), &error));
+    assert_ok(lion_connection_stats_read(&stats, self->reader, &error));
+    assert_true(stats.novelty_datoms < 15);
     lion_db_drop(db);
     close_reader(self);
     end_writer(self, false);

@@ -127,7 +127,7 @@ describe("A reader beside a live owner", function()
   end)
 end)
 
---- A transaction as it is recorded (core/index/log_tree.h), as a writer's process sends it. Long values alone.
+--- A transaction as it is recorded (core/index/log_tree.h): what a writer's process sends. Long values alone.
 local function record(transaction)
   local out = {}
   local function varint(x)
@@ -193,9 +193,9 @@ describe("The report of a transaction that another process made", function()
     assert.same({ new = made.tempids.new }, report.tempids)
     assert.equal(#made.tx_data, #report.tx_data)
     for i, datom in ipairs(made.tx_data) do
-      assert.same({ datom[1], datom[2], datom[3], datom[4], datom[5] },
-        { report.tx_data[i][1], report.tx_data[i][2], report.tx_data[i][3], report.tx_data[i][4], report.tx_data[i][5] })
-      assert.equal(getmetatable(datom), getmetatable(report.tx_data[i]))
+      local same = report.tx_data[i]
+      for field = 1, 5 do assert.equal(datom[field], same[field]) end
+      assert.equal(getmetatable(datom), getmetatable(same))
     end
     local before, after = db.wrap(report.db_before, conn), db.wrap(report.db_after, conn)
     assert.equal(made.db_before.basis_t, before.basis_t)
@@ -221,7 +221,8 @@ describe("The report of a transaction that another process made", function()
 
   it("is waited for no longer than was said", function()
     local conn, made = world()
-    local later = record { t = made.db_after.basis_t + 100, instant = 0, next_counter = 0, datoms = {}, tempids = {} }
+    local t = made.db_after.basis_t + 100
+    local later = record { t = t, instant = 0, next_counter = 0, datoms = {}, tempids = {} }
     local ok, problem = pcall(core.record_report, conn.handle, later, 20)
     assert.is_false(ok)
     assert.equal("lion/timeout", problem.code)
