@@ -12,6 +12,7 @@
 
 #define NO_EXTENT UINT32_MAX
 #define PEEK_SIZE 4096 /* most groups are read whole by one call */
+#define MARKS_MAX 64   /* groups without records in a row: an owner writes one or two */
 
 typedef struct peek {
     lion_log_file *log;
@@ -135,7 +136,7 @@ lion_status lion_log_file_follow(lion_log_file *log, const lion_log_options *opt
     peek self;
     self.log = log;
     self.options = options;
-    for (;;) {
+    for (int marks = 0; marks < MARKS_MAX; marks++) {
         uint8_t *bytes = NULL;
         lion_status status = next_group(&self, &bytes, error);
         if (status != LION_OK) return status;
@@ -145,4 +146,5 @@ lion_status lion_log_file_follow(lion_log_file *log, const lion_log_options *opt
         }
         lion_free(bytes); /* it carries a mark alone */
     }
+    return LION_END; /* the next look goes on */
 }

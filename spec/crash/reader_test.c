@@ -11,6 +11,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/hash.h"
+
 #define RECORD_MAX 8192
 #define SYNC_MS 20000
 
@@ -29,7 +31,8 @@ typedef struct order {
 
 typedef struct answer {
     int64_t t;
-    uint32_t size; /* of the record behind it */
+    uint64_t digest; /* of the newest value */
+    uint32_t size;   /* of the record behind it */
 } answer;
 
 typedef struct writer {
@@ -44,7 +47,35 @@ typedef struct world {
     int64_t number; /* of the last that was committed */
     uint8_t record[RECORD_MAX];
     uint32_t record_size;
+    uint64_t digest; /* of the writer's newest value; 0: it has none */
 } world;
+
+/* Of all that was ever true in a value. */
+static uint64_t digest_of(lion_db *db)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_db *history = NULL;
+    lion_cursor *cursor = NULL;
+    lion_datom_batch batch;
+    lion_key all = { .parts = 0 };
+    lion_cursor_options options = { .columns = LION_COLUMN_ALL };
+    uint64_t digest = (uint64_t)db->basis_t;
+    lion_status status = lion_db_history(&history, db, NULL);
+    if (status == LION_OK)
+        status = lion_cursor_open(&cursor, &history->view, LION_EAVT, &all, &options, &arena, NULL);
+    while (status == LION_OK && (status = lion_cursor_next(cursor, &batch, NULL)) == LION_OK) {
+        for (uint32_t row = 0; row < batch.count; row++) {
+            lion_datom datom = lion_datom_batch_get(&batch, row);
+            uint64_t words[] = { (uint64_t)datom.e,        datom.a, (uint64_t)datom.tx, datom.added,
+                                 lion_value_hash(datom.v), digest };
+            digest = lion_hash(words, sizeof words);
+        }
+    }
+    lion_db_drop(history);
+    lion_arena_deinit(&arena);
+    return status == LION_END ? digest : 0;
+}
 
 /* ---- the child ---- */
 
@@ -64,6 +95,15 @@ static int64_t newest_t(void)
     int64_t t = db->basis_t;
     lion_db_drop(db);
     return t;
+}
+
+static uint64_t newest_digest(void)
+{
+    lion_db *db = NULL;
+    if (owned == NULL || lion_connection_db(&db, owned, NULL) != LION_OK) return 0;
+    uint64_t digest = digest_of(db);
+    lion_db_drop(db);
+    return digest;
 }
 
 static int64_t commit_many(int64_t count)
@@ -135,6 +175,7 @@ static void obey(const char *path, int orders, int answers)
         done.t = newest_t();
         if (said.command == COMMIT) done.t = commit_many(said.argument);
         if (said.command == APPLY) done.t = apply_one(&record);
+        done.digest = newest_digest();
         done.size = (uint32_t)record.size;
         if (write(answers, &done, sizeof done) != sizeof done) _exit(4);
         if (record.size > 0 && write(answers, record.data, record.size) != (ssize_t)record.size)
@@ -187,6 +228,7 @@ static int64_t tell(world *self, command what, int64_t argument)
     read_all(self->writer.answers, &done, sizeof done);
     assert_true(done.size <= RECORD_MAX);
     self->record_size = done.size;
+    self->digest = done.digest;
     read_all(self->writer.answers, self->record, done.size);
     if (what == COMMIT) self->number += argument;
     return done.t;
@@ -241,6 +283,7 @@ static void check_synced(world *self, int64_t t)
     lion_db *db = sync_to(self, t);
     assert_int_equal(db->basis_t, t);
     check_value(db, self->number);
+    if (self->digest != 0) assert_int_equal(digest_of(db), self->digest);
     lion_db_drop(db);
 }
 

@@ -36,11 +36,12 @@ static void check_failure(const lion_error *error)
 }
 
 /* The records that an opening gives, in order; -1 if it is refused. */
-static int64_t read_all(uint64_t generation, bool is_sealed)
+static int64_t read_all(uint64_t generation, bool is_sealed, bool is_followed)
 {
     lion_log *log = NULL;
     lion_error error = { 0 };
     lion_log_options options = options_of(generation);
+    options.read_only = options.is_followed = is_followed;
     if (lion_log_open(&log, path, &options, &error) != LION_OK) {
         check_failure(&error);
         return -1;
@@ -130,8 +131,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     LION_ASSERT(file >= 0);
     LION_ASSERT(pwrite(file, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes);
     close(file);
-    int64_t first = read_all(2, is_sealed);
-    if (first >= 0) LION_ASSERT(read_all(3, is_sealed) == first);
+    int64_t seen = read_all(2, is_sealed, true);
+    int64_t first = read_all(2, is_sealed, false);
+    LION_ASSERT(seen == first); /* whoever follows sees what an owner finds */
+    if (first >= 0) LION_ASSERT(read_all(3, is_sealed, false) == first);
     return 0;
 }
 
