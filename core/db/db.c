@@ -2,6 +2,7 @@
 #include "db/db.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -66,7 +67,9 @@ lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *erro
     LION_ASSERT(!db->is_open);
     lion_db *copy = lion_alloc(sizeof *copy);
     if (copy == NULL) return lion_fail_memory(error);
-    *copy = *db;
+    /* Not the first member and the last, which other threads may be changing. */
+    size_t from = offsetof(lion_db, view), to = offsetof(lion_db, is_extended);
+    memcpy((uint8_t *)copy + from, (const uint8_t *)db + from, to - from);
     copy->references = 1;
     copy->owner = NULL;
     copy->is_extended = 1; /* only the original may extend its speculative novelty */
