@@ -6,7 +6,7 @@ local SCHEMA = [[
 [{:db/ident :item/number :db/valueType :db.type/long :db/cardinality :db.cardinality/one}
  {:db/ident :item/text :db/valueType :db.type/string :db/cardinality :db.cardinality/one}]
 ]]
-local RECORDS = 800
+local RECORDS = 12000
 
 -- A file of records in each format.
 local FILES = {
