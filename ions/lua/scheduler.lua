@@ -160,15 +160,17 @@ scheduler.traced = traced
 -- @tparam table task
 function scheduler.cost(task) return task.thread.budget:cost() end
 
-local function through(task, ...)
-  task.is_through = true
-  return ...
+local function through(task, ok, result)
+  task.is_through, task.ok, task.result = true, ok, result
 end
 
+-- A coroutine that rests in the pool holds nothing of the task that it ran.
 local function loop(task)
   while true do
     local args = task.args or NO_ARGUMENTS
-    task = yield(OVER, through(task, xpcall(task.fn, traced, unpack(args, 1, args.n or #args))))
+    through(task, xpcall(task.fn, traced, unpack(args, 1, args.n or #args)))
+    task, args = nil, nil -- luacheck: ignore 311
+    task = yield(OVER)
   end
 end
 
@@ -242,7 +244,7 @@ end
 -- The slice has ended with this.
 local function settle(self, task, ok, what, ...)
   if what == OVER then
-    finish(self, task, ...)
+    finish(self, task, task.ok, task.result)
   elseif not ok then
     finish(self, task, false, what)
   elseif what == meter.SLICE then

@@ -261,6 +261,21 @@ describe("A task", function()
     assert.equal(1, count)
   end)
 
+  it("leaves nothing of itself in its coroutine", function()
+    local kept = setmetatable({}, { __mode = "k" })
+    for i = 1, 5 do
+      local args = { { "something large" } }
+      kept[args[1]] = true
+      tasks:spawn { fn = function(x) scheduler.await(i) return x end, args = args }
+    end
+    while tasks:step() do end
+    for i = 1, 5 do tasks:deliver(i) end
+    while tasks:step() do end
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(kept))
+  end)
+
   it("runs under a budget that tells its cost", function()
     local cost
     tasks:run { fn = program("for _ = 1, 100 do end", log), done = function(_, _, it)
