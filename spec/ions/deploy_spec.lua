@@ -536,6 +536,18 @@ describe("A deployment", function()
       deployed(TWO, "production", { app = "bank" })
     end)
 
+    it("for a group that has run nothing, by the first that comes to run", function()
+      w:push("bank", TWO)
+      w.faults["a try"] = function() return { is_ok = false, step = "load", message = "no" } end
+      local id = deploy(ONE)
+      refused("lion/wrong-app", "production runs shop", TWO, "production", { app = "bank" }) -- it may yet
+      w:run()
+      assert.equal("failed", (w:story(id)))
+      w.faults = {}
+      deployed(TWO, "production", { app = "bank" })
+      refused("lion/wrong-app", "production runs bank, not shop", ONE, "production")
+    end)
+
     it("in all its groups or in none", function()
       assert.equal("lion/not-found", failure(ask.deploy, w.conn,
         { revision = ONE, groups = { "production", "nowhere" } }).code)

@@ -51,9 +51,23 @@ local function check_groups(groups)
   end
 end
 
+-- What a group runs, and what is under way to it.
+local function apps_of(db, group)
+  local apps, seen = find.apps(db, group), {}
+  for _, app in ipairs(apps) do seen[app] = true end
+  for _, deployment in ipairs(find.open(db)[group] or {}) do
+    local at = db:datoms("eavt", deployment.id, "deployment/revision")()
+    local revision = at and find.described(db, at.v)
+    if revision and not seen[revision.app] then
+      apps[#apps + 1], seen[revision.app] = revision.app, true
+    end
+  end
+  return apps
+end
+
 -- What a group runs is chosen once: a further application is not to get there by a slip.
 local function check_app(db, group, name, revision, may_add)
-  local apps = find.apps(db, group)
+  local apps = apps_of(db, group)
   if #apps == 0 or may_add then return end
   for _, app in ipairs(apps) do
     if app == revision.app then return end
@@ -79,7 +93,7 @@ end
 local function transaction_of(plan, by)
   return {
     ["deployment/id"] = plan.id,
-    ["deployment/group"] = { ["db/id"] = plan.group, ["group/apps"] = plan.revision.app_id },
+    ["deployment/group"] = plan.group,
     ["deployment/revision"] = plan.revision.id,
     ["deployment/by"] = by,
     ["deployment/is-rollback"] = plan.is_rollback or nil,

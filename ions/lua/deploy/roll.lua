@@ -52,8 +52,9 @@ local function swap(db, deployment)
   local old = find.running(db, deployment.group)[new.app]
   if old and old.id == new.id then return {} end
   local tx = { { "db/cas", new.id, "revision/name", new.name, new.name },
-    { "db/add", deployment.group, "group/running", new.id } }
-  if old then tx[3] = { "db/retract", deployment.group, "group/running", old.id } end
+    { "db/add", deployment.group, "group/running", new.id },
+    { "db/add", deployment.group, "group/apps", new.app_id } }
+  if old then tx[4] = { "db/retract", deployment.group, "group/running", old.id } end
   return tx
 end
 
