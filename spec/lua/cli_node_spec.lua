@@ -210,6 +210,17 @@ describe("A command that talks to a node", function()
     assert.equal("lion: it goes on; `lion status " .. id .. " --wait` shows how\n", child:err())
   end)
 
+  it("says how to see on where the node is gone", function()
+    local other = fake_door.start()
+    local words = { "deploy", ENDLESS, "--group", "production", "--node", other.address }
+    local child = program.start(folder, words)
+    program.wait_for(function() return child:out():find("load", 1, true) end, "a step")
+    other:stop()
+    child:signal "INT" -- it would wait for the node to come back
+    assert.equal(130, child:wait())
+    assert.matches("it goes on; `lion status", child:err())
+  end)
+
   it("shows what goes on in one line of a terminal, and takes Ctrl-C there", function()
     local screen = pty.start { "deploy", ENDLESS, "--group", "production", "--node", door.address }
     screen:expect "0.25 s"

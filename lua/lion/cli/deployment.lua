@@ -1,5 +1,6 @@
 --- A deployment on the command line: asked for, followed step by step, and how it ended.
 -- @module lion.cli.deployment
+local json = require "lion.json"
 local node_client = require "lion.cli.node_client"
 local options = require "lion.cli.options"
 local terminal = require "lion.terminal"
@@ -10,7 +11,7 @@ local deployment = {}
 local EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 -- A door that is replaced is back within seconds.
-local AWAY_MS_MAX = 30000
+local AWAY_MS_MAX = 20000
 local WAIT_MS = 5000
 
 local COMMIT_DIGITS = 12
@@ -137,7 +138,18 @@ local function wait_silently(node, d)
   return d
 end
 
-local function is_interrupt(e) return type(e) == "table" and e.code == "lion/cancelled" end
+-- It goes on, though it is not seen any more: the user has seen enough, or the node does not answer.
+local function lose_sight(d, e)
+  show_now ""
+  io.stdout:flush()
+  local hint = ("it goes on; `lion status %s --wait` shows how"):format(d.id)
+  if type(e) ~= "table" or e.code ~= "lion/cancelled" then
+    if type(e) == "table" and e.category == "unavailable" then e.message = e.message .. "; " .. hint end
+    error(e, 0)
+  end
+  io.stderr:write("lion: ", hint, "\n")
+  return EXIT_INTERRUPTED
+end
 
 --- Follow deployments to their ends, one after the other; Ctrl-C ends the showing alone.
 -- @param node
@@ -149,19 +161,12 @@ function deployment.follow(node, list, is_json)
   terminal.catch_end()
   for i, d in ipairs(list) do
     local ok, result = pcall(is_json and wait_silently or follow, node, d)
-    if not ok and is_interrupt(result) then
-      show_now ""
-      io.stdout:flush()
-      io.stderr:write(("lion: it goes on; `lion status %s --wait` shows how\n"):format(d.id))
-      return EXIT_INTERRUPTED
-    elseif not ok then
-      error(result, 0)
-    end
+    if not ok then return lose_sight(d, result) end
     ended[i] = result
-    local one = is_json and (result.state == "done" and 0 or EXIT_FAILED) or deployment.conclude(result)
-    code = math.max(code, one)
+    if not is_json then deployment.conclude(result) end
+    if result.state ~= "done" then code = EXIT_FAILED end
   end
-  if is_json then print(require("lion.json").write(ended)) end
+  if is_json then print(json.write(ended)) end
   return code
 end
 
@@ -176,7 +181,7 @@ function deployment.ask(node, path, request, found)
   local answer = node_client.insist(AWAY_MS_MAX, function() return node:post(path, request) end)
   if not found["no-wait"] then return deployment.follow(node, answer.deployments, found.json) end
   if found.json then
-    print(require("lion.json").write(answer.deployments))
+    print(json.write(answer.deployments))
     return 0
   end
   for _, d in ipairs(answer.deployments) do
