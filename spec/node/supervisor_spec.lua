@@ -6,7 +6,7 @@ local node = require "spec.node.node"
 -- A check that gives time to act: some tenths of a second.
 local SLOW = {
   manifest = 'checks = { "shop.web/slow" }',
-  web = "function web.slow() local n = 0 for i = 1, 3e8 do n = n + i end return n > 0 end",
+  web = "function web.slow() local n = 0 for i = 1, 1e8 do n = n + i end return n > 0 end",
 }
 
 describe("A supervisor that is killed", function()
