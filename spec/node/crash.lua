@@ -31,7 +31,7 @@ local function clients_of(pid)
     inodes[inode] = true
   end
   for remote, inode in (table_of or ""):gmatch(TCP_LINE) do
-    if inodes[inode] then ports[tonumber(remote, 16)] = true end
+    if inodes[inode] and remote ~= "0000" then ports[tonumber(remote, 16)] = true end -- who listens has none
   end
   return ports
 end
