@@ -6,6 +6,9 @@
 local anomaly = require "lion.anomaly"
 local cjson = require "cjson"
 
+-- As Lua has them: where applications run, the methods of strings are versions that count their work.
+local find, format, gsub = string.find, string.format, string.gsub
+
 local DEPTH_MAX = 200
 
 local codec = cjson.new()
@@ -26,15 +29,20 @@ local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r"
 
 local function escape(char) return ESCAPES[char] or ("\\u%04x"):format(char:byte()) end
 
-local function quote(text) return '"' .. text:gsub('[%z\1-\31"\\\127]', escape) .. '"' end
+local SPECIAL = '[%z\1-\31"\\\127]'
+
+local function quote(text)
+  if not find(text, SPECIAL) then return '"' .. text .. '"' end
+  return '"' .. gsub(text, SPECIAL, escape) .. '"'
+end
 
 local function number_text(x)
   if x ~= x or x == math.huge or x == -math.huge then
     anomaly.incorrect("lion/syntax", "%s has no form in JSON", tostring(x))
   end
-  if x % 1 == 0 and x > -1e17 and x < 1e17 then return ("%.0f"):format(x) end
-  local text = ("%.15g"):format(x)
-  return tonumber(text) == x and text or ("%.17g"):format(x)
+  if x % 1 == 0 and x > -1e17 and x < 1e17 then return format("%.0f", x) end
+  local text = format("%.15g", x)
+  return tonumber(text) == x and text or format("%.17g", x)
 end
 
 local function is_array(x)
@@ -46,6 +54,8 @@ local function is_array(x)
   for _ in pairs(x) do count = count + 1 end
   return count == n
 end
+
+local function by_text(a, b) return tostring(a) < tostring(b) end
 
 local write_value
 
@@ -62,14 +72,17 @@ local function write_table(out, x, depth)
     out[#out + 1] = "]"
     return
   end
-  local keys = {}
+  local keys, has_numbers = {}, false
   for key in pairs(x) do
-    if type(key) ~= "string" and type(key) ~= "number" then
-      anomaly.incorrect("lion/syntax", "a key that is a %s has no form in JSON", type(key))
+    local kind = type(key)
+    if kind == "number" then
+      has_numbers = true
+    elseif kind ~= "string" then
+      anomaly.incorrect("lion/syntax", "a key that is a %s has no form in JSON", kind)
     end
     keys[#keys + 1] = key
   end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  table.sort(keys, has_numbers and by_text or nil)
   out[#out + 1] = "{"
   for i, key in ipairs(keys) do
     if i > 1 then out[#out + 1] = "," end
