@@ -16,9 +16,11 @@ Residence.__index = Residence
 -- @treturn table `source` are its files
 function residence.new(options)
   local system = lion.connect(options.folder .. "/system.lion", { read_only = true, create = false })
+  -- Another state of this process may have opened it long ago: then it shows that time.
+  local db = system:sync()
   return setmetatable({
     system = system,
-    source = source.revision(system:db(), options.app, options.revision),
+    source = source.revision(db, options.app, options.revision),
     options = options,
     params = {},
     params_t = -1, -- of what `params` are
