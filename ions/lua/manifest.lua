@@ -389,6 +389,27 @@ function manifest.parse(text, chunkname)
   return nil, tostring(value) .. " (a manifest is plain data and sees no globals)"
 end
 
+-- JSON has no table that is a list and has names beside it, as a route with settings is: there its positions
+-- are names like "1".
+local function with_positions(value)
+  if type(value) ~= "table" then return value end
+  local result = {}
+  for key, item in pairs(value) do
+    local position = type(key) == "string" and key:find "^[1-9]%d*$" and tonumber(key)
+    result[position or key] = with_positions(item)
+  end
+  return result
+end
+
+--- A manifest that came as JSON.
+-- @param value
+-- @return as it was written; of `params`, which are anybody's data, as it came
+function manifest.from_json(value)
+  local result = with_positions(value)
+  if type(value) == "table" then result.params = value.params end
+  return result
+end
+
 --- Read and check an application's ion.lua.
 -- @tparam table source of ions.source
 -- @treturn table the manifest

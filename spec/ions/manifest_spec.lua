@@ -34,6 +34,19 @@ describe("A manifest", function()
     assert.same({}, manifest.problems { app = "shop", http = {} })
   end)
 
+  it("that came as JSON is as it was written", function()
+    local written = {
+      app = "shop",
+      http = { { "GET", "/", "shop.web/home", timeout = 300 }, { { "PUT", "POST" }, "/a", "shop.web/a" } },
+      static = { ["/files"] = { "files", max_age = 60 } },
+      invoke = { total = { "shop.api/total", timeout = 10 } },
+    }
+    local json = require "lion.json"
+    assert.same(written, manifest.from_json(json.read(json.write(written))))
+    assert.same({ params = { ["1"] = "one" } }, manifest.from_json { params = { ["1"] = "one" } })
+    assert.equal(7, manifest.from_json(7))
+  end)
+
   for _, case in ipairs {
     { {}, "app is missing" },
     { { app = "shop", htpp = {} }, "unknown key htpp (did you mean http?)" },

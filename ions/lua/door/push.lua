@@ -5,6 +5,7 @@ local answer = require "ions.door.answer"
 local anomaly = require "lion.anomaly"
 local find = require "ions.deploy.find"
 local hash = require "ions.hash"
+local manifest = require "ions.manifest"
 local revisions = require "ions.push.revision"
 local system = require "ions.push.system"
 local tell = require "ions.door.tell"
@@ -18,6 +19,7 @@ local FIELDS = { app = "string!", name = "string!", commit = "string!", files = 
 local function read_revision(request)
   local revision = answer.check(request.body, FIELDS)
   revision.deps = revision.deps or {}
+  revision.manifest = manifest.from_json(revision.manifest)
   revisions.validate(revision)
   return revision
 end
