@@ -186,10 +186,16 @@ function Cluster:deploy(to, revision, groups, ...)
   return self:lion("deploy", revision, "--group", groups, "--node", to.door, ...)
 end
 
---- Push and deploy what is to be there before a spec begins.
-function Cluster:run(to, files, groups)
+--- Push; raises what was printed if it is refused.
+function Cluster:pushed(to, files)
   local revision, why = self:push(to, files)
   if not revision then error(why, 2) end
+  return revision
+end
+
+--- Push and deploy; raises what was printed if either fails. Gives the revision.
+function Cluster:run(to, files, groups)
+  local revision = self:pushed(to, files)
   local result = self:deploy(to, revision, groups)
   if result.code ~= 0 then error(result.err .. result.out, 2) end
   return revision

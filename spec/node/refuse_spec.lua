@@ -127,7 +127,7 @@ describe("A revision", function()
   end
 
   it("that is good is taken after all of these", function()
-    local revision = assert(cluster:push(a, application.files "better"))
+    local revision = cluster:pushed(a, application.files "better")
     local result = cluster:deploy(a, revision, "a")
     assert.equal(0, result.code)
     assert.same({ better = 10 }, a:answers("/", 10))

@@ -34,7 +34,7 @@ describe("A supervisor that is killed", function()
     it("during step " .. kind .. " of a deployment leaves all of it or nothing", function()
       local version = "after-" .. i
       local was = a:ask("GET", "/").body
-      local revision = assert(cluster:push(a, application.files(version, SLOW)))
+      local revision = cluster:pushed(a, application.files(version, SLOW))
       local child = cluster:begin("deploy", revision, "--group", "a", "--node", a.door)
       node.wait_for(function()
         local newest = a:deployments()[1]
@@ -64,7 +64,7 @@ describe("A supervisor that is killed", function()
   end)
 
   it("that is told to stop during a deployment leaves no process", function()
-    local revision = assert(cluster:push(a, application.files("never", SLOW)))
+    local revision = cluster:pushed(a, application.files("never", SLOW))
     local child = cluster:begin("deploy", revision, "--group", "a", "--node", a.door)
     node.wait_for(function() return a:deployments()[1].revision == revision end, "the deployment")
     assert.equal(0, a:stop())
