@@ -1,18 +1,26 @@
-/* http.c - connections, their parser and their timers.
+/* http.c - connections, their parser and their deadlines.
  *
- * A connection reads into one growing input buffer. When a request is complete the parser pauses and reading
- * stops; the answer resumes it with what is left of the buffer (pipelining). Header names and values are kept as
- * offsets into a text buffer while they arrive, since it may move, and become pointers when the request is whole. */
+ * A connection reads into one growing input buffer. When a request is complete the parser pauses; the answer resumes it
+ * with what is left of the buffer (pipelining). Reading goes on meanwhile, to a bound, so that a client that leaves is
+ * noticed. Header names and values are kept as offsets into a text buffer while they arrive, since it may move, and
+ * become pointers when the request is whole. Deadlines are looked at by one timer of the server: they need not be exact,
+ * and setting one costs nothing. */
 #include "http.h"
 
+#include <fcntl.h>
 #include <llhttp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LION_HTTP_HEADERS_MAX 128
 #define LION_HTTP_READ_SIZE 65536
 #define LION_HTTP_LINGER_MS 2000
+#define LION_HTTP_LEFT_MS 1000   /* who ended its side and has no answer by then is taken for gone */
+#define LION_HTTP_SWEEP_MS 50
+#define LION_HTTP_AHEAD_MAX 262144 /* bytes that are read while a request is in hand */
+#define LION_HTTP_KEPT_MAX 65536   /* of a buffer that the next request has too */
 
 typedef struct bytes {
     char *data;
@@ -39,19 +47,19 @@ struct lion_http_exchange {
     bytes text;             /* target and headers */
     size_t target_size;
     bytes body;
-    char remote[64];
     bool is_head, keeps_alive, is_in_value;
     bool is_old;            /* HTTP/1.0: keep-alive is said aloud, and nothing is chunked */
     bool is_sized;          /* streamed, and the size was told */
     size_t left;            /* bytes that are still to come, if it was */
+    int status;
+    uint64_t began_ns;
     void *user;
 };
 
 struct connection {
     uv_tcp_t tcp;
-    uv_timer_t timer;
     uv_shutdown_t shutdown;
-    uint8_t open_handles;   /* tcp and timer: freed when both are closed */
+    uint64_t due_ms;        /* when something must have happened; 0: never */
     lion_http_server *server;
     connection *next, *previous;
     llhttp_t parser;
@@ -60,21 +68,30 @@ struct connection {
     int refusal;            /* status to answer malformed input with, 0: none */
     bool is_fresh;          /* no byte of the next request has arrived */
     bool is_reading;
+    bool has_ended;         /* the peer sends no more */
+    bool is_advancing;      /* its requests are being taken from the input one after the other */
     bool closes_after_write;
+    bool is_control;
+    char remote[64];
     lion_http_exchange *exchange; /* being received or handled */
+    lion_http_exchange *spare;    /* for the next request */
     size_t queued;          /* bytes given to writes that are not finished */
     uint64_t given, taken;  /* bytes of all answers: to writes; by the socket, when the timer was set */
 };
 
 struct lion_http_server {
     uv_tcp_t tcp;
+    uv_timer_t sweep;
+    uint8_t open_handles;   /* tcp and sweep */
+    bool is_control;
     lion_http_limits limits;
     lion_http_handler handler;
     llhttp_settings_t settings;
     connection *connections;
-    size_t pending;
+    size_t pending, connection_count;
+    lion_http_counters counters;
     uint64_t last_id;
-    bool is_closing, is_closed;
+    bool is_closing;
     void (*closed)(void *context);
     void *closed_context;
 };
@@ -102,11 +119,22 @@ static void exchange_free(lion_http_exchange *exchange)
     free(exchange);
 }
 
+/* Keep it for the connection's next request. */
+static void exchange_rest(connection *self, lion_http_exchange *exchange)
+{
+    if (self->spare != NULL || exchange->text.capacity > LION_HTTP_KEPT_MAX ||
+        exchange->body.capacity > LION_HTTP_KEPT_MAX) {
+        exchange_free(exchange);
+        return;
+    }
+    self->spare = exchange;
+}
+
 /* ---- closing ---- */
 
 static void finish_server(lion_http_server *server)
 {
-    if (!server->is_closed || server->connections != NULL) return;
+    if (server->open_handles > 0 || server->connections != NULL) return;
     void (*closed)(void *) = server->closed;
     void *context = server->closed_context;
     free(server);
@@ -116,11 +144,12 @@ static void finish_server(lion_http_server *server)
 static void on_closed(uv_handle_t *handle)
 {
     connection *self = handle->data;
-    if (--self->open_handles > 0) return;
     lion_http_server *server = self->server;
     if (self->previous != NULL) self->previous->next = self->next;
     else server->connections = self->next;
     if (self->next != NULL) self->next->previous = self->previous;
+    server->connection_count--;
+    exchange_free(self->spare);
     free(self->input.data);
     free(self);
     finish_server(server);
@@ -141,9 +170,11 @@ static void connection_close(connection *self)
         }
         self->exchange = NULL;
     }
+    self->due_ms = 0;
     uv_close((uv_handle_t *)&self->tcp, on_closed);
-    uv_close((uv_handle_t *)&self->timer, on_closed);
 }
+
+static void set_due(connection *self, uint64_t ms) { self->due_ms = uv_now(self->tcp.loop) + ms; }
 
 /* ---- writing ---- */
 
@@ -157,23 +188,37 @@ typedef struct write_request {
 
 static void receive_next(connection *self);
 static void linger(connection *self);
-static void on_timer(uv_timer_t *timer);
 
 static uint64_t taken_by_socket(const connection *self)
 {
     return self->given - uv_stream_get_write_queue_size((const uv_stream_t *)&self->tcp);
 }
 
-/* The peer must take what is sent, a little at least, each time the timer comes. */
+/* The peer must take what is sent, a little at least, until each deadline. */
 static void await_sent(connection *self)
 {
     if (self->stage == STAGE_CLOSING) return;
     if (self->queued == 0) {
-        uv_timer_stop(&self->timer);
+        self->due_ms = 0;
         return;
     }
     self->taken = taken_by_socket(self);
-    uv_timer_start(&self->timer, on_timer, self->server->limits.send_ms, 0);
+    set_due(self, self->server->limits.send_ms);
+}
+
+/* An answer has been sent. */
+static void end_answer(connection *self)
+{
+    if (self->server->is_closing) connection_close(self);
+    else if (self->closes_after_write) linger(self);
+    else receive_next(self);
+}
+
+/* What a streamed answer waited for has been taken. */
+static void tell_drained(connection *self)
+{
+    const lion_http_handler *handler = &self->server->handler;
+    if (self->queued == 0 && handler->drained != NULL) handler->drained(handler->context, self->exchange);
 }
 
 static void on_written(uv_write_t *request, int status)
@@ -184,26 +229,28 @@ static void on_written(uv_write_t *request, int status)
     bool ends = write->ends_exchange;
     free(write);
     if (self->stage == STAGE_CLOSING) return;
-    if (status < 0 || (ends && self->server->is_closing)) connection_close(self);
-    else if (ends && self->closes_after_write) linger(self);
-    else if (ends) receive_next(self);
-    else if (self->stage == STAGE_STREAMING) await_sent(self);
+    if (status < 0) connection_close(self);
+    else if (ends) end_answer(self);
+    else if (self->stage == STAGE_STREAMING) {
+        await_sent(self);
+        tell_drained(self);
+    }
 }
 
-/* Takes the bytes' copy to the socket. */
-static void send_bytes(connection *self, const bytes *head, const void *body, size_t size, bool ends)
+/* Have the socket take a copy of the bytes later. */
+static void queue_bytes(connection *self, const char *head, size_t head_size, const char *body, size_t size, bool ends)
 {
-    write_request *write = malloc(sizeof *write + head->size + size);
+    write_request *write = malloc(sizeof *write + head_size + size);
     if (write == NULL) {
         connection_close(self);
         return;
     }
     write->request.data = write;
     write->connection = self;
-    write->size = head->size + size;
+    write->size = head_size + size;
     write->ends_exchange = ends;
-    if (head->size > 0) memcpy(write->data, head->data, head->size);
-    if (size > 0) memcpy(write->data + head->size, body, size);
+    if (head_size > 0) memcpy(write->data, head, head_size);
+    if (size > 0) memcpy(write->data + head_size, body, size);
     self->queued += write->size;
     self->given += write->size;
     uv_buf_t buffer = uv_buf_init(write->data, (unsigned)write->size);
@@ -213,6 +260,29 @@ static void send_bytes(connection *self, const bytes *head, const void *body, si
         free(write);
         connection_close(self);
     }
+}
+
+/* The socket is given what it takes now, and a copy of the rest later. The connection may be closed, or on to its next
+ * request, when this returns. */
+static void send_bytes(connection *self, const bytes *head, const void *body, size_t size, bool ends)
+{
+    if (self->stage == STAGE_CLOSING) return;
+    size_t head_sent = 0, body_sent = 0;
+    if (self->queued == 0 && head->size + size > 0) {
+        uv_buf_t parts[2] = { uv_buf_init(head->data, (unsigned)head->size),
+                              uv_buf_init((char *)(uintptr_t)body, (unsigned)size) };
+        unsigned first = head->size == 0, count = (head->size > 0 ? 1u : 0u) + (size > 0 ? 1u : 0u);
+        int sent = uv_try_write((uv_stream_t *)&self->tcp, parts + first, count);
+        size_t taken = sent < 0 ? 0 : (size_t)sent; /* what is wrong is told later, when nobody is in the midst of it */
+        self->given += taken;
+        head_sent = taken < head->size ? taken : head->size;
+        body_sent = taken - head_sent;
+    }
+    bool is_sent = self->queued == 0 && head_sent + body_sent == head->size + size;
+    if (is_sent && ends) end_answer(self);
+    if (is_sent) return;
+    queue_bytes(self, head->data + head_sent, head->size - head_sent, (const char *)body + body_sent,
+                size - body_sent, ends);
 }
 
 static const char *reason_of(int status)
@@ -246,8 +316,10 @@ static void put_head(bytes *out, int status, const lion_http_header *headers, si
                      const char *connection_header, size_t size)
 {
     char line[96];
-    snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
+    snprintf(line, sizeof line, "HTTP/1.1 %d ", status);
     put_text(out, line);
+    put_text(out, reason_of(status));
+    put_text(out, "\r\n");
     for (size_t i = 0; i < count; i++) {
         if (equals_name(&headers[i].name, "content-length") || has_line_break(&headers[i].name) ||
             equals_name(&headers[i].name, "transfer-encoding") || has_line_break(&headers[i].value) ||
@@ -267,10 +339,34 @@ static void put_head(bytes *out, int status, const lion_http_header *headers, si
     put_text(out, "\r\n");
 }
 
+static void count_answer(lion_http_server *server, int status)
+{
+    if (status >= 100 && status < 600) server->counters.answers[status / 100]++;
+}
+
+static const uint64_t DURATIONS_MS[] = LION_HTTP_DURATIONS_MS;
+
+/* It is over, as an answer that took so long. */
+static void count_duration(lion_http_server *server, const lion_http_exchange *exchange)
+{
+    uint64_t ns = uv_hrtime() - exchange->began_ns, ms = (ns + 999999) / 1000000;
+    for (size_t i = 0; i < LION_HTTP_DURATION_COUNT; i++)
+        if (ms <= DURATIONS_MS[i]) server->counters.durations[i]++;
+    server->counters.duration_count++;
+    server->counters.duration_ns_sum += ns;
+}
+
 static const char *connection_header(bool keeps_alive, bool is_old)
 {
     if (!keeps_alive) return "connection: close\r\n";
     return is_old ? "connection: keep-alive\r\n" : "";
+}
+
+/* The end of an answer. */
+static void send_last(connection *self, const bytes *head, const void *body, size_t size)
+{
+    send_bytes(self, head, body, size, true);
+    if (self->stage == STAGE_SENDING) await_sent(self);
 }
 
 /* Malformed input, a full queue, a deadline: an answer of the server's own. */
@@ -285,8 +381,8 @@ static void refuse(connection *self, int status, const char *message, bool close
     self->stage = STAGE_SENDING;
     put_head(&head, status, headers, status == 503 ? 2 : 1, connection_header(!self->closes_after_write, false),
              strlen(message));
-    send_bytes(self, &head, message, strlen(message), true);
-    await_sent(self);
+    count_answer(self->server, status);
+    send_last(self, &head, message, strlen(message));
     free(head.data);
 }
 
@@ -308,7 +404,8 @@ static void detach(lion_http_exchange *exchange, connection *self)
     self->closes_after_write = self->closes_after_write || !exchange->keeps_alive ||
                                self->server->is_closing;
     self->stage = STAGE_SENDING;
-    exchange_free(exchange);
+    count_duration(self->server, exchange);
+    exchange_rest(self, exchange);
 }
 
 void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http_header *headers,
@@ -323,9 +420,9 @@ void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http
     bytes head = { 0 };
     bool keeps_alive = exchange->keeps_alive && !self->server->is_closing;
     put_head(&head, status, headers, header_count, connection_header(keeps_alive, exchange->is_old), size);
+    count_answer(self->server, status);
     detach(exchange, self);
-    send_bytes(self, &head, body, is_bodiless ? 0 : size, true);
-    await_sent(self);
+    send_last(self, &head, body, is_bodiless ? 0 : size);
     free(head.data);
 }
 
@@ -334,6 +431,7 @@ void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion
 {
     connection *self = exchange->connection;
     if (self == NULL) return;
+    count_answer(self->server, status);
     self->stage = STAGE_STREAMING;
     exchange->is_sized = size != LION_HTTP_SIZE_UNKNOWN;
     exchange->left = size;
@@ -378,8 +476,7 @@ void lion_http_stream_end(lion_http_exchange *exchange)
     detach(exchange, self);
     bytes last = { 0 };
     if (is_chunked) put_text(&last, "0\r\n\r\n");
-    send_bytes(self, &last, NULL, 0, true);
-    await_sent(self);
+    send_last(self, &last, NULL, 0);
     free(last.data);
 }
 
@@ -394,14 +491,89 @@ void lion_http_abort(lion_http_exchange *exchange)
     connection_close(self);
 }
 
-/* ---- timers ---- */
+/* ---- taking a connection away ---- */
 
-static void on_timer(uv_timer_t *timer)
+static bool is_ours_to_say(const lion_http_text *name)
 {
-    connection *self = timer->data;
+    return equals_name(name, "content-length") || equals_name(name, "transfer-encoding") ||
+           equals_name(name, "expect");
+}
+
+/* The request as HTTP/1.1 text. A body that came in chunks has its size now, and who asked whether to send one was told. */
+static bool put_request(bytes *out, const lion_http_exchange *exchange)
+{
+    const lion_http_request *request = &exchange->request;
+    char line[64];
+    put_text(out, request->method);
+    put_text(out, " ");
+    bytes_put(out, exchange->text.data, exchange->target_size);
+    put_text(out, exchange->is_old ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+    for (size_t i = 0; i < request->header_count; i++) {
+        const lion_http_header *header = &request->headers[i];
+        if (is_ours_to_say(&header->name)) continue;
+        bytes_put(out, header->name.data, header->name.size);
+        put_text(out, ": ");
+        bytes_put(out, header->value.data, header->value.size);
+        put_text(out, "\r\n");
+    }
+    snprintf(line, sizeof line, "content-length: %zu\r\n\r\n", request->body.size);
+    if (request->body.size > 0) put_text(out, line);
+    else put_text(out, "\r\n");
+    return bytes_put(out, request->body.data, request->body.size);
+}
+
+/* What was read goes behind what stands in taken. */
+static bool take(connection *self, bytes *read, lion_http_taken *taken)
+{
+    int given = -1, fd = -1;
+    if (uv_fileno((const uv_handle_t *)&self->tcp, &given) == 0) fd = fcntl(given, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0 || !bytes_put(read, self->input.data, self->input.size)) {
+        if (fd >= 0) (void)close(fd);
+        return false;
+    }
+    *taken = (lion_http_taken){ .fd = fd, .bytes = read->data, .size = read->size, .is_control = self->is_control };
+    return true;
+}
+
+bool lion_http_take(lion_http_exchange *exchange, lion_http_taken *taken_out)
+{
+    connection *self = exchange->connection;
+    bytes read = { 0 };
+    bool is_taken = self != NULL && self->stage == STAGE_HANDLING && put_request(&read, exchange) &&
+                    take(self, &read, taken_out);
+    if (!is_taken) {
+        free(read.data);
+        return false;
+    }
+    self->server->pending--;
+    self->exchange = NULL;
+    exchange_rest(self, exchange);
+    connection_close(self);
+    return true;
+}
+
+bool lion_http_take_idle(lion_http_server *server, lion_http_taken *taken_out)
+{
+    for (connection *each = server->connections; each != NULL; each = each->next) {
+        bytes read = { 0 };
+        if (each->stage != STAGE_RECEIVING || !each->is_fresh || each->queued > 0) continue;
+        bool is_taken = take(each, &read, taken_out);
+        connection_close(each);
+        if (is_taken) return true;
+        free(read.data);
+    }
+    return false;
+}
+
+/* ---- deadlines ---- */
+
+static void on_due(connection *self)
+{
     if (self->stage == STAGE_STREAMING || self->stage == STAGE_SENDING) {
         if (taken_by_socket(self) == self->taken) connection_close(self);
         else await_sent(self);
+    } else if (self->stage == STAGE_HANDLING && self->has_ended) {
+        connection_close(self);
     } else if (self->stage == STAGE_HANDLING) {
         lion_http_exchange *exchange = self->exchange;
         lion_http_server *server = self->server;
@@ -417,15 +589,34 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
+static void on_sweep(uv_timer_t *timer)
+{
+    lion_http_server *server = timer->data;
+    uint64_t now = uv_now(timer->loop);
+    for (connection *each = server->connections; each != NULL; each = each->next) {
+        if (each->due_ms == 0 || each->due_ms > now) continue;
+        each->due_ms = 0;
+        on_due(each);
+    }
+}
+
 /* ---- parsing ---- */
 
 static connection *owner_of(llhttp_t *parser) { return parser->data; }
 
 static lion_http_exchange *current(connection *self)
 {
-    if (self->exchange == NULL) self->exchange = calloc(1, sizeof *self->exchange);
-    if (self->exchange != NULL) self->exchange->connection = self;
-    return self->exchange;
+    if (self->exchange != NULL) return self->exchange;
+    lion_http_exchange *exchange = self->spare != NULL ? self->spare : calloc(1, sizeof *exchange);
+    self->exchange = exchange;
+    self->spare = NULL;
+    if (exchange == NULL) return NULL;
+    exchange->connection = self;
+    exchange->text.size = exchange->body.size = 0;
+    exchange->header_count = exchange->target_size = 0;
+    exchange->is_in_value = exchange->is_sized = false;
+    exchange->user = NULL;
+    return exchange;
 }
 
 static int refuse_parse(connection *self, int status)
@@ -460,6 +651,8 @@ static int on_field(llhttp_t *parser, const char *at, size_t size)
     if (exchange->header_count == 0 || exchange->is_in_value) {
         if (exchange->header_count == LION_HTTP_HEADERS_MAX) return refuse_parse(self, 431);
         exchange->spans[exchange->header_count].name = exchange->text.size;
+        exchange->spans[exchange->header_count].name_size = exchange->spans[exchange->header_count].value_size = 0;
+        exchange->spans[exchange->header_count].value = exchange->text.size;
         exchange->header_count++;
         exchange->is_in_value = false;
     }
@@ -572,17 +765,8 @@ static void complete_request(connection *self, lion_http_exchange *exchange)
     request->header_count = exchange->header_count;
     request->body = (lion_http_text){ exchange->body.data == NULL ? "" : exchange->body.data,
                                       exchange->body.size };
-    struct sockaddr_storage address;
-    int size = sizeof address;
-    char name[48] = "";
-    int port = 0;
-    if (uv_tcp_getpeername(&self->tcp, (struct sockaddr *)&address, &size) == 0) {
-        uv_ip_name((struct sockaddr *)&address, name, sizeof name);
-        port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                                   : ((struct sockaddr_in *)&address)->sin_port);
-    }
-    snprintf(exchange->remote, sizeof exchange->remote, "%s:%d", name, port);
-    request->remote = exchange->remote;
+    request->remote = self->remote;
+    request->is_control = self->is_control;
     request->id = ++self->server->last_id;
 }
 
@@ -600,7 +784,8 @@ static void hand_over(connection *self)
     }
     server->pending++;
     self->stage = STAGE_HANDLING;
-    uv_timer_start(&self->timer, on_timer, server->limits.handle_ms, 0);
+    exchange->began_ns = uv_hrtime();
+    set_due(self, self->has_ended ? LION_HTTP_LEFT_MS : server->limits.handle_ms);
     server->handler.request(server->handler.context, exchange);
 }
 
@@ -634,10 +819,9 @@ static void set_reading(connection *self, bool reads)
 /* Parse what has been read, up to the end of one request. */
 static void parse_input(connection *self)
 {
-    if (self->input.size == 0 || self->stage != STAGE_RECEIVING || self->closes_after_write) return;
     if (self->is_fresh) {
         self->is_fresh = false;
-        uv_timer_start(&self->timer, on_timer, self->server->limits.receive_ms, 0);
+        set_due(self, self->server->limits.receive_ms);
     }
     size_t size = self->input.size;
     llhttp_errno_t code = llhttp_execute(&self->parser, self->input.data, size);
@@ -650,26 +834,43 @@ static void parse_input(connection *self)
         refuse(self, status, status == 400 ? "malformed HTTP\n" : "too large, or no room for it\n", true);
         return;
     }
-    memmove(self->input.data, self->input.data + used, size - used);
+    if (size > used) memmove(self->input.data, self->input.data + used, size - used);
     self->input.size = size - used;
     if (code == HPE_PAUSED) {
-        set_reading(self, false);
         llhttp_resume(&self->parser);
         hand_over(self);
     }
+}
+
+/* Requests one after the other, as long as each is answered at once: whoever answers comes back here. */
+static void advance(connection *self)
+{
+    if (self->is_advancing) return;
+    self->is_advancing = true;
+    while (self->input.size > 0 && self->stage == STAGE_RECEIVING && !self->closes_after_write) parse_input(self);
+    self->is_advancing = false;
+    if (self->has_ended && self->stage == STAGE_RECEIVING) connection_close(self);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
     (void)buffer;
     connection *self = stream->data;
+    bool is_in_hand = self->stage != STAGE_RECEIVING && self->stage != STAGE_LINGERING;
+    if (size == UV_EOF && is_in_hand) { /* it may have ended its side alone, and wait for the answer */
+        self->has_ended = true;
+        set_reading(self, false);
+        if (self->stage == STAGE_HANDLING) set_due(self, LION_HTTP_LEFT_MS);
+        return;
+    }
     if (size < 0) {
         connection_close(self);
         return;
     }
     if (self->stage == STAGE_LINGERING) return; /* nobody reads it */
     self->input.size += (size_t)size;
-    parse_input(self);
+    if (self->input.size > LION_HTTP_AHEAD_MAX && self->stage != STAGE_RECEIVING) set_reading(self, false);
+    advance(self);
 }
 
 /* To close while input is unread is to reset the connection, and what the peer has not fetched by then, the answer, is
@@ -682,8 +883,8 @@ static void linger(connection *self)
         connection_close(self);
         return;
     }
-    uv_timer_start(&self->timer, on_timer, LION_HTTP_LINGER_MS, 0);
-    set_reading(self, true);
+    set_due(self, LION_HTTP_LINGER_MS);
+    set_reading(self, true); /* the end comes again to who has had it */
 }
 
 static void receive_next(connection *self)
@@ -691,35 +892,74 @@ static void receive_next(connection *self)
     self->stage = STAGE_RECEIVING;
     self->is_fresh = true;
     self->refusal = 0;
-    uv_timer_start(&self->timer, on_timer, self->server->limits.idle_ms, 0);
-    set_reading(self, true);
-    parse_input(self);
+    set_due(self, self->server->limits.idle_ms);
+    set_reading(self, !self->has_ended);
+    advance(self);
 }
 
 /* ---- the server ---- */
+
+static void name_remote(connection *self)
+{
+    struct sockaddr_storage address = { 0 };
+    int size = sizeof address, port = 0;
+    char name[48] = "";
+    if (uv_tcp_getpeername(&self->tcp, (struct sockaddr *)&address, &size) == 0 && address.ss_family != AF_UNIX) {
+        uv_ip_name((struct sockaddr *)&address, name, sizeof name);
+        port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                                   : ((struct sockaddr_in *)&address)->sin_port);
+    }
+    if (self->is_control) snprintf(self->remote, sizeof self->remote, "control");
+    else snprintf(self->remote, sizeof self->remote, "%s:%d", name, port);
+}
+
+static connection *connection_new(lion_http_server *server)
+{
+    connection *self = calloc(1, sizeof *self);
+    if (self == NULL) return NULL;
+    self->server = server;
+    self->is_control = server->is_control;
+    uv_tcp_init(server->tcp.loop, &self->tcp);
+    self->tcp.data = self;
+    self->next = server->connections;
+    if (self->next != NULL) self->next->previous = self;
+    server->connections = self;
+    server->connection_count++;
+    llhttp_init(&self->parser, HTTP_REQUEST, &server->settings);
+    self->parser.data = self;
+    return self;
+}
+
+static void connection_start(connection *self)
+{
+    uv_tcp_nodelay(&self->tcp, 1);
+    name_remote(self);
+    receive_next(self);
+}
 
 static void on_connection(uv_stream_t *stream, int status)
 {
     lion_http_server *server = stream->data;
     if (status < 0) return;
-    connection *self = calloc(1, sizeof *self);
+    connection *self = connection_new(server);
     if (self == NULL) return;
-    self->server = server;
-    uv_tcp_init(stream->loop, &self->tcp);
-    uv_timer_init(stream->loop, &self->timer);
-    self->tcp.data = self->timer.data = self;
-    self->open_handles = 2;
-    self->next = server->connections;
-    if (self->next != NULL) self->next->previous = self;
-    server->connections = self;
-    llhttp_init(&self->parser, HTTP_REQUEST, &server->settings);
-    self->parser.data = self;
-    if (uv_accept(stream, (uv_stream_t *)&self->tcp) != 0 || server->is_closing) {
-        connection_close(self);
-        return;
+    if (uv_accept(stream, (uv_stream_t *)&self->tcp) != 0 || server->is_closing) connection_close(self);
+    else connection_start(self);
+}
+
+int lion_http_adopt(lion_http_server *server, int fd, const void *read, size_t size, bool is_control)
+{
+    connection *self = server->is_closing ? NULL : connection_new(server);
+    int code = self == NULL ? UV_ECANCELED : uv_tcp_open(&self->tcp, fd);
+    if (code != 0) (void)close(fd);
+    if (code == 0 && !bytes_put(&self->input, read, size)) code = UV_ENOMEM;
+    if (code != 0) {
+        if (self != NULL) connection_close(self);
+        return code;
     }
-    uv_tcp_nodelay(&self->tcp, 1);
-    receive_next(self);
+    self->is_control = is_control;
+    connection_start(self);
+    return 0;
 }
 
 static void set_defaults(lion_http_limits *limits)
@@ -733,22 +973,17 @@ static void set_defaults(lion_http_limits *limits)
     if (limits->pending_max == 0) limits->pending_max = 1024;
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_server_closed(uv_handle_t *handle)
 {
     lion_http_server *server = handle->data;
-    server->is_closed = true;
+    server->open_handles--;
     finish_server(server);
 }
 
-int lion_http_open(lion_http_server **server_out, uv_loop_t *loop, const char *host, int port,
-                   const lion_http_limits *limits, const lion_http_handler *handler)
+static lion_http_server *server_new(uv_loop_t *loop, const lion_http_limits *limits, const lion_http_handler *handler)
 {
-    struct sockaddr_storage address;
-    int code = uv_ip4_addr(host, port, (struct sockaddr_in *)&address);
-    if (code != 0) code = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&address);
-    if (code != 0) return code;
     lion_http_server *server = calloc(1, sizeof *server);
-    if (server == NULL) return UV_ENOMEM;
+    if (server == NULL) return NULL;
     server->limits = *limits;
     set_defaults(&server->limits);
     server->handler = *handler;
@@ -759,20 +994,42 @@ int lion_http_open(lion_http_server **server_out, uv_loop_t *loop, const char *h
     server->settings.on_headers_complete = on_headers_complete;
     server->settings.on_body = on_body;
     server->settings.on_message_complete = on_message_complete;
-    code = uv_tcp_init(loop, &server->tcp);
-    if (code != 0) {
-        free(server);
-        return code;
-    }
-    server->tcp.data = server;
-    code = uv_tcp_bind(&server->tcp, (const struct sockaddr *)&address, 0);
+    uv_tcp_init(loop, &server->tcp);
+    uv_timer_init(loop, &server->sweep);
+    server->tcp.data = server->sweep.data = server;
+    server->open_handles = 2;
+    return server;
+}
+
+static int listen_or_close(lion_http_server *server, int code, lion_http_server **server_out)
+{
     if (code == 0) code = uv_listen((uv_stream_t *)&server->tcp, 511, on_connection);
-    if (code != 0) {
-        uv_close((uv_handle_t *)&server->tcp, on_listener_closed);
-        return code;
-    }
-    *server_out = server;
-    return 0;
+    if (code == 0) code = uv_timer_start(&server->sweep, on_sweep, LION_HTTP_SWEEP_MS, LION_HTTP_SWEEP_MS);
+    if (code != 0) lion_http_close(server, NULL, NULL);
+    else *server_out = server;
+    return code;
+}
+
+int lion_http_open(lion_http_server **server_out, uv_loop_t *loop, const char *host, int port,
+                   const lion_http_limits *limits, const lion_http_handler *handler)
+{
+    struct sockaddr_storage address;
+    int code = uv_ip4_addr(host, port, (struct sockaddr_in *)&address);
+    if (code != 0) code = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&address);
+    if (code != 0) return code;
+    lion_http_server *server = server_new(loop, limits, handler);
+    if (server == NULL) return UV_ENOMEM;
+    code = uv_tcp_bind(&server->tcp, (const struct sockaddr *)&address, 0);
+    return listen_or_close(server, code, server_out);
+}
+
+int lion_http_listen(lion_http_server **server_out, uv_loop_t *loop, int fd, bool is_control,
+                     const lion_http_limits *limits, const lion_http_handler *handler)
+{
+    lion_http_server *server = server_new(loop, limits, handler);
+    if (server == NULL) return UV_ENOMEM;
+    server->is_control = is_control;
+    return listen_or_close(server, uv_tcp_open(&server->tcp, fd), server_out);
 }
 
 int lion_http_port(const lion_http_server *server)
@@ -785,6 +1042,8 @@ int lion_http_port(const lion_http_server *server)
 }
 
 size_t lion_http_pending(const lion_http_server *server) { return server->pending; }
+size_t lion_http_connections(const lion_http_server *server) { return server->connection_count; }
+const lion_http_counters *lion_http_counted(const lion_http_server *server) { return &server->counters; }
 
 void lion_http_close(lion_http_server *server, void (*closed)(void *context), void *context)
 {
@@ -797,5 +1056,6 @@ void lion_http_close(lion_http_server *server, void (*closed)(void *context), vo
         if (is_idle || each->stage == STAGE_LINGERING) connection_close(each);
         each = next;
     }
-    uv_close((uv_handle_t *)&server->tcp, on_listener_closed);
+    uv_close((uv_handle_t *)&server->tcp, on_server_closed);
+    uv_close((uv_handle_t *)&server->sweep, on_server_closed);
 }

@@ -5,7 +5,9 @@
  * requests of one connection are handed over one at a time, in order. Malformed and oversized input is answered
  * here (400, 408, 413, 414, 431) and never reaches the handler. Who asks whether to send its body (Expect:
  * 100-continue) is told to. Upgrades are not offered: such a request is one like others. Trailers are dropped. To
- * HTTP/1.0 a streamed answer ends with the connection. One thread: the loop's. The process must ignore SIGPIPE. */
+ * HTTP/1.0 a streamed answer ends with the connection. Who ends its side of the connection while its request is in hand has
+ * left, if it is not answered within a second. A connection can be taken away, with what was read of it, and be adopted by a server of another process. One thread:
+ * the loop's. The process must ignore SIGPIPE. */
 #ifndef LION_IONS_HTTP_H
 #define LION_IONS_HTTP_H
 
@@ -45,7 +47,8 @@ typedef struct lion_http_request {
     const lion_http_header *headers;
     size_t header_count;
     lion_http_text body;
-    const char *remote;       /* "127.0.0.1:5123" */
+    const char *remote;       /* "127.0.0.1:5123"; "control": of the control door */
+    bool is_control;
     uint64_t id;              /* counts up in the process */
 } lion_http_request;
 
@@ -53,16 +56,49 @@ typedef struct lion_http_handler {
     void (*request)(void *context, lion_http_exchange *exchange);
     /* The peer went away, or the deadline answered for it, before the answer: what is sent later is dropped. */
     void (*gone)(void *context, lion_http_exchange *exchange);
+    /* All that was streamed so far has been taken by the socket. NULL is allowed. */
+    void (*drained)(void *context, lion_http_exchange *exchange);
     void *context;
 } lion_http_handler;
+
+#define LION_HTTP_DURATIONS_MS { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000 }
+#define LION_HTTP_DURATION_COUNT 11
+
+/* Since the server was opened. */
+typedef struct lion_http_counters {
+    uint64_t answers[6];      /* by hundreds of their status */
+    uint64_t durations[LION_HTTP_DURATION_COUNT]; /* exchanges that took at most so many ms */
+    uint64_t duration_count, duration_ns_sum;
+} lion_http_counters;
 
 /* Negative errno of libuv on failure. host: an address, IPv4 or IPv6. port 0: any; lion_http_port tells. */
 int lion_http_open(lion_http_server **server_out, uv_loop_t *loop, const char *host, int port,
                    const lion_http_limits *limits, const lion_http_handler *handler);
+/* The same on a socket that is bound, TCP or Unix; fd is the server's then. is_control: of the control door. */
+int lion_http_listen(lion_http_server **server_out, uv_loop_t *loop, int fd, bool is_control,
+                     const lion_http_limits *limits, const lion_http_handler *handler);
+/* Go on with a connection of another server. Takes fd; copies what was read of it. */
+int lion_http_adopt(lion_http_server *server, int fd, const void *read, size_t size, bool is_control);
 int lion_http_port(const lion_http_server *server);
 size_t lion_http_pending(const lion_http_server *server);
+size_t lion_http_connections(const lion_http_server *server);
+const lion_http_counters *lion_http_counted(const lion_http_server *server);
 /* Stop listening; answer what is in hand; close idle connections. closed is called when all is gone and the server freed. */
 void lion_http_close(lion_http_server *server, void (*closed)(void *context), void *context);
+
+/* fd and bytes (malloc) are the caller's. */
+typedef struct lion_http_taken {
+    int fd;
+    char *bytes;              /* to be read first: a request as HTTP/1.1 text, and what has come behind it */
+    size_t size;
+    bool is_control;
+} lion_http_taken;
+
+/* Take the connection away from the server; the exchange is over. false: its client is gone, its answer has begun, or
+ * there is no descriptor or memory: it is still to be answered. */
+bool lion_http_take(lion_http_exchange *exchange, lion_http_taken *taken_out);
+/* Take one of those that have no request in hand and none half read. false: there is none. */
+bool lion_http_take_idle(lion_http_server *server, lion_http_taken *taken_out);
 
 const lion_http_request *lion_http_request_view(const lion_http_exchange *exchange);
 void lion_http_set_user(lion_http_exchange *exchange, void *user);
