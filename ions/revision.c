@@ -10,6 +10,7 @@
 
 #include "bind/state.h"
 #include "module.h"
+#include "request_lua.h"
 
 /* A stream waits while this much is queued for its socket. */
 #define LION_STREAM_QUEUED_MAX (1u << 20)
@@ -178,94 +179,6 @@ bool lion_revision_is_stale(const lion_revision *revision)
     return false;
 }
 
-/* ---- requests ---- */
-
-static void set_text(lua_State *state, const char *name, lion_http_text text)
-{
-    lua_pushlstring(state, text.data, text.size);
-    lua_setfield(state, -2, name);
-}
-
-/* Note one more value of a header that is in `headers` (at -3, name and first value above it) already. */
-static void push_repeated(lua_State *state, const lion_http_header *header, int repeated)
-{
-    lua_pushvalue(state, -2);
-    lua_rawget(state, repeated);
-    if (lua_isnil(state, -1)) {
-        lua_pop(state, 1);
-        lua_newtable(state);
-        lua_pushvalue(state, -2);
-        lua_rawseti(state, -2, 1);
-        lua_pushvalue(state, -3);
-        lua_pushvalue(state, -2);
-        lua_rawset(state, repeated);
-    }
-    lua_pushlstring(state, header->value.data, header->value.size);
-    lua_rawseti(state, -2, (int)lua_objlen(state, -2) + 1);
-    lua_pop(state, 1);
-}
-
-/* Into the request at -1: headers of one name are joined by ", ", as HTTP allows (cookies by "; "); the single values
- * of what was repeated are in `repeated`. */
-static void push_headers(lua_State *state, const lion_http_request *request)
-{
-    lua_newtable(state);
-    int repeated = lua_gettop(state);
-    lua_createtable(state, 0, (int)request->header_count);
-    for (size_t i = 0; i < request->header_count; i++) {
-        const lion_http_header *header = &request->headers[i];
-        lua_pushlstring(state, header->name.data, header->name.size);
-        lua_pushvalue(state, -1);
-        lua_rawget(state, -3);
-        if (lua_isnil(state, -1)) {
-            lua_pop(state, 1);
-            lua_pushlstring(state, header->value.data, header->value.size);
-        } else {
-            push_repeated(state, header, repeated);
-            bool is_cookie = header->name.size == 6 && memcmp(header->name.data, "cookie", 6) == 0;
-            lua_pushstring(state, is_cookie ? "; " : ", ");
-            lua_pushlstring(state, header->value.data, header->value.size);
-            lua_concat(state, 3);
-        }
-        lua_rawset(state, -3);
-    }
-    lua_setfield(state, repeated - 1, "headers");
-    lua_setfield(state, -2, "repeated");
-}
-
-static void push_request(lua_State *state, const lion_http_request *request)
-{
-    lua_createtable(state, 0, 8);
-    lua_pushstring(state, request->method);
-    lua_setfield(state, -2, "method");
-    set_text(state, "path", request->path);
-    set_text(state, "query", request->query);
-    set_text(state, "body", request->body);
-    lua_pushstring(state, request->remote);
-    lua_setfield(state, -2, "remote");
-    lua_pushnumber(state, (lua_Number)request->id);
-    lua_setfield(state, -2, "id");
-    push_headers(state, request);
-}
-
-/* The pairs at `index` as headers; texts are borrowed from the state's strings, which the table keeps alive. */
-static lion_http_header *read_headers(lua_State *state, int index, size_t *count_out)
-{
-    size_t count = lua_objlen(state, index);
-    lion_http_header *headers = calloc(count + 1, sizeof *headers);
-    *count_out = 0;
-    for (size_t i = 0; headers != NULL && i < count; i++) {
-        lua_rawgeti(state, index, (int)i + 1);
-        lua_rawgeti(state, -1, 1);
-        lua_rawgeti(state, -2, 2);
-        lion_http_header *header = &headers[(*count_out)++];
-        header->name.data = lua_tolstring(state, -2, &header->name.size);
-        header->value.data = lua_tolstring(state, -1, &header->value.size);
-        lua_pop(state, 3);
-    }
-    return headers;
-}
-
 /* ---- calling the application ---- */
 
 /* Call app:METHOD(the value on the top, which is taken), leaving so many results. false: it raised, and the message is
@@ -282,6 +195,14 @@ static bool call_app(lua_State *state, const lion_revision *revision, const char
     bool is_done = lua_pcall(state, 2, results, handler) == 0;
     lua_remove(state, handler);
     return is_done;
+}
+
+static void push_request(lua_State *state, const lion_http_request *request)
+{
+    lion_push_request(state, request);
+    lion_push_headers(state, request);
+    lua_setfield(state, -3, "repeated");
+    lua_setfield(state, -2, "headers");
 }
 
 static void respond_failure(lion_http_exchange *exchange, const char *message)
@@ -452,7 +373,7 @@ static void answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange 
     }
     int status = (int)lua_tointeger(state, body_at - 2);
     size_t count = 0;
-    lion_http_header *headers = read_headers(state, body_at - 1, &count);
+    lion_http_header *headers = lion_read_headers(state, body_at - 1, &count);
     if (lua_isfunction(state, body_at)) {
         bool is_sized = lua_isnumber(state, body_at + 1);
         size_t size = is_sized ? (size_t)lua_tonumber(state, body_at + 1) : LION_HTTP_SIZE_UNKNOWN;

@@ -347,6 +347,11 @@ lion_bus *lion_bus_open(uv_loop_t *loop, int fd, const lion_bus_events *events)
     return bus;
 }
 
+size_t lion_bus_waiting(const lion_bus *bus)
+{
+    return bus->waiting_count;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     free(handle->data);

@@ -60,6 +60,8 @@ lion_bus *lion_bus_open(uv_loop_t *loop, int fd, const lion_bus_events *events);
 /* Copies payload and duplicates the descriptors. false: it is closed, there is no memory, 65,536 messages wait already,
  * or the payload is over 256 MiB. */
 bool lion_bus_send(lion_bus *bus, const lion_bus_message *message);
+/* Messages that the socket has not taken yet. */
+size_t lion_bus_waiting(const lion_bus *bus);
 /* What waits in the queue is dropped. NULL is allowed. */
 void lion_bus_close(lion_bus *bus);
 

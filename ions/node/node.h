@@ -28,7 +28,8 @@ int lion_node_process(int count, char **arguments);
 int lion_node_supervise(const lion_node_options *options);
 int lion_node_write(const lion_node_options *options);
 int lion_node_execute(const lion_node_options *options);
-int lion_node_work(const lion_node_options *options); /* workers and the door: the door's application is ions.door */
+int lion_node_work(const lion_node_options *options); /* workers */
+int lion_node_open_door(const lion_node_options *options); /* the same, but its application is ions.door */
 int lion_node_try(const lion_node_options *options);
 
 #endif

@@ -6,5 +6,8 @@
 const lion_node_role lion_node_roles[] = {
     { "supervisor", lion_node_supervise },
     { "writer", lion_node_write },
+    { "worker", lion_node_work },
+    { "door", lion_node_open_door },
+    { "trial", lion_node_try },
     { NULL, NULL },
 };

@@ -1,0 +1,114 @@
+/* port.c - the module ions.port: what a state asks of its thread (docs/node.md, "A worker"). */
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/worker.h"
+#include "request_lua.h"
+
+#define CALL_MS 30000
+
+static lion_node_state *state_of(lua_State *lua)
+{
+    return lua_touserdata(lua, lua_upvalueindex(1));
+}
+
+static lion_item *new_item(lua_State *lua, lion_item_kind kind, int payload_at)
+{
+    size_t size = 0;
+    const char *payload = luaL_optlstring(lua, payload_at, "", &size);
+    lion_item *item = lion_item_new(kind, payload, size);
+    if (item == NULL) luaL_error(lua, "out of memory");
+    return item;
+}
+
+/* request(kind, payload) → token */
+static int request(lua_State *lua)
+{
+    lion_node_state *state = state_of(lua);
+    int kind = (int)luaL_checkinteger(lua, 1);
+    if (!state->is_installed)
+        return luaL_error(lua, "port.request: while an application loads use port.call");
+    lion_item *item = new_item(lua, LION_ITEM_FRAME, 2);
+    item->code = kind;
+    item->id = (uint64_t)state->number << 32 | ++state->last_token;
+    lua_pushnumber(lua, (lua_Number)item->id);
+    lion_inbox_put(&state->worker->outbox, &item->link);
+    return 1;
+}
+
+/* call(kind, payload) → kind, payload; 0: the writer was lost */
+static int call(lua_State *lua)
+{
+    lion_worker *worker = state_of(lua)->worker;
+    size_t size = 0, answer_size = 0;
+    int kind = (int)luaL_checkinteger(lua, 1);
+    const char *payload = luaL_optlstring(lua, 2, "", &size);
+    lion_frame_kind answer = LION_FRAME_LOST;
+    uint8_t *bytes = NULL;
+    int code = lion_link_call(worker->writer_path, worker->is_door ? "door" : "worker",
+                              (lion_frame_kind)kind, (const uint8_t *)payload, size, CALL_MS,
+                              &answer, &bytes, &answer_size);
+    lua_pushinteger(lua, code == 0 ? answer : LION_FRAME_LOST);
+    lua_pushlstring(lua, bytes == NULL ? "" : (const char *)bytes, code == 0 ? answer_size : 0);
+    free(bytes);
+    return 2;
+}
+
+/* send(to, kind, id, payload): on the supervisor's channel */
+static int send_message(lua_State *lua)
+{
+    int to = (int)luaL_checkinteger(lua, 1), kind = (int)luaL_checkinteger(lua, 2);
+    lua_Number id = luaL_optnumber(lua, 3, 0);
+    lion_item *item = new_item(lua, LION_ITEM_MESSAGE, 4);
+    item->to = (uint16_t)to;
+    item->code = kind;
+    item->id = (uint64_t)id;
+    lion_inbox_put(&state_of(lua)->worker->outbox, &item->link);
+    return 0;
+}
+
+/* headers(id) → headers, repeated; nothing when there is no such request in hand */
+static int headers(lua_State *lua)
+{
+    lion_node_state *state = state_of(lua);
+    lua_Number id = luaL_checknumber(lua, 1);
+    const lion_http_request *found =
+        state->is_installed ? lion_runner_request(state->worker->runner, (uint64_t)id) : NULL;
+    if (found == NULL) return 0;
+    lion_push_headers(lua, found);
+    return 2;
+}
+
+/* Compiled code sets the limit: it does so twice for each slice of a task. */
+static const char LIMIT[] = "local cell = require('ffi').cast('double **', (...))\n"
+                            "return function(ms) cell[0][0] = ms end";
+
+static int open_port(lua_State *lua)
+{
+    static const luaL_Reg functions[] = { { "request", request },
+                                          { "call", call },
+                                          { "send", send_message },
+                                          { "headers", headers },
+                                          { NULL, NULL } };
+    lua_newtable(lua);
+    lua_pushvalue(lua, lua_upvalueindex(1));
+    luaL_openlib(lua, NULL, functions, 1);
+    if (luaL_loadbuffer(lua, LIMIT, sizeof LIMIT - 1, "=ions.port") != 0) return lua_error(lua);
+    lua_pushlightuserdata(lua, &state_of(lua)->limit);
+    lua_call(lua, 1, 1);
+    lua_setfield(lua, -2, "limit");
+    return 1;
+}
+
+void lion_port_preload(lion_node_state *state)
+{
+    lua_State *lua = state->lua;
+    lua_getglobal(lua, "package");
+    lua_getfield(lua, -1, "preload");
+    lua_pushlightuserdata(lua, state);
+    lua_pushcclosure(lua, open_port, 1);
+    lua_setfield(lua, -2, "ions.port");
+    lua_pop(lua, 2);
+}

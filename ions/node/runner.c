@@ -1,0 +1,355 @@
+/* runner.c - the Lua thread: takes what has come, has the states do what is due, waits. */
+#include "node/runner.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "request_lua.h"
+
+#define STEPS_MAX 64 /* of a state in one turn, so that what has come gets its own */
+
+/* ---- calling an application ---- */
+
+static int tell(lua_State *lua)
+{
+    lua_getglobal(lua, "tostring");
+    lua_pushvalue(lua, 1);
+    lua_call(lua, 1, 1);
+    return 1;
+}
+
+bool lion_runner_call(lion_node_state *state, const char *method, int arguments, int results)
+{
+    lua_State *lua = state->lua;
+    int first = lua_gettop(lua) - arguments + 1;
+    lua_pushcfunction(lua, tell);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, state->app);
+    lua_getfield(lua, -1, method);
+    lua_insert(lua, -2);
+    lua_insert(lua, first);
+    lua_insert(lua, first);
+    lua_insert(lua, first);
+    /* tell, method, app, arguments: each insert put the one that was on the top before those after
+     * it */
+    bool is_sound = lua_pcall(lua, arguments + 1, results, first) == 0;
+    if (!is_sound) {
+        const char *text = lua_tostring(lua, -1);
+        fprintf(stderr, "lion: %s: %s\n", state->name,
+                text == NULL ? "an error without a message" : text);
+        lua_pop(lua, 1);
+    }
+    lua_remove(lua, first);
+    return is_sound;
+}
+
+/* ---- requests ---- */
+
+const lion_http_request *lion_runner_request(lion_runner *runner, uint64_t id)
+{
+    if (atomic_load(&runner->worker->is_lost)) return NULL;
+    if (runner->current != NULL && runner->current->id == id)
+        return lion_http_request_view(runner->current->exchange);
+    const lion_node_call *call = lion_runner_find(runner, id);
+    return call == NULL ? NULL : lion_http_request_view(call->request->exchange);
+}
+
+static int push_request(lua_State *lua)
+{
+    lion_push_request(lua, lua_touserdata(lua, 1));
+    return 1;
+}
+
+/* true: this state has it. */
+static bool offer(lion_runner *runner, lion_node_state *state, lion_node_request *request)
+{
+    lua_State *lua = state->lua;
+    int top = lua_gettop(lua);
+    lua_pushcfunction(lua, push_request);
+    lua_pushlightuserdata(lua, (void *)(uintptr_t)lion_http_request_view(request->exchange));
+    bool is_sound = lua_pcall(lua, 1, 1, 0) == 0 && lion_runner_call(state, "handle", 1, 4);
+    bool is_its = true;
+    if (is_sound)
+        is_its = lion_runner_answer(runner, state, request, top + 1);
+    else
+        lion_runner_respond(runner, request, 500, "the application failed\n");
+    lua_settop(lua, top);
+    return is_its;
+}
+
+static void respond_unrouted(lion_runner *runner, lion_node_request *request)
+{
+    char text[256];
+    if (runner->states != NULL) {
+        lion_runner_respond(runner, request, 404, "not found\n");
+    } else if (atomic_load(&runner->worker->has_broken)) {
+        lion_runner_respond(runner, request, 503,
+                            "the application does not load; the node's log says why\n");
+    } else {
+        snprintf(text, sizeof text,
+                 "nothing is deployed to the group %.100s yet: lion push, then lion deploy\n",
+                 runner->worker->options->group);
+        lion_runner_respond(runner, request, 503, text);
+    }
+}
+
+static void on_request(lion_runner *runner, lion_node_request *request)
+{
+    int waiting = LION_REQUEST_WAITING;
+    if (!atomic_compare_exchange_strong(&request->stage, &waiting, LION_REQUEST_BEGUN)) return;
+    if (atomic_load(&request->is_gone)) {
+        lion_runner_end(runner, LION_ITEM_ABORT, request);
+        return;
+    }
+    runner->current = request;
+    lion_node_state *state = runner->states;
+    while (state != NULL && !offer(runner, state, request)) state = state->next;
+    if (state == NULL) respond_unrouted(runner, request);
+    runner->current = NULL;
+}
+
+/* Nobody waits for the answer any more. */
+static void on_gone(lion_runner *runner, uint64_t id)
+{
+    lion_node_call *call = lion_runner_find(runner, id);
+    if (call == NULL) return; /* it is answered */
+    lion_node_state *state = call->state;
+    bool is_stream = call->pieces != LUA_NOREF;
+    lion_runner_end(runner, LION_ITEM_ABORT, call->request);
+    lion_runner_drop(runner, call);
+    lua_pushnumber(state->lua, (lua_Number)id);
+    (void)lion_runner_call(state, is_stream ? "finish" : "gone", 1, 0);
+}
+
+static void on_room(lion_runner *runner, uint64_t id, size_t size)
+{
+    lion_node_call *call = lion_runner_find(runner, id);
+    if (call != NULL) call->waiting -= size < call->waiting ? size : call->waiting;
+}
+
+/* ---- states ---- */
+
+static void retire(lion_runner *runner, const char *name)
+{
+    for (lion_node_state **at = &runner->states; *at != NULL; at = &(*at)->next) {
+        lion_node_state *state = *at;
+        if (strcmp(state->name, name) != 0) continue;
+        *at = state->next;
+        state->next = runner->retired;
+        runner->retired = state;
+        return;
+    }
+}
+
+static void tell_of(lion_runner *runner, lion_item_kind kind, const char *name,
+                    const char *revision, const lion_item *asked)
+{
+    size_t name_size = strlen(name) + 1, size = name_size + strlen(revision) + 1;
+    lion_item *item = lion_item_new(kind, NULL, size);
+    if (item == NULL) return;
+    memcpy(item->bytes, name, name_size);
+    memcpy(item->bytes + name_size, revision, size - name_size);
+    item->to = asked->to;
+    item->id = asked->id;
+    item->code = asked->code;
+    lion_inbox_put(&runner->worker->outbox, &item->link);
+}
+
+static void on_loaded(lion_runner *runner, const lion_item *item)
+{
+    lion_node_state *state = item->state;
+    retire(runner, state->name);
+    lion_node_state **at = &runner->states;
+    while (*at != NULL && strcmp((*at)->name, state->name) < 0) at = &(*at)->next;
+    state->next = *at;
+    *at = state;
+    state->is_installed = true;
+    state->limit = &runner->worker->limit_ms;
+    tell_of(runner, LION_ITEM_RUNS, state->name, state->revision, item);
+}
+
+static bool is_idle(lion_node_state *state)
+{
+    if (state->streams != NULL || !lion_runner_call(state, "is_idle", 0, 1)) return false;
+    bool is = lua_toboolean(state->lua, -1);
+    lua_pop(state->lua, 1);
+    return is;
+}
+
+static void close_retired(lion_runner *runner)
+{
+    for (lion_node_state **at = &runner->retired; *at != NULL;) {
+        lion_node_state *state = *at;
+        if (!is_idle(state)) {
+            at = &state->next;
+            continue;
+        }
+        *at = state->next;
+        lion_node_state_free(state);
+    }
+}
+
+/* ---- what has come ---- */
+
+static void each_state(lion_runner *runner,
+                       void (*visit)(lion_runner *, lion_node_state *, const lion_item *),
+                       const lion_item *item)
+{
+    for (lion_node_state *each = runner->states; each != NULL; each = each->next)
+        visit(runner, each, item);
+    for (lion_node_state *each = runner->retired; each != NULL; each = each->next)
+        visit(runner, each, item);
+}
+
+/* The token says whose it is. */
+static void deliver(lion_runner *runner, lion_node_state *state, const lion_item *item)
+{
+    (void)runner;
+    if (item->id >> 32 != state->number) return;
+    lua_pushnumber(state->lua, (lua_Number)item->id);
+    lua_pushinteger(state->lua, item->code);
+    lua_pushlstring(state->lua, (const char *)item->bytes, item->size);
+    (void)lion_runner_call(state, "deliver", 3, 0);
+}
+
+static void on_message(lion_runner *runner, lion_node_state *state, const lion_item *item)
+{
+    (void)runner;
+    lua_pushinteger(state->lua, item->to);
+    lua_pushinteger(state->lua, item->code);
+    lua_pushnumber(state->lua, (lua_Number)item->id);
+    lua_pushlstring(state->lua, (const char *)item->bytes, item->size);
+    (void)lion_runner_call(state, "message", 4, 0);
+}
+
+static void take_item(lion_runner *runner, lion_item *item)
+{
+    switch (item->kind) {
+    case LION_ITEM_REQUEST:
+        on_request(runner, (lion_node_request *)item);
+        return; /* the I/O thread frees it */
+    case LION_ITEM_GONE: on_gone(runner, item->id); break;
+    case LION_ITEM_ROOM: on_room(runner, item->id, item->size); break;
+    case LION_ITEM_FRAME: each_state(runner, deliver, item); break;
+    case LION_ITEM_LOADED: on_loaded(runner, item); break;
+    case LION_ITEM_REMOVE:
+        retire(runner, (const char *)item->bytes);
+        tell_of(runner, LION_ITEM_REMOVED, (const char *)item->bytes, "", item);
+        break;
+    case LION_ITEM_MESSAGE: each_state(runner, on_message, item); break;
+    case LION_ITEM_STOP: runner->is_stopping = true; break;
+    default: break;
+    }
+    free(item);
+}
+
+/* ---- turns ---- */
+
+/* ms until the state has something to do; negative: not before something comes. */
+static double due(lion_node_state *state)
+{
+    if (lion_runner_can_stream(state)) return 0;
+    if (!lion_runner_call(state, "due", 0, 1)) return -1;
+    double ms = lua_isnumber(state->lua, -1) ? lua_tonumber(state->lua, -1) : -1;
+    lua_pop(state->lua, 1);
+    return ms;
+}
+
+static void step(lion_runner *runner, lion_node_state *state)
+{
+    lua_State *lua = state->lua;
+    int top = lua_gettop(lua);
+    if (!lion_runner_call(state, "step", 0, 5)) return;
+    lion_node_call *call = NULL;
+    if (lua_isnumber(lua, top + 1))
+        call = lion_runner_find(runner, (uint64_t)lua_tonumber(lua, top + 1));
+    if (call != NULL) {
+        lion_node_request *request = call->request;
+        lion_runner_drop(runner, call);
+        (void)lion_runner_answer(runner, state, request, top + 2);
+    }
+    lua_settop(lua, top);
+}
+
+static void turn(lion_runner *runner, lion_node_state *state, const lion_item *item)
+{
+    (void)item;
+    bool has_stepped = false;
+    for (int i = 0; i < STEPS_MAX && due(state) == 0; i++) {
+        step(runner, state);
+        has_stepped = true;
+    }
+    for (lion_node_call *each = state->streams; has_stepped && each != NULL; each = each->after)
+        each->is_stalled = false;
+    lion_runner_stream(runner, state);
+    if (state->memory != NULL && lion_memory_is_exhausted(state->memory) && !state->is_exhausted) {
+        state->is_exhausted = true;
+        lion_runner_end(runner, LION_ITEM_EXHAUSTED, NULL);
+    }
+}
+
+static double soonest(lion_runner *runner)
+{
+    double ms = -1;
+    lion_node_state *lists[] = { runner->states, runner->retired };
+    for (int i = 0; i < 2; i++) {
+        for (lion_node_state *each = lists[i]; each != NULL; each = each->next) {
+            double its = due(each);
+            if (its >= 0 && (ms < 0 || its < ms)) ms = its;
+        }
+    }
+    return ms;
+}
+
+static void count_memory(lion_runner *runner)
+{
+    size_t used = 0;
+    for (lion_node_state *each = runner->states; each != NULL; each = each->next)
+        used += each->memory == NULL ? 0 : lion_memory_used(each->memory);
+    for (lion_node_state *each = runner->retired; each != NULL; each = each->next)
+        used += each->memory == NULL ? 0 : lion_memory_used(each->memory);
+    atomic_store(&runner->worker->memory_used, used);
+}
+
+static bool is_over(lion_runner *runner)
+{
+    if (!runner->is_stopping) return false;
+    for (lion_node_state *each = runner->states; each != NULL; each = each->next)
+        if (!is_idle(each)) return false;
+    return runner->retired == NULL;
+}
+
+/* While it stops, tasks end without anything that comes. */
+#define STOPPING_MS 20
+
+static lion_inbox_link *wait_for_items(lion_runner *runner)
+{
+    double ms = soonest(runner);
+    if (runner->is_stopping && (ms < 0 || ms > STOPPING_MS)) ms = STOPPING_MS;
+    if (ms == 0) return lion_inbox_take(&runner->worker->inbox);
+    return lion_inbox_wait(&runner->worker->inbox,
+                           ms < 0 ? UINT64_MAX : (uint64_t)(ms * 1e6) + 1000);
+}
+
+void lion_runner_run(void *context)
+{
+    lion_worker *worker = context;
+    lion_runner *runner = worker->runner;
+    while (!is_over(runner)) {
+        for (lion_inbox_link *link = wait_for_items(runner); link != NULL;) {
+            lion_inbox_link *next = link->next;
+            take_item(runner, (lion_item *)(void *)link);
+            link = next;
+        }
+        each_state(runner, turn, NULL);
+        close_retired(runner);
+        count_memory(runner);
+    }
+    while (runner->states != NULL) {
+        lion_node_state *next = runner->states->next;
+        lion_node_state_free(runner->states);
+        runner->states = next;
+    }
+    lion_runner_end(runner, LION_ITEM_OVER, NULL);
+}

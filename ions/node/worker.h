@@ -1,0 +1,197 @@
+/* worker.h - what the two threads of a worker share, and what each keeps for itself.
+ *
+ * The I/O thread (work*.c, watch.c) owns the loop, the sockets, the bus and the link to the writer.
+ * The Lua thread (runner*.c) owns the states. They know of one another by the items of two queues,
+ * and by the fields of lion_worker that say so. */
+#ifndef LION_IONS_NODE_WORKER_H
+#define LION_IONS_NODE_WORKER_H
+
+#include <lua.h>
+#include <stdatomic.h>
+
+#include "data/form_code.h"
+#include "http.h"
+#include "memory.h"
+#include "node/bus.h"
+#include "node/inbox.h"
+#include "node/link.h"
+#include "node/node.h"
+
+typedef struct lion_worker lion_worker;
+typedef struct lion_runner lion_runner;
+
+#define LION_STREAM_WINDOW (256u << 10) /* bytes of a stream that wait for its socket */
+
+/* ---- items of the queues ---- */
+
+typedef enum lion_item_kind {
+    /* to the Lua thread */
+    LION_ITEM_REQUEST, /* a lion_node_request begins with it */
+    LION_ITEM_GONE,    /* id */
+    LION_ITEM_ROOM,    /* id, size: bytes of its stream that have been sent */
+    LION_ITEM_FRAME,   /* both ways: id (token), code (lion_frame_kind), bytes */
+    LION_ITEM_LOADED,  /* state; to and id of who asked for it; code: ms it took */
+    LION_ITEM_REMOVE,  /* bytes: the application's name; to, id */
+    LION_ITEM_MESSAGE, /* both ways: to (or from), code (lion_bus_kind), id, bytes */
+    LION_ITEM_STOP,    /* end when all is idle */
+    /* from it */
+    LION_ITEM_ANSWER,   /* request, code (status), headers, bytes: the body */
+    LION_ITEM_BEGIN,    /* request, code, headers; size of the whole, or LION_HTTP_SIZE_UNKNOWN */
+    LION_ITEM_PIECE,    /* request, bytes */
+    LION_ITEM_END,      /* request */
+    LION_ITEM_ABORT,    /* request: nobody wants it, or the rest cannot be had */
+    LION_ITEM_HANDOVER, /* request: to any worker */
+    LION_ITEM_RUNS, /* bytes: application, NUL, revision, NUL. It takes calls now; to and id of who
+                       asked, code: ms */
+    LION_ITEM_REMOVED,   /* bytes: application, NUL; to, id */
+    LION_ITEM_EXHAUSTED, /* a state has reached its cap */
+    LION_ITEM_OVER       /* the Lua thread has ended */
+} lion_item_kind;
+
+/* Who sent it has it no more: each is freed by who takes it. */
+typedef struct lion_item {
+    lion_inbox_link link;
+    lion_item_kind kind;
+    uint16_t to;
+    int code;
+    uint64_t id;
+    struct lion_node_request *request;
+    struct lion_node_state *state;
+    lion_http_header *headers; /* in bytes, behind the size */
+    size_t header_count;
+    size_t size;    /* of bytes, or what the kind says */
+    uint8_t *bytes; /* behind the item */
+} lion_item;
+
+/* Room for size bytes, which may be copied from data. NULL: out of memory. */
+lion_item *lion_item_new(lion_item_kind kind, const void *data, size_t size);
+
+/* A request in hand. Made and freed by the I/O thread; the Lua thread may use it until it has sent
+ * what ends it. */
+typedef struct lion_node_request {
+    lion_item item; /* LION_ITEM_REQUEST, its place in the queue */
+    lion_http_exchange *exchange;
+    uint64_t id;
+    atomic_int stage; /* lion_request_stage: who moves it from WAITING has it */
+    atomic_bool is_gone;
+    bool is_streamed;   /* the I/O thread's own from here */
+    size_t unconfirmed; /* bytes of its stream that the Lua thread takes for waiting */
+    struct lion_node_request *next, *previous;
+} lion_node_request;
+
+enum { LION_REQUEST_WAITING, LION_REQUEST_BEGUN, LION_REQUEST_TAKEN };
+
+/* ---- states ---- */
+
+/* An application at a revision. Its loader's thread, then the Lua thread's. */
+typedef struct lion_node_state {
+    struct lion_node_state *next;
+    lion_worker *worker;
+    lua_State *lua;
+    lion_memory *memory; /* NULL: without a cap */
+    int app;             /* registry reference of the application */
+    char *name, *revision;
+    uint32_t number; /* upper half of its tokens */
+    uint32_t last_token;
+    bool is_installed;
+    bool is_exhausted; /* which was told */
+    double *limit;     /* what port.limit sets: its own until it is installed, then the worker's */
+    double own_limit;
+    struct lion_node_call *streams; /* those that have pieces to come */
+} lion_node_state;
+
+/* What is to be loaded, and what came of it. */
+typedef struct lion_load {
+    uv_work_t work;
+    struct lion_load *next;
+    lion_worker *worker;
+    char *app, *revision; /* NULL: of the door; of a start, what the group runs */
+    bool is_list;         /* find out what the group runs: `found` */
+    bool has_checks;
+    uint16_t to; /* who asked, and its id; 0: a start */
+    uint64_t id;
+    lion_node_state *state; /* NULL: it failed */
+    struct lion_load *found;
+    char *message, *trace;
+    uint64_t ms;
+    bool is_check; /* a check failed */
+} lion_load;
+
+/* NULL: out of memory. app and revision are copied; NULL is allowed. */
+lion_load *lion_load_new(lion_worker *worker, const char *app, const char *revision);
+void lion_load_run(lion_load *load);  /* on this thread */
+void lion_load_free(lion_load *load); /* without the state; NULL is allowed */
+void lion_node_state_free(lion_node_state *state);
+
+/* package.preload["ions.port"] of a state. */
+void lion_port_preload(lion_node_state *state);
+
+/* ---- the worker ---- */
+
+typedef struct lion_app_entry {
+    struct lion_app_entry *next;
+    char *name, *revision;
+    bool is_broken; /* it did not load when the process started */
+} lion_app_entry;
+
+struct lion_worker {
+    const lion_node_options *options;
+    bool is_door;
+    char *writer_path;
+    /* shared */
+    lion_inbox inbox;        /* to the Lua thread */
+    lion_inbox outbox;       /* from it */
+    double limit_ms;         /* written by the Lua thread, also by compiled Lua; read atomically */
+    atomic_uint last_number; /* of a state */
+    atomic_size_t memory_used; /* of all states, as of the last turn */
+    atomic_bool
+        is_lost; /* the I/O thread goes on alone: what it had in hand must not be looked at */
+    atomic_bool has_broken; /* an application did not load when the process started */
+    lion_runner *runner;    /* the Lua thread's */
+    /* the I/O thread's */
+    uv_loop_t loop;
+    uv_async_t async;
+    uv_timer_t watch;
+    uv_timer_t grace;
+    uv_thread_t thread;
+    lion_http_server *server;
+    lion_bus *bus;
+    lion_link *link;
+    lion_load *loads; /* that wait; one at a time is done */
+    bool is_loading, is_ready, is_stopping, is_over;
+    lion_node_request *requests; /* in hand */
+    size_t request_count;
+    lion_app_entry *apps; /* what runs */
+    int exit_code;
+};
+
+/* work_requests.c */
+extern const lion_http_limits lion_worker_limits;
+lion_http_handler lion_worker_handler(lion_worker *worker);
+void lion_worker_take(lion_worker *worker); /* what is in the outbox */
+void lion_worker_hand_over(lion_worker *worker,
+                           lion_http_taken *taken); /* to any worker; takes it */
+void lion_request_free(lion_worker *worker, lion_node_request *request);
+
+/* work.c */
+void lion_worker_stop(lion_worker *worker, uint64_t grace_ms);
+void lion_worker_replace(
+    lion_worker *worker,
+    const char *reason); /* have another started, finish what is in hand, end */
+void lion_worker_runs(lion_worker *worker, const char *app, const char *revision,
+                      bool is_broken); /* NULL: no longer */
+void lion_worker_tell(lion_worker *worker, uint16_t to, lion_bus_kind kind, uint64_t id,
+                      const lion_entry *entries, size_t count);
+
+/* work_status.c */
+void lion_worker_status(lion_worker *worker, uint16_t to, uint64_t id);
+
+/* watch.c */
+void lion_worker_watch(lion_worker *worker); /* now and from now on */
+
+/* runner.c */
+void lion_runner_run(void *worker); /* the Lua thread */
+/* Of a request that a state has in hand; NULL: it has none of that id. */
+const lion_http_request *lion_runner_request(lion_runner *runner, uint64_t id);
+
+#endif
