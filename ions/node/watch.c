@@ -26,18 +26,36 @@ static double limit_of(lion_worker *worker)
 }
 
 /* It may come back to life any moment: whoever moves a request from waiting has it. */
-static void settle(lion_worker *worker, lion_node_request *request)
+static bool is_begun(lion_node_request *request)
+{
+    int waiting = LION_REQUEST_WAITING;
+    return !atomic_compare_exchange_strong(&request->stage, &waiting, LION_REQUEST_TAKEN) &&
+           waiting == LION_REQUEST_BEGUN;
+}
+
+/* Those that it has not begun, and connections without a request, go to other workers. A door has
+ * no others. */
+static void hand_over_rest(lion_worker *worker)
+{
+    lion_http_taken taken;
+    for (lion_node_request *each = worker->requests; each != NULL; each = each->next) {
+        if (is_begun(each) || worker->is_door) continue;
+        each->is_passed_on = lion_http_take(each->exchange, &taken);
+        if (each->is_passed_on) lion_worker_hand_over(worker, &taken);
+    }
+    while (!worker->is_door && worker->server != NULL &&
+           lion_http_take_idle(worker->server, &taken))
+        lion_worker_hand_over(worker, &taken);
+}
+
+static void answer(lion_node_request *request)
 {
     static const char late[] = "the application did not answer in time\n", again[] = "try again\n";
-    int waiting = LION_REQUEST_WAITING;
-    lion_http_taken taken;
-    bool is_begun = !atomic_compare_exchange_strong(&request->stage, &waiting, LION_REQUEST_TAKEN);
+    if (request->is_passed_on) return;
     if (request->is_streamed)
         lion_http_abort(request->exchange);
-    else if (is_begun)
+    else if (is_begun(request))
         lion_http_respond(request->exchange, 504, &PLAIN, 1, late, sizeof late - 1);
-    else if (!worker->is_door && lion_http_take(request->exchange, &taken))
-        lion_worker_hand_over(worker, &taken);
     else
         lion_http_respond(request->exchange, 503, &PLAIN, 1, again, sizeof again - 1);
 }
@@ -58,20 +76,16 @@ static void on_server_closed(void *context)
 
 static void lose(lion_worker *worker)
 {
-    lion_http_taken taken;
     lion_entry entry = { "reason", lion_form_string("its Lua thread did not come back in time") };
     lion_worker_take(worker); /* what it has answered */
-    worker->is_lost = true;
-    /* Nothing here frees a request: the lost thread may look at it once more. */
-    for (lion_node_request *each = worker->requests; each != NULL; each = each->next)
-        settle(worker, each);
-    while (!worker->is_door && worker->server != NULL &&
-           lion_http_take_idle(worker->server, &taken))
-        lion_worker_hand_over(worker, &taken);
+    atomic_store(&worker->is_lost, true);
+    hand_over_rest(worker);
     lion_worker_tell(worker, LION_BUS_SUPERVISOR, LION_BUS_REPLACE, 0, &entry, 1);
     if (worker->server != NULL && !worker->is_stopping)
         lion_http_close(worker->server, on_server_closed, worker);
     worker->is_stopping = true;
+    /* Nothing here frees a request: the lost thread may look at it once more. */
+    for (lion_node_request *each = worker->requests; each != NULL; each = each->next) answer(each);
     (void)uv_timer_start(&worker->watch, on_last_words, 0, 5);
 }
 

@@ -74,7 +74,8 @@ typedef struct lion_node_request {
     uint64_t id;
     atomic_int stage; /* lion_request_stage: who moves it from WAITING has it */
     atomic_bool is_gone;
-    bool is_streamed;   /* the I/O thread's own from here */
+    bool is_passed_on;  /* the I/O thread's own from here */
+    bool is_streamed;
     size_t unconfirmed; /* bytes of its stream that the Lua thread takes for waiting */
     struct lion_node_request *next, *previous;
 } lion_node_request;
