@@ -25,7 +25,11 @@ local LOOK_MS = 5
 local function raise(payload)
   local e = core.form_read(payload)
   local category = anomaly.is_category(e.category) and e.category or "fault"
-  error(anomaly.new(category, e.code or "lion/fault", e.message or "the writer failed", e.data), 0)
+  local raised = anomaly.new(category, e.code or "lion/fault", e.message or "the writer failed", e.data)
+  for key, value in pairs(e) do
+    if raised[key] == nil then raised[key] = value end -- what lion.cancel was given
+  end
+  error(raised, 0)
 end
 
 -- While modules load and checks run there is no task, and the thread itself waits.

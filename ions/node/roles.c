@@ -9,5 +9,6 @@ const lion_node_role lion_node_roles[] = {
     { "worker", lion_node_work },
     { "door", lion_node_open_door },
     { "trial", lion_node_try },
+    { "executor", lion_node_execute },
     { NULL, NULL },
 };

@@ -31,7 +31,7 @@ static lion_form untold_records(const database *of, uint64_t number, lion_arena 
 }
 
 static lion_status encode_call(lion_buffer *bytes, database *of, const call *waiting,
-                               lion_transacting *transacting, int64_t left_ms, lion_error *error)
+                               lion_transacting *transacting, int64_t until_ns, lion_error *error)
 {
     const lion_call *asked = lion_transacting_call(transacting);
     lion_arena arena;
@@ -49,7 +49,7 @@ static lion_status encode_call(lion_buffer *bytes, database *of, const call *wai
         { "kind", lion_form_long(asked->kind) },
         { "name", lion_form_value(lion_value_bytes(LION_TYPE_STRING, asked->name)) },
         { "arguments", lion_form_list(&arena, asked->forms, asked->form_count) },
-        { "deadline_ms", lion_form_long(left_ms) },
+        { "deadline_ms", lion_form_long(until_ns / NS_PER_MS) },
         { "pending", bytes_form(lion_buffer_view(&pending)) },
     };
     lion_form map = lion_form_entries(&arena, entries, is_entity ? 8 : 7);
@@ -184,11 +184,11 @@ static lion_status fail_unanswered(writer *self, const call *waiting, lion_slice
 }
 
 static lion_status send_call(database *of, call *waiting, lion_transacting *transacting,
-                             int64_t left_ms, lion_error *error)
+                             int64_t until_ns, lion_error *error)
 {
     lion_buffer bytes;
     lion_buffer_init(&bytes);
-    lion_status status = encode_call(&bytes, of, waiting, transacting, left_ms, error);
+    lion_status status = encode_call(&bytes, of, waiting, transacting, until_ns, error);
     if (status == LION_OK) {
         of->told_session = waiting->session;
         of->told_t = of->group_t;
@@ -212,15 +212,14 @@ lion_status call_executor(database *of, lion_transacting *transacting, int64_t d
     self->calls = &waiting;
     pthread_mutex_unlock(&self->lock);
 
-    int64_t now_ns = lion_clock_monotonic_ns(), until_ns = lion_clock_deadline_ns(CALL_MS);
+    int64_t until_ns = lion_clock_deadline_ns(CALL_MS);
     if (deadline_ns > 0 && deadline_ns < until_ns) until_ns = deadline_ns;
-    int64_t left_ms = until_ns > now_ns ? (until_ns - now_ns) / NS_PER_MS : 0;
     lion_status status = LION_OK;
     if (waiting.session == 0)
         status = lion_fail(error, LION_UNAVAILABLE, "lion/unavailable",
                            "no executor runs that could call %.*s: try again",
                            (int)asked->name.size, (const char *)asked->name.data);
-    if (status == LION_OK) status = send_call(of, &waiting, transacting, left_ms, error);
+    if (status == LION_OK) status = send_call(of, &waiting, transacting, until_ns, error);
 
     pthread_mutex_lock(&self->lock);
     if (status == LION_OK) await_answer(self, &waiting, until_ns + GRACE_MS * NS_PER_MS);

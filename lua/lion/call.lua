@@ -329,6 +329,30 @@ local function wrap(kind, name, e)
   return anomaly.new("fault", "lion/function-failed", message, { error = e })
 end
 
+--- As `answer` raises what a function raised, by its kind and name.
+call.failure = wrap
+
+--- Run a function of a transaction that is another process's, as `answer` runs it.
+-- @tparam number kind of a transaction function, an attribute predicate or an entity predicate
+-- @tparam string name
+-- @tparam function fn
+-- @param db the value it is given, nil for attribute predicates
+-- @tparam table arguments
+-- @tparam number count of them
+-- @return what the core is to be given; raises as `answer` does, a Lua error with its trace
+function call.apply(kind, name, fn, db, arguments, count)
+  local held, trace = host.hold(), nil
+  local ok, result = xpcall(run, function(e)
+    if type(e) ~= "table" then trace = debug.traceback(tostring(e), 2) end
+    return e
+  end, kind, fn, db, arguments, count)
+  host.release(held)
+  if ok then return result[1] end
+  local e = wrap(kind, name, result)
+  if trace and e.data then e.data.trace = trace end
+  error(e, 0)
+end
+
 --- Abort the transaction or query that runs the calling function.
 -- @tparam table e category (default incorrect), message, and whatever else the caller of the
 -- transaction is to know
