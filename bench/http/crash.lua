@@ -1,10 +1,10 @@
---- lion run bench/http/crash.lua [KILLS (1000)] [WORKERS (4)], from the project's folder: workers are killed
+--- lion run bench/http/crash.lua [KILLS (1000)] [WORKERS (16)], from the project's folder: workers are killed
 -- by SIGKILL under a flood of transactions. Fails if one that was acknowledged is not there, or there twice,
 -- or if a request was lost that another worker had. The short form is spec/node/crash_spec.lua.
 local crash = require "spec.node.crash"
 
 local kills = tonumber(arg[1]) or 1000
-local workers = tonumber(arg[2]) or 4
+local workers = tonumber(arg[2]) or 16
 
 io.stdout:setvbuf "no"
 local cluster, a = crash.cluster(workers)

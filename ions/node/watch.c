@@ -43,9 +43,7 @@ static void hand_over_rest(lion_worker *worker)
         each->is_passed_on = lion_http_take(each->exchange, &taken);
         if (each->is_passed_on) lion_worker_hand_over(worker, &taken);
     }
-    while (!worker->is_door && worker->server != NULL &&
-           lion_http_take_idle(worker->server, &taken))
-        lion_worker_hand_over(worker, &taken);
+    lion_worker_hand_over_idle(worker);
 }
 
 static void answer(lion_node_request *request)

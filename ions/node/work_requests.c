@@ -111,6 +111,14 @@ void lion_worker_hand_over(lion_worker *worker, lion_http_taken *taken)
     lion_arena_deinit(&arena);
 }
 
+void lion_worker_hand_over_idle(lion_worker *worker)
+{
+    lion_http_taken taken;
+    while (!worker->is_door && worker->server != NULL &&
+           lion_http_take_idle(worker->server, &taken))
+        lion_worker_hand_over(worker, &taken);
+}
+
 static void hand_over(lion_worker *worker, lion_node_request *request)
 {
     lion_http_taken taken;

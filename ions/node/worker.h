@@ -170,6 +170,7 @@ struct lion_worker {
 extern const lion_http_limits lion_worker_limits;
 lion_http_handler lion_worker_handler(lion_worker *worker);
 void lion_worker_take(lion_worker *worker); /* what is in the outbox */
+void lion_worker_hand_over_idle(lion_worker *worker); /* connections without a request */
 void lion_worker_hand_over(lion_worker *worker,
                            lion_http_taken *taken); /* to any worker; takes it */
 void lion_request_free(lion_worker *worker, lion_node_request *request);
