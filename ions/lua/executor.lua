@@ -1,6 +1,5 @@
 --- An application in an executor: its functions of `allow`, called for the writer of a node (docs/node.md).
 -- @module ions.executor
-local anomaly = require "lion.anomaly"
 local app = require "ions.app"
 local call = require "lion.call"
 local core = require "lion.core"

@@ -1,7 +1,8 @@
 /* execute.h - the parts of the executor's process to each other.
  *
- * One thread runs the loop and the functions: a call is run where its frame is read, so calls wait for each other. Only
- * an application that is switched to is loaded beside them. Each application of the group has a Lua state of its own. */
+ * One thread runs the loop and the functions: a call is run where its frame is read, so calls wait
+ * for each other. Only an application that is switched to is loaded beside them. Each application
+ * of the group has a Lua state of its own. */
 #ifndef LION_IONS_NODE_EXECUTE_H
 #define LION_IONS_NODE_EXECUTE_H
 
@@ -21,8 +22,8 @@ typedef struct execute_app {
     int executor; /* registry reference: what ions.executor loaded */
 } execute_app;
 
-/* What functions were called on: open as long as the process, so that what the writer has told of it stays known
- * when states come and go. */
+/* What functions were called on: open as long as the process, so that what the writer has told of
+ * it stays known when states come and go. */
 typedef struct execute_database {
     struct execute_database *next;
     char *name;
@@ -55,10 +56,10 @@ execute_app *execute_app_load(const executor *self, const char *name, const char
                               execute_failure *failure_out);
 void execute_app_close(execute_app *app); /* NULL is allowed */
 bool execute_app_has(const execute_app *app, lion_slice function);
-/* Runs the call of a frame. true: *out is the result's payload; false: the error's. LION_FAILED: the state could not
- * even say what is wrong. */
-lion_status execute_app_call(bool *is_done_out, lion_buffer *out, const execute_app *app, lion_slice payload,
-                             lion_error *error);
+/* Runs the call of a frame. true: *out is the result's payload; false: the error's. LION_FAILED:
+ * the state could not even say what is wrong. */
+lion_status execute_app_call(bool *is_done_out, lion_buffer *out, const execute_app *app,
+                             lion_slice payload, lion_error *error);
 /* Loads what the group runs; what does not load is told on standard error. */
 void execute_apps_load(executor *self);
 /* In the place of the one of that name, which is closed. */
@@ -75,11 +76,13 @@ void execute_databases_close(executor *self);
 /* ---- execute_bus.c ---- */
 
 void execute_message(executor *self, const lion_bus_message *message);
-void execute_send(executor *self, lion_bus_kind kind, uint16_t to, uint64_t id, const lion_form *map);
+void execute_send(executor *self, lion_bus_kind kind, uint16_t to, uint64_t id,
+                  const lion_form *map);
 
 /* ---- execute_port.c ---- */
 
-/* `ions.port` of a state here: modules may ask the writer while they are loaded. path of its socket, copied. */
+/* `ions.port` of a state here: modules may ask the writer while they are loaded. path of its
+ * socket, copied. */
 void execute_port_preload(lua_State *state, const char *path);
 
 #endif

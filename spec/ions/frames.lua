@@ -1,4 +1,4 @@
---- Frames on a Unix socket, and messages on a process's channel, for specs that are a client of real processes
+--- Frames on a Unix socket, and messages on a process channel, for specs that are a client of real processes
 -- (docs/node.md).
 local ffi = require "ffi"
 
