@@ -336,7 +336,8 @@ static lion_status finish_group(lion_transacting *transacting, lion_error *error
     return status;
 }
 
-/* A function is called on a value that it may keep, so the transaction begins again on one. */
+/* A function is called on a value that it may keep, and specs look at the value after, so the transaction begins
+ * again on one that is sealed. */
 static lion_status begin_on_sealed(lion_transacting *transacting, lion_error *error)
 {
     close_tx(transacting);

@@ -36,7 +36,7 @@ static lion_status find_neighbours(neighbours *found, lion_tx *tx, lion_index in
 {
     lion_db *after = NULL;
     lion_status status = lion_tx_db_after(&after, tx, error);
-    if (status < 0) return status;
+    if (status != LION_OK) return status;
     lion_view view;
     lion_db_plain_view(&view, after);
     lion_key key = { .datom = { .a = a }, .parts = 1 };
@@ -66,7 +66,7 @@ static lion_status check_data(lion_tx *tx, lion_index index, const lion_attribut
 {
     neighbours found = { .is_found = false };
     lion_status status = find_neighbours(&found, tx, index, attribute->id, error);
-    if (status < 0 || !found.is_found) return status;
+    if (status != LION_OK || !found.is_found) return status;
     lion_slice ident = attribute->ident;
     return lion_fail(
         error, LION_INCORRECT, INVALID_ALTER,
@@ -136,7 +136,7 @@ static lion_status check_altered(lion_tx *tx, const lion_attribute *before,
         return fail(error, after, "unsupported-alter-schema",
                     "is no ref: only refs have db/isComponent");
     status = check_cardinality(tx, before, after, error);
-    return status < 0 ? status : check_unique(tx, before, after, error);
+    return status != LION_OK ? status : check_unique(tx, before, after, error);
 }
 
 /* -- One entity ------------------------------------------------------------------------------- */

@@ -64,6 +64,7 @@ lion_status lion_tx_check_predicates(lion_tx *tx, lion_error *error)
 lion_status lion_tx_db_after(lion_db **db_out, lion_tx *tx, lion_error *error)
 {
     lion_status status = LION_OK;
+    if (tx->db->is_open) return LION_CALL; /* others are derived from a sealed one alone */
     if (tx->db_after == NULL)
         status = lion_db_with(&tx->db_after, (lion_db *)(uintptr_t)tx->db, &tx->result, error);
     if (status == LION_OK) *db_out = tx->db_after;
@@ -127,7 +128,7 @@ static lion_status begin_spec(lion_tx *tx, const lion_tx_ensure *ensure, lion_er
 {
     lion_db *after = NULL;
     lion_status status = lion_tx_db_after(&after, tx, error);
-    if (status < 0) return status;
+    if (status != LION_OK) return status;
     lion_view view;
     lion_db_plain_view(&view, after);
     lion_slice *names = NULL;
@@ -162,7 +163,7 @@ lion_status lion_tx_check_specs(lion_tx *tx, lion_error *error)
         const lion_tx_ensure *ensure = &tx->ensures.items[tx->ensure_at];
         if (!tx->is_spec_open) {
             lion_status status = begin_spec(tx, ensure, error);
-            if (status < 0) return status;
+            if (status != LION_OK) return status;
             tx->is_spec_open = true;
         }
         for (; tx->spec_predicate_at < tx->spec_predicate_count; tx->spec_predicate_at++) {

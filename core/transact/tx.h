@@ -237,6 +237,8 @@ const lion_datom *lion_tx_said(const lion_tx *tx, int64_t e, uint32_t a, bool ad
 /* ---- specs.c: predicates and entity specs; LION_CALL ---- */
 lion_status lion_tx_check_predicates(lion_tx *tx, lion_error *error);
 lion_status lion_tx_check_specs(lion_tx *tx, lion_error *error);
+/* LION_CALL without a call: the transaction is on a value that is not sealed, and is to begin again
+ * on one that is. */
 lion_status lion_tx_db_after(lion_db **db_out, lion_tx *tx, lion_error *error);
 
 /* ---- with.c ---- */

@@ -122,6 +122,29 @@ describe("A connection", function()
     conn:close()
   end)
 
+  it("checks a spec and the data of an altered attribute while others wait for the disk", function()
+    local path = folder()
+    local conn = lion.connect(path .. "/a.lion")
+    conn:transact(lion.schema { v = { n = "long", tags = { "string", many = true } } })
+    conn:transact { { ["db/ident"] = ":v/guard", ["db.entity/attrs"] = { ":v/n" } } }
+    local t
+    local function beside(ops)
+      t = conn:transact({ { ["v/n"] = 1, ["v/tags"] = { "a", "b" } } }, { wait = false }).t
+      return conn:transact(ops)
+    end
+    beside { { ["v/n"] = 2, ["db/ensure"] = ":v/guard" } }
+    assert.equal("db.error/entity-attr",
+      raised(beside, { { ["v/tags"] = { "c" }, ["db/ensure"] = ":v/guard" } }).code)
+    local e = raised(beside, { { ["db/id"] = ":v/tags", ["db/cardinality"] = ":db.cardinality/one" } })
+    assert.equal("db.error/invalid-alter-attribute", e.code)
+    beside { { ["db/id"] = ":v/tags", ["db/index"] = true } }
+    e = raised(beside, { { ["db/id"] = ":v/tags", ["db/cardinality"] = ":db.cardinality/one",
+      ["db/unique"] = ":db.unique/value" } })
+    assert.equal("db.error/invalid-alter-attribute", e.code)
+    assert.equal(6, conn:sync(t):q "[:find (count ?e) . :where [?e :v/n]]")
+    conn:close()
+  end)
+
   it("lives as long as a value of it", function()
     local db = people():db()
     collectgarbage()
