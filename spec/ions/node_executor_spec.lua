@@ -281,6 +281,22 @@ describe("An executor", function()
     assert.equal(180 * 3, small.conn:db():q(COUNT, "group"))
   end)
 
+  it("is asked for predicates in the same group, too", function()
+    local link, list = small:link(), {}
+    for i = 1, 60 do
+      local entity = { ["pair/left"] = i, ["pair/right"] = i % 6 == 0 and i or -i, ["db/ensure"] = ":pair/guard" }
+      list[i] = { TRANSACT, i, core.form_write { db = "shop", ops = { i % 2 == 0 and entity or { ["checked/even"] = i + 1 } } } }
+    end
+    link:send(list)
+    for _ = 1, 60 do
+      local kind, id, payload = link:receive()
+      local is_refused = id % 6 == 0
+      assert.same({ id, is_refused and ERROR or REPORT }, { id, kind })
+      if is_refused then assert.equal("db.error/entity-pred", core.form_read(payload).code) end
+    end
+    link:close()
+  end)
+
   it("sees several databases, each by itself", function()
     local link = small:link()
     local names, sent = { "one", "two", "three" }, {}
