@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "connection/connection.h"
+#include "memory.h"
 #include "node/bus.h"
 #include "node/frame.h"
 #include "node/node.h"
@@ -19,7 +20,8 @@ typedef struct execute_app {
     struct execute_app *next; /* by name */
     char *name, *revision;
     lua_State *state;
-    int executor; /* registry reference: what ions.executor loaded */
+    lion_memory *memory; /* of the state */
+    int executor;        /* registry reference: what ions.executor loaded */
 } execute_app;
 
 /* What functions were called on: open as long as the process, so that what the writer has told of
@@ -42,6 +44,7 @@ typedef struct executor {
     struct execute_switch *switches; /* that are being loaded */
     int64_t calls, errors, spent_ns;
     bool is_stopping;
+    bool is_replaced; /* another was asked for */
 } executor;
 
 /* ---- execute_app.c ---- */
@@ -60,6 +63,8 @@ bool execute_app_has(const execute_app *app, lion_slice function);
  * the state could not even say what is wrong. */
 lion_status execute_app_call(bool *is_done_out, lion_buffer *out, const execute_app *app,
                              lion_slice payload, lion_error *error);
+/* Has its state used up its memory once? */
+bool execute_app_is_exhausted(const execute_app *app);
 /* Loads what the group runs; what does not load is told on standard error. */
 void execute_apps_load(executor *self);
 /* In the place of the one of that name, which is closed. */

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bind/state.h"
 #include "module.h"
 #include "node/execute.h"
+
+#define MEMORY_MAX (512u << 20) /* of a state, if nothing else is said */
 
 typedef struct loading {
     const executor *self;
@@ -21,9 +22,10 @@ static char *copy_text(lua_State *state, int index)
     return strdup(text == NULL ? "" : text);
 }
 
-static lua_State *new_state(const executor *self)
+static lua_State *new_state(const executor *self, lion_memory **memory_out)
 {
-    lua_State *state = lion_lua_new();
+    uint64_t max = self->options->memory_max == 0 ? MEMORY_MAX : self->options->memory_max;
+    lua_State *state = lion_bounded_state((size_t)max, memory_out);
     if (state == NULL) return NULL;
     lion_ions_preload(state);
     execute_port_preload(state, self->socket_path);
@@ -75,7 +77,7 @@ execute_app *execute_app_load(const executor *self, const char *name, const char
     if (app != NULL) {
         app->name = strdup(name);
         app->revision = strdup(revision);
-        app->state = new_state(self);
+        app->state = new_state(self, &app->memory);
     }
     bool is_made = app != NULL && app->state != NULL && app->name != NULL && app->revision != NULL;
     if (is_made && lua_cpcall(app->state, load_executor, &wanted) != 0)
@@ -126,7 +128,7 @@ void execute_app_close(execute_app *app)
     if (app == NULL) return;
     asking closing = { .app = app, .method = "close", .text = lion_slice_text("") };
     if (app->executor != LUA_NOREF) (void)lua_cpcall(app->state, ask, &closing);
-    if (app->state != NULL) lua_close(app->state);
+    lion_bounded_close(app->memory);
     free(app->name);
     free(app->revision);
     free(app);
@@ -152,6 +154,11 @@ lion_status execute_app_call(bool *is_done_out, lion_buffer *out, const execute_
               text == NULL ? "with an error that is no text" : text);
     lua_pop(app->state, 1);
     return LION_FAILED;
+}
+
+bool execute_app_is_exhausted(const execute_app *app)
+{
+    return lion_memory_is_exhausted(app->memory);
 }
 
 /* ---- those of the group ---- */
@@ -220,7 +227,8 @@ static int load_running(lua_State *state)
 
 void execute_apps_load(executor *self)
 {
-    lua_State *state = new_state(self);
+    lion_memory *memory = NULL;
+    lua_State *state = new_state(self, &memory);
     if (state == NULL) return;
     if (lua_cpcall(state, load_running, self) != 0) {
         lua_getfield(state, LUA_GLOBALSINDEX, "tostring");
@@ -228,5 +236,5 @@ void execute_apps_load(executor *self)
         const char *text = lua_pcall(state, 1, 1, 0) == 0 ? lua_tostring(state, -1) : "";
         fprintf(stderr, "lion: executor: what the group runs cannot be read: %s\n", text);
     }
-    lua_close(state);
+    lion_bounded_close(memory);
 }

@@ -144,22 +144,21 @@ static lion_status read_call(lion_slice *db_out, lion_slice *name_out, int64_t *
                      LION_CALL_TRANSACTION, LION_CALL_ENTITY);
 }
 
-static lion_status run(bool *is_done_out, lion_buffer *out, executor *self, lion_slice payload,
-                       lion_arena *arena, lion_error *error)
+static lion_status run(bool *is_done_out, lion_buffer *out, const execute_app **app_out,
+                       executor *self, lion_slice payload, lion_arena *arena, lion_error *error)
 {
     lion_form map;
     lion_slice db = { 0 }, name = { 0 };
     int64_t kind = 0, t = 0;
     execute_database *database = NULL;
-    const execute_app *app = NULL;
     lion_status status = lion_form_decode(&map, payload, arena, error);
     if (status == LION_OK) status = read_call(&db, &name, &kind, &t, &map, error);
     if (status == LION_OK) status = open_database(&database, self, db, error);
     if (status == LION_OK)
         status = catch_up(database->connection, lion_form_get(&map, "records"), error);
     if (status == LION_OK) status = check_basis(database->connection, t, error);
-    if (status == LION_OK) status = find_app(&app, self, db, kind, name, error);
-    if (status == LION_OK) status = execute_app_call(is_done_out, out, app, payload, error);
+    if (status == LION_OK) status = find_app(app_out, self, db, kind, name, error);
+    if (status == LION_OK) status = execute_app_call(is_done_out, out, *app_out, payload, error);
     return status;
 }
 
@@ -174,6 +173,22 @@ static void answer_error(executor *self, uint64_t id, const lion_error *error)
     lion_buffer_deinit(&frame);
 }
 
+/* A state that has reached its bound has little room left: another process begins with none used.
+ */
+static void replace_exhausted(executor *self, const execute_app *app)
+{
+    if (app == NULL || self->is_replaced || !execute_app_is_exhausted(app)) return;
+    self->is_replaced = true;
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    char reason[300];
+    snprintf(reason, sizeof reason, "the functions of %s reached their bound of memory", app->name);
+    lion_entry entries[] = { { "reason", lion_form_string(reason) } };
+    lion_form map = lion_form_entries(&arena, entries, 1);
+    execute_send(self, LION_BUS_REPLACE, LION_BUS_SUPERVISOR, 0, &map);
+    lion_arena_deinit(&arena);
+}
+
 void execute_call(executor *self, uint64_t id, lion_slice payload)
 {
     int64_t begun_ns = lion_clock_monotonic_ns();
@@ -181,9 +196,10 @@ void execute_call(executor *self, uint64_t id, lion_slice payload)
     lion_buffer out;
     lion_error error = { 0 };
     bool is_done = false;
+    const execute_app *app = NULL;
     lion_arena_init(&arena, 0);
     lion_buffer_init(&out);
-    lion_status status = run(&is_done, &out, self, payload, &arena, &error);
+    lion_status status = run(&is_done, &out, &app, self, payload, &arena, &error);
     if (status == LION_OK)
         lion_link_send(self->link, is_done ? LION_FRAME_DONE : LION_FRAME_ERROR, id, out.data,
                        out.size);
@@ -191,6 +207,7 @@ void execute_call(executor *self, uint64_t id, lion_slice payload)
         answer_error(self, id, &error);
     lion_buffer_deinit(&out);
     lion_arena_deinit(&arena);
+    replace_exhausted(self, app);
     self->calls++;
     if (!is_done) self->errors++;
     self->spent_ns += lion_clock_monotonic_ns() - begun_ns;

@@ -11,7 +11,7 @@ local remote = require "ions.remote"
 local OPEN, TRANSACT = 2, 3
 local ERROR, REPORT = 18, 19
 local SUPERVISOR, DOOR, WORKER = 0, 3, 17
-local READY, STOP, SWITCH, SWITCHED, STATUS = 1, 2, 5, 6, 11
+local READY, STOP, REPLACE, SWITCH, SWITCHED, STATUS = 1, 2, 3, 5, 6, 11
 
 local MANIFEST = [==[
   return { app = "shop", allow = { "tx/add", "tx/twice", "tx/text", "tx/nothing", "tx/calls", "tx/fails", "tx/cancels",
@@ -509,5 +509,20 @@ describe("An executor of several applications", function()
     assert.equal("shop 1", note "tx/note")
     small.bus:close()
     assert.equal(0, small.executor:wait())
+  end)
+end)
+
+describe("An executor whose memory is bounded", function()
+  it("fails the call that reaches the bound, asks for another executor, and goes on until then", function()
+    local small = start(FILES, { bus = true, words = { "--memory", tostring(32 * 2 ^ 20) } })
+    local e = raised(small.conn.transact, small.conn, { { "tx/big" } })
+    local kind, to, _, payload = small.bus:receive()
+    local ok = pcall(small.conn.transact, small.conn, { { "tx/add", "after", 1 } })
+    small:close()
+    assert.equal("lion/function-failed", e.code)
+    assert.truthy(e.message:find("not enough memory", 1, true), e.message)
+    assert.same({ REPLACE, SUPERVISOR }, { kind, to })
+    assert.truthy(core.form_read(payload).reason:find("memory", 1, true))
+    assert.is_true(ok)
   end)
 end)
