@@ -120,8 +120,9 @@ static void settle(database *self)
     }
     self->group_last = &self->group;
     self->group_t = 0;
-    if (self->is_broken)
-        close_connection(self); /* what is on the disk is what there is: read anew */
+    if (!self->is_broken) return;
+    close_connection(self); /* what is on the disk is what there is: read anew */
+    self->told_session = 0; /* other transactions get the numbers of those that are lost */
 }
 
 /* What the disk refused stops writing for good in an open database. */

@@ -331,6 +331,53 @@ describe("An executor", function()
     assert.is_nil(small.executor:code())
   end)
 
+  it("has no more time for a function that had to wait for another", function()
+    local link = small:link()
+    for _, name in ipairs { "left", "right" } do
+      link:send { { OPEN, 1, core.form_write { db = name } } }
+      link:receive()
+    end
+    local ops = { { "tx/forever" } }
+    link:send {
+      { TRANSACT, 1, core.form_write { db = "left", ops = ops } },
+      { TRANSACT, 2, core.form_write { db = "right", ops = ops } },
+    }
+    for _ = 1, 2 do
+      local _, _, payload = link:receive()
+      assert.equal("lion/timeout", core.form_read(payload).code)
+    end
+    link:close()
+    assert.is_nil(small.executor:code())
+    small.conn:transact { { "tx/add", "waited", 1 } }
+  end)
+
+  it("goes back with a writer that is killed before the disk has all", function()
+    for round = 1, 5 do
+      local link, list = small:link(), {}
+      for i = 1, 100 do
+        list[i] = { TRANSACT, i, core.form_write { db = "shop", ops = { { "tx/add", "lost", 1 } } } }
+      end
+      link:send(list)
+      local answered = 0
+      while answered < 10 * round do
+        assert.equal(REPORT, (link:receive()))
+        answered = answered + 1
+      end
+      small.writer:signal "KILL"
+      small.writer:wait()
+      while pcall(link.receive, link) do answered = answered + 1 end
+      link:close()
+      small.own:close()
+      small.writer = small:start "writer"
+      small.own = small:link()
+      local before = small.conn:sync():q(COUNT, "lost")
+      assert.is_true(before >= answered)
+      local after = small.conn:transact({ { "tx/add", "lost", 1000 } }).db_after
+      assert.equal(before + 1000, after:q(COUNT, "lost"))
+      small.conn:transact { { "tx/add", "lost", -after:q(COUNT, "lost") } }
+    end
+  end)
+
   it("that is killed in the middle fails the transaction alone", function()
     local link = small:link()
     link:send {
