@@ -9,6 +9,9 @@ typedef struct { uint64_t id, size; uint16_t to, from, kind; uint8_t fd_count, i
 int socket(int domain, int type, int protocol);
 int socketpair(int domain, int type, int protocol, int *pair);
 int connect(int fd, const void *address, uint32_t size);
+int bind(int fd, const void *address, uint32_t size);
+int listen(int fd, int backlog);
+int accept(int fd, void *address, uint32_t *size);
 long send(int fd, const void *data, size_t size, int flags);
 long recv(int fd, void *data, size_t size, int flags);
 int setsockopt(int fd, int level, int name, const void *value, uint32_t size);
@@ -78,6 +81,18 @@ function frames.connect(path)
     return nil
   end
   return setmetatable({ fd = bound(fd) }, Link)
+end
+
+--- The next connection to a socket of one's own, which is made at the path and closed behind it.
+function frames.accept(path)
+  local fd = C.socket(UNIX, STREAM + CLOEXEC, 0)
+  local address = ffi.new("spec_unix_address", UNIX, path)
+  os.remove(path)
+  assert(C.bind(fd, address, ffi.sizeof(address)) == 0 and C.listen(fd, 1) == 0)
+  local came = C.accept(bound(fd), nil, nil)
+  C.close(fd)
+  assert(came >= 0, "nobody came")
+  return setmetatable({ fd = bound(came) }, Link)
 end
 
 -- ---- the supervisor's channel --------------------------------------------------------------------

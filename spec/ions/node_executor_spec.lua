@@ -8,8 +8,8 @@ local nodes = require "spec.ions.node"
 local program = require "spec.lua.program"
 local remote = require "ions.remote"
 
-local OPEN, TRANSACT = 2, 3
-local ERROR, REPORT = 18, 19
+local HELLO, OPEN, TRANSACT = 1, 2, 3
+local CALL, DONE, ERROR, REPORT = 16, 17, 18, 19
 local SUPERVISOR, DOOR, WORKER = 0, 3, 17
 local READY, STOP, REPLACE, SWITCH, SWITCHED, STATUS = 1, 2, 3, 5, 6, 11
 
@@ -571,5 +571,87 @@ describe("An executor whose memory is bounded", function()
     assert.same({ REPLACE, SUPERVISOR }, { kind, to })
     assert.truthy(core.form_read(payload).reason:find("memory", 1, true))
     assert.is_true(ok)
+  end)
+end)
+
+describe("An executor with a strange writer", function()
+  local small, link, t
+
+  setup(function()
+    small = start(FILES, {})
+    t = small.conn:transact({ { "tx/add", "a", 1 } }).t
+    small.writer:signal "KILL"
+    small.writer:wait()
+    link = frames.accept(small.folder .. "/writer.sock")
+    local kind, _, payload = link:receive()
+    assert.same({ HELLO, "executor" }, { kind, core.form_read(payload).role })
+  end)
+  teardown(function()
+    if link then link:close() end
+    if small then small:close() end
+  end)
+
+  local function call(map)
+    local asked = { db = "shop", t = t, records = {}, kind = 5, name = "tx/add", arguments = { "a", 1 },
+      deadline_ms = core.monotonic_ms() + 1000 }
+    for key, value in pairs(map) do asked[key] = value end
+    for key, value in pairs(asked) do if value == "none" then asked[key] = nil end end
+    link:send { { CALL, 5, core.form_write(asked) } }
+    local kind, id, payload = link:receive()
+    assert.equal(5, id)
+    return kind, core.form_read(payload)
+  end
+
+  it("answers what it can", function()
+    local kind, answer = call {}
+    assert.same({ DONE, { { ["counter/name"] = "a", ["counter/count"] = 2 } } }, { kind, answer.result })
+  end)
+
+  it("does not take an older value for the one that is meant", function()
+    local kind, answer = call { t = t + 1 }
+    assert.same({ ERROR, "unavailable", "lion/unavailable" }, { kind, answer.category, answer.code })
+  end)
+
+  it("takes the value that is meant where it has a newer one", function()
+    local kind, answer = call { t = t - 1 }
+    if kind == ERROR then error(answer.message) end
+    assert.equal(1, answer.result[1]["counter/count"])
+  end)
+
+  for name, case in pairs {
+    ["without a database"] = { { db = "none" }, "lion/syntax" },
+    ["of a database that is not there"] = { { db = "nowhere" } },
+    ["without a name"] = { { name = "none" }, "lion/syntax" },
+    ["of a kind nobody knows"] = { { kind = 99 }, "lion/syntax" },
+    ["of a kind that is no number"] = { { kind = "five" }, "lion/syntax" },
+    ["with records that are no bytes"] = { { records = { 1, 2 } }, "lion/syntax" },
+    ["with records that are none"] = { { records = { lion.bytes and lion.bytes "nonsense" or 1 } } },
+    ["without arguments"] = { { arguments = "none" } },
+    ["without a deadline"] = { { deadline_ms = "none" } },
+    ["of an entity predicate without a transaction"] = { { kind = 7, name = "tx/balanced" } },
+  } do
+    it("answers an error to a call " .. name, function()
+      local kind, answer = call(case[1])
+      assert.equal(ERROR, kind)
+      assert.is_string(answer.category)
+      assert.truthy(#answer.message > 0)
+      assert.equal(case[2] or answer.code, answer.code)
+      assert.equal(DONE, (call {}))
+    end)
+  end
+
+  it("answers an error to what is no call", function()
+    link:send { { CALL, 9, "nonsense" } }
+    local kind, id, payload = link:receive()
+    assert.same({ ERROR, 9, "lion/syntax" }, { kind, id, core.form_read(payload).code })
+  end)
+
+  it("comes again when the writer ends in the middle of a call", function()
+    link:send { { CALL, 5, core.form_write { db = "shop", t = t, records = {}, kind = 5, name = "tx/forever", arguments = {},
+      deadline_ms = core.monotonic_ms() + 100 } } }
+    link:close()
+    link = frames.accept(small.folder .. "/writer.sock")
+    assert.equal(HELLO, (link:receive()))
+    assert.equal(DONE, (call {}))
   end)
 end)
