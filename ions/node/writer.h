@@ -138,6 +138,8 @@ void writer_post(writer *self, uint64_t number, lion_buffer *bytes);
  * alone. */
 lion_status call_executor(database *of, lion_transacting *transacting, int64_t deadline_ns,
                           lion_error *error);
+/* A transaction has failed: if a predicate refused it, the client is told what that answered. */
+void call_note_refusal(database *of, lion_transacting *transacting, const lion_error *error);
 /* The loop's thread: an answer of the executor's (payload borrowed); the executor of a session is
  * gone, or has come. */
 void call_answered(writer *self, uint64_t number, const lion_frame *frame);

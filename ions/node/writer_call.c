@@ -235,6 +235,35 @@ lion_status call_executor(database *of, lion_transacting *transacting, int64_t d
     return status;
 }
 
+/* ---- what a predicate refused ---- */
+
+static lion_status encode_refusal(lion_buffer *bytes, const lion_form *answered,
+                                  const lion_error *error)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_entry returned[] = { { "db.error/pred-return", *answered } };
+    lion_entry entries[] = { { "category", lion_form_string(lion_category_name(error->category)) },
+                             { "code", lion_form_string(error->code) },
+                             { "message", lion_form_string(error->message) },
+                             { "data", lion_form_entries(&arena, returned, 1) } };
+    lion_form map = lion_form_entries(&arena, entries, 4);
+    lion_status status = lion_form_encode(bytes, &map, NULL);
+    lion_arena_deinit(&arena);
+    return status;
+}
+
+void call_note_refusal(database *of, lion_transacting *transacting, const lion_error *error)
+{
+    bool is_refusal = strcmp(error->code, "db.error/attr-pred") == 0 ||
+                      strcmp(error->code, "db.error/entity-pred") == 0;
+    if (!is_refusal || of->failure.size > 0) return;
+    const lion_call *asked = lion_transacting_call(transacting);
+    if (!asked->is_answered) return;
+    if (encode_refusal(&of->failure, &asked->results[0], error) < 0 || of->failure.is_failed)
+        lion_buffer_clear(&of->failure); /* the error is told without it */
+}
+
 /* ---- the loop's thread ---- */
 
 void call_answered(writer *self, uint64_t number, const lion_frame *frame)

@@ -227,6 +227,7 @@ static void transact(database *self, job *of)
             of = NULL;
         }
     }
+    if (status < 0 && transacting != NULL) call_note_refusal(self, transacting, &error);
     lion_transacting_close(transacting);
     if (status < 0 && of != NULL) fail_transaction(self, of, &error);
 }

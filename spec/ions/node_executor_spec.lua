@@ -234,6 +234,8 @@ describe("An executor", function()
       local expected, e = raised(here.transact, here, case[2]), raised(there.transact, there, case[2])
       assert.same({ case[3], case[4] or expected.code }, { expected.category, expected.code })
       assert.same({ expected.category, expected.code }, { e.category, e.code })
+      local function returned(of) return (of.data or {})["db.error/pred-return"] end
+      assert.equal(returned(expected), returned(e))
       if e.code == "db.error/not-a-data-function" or e.code == "lion/not-found" then
         local message = expected.message:gsub("lion.fn%(.*$", "")
         assert.equal(message, e.message:sub(1, #message))
