@@ -51,7 +51,7 @@ local MODULE = [==[
   function tx.forever() while true do end end
   function tx.slowly() pcall(function() while true do end end) return {} end
   function tx.queries(db) return db:q("[:find ?x :in $ [?x ...] :where [(tx/none ?x)]]", { 1 }) end
-  function tx.big() local list = {} while true do list[#list + 1] = ("x"):rep(100) .. #list end end
+  function tx.big() local list = {} while true do list[#list + 1] = ("x"):rep(50000) .. #list end end
   function tx.clock() return { { "db/add", "x", "counter/seen", ion.now() }, { "db/add", "x", "counter/lot", ion.random() } } end
   function tx.heavy(db)
     local list = {}
@@ -115,11 +115,15 @@ function Small:close()
   if self.own then self.own:close() end
   if self.bus then self.bus:close() end
   if self.conn then self.conn:close() end
+  local problems = {}
   for _, child in ipairs(self.children) do
-    if not child:code() then pcall(child.signal, child, "KILL") end
-    child:wait()
+    local is_running = not child:code()
+    if is_running then pcall(child.signal, child, "TERM") end
+    local code = child:wait()
+    if is_running and code ~= 0 then problems[#problems + 1] = code .. ": " .. child:err() end
   end
   self.node:close()
+  assert.same({}, problems)
 end
 
 -- files: app → { ["ion.lua"] =, … }. bus: the executor has a channel.
