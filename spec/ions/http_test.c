@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -20,9 +22,11 @@ static int client;
 static char received[8192];
 static size_t received_size;
 static int gone_count;
+static lion_http_exchange *kept; /* of /keep, for the test to answer */
+static bool kept_is_control;
 
 /* /echo answers with the number of headers and the body; /stream in two pieces; /whole in two pieces whose size is told
- * before; /part with less than was told; /broken gives up; /endless without an end. */
+ * before; /part with less than was told; /broken gives up; /keep is kept; /endless without an end. */
 static void on_request(void *context, lion_http_exchange *exchange)
 {
     (void)context;
@@ -35,6 +39,11 @@ static void on_request(void *context, lion_http_exchange *exchange)
         return;
     }
     char kind = request->path.data[1];
+    if (kind == 'k') {
+        kept = exchange;
+        kept_is_control = request->is_control;
+        return;
+    }
     size_t told = kind == 'w' ? 7 : kind == 'p' ? 8 : LION_HTTP_SIZE_UNKNOWN;
     lion_http_stream_begin(exchange, 200, NULL, 0, told);
     (void)lion_http_stream_piece(exchange, "one ", 4);
@@ -50,7 +59,8 @@ static void on_gone(void *context, lion_http_exchange *exchange)
 {
     (void)context;
     gone_count++;
-    lion_http_stream_end(exchange); /* frees it */
+    kept = NULL;
+    lion_http_abort(exchange); /* frees it */
 }
 
 static void on_closed(void *context)
@@ -66,6 +76,7 @@ static int begin(void **state)
     (void)signal(SIGPIPE, SIG_IGN);
     received_size = 0;
     gone_count = 0;
+    kept = NULL;
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(lion_http_open(&server, &loop, "127.0.0.1", 0, &limits, &handler), 0);
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)lion_http_port(server)) };
@@ -80,7 +91,7 @@ static int end(void **state)
 {
     (void)state;
     bool is_closed = false;
-    close(client);
+    if (client >= 0) close(client);
     lion_http_close(server, on_closed, &is_closed);
     while (!is_closed) uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -202,6 +213,136 @@ static void who_never_takes_the_answer_is_let_go(void **state)
     assert_int_equal(lion_http_pending(server), 0);
 }
 
+static void await_kept(void)
+{
+    while (kept == NULL) uv_run(&loop, UV_RUN_ONCE);
+}
+
+static void requests_that_were_sent_at_once_are_answered_in_their_order(void **state)
+{
+    (void)state;
+    char text[8192];
+    size_t size = 0;
+    for (int i = 100; i < 200; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size,
+                                 "POST /echo HTTP/1.1\r\ncontent-length: 3\r\n\r\n%d", i);
+    say(text);
+    assert_false(hear("\r\n\r\n1 199"));
+    const char *at = received;
+    for (int i = 100; i < 200; i++) {
+        char words[24];
+        snprintf(words, sizeof words, "\r\n\r\n1 %d", i);
+        at = strstr(at, words);
+        assert_non_null(at);
+    }
+}
+
+static void who_leaves_before_the_answer_is_told_of(void **state)
+{
+    (void)state;
+    say("GET /keep HTTP/1.1\r\n\r\n");
+    await_kept();
+    close(client);
+    client = -1;
+    while (gone_count == 0) uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(lion_http_pending(server), 0);
+}
+
+static void who_only_ends_its_side_gets_its_answer(void **state)
+{
+    (void)state;
+    say("GET /keep HTTP/1.1\r\n\r\n");
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    await_kept();
+    for (int i = 0; i < 3; i++) uv_run(&loop, UV_RUN_NOWAIT);
+    lion_http_respond(kept, 200, NULL, 0, "late", 4);
+    assert_false(hear("late"));
+    assert_true(hear(NULL));
+    assert_int_equal(gone_count, 0);
+}
+
+/* Another server takes over what was read of a connection: as it does in another process. */
+static void a_connection_goes_on_at_another_server(void **state)
+{
+    (void)state;
+    lion_http_taken taken;
+    say("POST /keep?a=b HTTP/1.1\r\nX-Some: thing\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+        "GET /echo HTTP/1.1\r\n\r\n");
+    await_kept();
+    assert_true(lion_http_take(kept, &taken));
+    kept = NULL;
+    assert_int_equal(lion_http_pending(server), 0);
+    const char *expected = "POST /keep?a=b HTTP/1.1\r\nx-some: thing\r\ncontent-length: 4\r\n\r\nbody"
+                           "GET /echo HTTP/1.1\r\n\r\n";
+    assert_int_equal(taken.size, strlen(expected));
+    assert_memory_equal(taken.bytes, expected, taken.size);
+    assert_false(taken.is_control);
+    assert_int_equal(lion_http_adopt(server, taken.fd, taken.bytes, taken.size, true), 0);
+    free(taken.bytes);
+    await_kept();
+    assert_true(kept_is_control);
+    assert_string_equal(lion_http_request_view(kept)->remote, "control");
+    assert_memory_equal(lion_http_request_view(kept)->body.data, "body", 4);
+    lion_http_respond(kept, 200, NULL, 0, "here", 4);
+    assert_false(hear("\r\n\r\n0 "));
+    assert_non_null(strstr(received, "here"));
+}
+
+static void an_idle_connection_goes_on_at_another_server(void **state)
+{
+    (void)state;
+    lion_http_taken taken;
+    say("GET /echo HTTP/1.1\r\n\r\n");
+    assert_false(hear("0 "));
+    assert_true(lion_http_take_idle(server, &taken));
+    assert_int_equal(taken.size, 0);
+    assert_false(lion_http_take_idle(server, &taken));
+    assert_int_equal(lion_http_adopt(server, taken.fd, "GET /ec", 7, false), 0);
+    free(taken.bytes);
+    say("ho HTTP/1.1\r\nx: y\r\n\r\n");
+    assert_false(hear("1 "));
+}
+
+static void a_request_that_is_being_answered_stays(void **state)
+{
+    (void)state;
+    lion_http_taken taken;
+    say("GET /keep HTTP/1.1\r\n\r\n");
+    await_kept();
+    lion_http_stream_begin(kept, 200, NULL, 0, LION_HTTP_SIZE_UNKNOWN);
+    assert_false(lion_http_take(kept, &taken));
+    assert_false(lion_http_take_idle(server, &taken));
+    lion_http_stream_end(kept);
+    assert_false(hear("0\r\n\r\n"));
+}
+
+static void a_socket_that_is_given_is_the_control_door(void **state)
+{
+    (void)state;
+    lion_http_server *door;
+    lion_http_limits limits = { 0 };
+    lion_http_handler handler = { .request = on_request, .gone = on_gone };
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "lion-http-test-%d", (int)getpid());
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(lion_http_listen(&door, &loop, fd, true, &limits, &handler), 0);
+    close(client);
+    client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(fcntl(client, F_SETFL, O_NONBLOCK), 0);
+    say("GET /keep HTTP/1.1\r\n\r\n");
+    await_kept();
+    assert_true(kept_is_control);
+    lion_http_respond(kept, 200, NULL, 0, "door", 4);
+    assert_false(hear("door"));
+    assert_int_equal(lion_http_counted(door)->answers[2], 1);
+    assert_int_equal(lion_http_counted(door)->duration_count, 1);
+    bool is_closed = false;
+    lion_http_close(door, on_closed, &is_closed);
+    while (!is_closed) uv_run(&loop, UV_RUN_ONCE);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -212,6 +353,10 @@ int main(void)
         T(an_old_client_is_told_that_the_connection_stays), T(an_old_client_gets_a_stream_without_chunks),
         T(a_stream_of_known_size_is_not_chunked), T(a_part_is_not_taken_for_the_whole),
         T(who_gives_up_closes_the_connection), T(who_never_takes_the_answer_is_let_go),
+        T(requests_that_were_sent_at_once_are_answered_in_their_order),
+        T(who_leaves_before_the_answer_is_told_of), T(who_only_ends_its_side_gets_its_answer),
+        T(a_connection_goes_on_at_another_server), T(an_idle_connection_goes_on_at_another_server),
+        T(a_request_that_is_being_answered_stays), T(a_socket_that_is_given_is_the_control_door),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
