@@ -7,6 +7,12 @@
 #include "bind/state.h"
 
 #define HEADROOM ((size_t)16 << 20)
+/* A cycle of the collector begins when so many percent of what the last one left are in use, and
+ * takes steps so large in relation to what is allocated meanwhile. */
+#define PAUSE 200 /* as LuaJIT has it */
+#define STEP 200
+#define PAUSE_EAGER 110
+#define STEP_EAGER 800
 
 struct lion_memory {
     lua_State *state;
@@ -15,6 +21,7 @@ struct lion_memory {
     size_t max;
     atomic_size_t used;
     atomic_bool is_exhausted;
+    bool is_eager;
 };
 
 static void *allocate(void *context, void *block, size_t size, size_t wanted)
@@ -58,6 +65,16 @@ void lion_bounded_close(lion_memory *self)
                   self->context); /* that is how it knows its arena, which goes as a whole */
     lua_close(self->state);
     free(self);
+}
+
+void lion_memory_balance(lion_memory *self)
+{
+    size_t used = lion_memory_used(self);
+    bool is_eager = used > (self->is_eager ? self->max / 4 : self->max / 3);
+    if (is_eager == self->is_eager) return;
+    self->is_eager = is_eager;
+    (void)lua_gc(self->state, LUA_GCSETPAUSE, is_eager ? PAUSE_EAGER : PAUSE);
+    (void)lua_gc(self->state, LUA_GCSETSTEPMUL, is_eager ? STEP_EAGER : STEP);
 }
 
 bool lion_memory_is_exhausted(const lion_memory *self)

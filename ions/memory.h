@@ -16,6 +16,9 @@ lua_State *lion_bounded_state(size_t max, lion_memory **out);
 void lion_bounded_close(lion_memory *memory); /* closes its state; NULL is allowed */
 
 bool lion_memory_is_exhausted(const lion_memory *memory); /* the bound was reached once */
-size_t lion_memory_used(const lion_memory *memory);       /* bytes */
+/* Between calls: collect more eagerly while more than a third is in use, for LuaJIT does not
+ * collect when it is refused. */
+void lion_memory_balance(lion_memory *memory);
+size_t lion_memory_used(const lion_memory *memory); /* bytes */
 
 #endif

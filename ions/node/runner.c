@@ -78,20 +78,28 @@ static bool offer(lion_runner *runner, lion_node_state *state, lion_node_request
     return is_its;
 }
 
+/* No state has it. The control door speaks JSON. */
 static void respond_unrouted(lion_runner *runner, lion_node_request *request)
 {
-    char text[256];
-    if (runner->states != NULL) {
-        lion_runner_respond(runner, request, 404, "not found\n");
-    } else if (atomic_load(&runner->worker->has_broken)) {
-        lion_runner_respond(runner, request, 503,
-                            "the application does not load; the node's log says why\n");
-    } else {
+    char text[256], json[512];
+    bool has_any = runner->states != NULL;
+    if (has_any)
+        snprintf(text, sizeof text, "not found");
+    else if (atomic_load(&runner->worker->has_broken))
+        snprintf(text, sizeof text, "the application does not load; the node's log says why");
+    else
         snprintf(text, sizeof text,
-                 "nothing is deployed to the group %.100s yet: lion push, then lion deploy\n",
+                 "nothing is deployed to the group %.100s yet: lion push, then lion deploy",
                  runner->worker->options->group);
-        lion_runner_respond(runner, request, 503, text);
-    }
+    if (lion_http_request_view(request->exchange)->is_control)
+        snprintf(json, sizeof json,
+                 "{\"error\":{\"category\":\"%s\",\"code\":\"%s\",\"message\":\"%s\"}}\n",
+                 has_any ? "not-found" : "unavailable",
+                 has_any ? "lion/not-found" : "lion/not-running",
+                 has_any ? "no application that runs here has that" : text);
+    else
+        snprintf(json, sizeof json, "%s\n", text);
+    lion_runner_respond(runner, request, has_any ? 404 : 503, json);
 }
 
 static void on_request(lion_runner *runner, lion_node_request *request)
@@ -283,6 +291,7 @@ static void turn(lion_runner *runner, lion_node_state *state, const lion_item *i
     for (lion_node_call *each = state->streams; has_stepped && each != NULL; each = each->after)
         each->is_stalled = false;
     lion_runner_stream(runner, state);
+    if (state->memory != NULL) lion_memory_balance(state->memory);
     if (state->memory != NULL && lion_memory_is_exhausted(state->memory) && !state->is_exhausted) {
         state->is_exhausted = true;
         lion_runner_end(runner, LION_ITEM_EXHAUSTED, NULL);

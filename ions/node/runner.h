@@ -37,6 +37,7 @@ lion_node_call *lion_runner_find(lion_runner *runner, uint64_t id); /* NULL: no 
  * answered or a call; false: the state has no route for it. */
 bool lion_runner_answer(lion_runner *runner, lion_node_state *state, lion_node_request *request,
                         int first);
+/* Text, or JSON if it begins as an object. */
 void lion_runner_respond(lion_runner *runner, lion_node_request *request, int status,
                          const char *text);
 /* The request has ended. */

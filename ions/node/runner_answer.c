@@ -98,8 +98,10 @@ static lion_item *item_with_headers(lion_item_kind kind, const char *body, size_
 void lion_runner_respond(lion_runner *runner, lion_node_request *request, int status,
                          const char *text)
 {
-    const lion_http_header headers[2] = { { .name = { "content-type", 12 },
-                                            .value = { "text/plain; charset=utf-8", 25 } },
+    bool is_json = text[0] == '{';
+    lion_http_text type = is_json ? (lion_http_text){ "application/json", 16 }
+                                  : (lion_http_text){ "text/plain; charset=utf-8", 25 };
+    const lion_http_header headers[2] = { { .name = { "content-type", 12 }, .value = type },
                                           { .name = { "retry-after", 11 }, .value = { "1", 1 } } };
     lion_item *item =
         item_with_headers(LION_ITEM_ANSWER, text, strlen(text), headers, status == 503 ? 2 : 1);

@@ -12,8 +12,9 @@
 #include "node/worker.h"
 
 #define GRACE_MS 10000
-#define STOP_AT_ONCE_MS 100 /* between the last answer and the end, for what is still in a queue   \
-                             */
+#define STOP_AT_ONCE_MS                                                                            \
+    100 /* between the last answer and the end, for what is still in a queue                       \
+         */
 
 /* ---- telling ---- */
 
@@ -376,6 +377,7 @@ static int work(const lion_node_options *options, bool is_door)
     enqueue(&worker, load);
     lion_worker_watch(&worker);
     while (!worker.is_over) (void)uv_run(&worker.loop, UV_RUN_ONCE);
+    (void)uv_thread_join(&worker.thread);
     leave(worker.exit_code);
     return 0;
 }
