@@ -142,7 +142,7 @@ local function run_folder(self)
 end
 
 --- Start a node and wait until it is ready.
--- @tparam table options name; group; workers; follow: the primary node
+-- @tparam table options name; group; workers; follow: the primary node; memory (MB of a state)
 function Cluster:start(options)
   local self_node = setmetatable({ name = options.name }, Node)
   self_node.options = options
@@ -155,6 +155,7 @@ function Cluster:start(options)
   end
   add("--workers", options.workers, "--listen", options.listen or "127.0.0.1:0")
   if options.follow then add("--follow", options.follow.door) end
+  if options.memory then add("--memory", options.memory) end
   os.execute("mkdir -p " .. self_node.mark)
   local child = program.start(run_folder(self), words, { env = "LION_SPEC_NODE=" .. self_node.mark })
   self_node.child = child
