@@ -105,6 +105,9 @@ lion_status lion_lmdb_finish(lion_commit *commit, lion_slice root, lion_error *e
 void lion_lmdb_abort(lion_commit *commit);
 /* Write the header with the store's generation and next id. */
 lion_status lion_lmdb_put_header(lion_lmdb *lmdb, MDB_txn *txn, lion_error *error);
+/* LMDB writes no page that a transaction took and gave back, so a file can end before the last page it counts. Readers take such a
+ * file for one that was cut off: after each commit it is made as long as it says. */
+void lion_lmdb_lengthen(const lion_lmdb *lmdb);
 /* Delete what an unfinished large commit left. Nothing to do is fine. */
 lion_status lion_lmdb_undo(lion_lmdb *lmdb, lion_error *error);
 

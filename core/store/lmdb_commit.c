@@ -74,7 +74,9 @@ static lion_status commit_txn(lion_lmdb *lmdb, MDB_txn **txn, lion_error *error)
     else
         code = mdb_txn_commit(*txn); /* ends the transaction even when it fails */
     *txn = NULL;
-    return code == 0 ? LION_OK : fail_write(lmdb, error, code, "write to");
+    if (code != 0) return fail_write(lmdb, error, code, "write to");
+    lion_lmdb_lengthen(lmdb);
+    return LION_OK;
 }
 
 /* -- Puts ------------------------------------------------------------------------------------- */

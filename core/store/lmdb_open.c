@@ -157,11 +157,21 @@ static lion_status open_env(lion_lmdb *lmdb, uint64_t map_size, lion_error *erro
     return LION_OK;
 }
 
+/* That the file should have. */
 static uint64_t size_of_pages(const lion_lmdb *lmdb)
 {
     MDB_envinfo info;
     mdb_env_info(lmdb->env, &info);
     return (uint64_t)(info.me_last_pgno + 1) * lmdb->page_size;
+}
+
+void lion_lmdb_lengthen(const lion_lmdb *lmdb)
+{
+    uint64_t wanted = size_of_pages(lmdb), size;
+    mdb_filehandle_t file;
+    mdb_env_get_fd(lmdb->env, &file);
+    if (lion_file_size(&size, file, lmdb->path, NULL) != LION_OK || size >= wanted) return;
+    (void)!ftruncate(file, (off_t)wanted); /* the next owner tries again */
 }
 
 static int open_trees(lion_lmdb *lmdb, MDB_txn *txn, unsigned flags)
@@ -192,6 +202,7 @@ static lion_status create(lion_lmdb *lmdb, lion_error *error)
     }
     code = mdb_txn_commit(txn);
     if (code != 0) return lion_lmdb_fail(error, code, "write to", lmdb->path);
+    lion_lmdb_lengthen(lmdb);
     return lion_file_sync_folder(lmdb->path, error);
 }
 
@@ -355,7 +366,9 @@ static lion_status begin_generation(lion_lmdb *lmdb, lion_error *error)
         return status;
     }
     code = mdb_txn_commit(txn);
-    return code == 0 ? LION_OK : lion_lmdb_fail(error, code, "write to", lmdb->path);
+    if (code != 0) return lion_lmdb_fail(error, code, "write to", lmdb->path);
+    lion_lmdb_lengthen(lmdb);
+    return LION_OK;
 }
 
 /* -- Open and close --------------------------------------------------------------------------- */
