@@ -379,6 +379,9 @@ function App:finish(id) self.calls:finish(id) end
 --- The answer to port.request; kind 0: the writer was lost.
 function App:deliver(token, kind, payload) self.calls:deliver(token, kind, payload) end
 
+--- The steps that its calls have taken so far.
+function App:steps() return self.calls.steps end
+
 --- Nothing is under way: the state may be closed.
 function App:is_idle() return self.calls:is_idle() end
 

@@ -33,6 +33,7 @@ function calls.new(options)
   return setmetatable({
     is_dev = options.is_dev,
     tasks = scheduler.new(),
+    steps = 0, -- that all calls so far have taken
     budget = fuel.budget(), -- for shaping answers
     spare = {}, -- tables of calls that were answered at once, for the next ones
     list = {}, -- id → call, of those that `begin` did not answer at once
@@ -166,6 +167,7 @@ end
 -- `done` of a call's task.
 local function on_end(ok, result, call)
   local self = call.owner
+  self.steps = self.steps + scheduler.cost(call)
   if not call.is_unwanted then
     shape(self, call, ok, result)
     if type(call.body) == "function" then

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "request_lua.h"
 
+#define LOOK_MS 500  /* between two looks at what calls have taken */
 #define STEPS_MAX 64 /* of a state in one turn, so that what has come gets its own */
 
 /* ---- calling an application ---- */
@@ -185,6 +187,17 @@ static bool is_idle(lion_node_state *state)
     return is;
 }
 
+/* What its calls have taken since the last look. The door has no steps. */
+static void count_steps(lion_runner *runner, lion_node_state *state, const lion_item *item)
+{
+    (void)item;
+    if (state->memory == NULL || !lion_runner_call(state, "steps", 0, 1)) return;
+    uint64_t steps = (uint64_t)lua_tonumber(state->lua, -1);
+    lua_pop(state->lua, 1);
+    atomic_fetch_add(&runner->worker->steps, steps - state->steps);
+    state->steps = steps;
+}
+
 static void close_retired(lion_runner *runner)
 {
     for (lion_node_state **at = &runner->retired; *at != NULL;) {
@@ -194,6 +207,7 @@ static void close_retired(lion_runner *runner)
             continue;
         }
         *at = state->next;
+        count_steps(runner, state, NULL);
         lion_node_state_free(state);
     }
 }
@@ -311,6 +325,14 @@ static double soonest(lion_runner *runner)
     return ms;
 }
 
+static void look_at_steps(lion_runner *runner)
+{
+    uint64_t now_ms = (uint64_t)lion_clock_monotonic_ns() / 1000000;
+    if (now_ms - runner->looked_ms < LOOK_MS) return;
+    runner->looked_ms = now_ms;
+    each_state(runner, count_steps, NULL);
+}
+
 static void count_memory(lion_runner *runner)
 {
     size_t used = 0;
@@ -354,6 +376,7 @@ void lion_runner_run(void *context)
         each_state(runner, turn, NULL);
         close_retired(runner);
         count_memory(runner);
+        look_at_steps(runner);
     }
     while (runner->states != NULL) {
         lion_node_state *next = runner->states->next;

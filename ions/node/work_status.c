@@ -58,6 +58,7 @@ void lion_worker_status(lion_worker *worker, uint16_t to, uint64_t id)
     put(&out, "in_hand", worker->request_count);
     put(&out, "waiting", waiting);
     put(&out, "memory", atomic_load(&worker->memory_used));
+    put(&out, "steps", atomic_load(&worker->steps));
     if (worker->server != NULL) put_server(&out, worker->server);
     lion_worker_tell(worker, to, LION_BUS_STATUS, id, out.entries, out.count);
     lion_arena_deinit(&arena);

@@ -74,7 +74,7 @@ typedef struct lion_node_request {
     uint64_t id;
     atomic_int stage; /* lion_request_stage: who moves it from WAITING has it */
     atomic_bool is_gone;
-    bool is_passed_on;  /* the I/O thread's own from here */
+    bool is_passed_on; /* the I/O thread's own from here */
     bool is_streamed;
     size_t unconfirmed; /* bytes of its stream that the Lua thread takes for waiting */
     struct lion_node_request *next, *previous;
@@ -94,6 +94,7 @@ typedef struct lion_node_state {
     char *name, *revision;
     uint32_t number; /* upper half of its tokens */
     uint32_t last_token;
+    uint64_t steps; /* as of the last look */
     bool is_installed;
     bool is_exhausted; /* which was told */
     double *limit;     /* what port.limit sets: its own until it is installed, then the worker's */
@@ -145,10 +146,10 @@ struct lion_worker {
     double limit_ms;         /* written by the Lua thread, also by compiled Lua; read atomically */
     atomic_uint last_number; /* of a state */
     atomic_size_t memory_used; /* of all states, as of the last turn */
-    atomic_bool
-        is_lost; /* the I/O thread goes on alone: what it had in hand must not be looked at */
-    atomic_bool has_broken; /* an application did not load when the process started */
-    lion_runner *runner;    /* the Lua thread's */
+    _Atomic uint64_t steps;    /* that calls have taken, as of the last look */
+    atomic_bool is_lost;       /* the I/O thread goes on alone: requests must not be looked at */
+    atomic_bool has_broken;    /* an application did not load when the process started */
+    lion_runner *runner;       /* the Lua thread's */
     /* the I/O thread's */
     uv_loop_t loop;
     uv_async_t async;

@@ -115,7 +115,7 @@ describe("A node's worker", function()
   end
   it("tells its counters", function()
     local text = a:control("GET", "/metrics").body
-    for _, name in ipairs { "memory", "connections", "in_hand", "waiting" } do
+    for _, name in ipairs { "memory", "connections", "in_hand", "waiting", "steps" } do
       assert.truthy(text:find("lion_worker_" .. name, 1, true), name)
     end
     local count = text:match 'lion_requests_total{[^}]*status="2xx"[^}]*} (%d+)'
