@@ -133,10 +133,11 @@ static void enqueue(lion_worker *worker, lion_load *load)
 static void become_ready(lion_worker *worker)
 {
     lion_http_handler handler = lion_worker_handler(worker);
+    lion_http_limits limits = lion_worker_limits(worker);
     worker->is_ready = true;
     if (worker->is_stopping) return;
     int code = lion_http_listen(&worker->server, &worker->loop, worker->options->listen_fd,
-                                worker->is_door, &lion_worker_limits, &handler);
+                                worker->is_door, &limits, &handler);
     if (code != 0) {
         fprintf(stderr, "lion: cannot listen: %s\n", uv_strerror(code));
         leave(1);

@@ -9,7 +9,14 @@
 /* An entry point's own timeout, twice at most (waiting, running), comes first. */
 #define HANDLE_MS 1210000
 
-const lion_http_limits lion_worker_limits = { .handle_ms = HANDLE_MS };
+/* What is pushed comes through the door, which refuses what is over 16 MiB in its own words. */
+#define DOOR_BODY_SIZE ((size_t)17 << 20)
+
+lion_http_limits lion_worker_limits(const lion_worker *worker)
+{
+    return (lion_http_limits){ .handle_ms = HANDLE_MS,
+                               .body_size = worker->is_door ? DOOR_BODY_SIZE : 0 };
+}
 
 static const lion_http_header PLAIN = { .name = { "content-type", 12 },
                                         .value = { "text/plain", 10 } };

@@ -168,7 +168,7 @@ struct lion_worker {
 };
 
 /* work_requests.c */
-extern const lion_http_limits lion_worker_limits;
+lion_http_limits lion_worker_limits(const lion_worker *worker);
 lion_http_handler lion_worker_handler(lion_worker *worker);
 void lion_worker_take(lion_worker *worker); /* what is in the outbox */
 void lion_worker_hand_over_idle(lion_worker *worker); /* connections without a request */
