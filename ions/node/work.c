@@ -80,6 +80,7 @@ void lion_worker_replace(lion_worker *worker, const char *reason)
     /* Closed, they would cut off a request that is on its way at this moment. */
     lion_worker_hand_over_idle(worker);
     lion_worker_tell(worker, LION_BUS_SUPERVISOR, LION_BUS_REPLACE, 0, &entry, 1);
+    lion_worker_hand_over_idle(worker);
     lion_worker_stop(worker, GRACE_MS);
 }
 

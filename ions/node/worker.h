@@ -174,6 +174,8 @@ void lion_worker_take(lion_worker *worker); /* what is in the outbox */
 void lion_worker_hand_over_idle(lion_worker *worker); /* connections without a request */
 void lion_worker_hand_over(lion_worker *worker,
                            lion_http_taken *taken); /* to any worker; takes it */
+/* Those without a request; a door has nobody to give them to. */
+void lion_worker_hand_over_idle(lion_worker *worker);
 void lion_request_free(lion_worker *worker, lion_node_request *request);
 
 /* work.c */

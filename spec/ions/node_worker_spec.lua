@@ -159,11 +159,14 @@ describe("A node's worker", function()
   describe("with a state that is full", function()
     it("answers 500, and is replaced when all is answered", function()
       local pid = a:ready_pids("worker", 1)[1]
+      local idle = begin "/"
+      assert.equal("hello", client.answer(idle).body)
       local rests = begin "/sleep/300"
       assert.equal(500, answer(begin "/hog").status)
       assert.equal("rested", answer(rests).body)
+      idle:send(client.text("GET", "/"))
+      assert.equal("hello", answer(idle).body)
       replaced(pid)
-      assert.equal("hello", answer(begin "/").body)
     end)
     it("is not, when what fills it can be collected", function()
       local pid = a:ready_pids("worker", 1)[1]
