@@ -66,10 +66,11 @@ static lion_status take(uint8_t **bytes_out, const peek *self, lion_error *error
     return status == LION_OK ? LION_END : status;
 }
 
-static void note_group(lion_log_file *log, uint32_t index, const lion_log_group *group)
+static void note_group(lion_log_file *log, uint32_t index, const peek *self)
 {
     lion_log_extent *extent = &log->extents[index];
-    if (index != log->current)
+    const lion_log_group *group = &self->header;
+    if (index != log->current || self->offset == extent->offset)
         *extent = (lion_log_extent){ .offset = extent->offset,
                                      .size = extent->size,
                                      .first = group->sequence,
@@ -82,13 +83,15 @@ static void note_group(lion_log_file *log, uint32_t index, const lion_log_group 
     extent->last = log->last_sequence;
 }
 
-/* Look at the start of the extents from `first` on. */
+/* Look at the start of the extents from `first` on. Of the current one, too, while the root has all
+ * that was found: an owner that opens such a file begins at any. */
 static lion_status find_head(peek *self, uint32_t first, uint32_t *index_out, lion_error *error)
 {
     const lion_log_file *log = self->log;
+    bool is_all_in_root = log->last_sequence == self->options->root_sequence;
     lion_status status = LION_END;
     for (uint32_t i = first; status == LION_END && i < log->directory.extent_count; i++) {
-        if (i == log->current) continue;
+        if (i == log->current && !is_all_in_root) continue;
         *index_out = i;
         status = look_at(self, log->extents[i].offset, log->extents[i].size, error);
     }
@@ -126,7 +129,7 @@ static lion_status next_group(peek *self, uint8_t **bytes_out, lion_error *error
     lion_status status = find_known(self, &index, error);
     if (status == LION_END) status = find_new(self, &index, error);
     if (status == LION_OK) status = take(bytes_out, self, error);
-    if (status == LION_OK) note_group(self->log, index, &self->header);
+    if (status == LION_OK) note_group(self->log, index, self);
     return status;
 }
 

@@ -4,13 +4,15 @@ local lion = require "lion"
 local OWNER = [[
 local lion = require "lion"
 local conn = lion.connect(arg[1])
-conn:transact(lion.schema { item = { number = { "long", unique = "identity" } } })
-local number = 0
+local number = tonumber(arg[2])
+if number == 0 then conn:transact(lion.schema { item = { number = { "long", unique = "identity" } } }) end
 for line in io.lines() do
   if line == "index" then
     conn:request_index()
   elseif line == "close" then
     conn:close()
+  elseif line == "die" then
+    os.execute "kill -9 $PPID"
   elseif line == "open" then
     conn = lion.connect(arg[1])
   else
@@ -47,6 +49,11 @@ describe("A reader beside a live owner", function()
 
   local function count(db) return db:count("aevt", "item/number") end
 
+  local function start_owner(number)
+    local command = 'exec "$(readlink /proc/$PPID/exe)" run %s/owner.lua %s %d'
+    owner = io.popen(command:format(folder, path, number), "w")
+  end
+
   before_each(function()
     folder = os.tmpname()
     os.remove(folder)
@@ -55,7 +62,7 @@ describe("A reader beside a live owner", function()
     local script = assert(io.open(folder .. "/owner.lua", "wb"))
     script:write(OWNER)
     script:close()
-    owner = io.popen(('exec "$(readlink /proc/$PPID/exe)" run %s/owner.lua %s'):format(folder, path), "w")
+    start_owner(0)
     tell "3"
   end)
 
@@ -102,6 +109,21 @@ describe("A reader beside a live owner", function()
     tell "2"
     assert.equal(5, count(reader:sync()))
     tell "index"
+    tell "1"
+    assert.equal(6, count(reader:sync()))
+    reader:close()
+  end)
+
+  it("sees what the owner writes that came after one that died with all indexed", function()
+    tell "index"
+    owner:write "die\n"
+    owner:close()
+    start_owner(3)
+    tell "0" -- it has opened, and written nothing yet
+    local reader = read_only()
+    assert.equal(3, count(reader:db()))
+    tell "2"
+    assert.equal(5, count(reader:sync()))
     tell "1"
     assert.equal(6, count(reader:sync()))
     reader:close()
