@@ -16,6 +16,7 @@ return {
     { "GET", "/numbers", "shop.web/numbers" },
     { "GET", "/attack/:name", "shop.web/attack", timeout = 300 },
     { "GET", "/odd/:name", "shop.web/odd" },
+    PATHS
   },
   static = { ["/files"] = "files" },
   invoke = { double = "shop.web/double", NAMED },
@@ -156,6 +157,12 @@ function attacks.load() while true do load "while true do end" end end
 return tx
 ]==]
 
+--- Changes: a check that gives time to act, some tenths of a second.
+application.SLOW = {
+  manifest = 'checks = { "shop.web/slow" }',
+  web = "function web.slow() local n = 0 for i = 1, 1e8 do n = n + i end return n > 0 end",
+}
+
 -- A text with more before its last line.
 local function with(text, more, last)
   return (text:gsub(last, function() return (more or "") .. "\n" .. last end))
@@ -163,11 +170,12 @@ end
 
 --- The files, of a version.
 -- @tparam string version what GET / answers
--- @tparam[opt] table changes manifest: more of it; allow, invoke: more in these; web, tx: more of
+-- @tparam[opt] table changes manifest: more of it; allow, http, invoke: more in these; web, tx: more of
 -- the modules; files: path → text
 function application.files(version, changes)
   changes = changes or {}
-  local words = { EXTRA = changes.manifest or "", ALLOW = changes.allow or "", NAMED = changes.invoke or "" }
+  local words = { EXTRA = changes.manifest or "", ALLOW = changes.allow or "", NAMED = changes.invoke or "",
+    PATHS = changes.http or "" }
   local files = {
     ["ion.lua"] = MANIFEST:gsub("%u%u%u%u%u", words),
     ["shop/web.lua"] = with(WEB:gsub("VERSION", version), changes.web, "return web\n"),

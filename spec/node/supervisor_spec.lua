@@ -3,12 +3,6 @@
 local application = require "spec.node.application"
 local node = require "spec.node.node"
 
--- A check that gives time to act: some tenths of a second.
-local SLOW = {
-  manifest = 'checks = { "shop.web/slow" }',
-  web = "function web.slow() local n = 0 for i = 1, 1e8 do n = n + i end return n > 0 end",
-}
-
 describe("A supervisor that is killed", function()
   local cluster, a
 
@@ -34,7 +28,7 @@ describe("A supervisor that is killed", function()
     it("during step " .. kind .. " of a deployment leaves all of it or nothing", function()
       local version = "after-" .. i
       local was = a:ask("GET", "/").body
-      local revision = cluster:pushed(a, application.files(version, SLOW))
+      local revision = cluster:pushed(a, application.files(version, application.SLOW))
       local child = cluster:begin("deploy", revision, "--group", "a", "--node", a.door)
       node.wait_for(function()
         local newest = a:deployments()[1]
@@ -64,7 +58,7 @@ describe("A supervisor that is killed", function()
   end)
 
   it("that is told to stop during a deployment leaves no process", function()
-    local revision = cluster:pushed(a, application.files("never", SLOW))
+    local revision = cluster:pushed(a, application.files("never", application.SLOW))
     local child = cluster:begin("deploy", revision, "--group", "a", "--node", a.door)
     node.wait_for(function() return a:deployments()[1].revision == revision end, "the deployment")
     assert.equal(0, a:stop())
