@@ -157,6 +157,7 @@ static lion_status look_at_root(lion_database *database, lion_error *error)
         status = move_to(database, root, error);
     else
         status = start(database, root, generation, error);
+    if (status == LION_OK) database->seen_edition = lion_snapshot_edition(root->snapshot);
     lion_root_drop(root);
     if (status == LION_OK && database->applied->basis_t == 0)
         return lion_fail(error, LION_UNAVAILABLE, "lion/locked",
@@ -166,13 +167,10 @@ static lion_status look_at_root(lion_database *database, lion_error *error)
 
 static lion_status look_once(lion_database *database, lion_error *error)
 {
-    uint64_t edition = lion_store_edition(database->store);
-    if (database->applied != NULL && edition == database->seen_edition &&
+    if (database->applied != NULL && lion_store_edition(database->store) == database->seen_edition &&
         follow_tail(database, NULL) == LION_OK)
         return LION_OK;
-    lion_status status = look_at_root(database, error);
-    if (status == LION_OK) database->seen_edition = edition;
-    return status;
+    return look_at_root(database, error);
 }
 
 lion_status lion_reader_look(lion_database *database, lion_error *error)

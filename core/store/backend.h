@@ -63,6 +63,7 @@ struct lion_snapshot {
     lion_snapshot *next, *previous;
     uint32_t references; /* atomic; falls to 0 only under the store's lock */
     uint64_t number;     /* of the commit that installed the root; 0: none yet */
+    uint64_t edition;    /* of the store, when it was last found to be the newest; under the store's lock */
     lion_slice root;     /* borrowed from the pin, or in `copies` */
     void *pin;           /* LMDB: the read transaction */
 

@@ -89,6 +89,7 @@ lion_status lion_lmdb_pin(lion_snapshot *snapshot, lion_error *error)
     }
     if (code != 0) return lion_lmdb_fail(error, code, "begin a read of", lmdb->path);
     snapshot->pin = txn;
+    snapshot->edition = mdb_txn_id(txn);
     if (lmdb->base.is_read_only) view_generation(lmdb, txn);
     lion_status status = view_root(snapshot, error);
     if (status != LION_OK) mdb_txn_abort(txn);

@@ -71,6 +71,7 @@ static lion_status open_locked(lion_snapshot **snapshot_out, lion_store *store, 
     lion_status status = pin_newest(&snapshot, store, error);
     if (status != LION_OK) return status;
     if (newest != NULL && newest->number == snapshot->number) { /* a reader saw no news */
+        newest->edition = snapshot->edition;
         store->backend->unpin(snapshot);
         free_snapshot(snapshot);
         *snapshot_out = lion_snapshot_keep(newest);
@@ -122,6 +123,14 @@ void lion_snapshot_drop(lion_snapshot *snapshot)
 lion_slice lion_snapshot_root(const lion_snapshot *snapshot)
 {
     return snapshot->root;
+}
+
+uint64_t lion_snapshot_edition(lion_snapshot *snapshot)
+{
+    pthread_mutex_lock(&snapshot->store->lock);
+    uint64_t edition = snapshot->edition;
+    pthread_mutex_unlock(&snapshot->store->lock);
+    return edition;
 }
 
 uint64_t lion_snapshot_number(const lion_snapshot *snapshot)

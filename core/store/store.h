@@ -63,6 +63,9 @@ void lion_snapshot_drop(lion_snapshot *snapshot); /* NULL is allowed */
 lion_slice lion_snapshot_root(const lion_snapshot *snapshot);
 /* Of the commit that installed the root: later roots have larger ones. */
 uint64_t lion_snapshot_number(const lion_snapshot *snapshot);
+/* The edition up to which it is known to be the newest. It can be behind lion_store_edition: a commit shows there a moment
+ * before it can be read. */
+uint64_t lion_snapshot_edition(lion_snapshot *snapshot);
 /* Bytes of a segment or blob, borrowed from the snapshot, checksum verified on first resolve
  * (lion/corrupt names the id). */
 lion_status lion_snapshot_segment(lion_slice *bytes_out, lion_snapshot *snapshot, uint64_t id,
