@@ -13,6 +13,7 @@ local result = crash.kill_workers(a, kills, function(i)
   if i % 50 == 0 then print(("%d kills in %d s"):format(i, os.time() - start)) end
 end)
 local wrong = crash.wrong_numbers(a, "visit/number", result.told)
+local said = a.child:err()
 cluster:close()
 
 local told = 0
@@ -28,4 +29,5 @@ for _, list in ipairs { wrong, result.strangers, result.bad } do
     print(list[i])
   end
 end
+if #result.bad > 0 then print(said:sub(-2000)) end
 os.exit(#wrong + #result.strangers + #result.bad == 0 and 0 or 1)
