@@ -63,6 +63,7 @@ describe("A supervisor that is killed", function()
     node.wait_for(function() return a:deployments()[1].revision == revision end, "the deployment")
     assert.equal(0, a:stop())
     assert.same({}, a:processes())
+    node.kill(child.pid) -- it would wait for the node to come back
     node.wait_for(function() return child:code() end, "the end of lion deploy")
   end)
 end)
