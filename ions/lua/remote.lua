@@ -13,7 +13,7 @@ local remote = {}
 local port = (package.loaded["ions.port"] or package.preload["ions.port"]) and require "ions.port"
 
 -- Kinds of frames.
-local OPEN, TRANSACT, SYNC = 2, 3, 4
+local OPEN, TRANSACT, SYNC, INDEX, BACKUP = 2, 3, 4, 5, 6
 local DONE, ERROR, REPORT = 17, 18, 19
 
 -- Between two looks for a transaction that is to come.
@@ -137,8 +137,16 @@ local function make_writer(name, maker)
     return follow(self, name, t, timeout_ms)
   end
 
-  function writer.index() forbid "an index job" end
-  function writer.backup() forbid "a backup" end
+  function writer.index()
+    if maker then forbid "an index job" end
+    local _, payload = ask(INDEX, { db = name })
+    return core.form_read(payload).t
+  end
+
+  function writer.backup(_, path)
+    if maker then forbid "a backup" end
+    ask(BACKUP, { db = name, path = path })
+  end
   return writer
 end
 

@@ -76,6 +76,10 @@ function call.register_aggregate(name, fn)
   registry[name] = fn
 end
 
+--- The function of a name; nil if it is not known.
+-- @tparam string name
+function call.named(name) return registry[name] or registry[name:gsub("^:", "")] end
+
 -- What stands in a string, as EDN; each of a list of them.
 local function read_string(x)
   if x == nil then return nil end
@@ -93,7 +97,7 @@ local function resolve(kind, name, fn)
     if fn then return fn end
     error(anomaly.new("fault", "lion/function-failed", "the function of this value is gone"), 0)
   end
-  fn = registry[name] or registry[name:gsub("^:", "")] or kind == XFORM and XFORMS[name]
+  fn = call.named(name) or kind == XFORM and XFORMS[name]
   if fn then return fn end
   local message = "there is no %s named %s: lion.fn(%q, f) makes one known"
   message = message:format(WHAT[kind], name, name)

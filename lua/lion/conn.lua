@@ -84,6 +84,7 @@ local function read_options(options)
     { timeout = whole_ms(options.timeout_ms), memory_max = bytes(options.memory_mb, MB) }
 end
 
+-- Whether it is a node's.
 local function check_uri(uri)
   if type(uri) ~= "string" or uri == "" or uri:find("\0", 1, true) then
     anomaly.incorrect(
@@ -93,9 +94,7 @@ local function check_uri(uri)
     )
   end
   local scheme = uri:match("^(%a[%w+.-]+):")
-  if scheme == "unix" or scheme == "http" or scheme == "https" then
-    anomaly.unsupported("connections to a live node (%s) are not built yet", uri)
-  end
+  if scheme == "unix" or scheme == "http" or scheme == "https" then return true end
   if scheme and scheme ~= "mem" then
     anomaly.incorrect(
       "lion/syntax",
@@ -104,6 +103,7 @@ local function check_uri(uri)
       scheme
     )
   end
+  return false
 end
 
 local function name_of(uri)
@@ -130,12 +130,14 @@ function conn.wrap(handle, uri, writer, limits)
 end
 
 --- Open a database; it is made if it is not there.
--- @tparam string uri a path, "mem:" (private) or "mem:name" (shared in the process)
+-- @tparam string uri a path, "mem:" (private), "mem:name" (shared in the process), or a node's:
+-- "unix:/path/control.sock/name", "http://host:port/name"
 -- @tparam[opt] table options durability, interval_ms, read_only, create, novelty_mb, memory_mb,
--- timeout_ms, map_gb
+-- timeout_ms, map_gb; a node heeds read_only, create, memory_mb, timeout_ms and token
 function conn.connect(uri, options)
-  check_uri(uri)
+  local is_remote = check_uri(uri)
   local native, limits = read_options(options)
+  if is_remote then return require("lion.remote.conn").connect(uri, options or {}, limits) end
   return conn.wrap(core.connect(uri, native), uri, own_writer, limits)
 end
 
@@ -285,7 +287,7 @@ function conn.is_past(value, x)
   return value.basis_t + 1 >= core.log_point(value.handle, x)
 end
 
--- The t of a point of the log; nil for nil.
+--- The t of a point of the log; nil for nil.
 local function log_point(value, x)
   if x == nil or x == values.null then return nil end
   if type(x) == "string" then return core.log_point(value.handle, values.instant(x), true) end
@@ -298,6 +300,8 @@ local function log_point(value, x)
   end
   return core.log_point(value.handle, x)
 end
+
+conn.log_point = log_point
 
 local function tx_range(self, from, to, is_typed)
   local value = self:db()

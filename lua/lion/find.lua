@@ -294,6 +294,19 @@ end
 
 find.add_limits = add_limits
 
+-- A node answers where the first database or log is one of its.
+local function ask(q, arguments, count, options)
+  for i = 1, count do
+    local meta = type(arguments[i]) == "table" and getmetatable(arguments[i])
+    local what = meta and meta.__lion
+    if what == "remote_db" or what == "remote_log" then
+      return arguments[i].conn:query(q, arguments, count, options)
+    end
+    if what == "db" or what == "log" then break end
+  end
+  return find.all(q, arguments, count, add_limits(options, arguments, count))
+end
+
 --- lion.q(query, inputs…), or lion.q{ query =, args =, … }.
 function find.q(q, ...)
   if type(q) == "table" and q.query ~= nil and getmetatable(q) == nil then
@@ -303,10 +316,10 @@ function find.q(q, ...)
       anomaly.incorrect("lion/syntax", "args of a query are an array, not a %s", type(arguments))
     end
     local count = table.maxn(arguments)
-    return find.all(q.query, arguments, count, add_limits(options, arguments, count))
+    return ask(q.query, arguments, count, options)
   end
   local arguments, count = { ... }, select("#", ...)
-  return find.all(q, arguments, count, add_limits({}, arguments, count))
+  return ask(q, arguments, count, {})
 end
 
 --- The arguments of db:q: the database before the first source, if the query takes one.

@@ -123,6 +123,9 @@ local function check_path(path, what)
   if path:find("^mem:") then
     anomaly.unsupported("%s is a file, not a database in memory (%s)", what, path)
   end
+  if path:find "^unix:" or path:find "^https?:" then
+    anomaly.unsupported("%s is a file, not a database of a node (%s)", what, path)
+  end
   return path
 end
 
@@ -147,11 +150,17 @@ function lion.list(dir)
   return paths
 end
 
+-- An embedded one, or one to a node.
+local function is_connection(x)
+  local meta = type(x) == "table" and getmetatable(x)
+  return meta and meta.__lion == "conn" or false
+end
+
 --- Make a partition; returns its id. An existing one is left as it is.
 -- @param connection
 -- @tparam string name
 function lion.partition(connection, name)
-  if not conn.is(connection) or type(name) ~= "string" or name == "" then
+  if not is_connection(connection) or type(name) ~= "string" or name == "" then
     anomaly.incorrect("lion/syntax", "lion.partition takes a connection and a name")
   end
   local ident = ":" .. name:gsub("^:", "")

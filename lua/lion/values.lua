@@ -15,6 +15,7 @@ values.null = cjson.null
 local Symbol = { __lion = "symbol" }
 Symbol.__index = Symbol
 function Symbol:__tostring() return self.name end
+function Symbol.__eq(a, b) return a.name == b.name end -- one that came from elsewhere is a table of its own
 
 local symbols = setmetatable({}, { __mode = "v" })
 

@@ -29,7 +29,9 @@ describe("A connection", function()
     for _, uri in ipairs { 42, "", "nothing://here", {}, "/tmp/a\0.lion", "mem:\0" } do
       assert.equal("incorrect", raised(lion.connect, uri).category)
     end
-    assert.equal("lion/unsupported", raised(lion.connect, "http://127.0.0.1:1/x").code)
+    assert.equal("lion/no-node", raised(lion.connect, "http://127.0.0.1:1/x").code)
+    assert.equal("lion/unsupported", raised(lion.connect, "https://127.0.0.1:1/x").code)
+    assert.equal("lion/syntax", raised(lion.connect, "http://x").code)
     assert.equal("incorrect", raised(lion.connect, "mem:", { durabilty = "none" }).category)
     assert.equal("incorrect", raised(lion.connect, "mem:", { durability = "some" }).category)
   end)

@@ -64,6 +64,9 @@ function answer.write(status, value, is_edn)
   return status, { { "content-type", TYPES[is_edn or false] } }, text .. "\n"
 end
 
+--- The status of an anomaly.
+function answer.status_of(e) return e.status or STATUS_OF[e.category] or 500 end
+
 --- An error as an answer.
 -- @param e whatever was raised
 -- @tparam boolean is_edn
@@ -72,7 +75,7 @@ function answer.fail(e, is_edn)
     e = anomaly.new("fault", "lion/fault", e.message, { trace = e.trace })
   end
   local wrapped = anomaly.wrap(e)
-  local status = wrapped.status or STATUS_OF[wrapped.category] or 500
+  local status = answer.status_of(wrapped)
   local body = { category = wrapped.category, code = wrapped.code, message = tostring(wrapped.message),
     data = type(wrapped.data) == "table" and wrapped.data or nil }
   local ok, code, headers, text = pcall(answer.write, status, { error = body }, is_edn)

@@ -28,7 +28,7 @@ local function check_name(name)
   end
 end
 
--- The connection to a database that is there.
+--- The connection to a database that is there.
 local function existing(door, name)
   check_name(name)
   local known = {}
@@ -45,6 +45,8 @@ local function refuse_system(name)
   error(anomaly.new("forbidden", "lion/not-allowed",
     "the system database is written by push, deploy, rollback and params alone"), 0)
 end
+
+databases.existing, databases.refuse_system = existing, refuse_system
 
 local function is_there(door, name)
   for _, other in ipairs(door:database_names()) do
@@ -63,6 +65,12 @@ local function make(door, name, doc)
       ["database/doc"] = doc } }
   end
   return conn, is_new
+end
+
+--- The connection to a database, which is made if it is not there.
+function databases.open(door, name)
+  if name == SYSTEM then return existing(door, name) end
+  return (make(door, name))
 end
 
 --- POST /db

@@ -17,6 +17,7 @@ local route = require "ions.route"
 local scheduler = require "ions.scheduler"
 local status = require "ions.door.status"
 local system = require "ions.push.system"
+local values = require "ions.door.values"
 
 local door = {}
 
@@ -51,6 +52,9 @@ local ROUTES = {
   { "POST", "/q", { fn = databases.q, body = {}, is_handed_over = databases.is_for_worker } },
   { "POST", "/pull", { fn = databases.pull, body = {} } },
   { "POST", "/transact", { fn = databases.transact, body = { is_tx = true } } },
+  { "POST", "/values", { fn = function(self, request)
+    return values.answer(self, request, answer.status_of)
+  end, is_bytes = true } },
   { "GET", "/params", { fn = deployments.params } },
   { "POST", "/params", { fn = deployments.set_param, body = { nulls = { value = true } } } },
   { "POST", "/invoke/:app/:fn", HANDOVER },
@@ -90,6 +94,7 @@ end
 
 local function shaped(target, is_edn, ok, result)
   if not ok then return answer.fail(result, is_edn) end
+  if target.is_bytes then return result.value.status, result.value.headers, result.value.body end
   if target.is_text then
     return 200, { { "content-type", "text/plain; version=0.0.4; charset=utf-8" } }, result.value
   end

@@ -1,0 +1,118 @@
+--- The way to a node's control door: one request, one answer, over a connection that is kept. What may be
+-- asked twice is asked again while the node is away or busy.
+-- @module lion.remote.link
+local anomaly = require "lion.anomaly"
+local codec = require "lion.remote.codec"
+local core = require "lion.core"
+local edn = require "lion.edn"
+local json = require "lion.json"
+
+local link = {}
+
+local PATH = "/values"
+local REQUEST_MS = 65000 -- the door gives up a little earlier
+local INSIST_MS = 10000 -- for how long a node may be away
+local PAUSE_MS_MIN, PAUSE_MS_MAX = 20, 1000
+
+-- Failures that pass. Nothing else is known to.
+local PASSING = {
+  ["lion/no-node"] = true, ["lion/lost"] = true, ["lion/writer-lost"] = true, ["lion/starting"] = true,
+  ["lion/busy"] = true,
+}
+
+local Link = {}
+Link.__index = Link
+
+--- A link to a door; nothing is asked yet.
+-- @tparam string address as of ions.client: "unix:PATH", "http://HOST:PORT"
+-- @tparam[opt] string token
+function link.new(address, token)
+  local is_there, client = pcall(require, "ions.client")
+  if not is_there then
+    anomaly.unsupported("connections to a node (%s) are in the program lion, not in this host", address)
+  end
+  local headers = { ["content-type"] = codec.TYPE, accept = codec.TYPE,
+    authorization = token and "Bearer " .. token or nil }
+  return setmetatable({
+    client = client.new(address),
+    request = { method = "POST", path = PATH, headers = headers },
+  }, Link)
+end
+
+function Link:close() self.client:close() end
+
+-- ---- answers -------------------------------------------------------------------------------------
+
+local function fail_foreign(self, what)
+  local message = ("%s at %s: it is no control door of a node of this version"):format(what,
+    self.client:address())
+  error(anomaly.new("unsupported", "lion/version", message), 0)
+end
+
+-- An anomaly as it was raised there, with what lion.cancel was given.
+local function raise(e)
+  local category = anomaly.is_category(e.category) and e.category or "fault"
+  local raised = anomaly.new(category, e.code or "lion/fault", tostring(e.message), e.data)
+  for key, value in pairs(e) do
+    if raised[key] == nil then raised[key] = value end
+  end
+  error(raised, 0)
+end
+
+-- What the door says before it reads the body is JSON, as to anybody else.
+local function raise_text(self, status, body)
+  local ok, said = pcall(json.read, body)
+  if not ok then ok, said = pcall(edn.read, body) end
+  local e = ok and type(said) == "table" and said.error
+  if type(e) ~= "table" or e.code == "lion/no-route" then fail_foreign(self, "HTTP " .. status) end
+  raise(e)
+end
+
+local function ask(self, body, timeout_ms)
+  local request = self.request
+  request.body, request.timeout_ms = body, timeout_ms
+  local status, headers, answer = self.client:request(request)
+  if headers["content-type"] ~= codec.TYPE then raise_text(self, status, answer) end
+  if status == 200 then
+    self.is_known = true
+    return codec.read(answer)
+  end
+  raise(codec.read(answer))
+end
+
+-- ---- asking --------------------------------------------------------------------------------------
+
+-- A node that was never met is not waited for.
+local function passes(self, e)
+  return type(e) == "table" and PASSING[e.code] and (self.is_known or e.code ~= "lion/no-node")
+end
+
+local function wait(ms)
+  if not require("lion.terminal").wait(ms) then return end
+  error(anomaly.new("interrupted", "lion/cancelled", "interrupted"), 0)
+end
+
+--- Ask the door.
+-- @tparam table asked op and what it takes (ions/lua/door/values.lua)
+-- @tparam[opt] table options once: true, if it may not be done twice; timeout_ms: of all tries
+-- @return its answer; raises the anomaly that was raised there
+function Link:ask(asked, options)
+  local body = codec.write(asked)
+  local ok, result = pcall(ask, self, body, options and options.timeout_ms or REQUEST_MS)
+  if ok then return result end
+  if not passes(self, result) or options and options.once and result.code ~= "lion/no-node" then
+    error(result, 0)
+  end
+  local deadline = core.monotonic_ms() + math.min(INSIST_MS, options and options.timeout_ms or INSIST_MS)
+  local pause = PAUSE_MS_MIN
+  while core.monotonic_ms() + pause < deadline do
+    wait(pause)
+    ok, result = pcall(ask, self, body, REQUEST_MS)
+    if ok then return result end
+    if not passes(self, result) then error(result, 0) end
+    pause = math.min(pause * 2, PAUSE_MS_MAX)
+  end
+  error(result, 0)
+end
+
+return link
