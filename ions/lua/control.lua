@@ -2,21 +2,26 @@
 --
 -- - POST /invoke/APP/NAME: an entry point of the manifest's `invoke`. The body is its input, no body is nil;
 --   the answer is what it returned.
+-- - POST /values/APP: what a remote connection asks of values, in bytes (ions.door.values).
 -- - POST /q: { app =, query =, inputs =, db =, as_of =, since = }, a query with the functions that the
 --   application allows. The answer is { rows = … }, the result as `lion q --output json` writes it.
 --
 -- What goes wrong is { error = { category =, code =, message =, request = } } under a status by its category.
 -- @module ions.control
 local anomaly = require "lion.anomaly"
+local core = require "lion.core"
 local edn = require "lion.edn"
 local entry = require "ions.entry"
 local find = require "lion.find"
 local form = require "ions.form"
+local fuel = require "ions.fuel"
 local json = require "lion.json"
 local output = require "lion.cli.output"
 local plain = require "ions.plain"
 local query = require "lion.query"
+local request = require "ions.request"
 local response = require "ions.response"
+local values = require "ions.door.values"
 
 local control = {}
 
@@ -125,17 +130,56 @@ local function answer_question(app, raw)
   return app.calls:begin(begun)
 end
 
+-- ---- values --------------------------------------------------------------------------------------
+
+-- A query ends with its functions, which the core does not look into.
+local function limit(ms)
+  local budget = fuel.current()
+  if not budget then return end
+  budget.deadline_ms = math.min(budget.deadline_ms or math.huge, core.monotonic_ms() + ms)
+end
+
+local function status_of(e) return response.status_of(e.category) end
+
+local function answer(reader, raw) return values.answer(reader, raw, status_of) end
+
+-- What stands for the door there; its connections are made when they are asked for.
+local function reader_of(app)
+  app.reader = app.reader or {
+    is_worker = true,
+    limit = limit,
+    tasks = app.calls.tasks,
+    connections = setmetatable({}, { __index = function(_, name) return app:connection(name) end }),
+    entry = entry.new("/values", answer, { timeout = 31000, concurrency = 32 }),
+  }
+  return app.reader
+end
+
+local function told(result) return result.status, result.headers, result.body end
+
+local function answer_values(app, raw)
+  local reader, begun = reader_of(app), app.calls:new()
+  request.headers(raw)
+  begun.entry, begun.id, begun.raw, begun.fn = reader.entry, raw.id, raw, answer
+  begun.args[1], begun.args[2], begun.origin = reader, raw, nil
+  begun.shape, begun.fail = told, fail
+  return app.calls:begin(begun)
+end
+
 -- ---- paths ---------------------------------------------------------------------------------------
 
 local function route(app, raw)
   if raw.path == "/q" then return answer_question(app, raw) end
+  local whose = raw.path:match "^/values/([^/]+)$"
+  if whose and whose == app.manifest.app then return answer_values(app, raw) end
   local name, fn = raw.path:match "^/invoke/([^/]+)/([^/]+)$"
   name, fn = name and form.decode(name), fn and form.decode(fn)
   if name == app.manifest.app and fn then return invoke(app, raw, fn) end
 end
 
 local function check_method(raw)
-  if raw.method ~= "POST" and (raw.path == "/q" or raw.path:find "^/invoke/") then
+  local is_known = raw.path == "/q" or raw.path:find "^/invoke/" or raw.path:find "^/values/"
+  if raw.method ~= "POST" and is_known then
     return response.text(405, "method not allowed", { { "allow", "POST" } })
   end
 end

@@ -43,11 +43,12 @@ local DURABILITY = { full = 0, interval = 1, none = 2 }
 local MB, GB = 2 ^ 20, 2 ^ 30
 
 -- cache_mb and temp_mb bound what there is nothing of: pages of a file are cached by the system, and a
--- query that needs more than memory_mb ends instead of going on in temporary files. token is for nodes.
+-- query that needs more than memory_mb ends instead of going on in temporary files. token and app are
+-- for nodes.
 local CONNECT_OPTIONS = {
   durability = "string", interval_ms = "count", read_only = "boolean", create = "boolean",
   novelty_mb = "number", memory_mb = "number", cache_mb = "number", temp_mb = "number",
-  map_gb = "number", timeout_ms = "number", token = "string", segment_size = "count",
+  map_gb = "number", timeout_ms = "number", token = "string", app = "string", segment_size = "count",
   node_entries = "count", datoms_max = "count", roots_max = "count",
 }
 
@@ -133,7 +134,8 @@ end
 -- @tparam string uri a path, "mem:" (private), "mem:name" (shared in the process), or a node's:
 -- "unix:/path/control.sock/name", "http://host:port/name"
 -- @tparam[opt] table options durability, interval_ms, read_only, create, novelty_mb, memory_mb,
--- timeout_ms, map_gb; a node heeds read_only, create, memory_mb, timeout_ms and token
+-- timeout_ms, map_gb; a node heeds read_only, create, memory_mb, timeout_ms, token, and app (the
+-- application whose functions may be called by name in queries, filters and pulls)
 function conn.connect(uri, options)
   local is_remote = check_uri(uri)
   local native, limits = read_options(options)

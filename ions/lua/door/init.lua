@@ -53,8 +53,9 @@ local ROUTES = {
   { "POST", "/pull", { fn = databases.pull, body = {} } },
   { "POST", "/transact", { fn = databases.transact, body = { is_tx = true } } },
   { "POST", "/values", { fn = function(self, request)
-    return values.answer(self, request, answer.status_of)
+    return values.answer(self, request.raw, answer.status_of)
   end, is_bytes = true } },
+  { "POST", "/values/:app", HANDOVER },
   { "GET", "/params", { fn = deployments.params } },
   { "POST", "/params", { fn = deployments.set_param, body = { nulls = { value = true } } } },
   { "POST", "/invoke/:app/:fn", HANDOVER },

@@ -2,7 +2,8 @@
 -- table { op =, … } in the bytes of lion.remote.codec. A database value is named by a token, which says how
 -- it is made: the transaction it stands at, and the steps from there (as_of, filter, with …). So the door
 -- keeps nothing that must not be lost: values, and iterators between two batches, are kept for a while to be
--- quick.
+-- quick. Where a connection names an application, a worker answers what is asked of values
+-- (POST /values/APP): it knows the functions that the application allows.
 -- @module ions.door.values
 local anomaly = require "lion.anomaly"
 local call = require "lion.call"
@@ -207,6 +208,7 @@ local function question(door, asked)
   for _, name in ipairs { "limit", "offset", "memory_max", "statistics" } do limits[name] = options[name] end
   local timeout = options.timeout
   limits.timeout = timeout and timeout > 0 and math.min(timeout, QUERY_MS_MAX) or QUERY_MS_MAX
+  if door.limit then door.limit(limits.timeout) end
   return arguments, count, limits
 end
 
@@ -380,18 +382,26 @@ local function fail(e, status_of)
   return { status = status_of(e), headers = HEADERS, body = codec.write(told) }
 end
 
---- POST /values
--- @param door
--- @tparam table request
+-- What is asked of a connection is not for workers.
+local OF_CONNECTION = { open = true, newest = true, transact = true, sync = true, index = true,
+  stats_of_conn = true, backup = true }
+
+--- POST /values, POST /values/APP
+-- @tparam table door or what a worker has in its place: connections, tasks; is_worker; limit(ms), told how
+-- long a query may run with the functions that it calls
+-- @tparam table raw the request, with its headers
 -- @tparam function status_of an anomaly's HTTP status
 -- @treturn table status, headers, body
-function served.answer(door, request, status_of)
+function served.answer(door, raw, status_of)
   local ok, result = pcall(function()
-    if (request.raw.headers or {})["content-type"] ~= codec.TYPE then
+    if raw.headers["content-type"] ~= codec.TYPE then
       error(anomaly.new("unsupported", "lion/version", "this node speaks " .. codec.TYPE), 0)
     end
-    local asked = codec.read(request.raw.body or "")
+    local asked = codec.read(raw.body or "")
     local op = type(asked) == "table" and ops[asked.op]
+    if op and door.is_worker and (OF_CONNECTION[asked.op] or asked.name) then
+      anomaly.incorrect("lion/syntax", "%s is not for workers: POST /values", asked.op)
+    end
     if not op then anomaly.incorrect("lion/syntax", "a body is a table with an op that there is") end
     return codec.write(op(door, asked))
   end)

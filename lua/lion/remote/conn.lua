@@ -35,10 +35,13 @@ end
 
 --- Connect to a database of a node; it is made if it is not there.
 -- @tparam string uri "unix:/path/control.sock/name" or "http://host:port/name"
--- @tparam table options create, read_only, token
+-- @tparam table options create, read_only, token; app: the application whose functions queries may call
 -- @tparam table limits of queries: timeout, memory_max
 function conn.connect(uri, options, limits)
   local address, name = split(uri)
+  if options.app and not options.app:find "^[%w_][%w_.-]*$" then
+    anomaly.incorrect("lion/syntax", "app is an application's name, not %s", options.app)
+  end
   local self = setmetatable({
     uri = uri,
     name = name,
@@ -48,6 +51,7 @@ function conn.connect(uri, options, limits)
     is_read_only = options.read_only or nil,
     listeners = {},
   }, Conn)
+  self.reader = options.app and link.new(address, options.token, options.app) or self.link
   local ok, e = pcall(self.link.ask, self.link, { op = "open", name = name,
     create = options.create ~= false and not options.read_only })
   if not ok then
@@ -157,7 +161,7 @@ function Conn:query(q, arguments, count, options)
   local limits = self.limits or {}
   options.timeout = options.timeout or limits.timeout
   options.memory_max = limits.memory_max
-  return ask(self, { op = "q", query = portable(q), arguments = sent, count = count,
+  return self.reader:ask({ op = "q", query = portable(q), arguments = sent, count = count,
     limits = options }).result
 end
 
@@ -260,6 +264,7 @@ function Conn:excise() anomaly.unsupported("excision is not built yet (%s)", sel
 function Conn:close()
   self.listeners, self.is_closed = {}, true
   self.link:close()
+  self.reader:close()
 end
 
 return conn

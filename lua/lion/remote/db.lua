@@ -35,7 +35,7 @@ end
 -- @tparam table asked
 function Db:ask(asked)
   asked.value = self.token
-  return self.conn.link:ask(asked)
+  return self.conn.reader:ask(asked)
 end
 
 -- As nils in between are counted.

@@ -26,7 +26,8 @@ Link.__index = Link
 --- A link to a door; nothing is asked yet.
 -- @tparam string address as of ions.client: "unix:PATH", "http://HOST:PORT"
 -- @tparam[opt] string token
-function link.new(address, token)
+-- @tparam[opt] string app whose functions are called: a worker answers, which only knows values
+function link.new(address, token, app)
   local is_there, client = pcall(require, "ions.client")
   if not is_there then
     anomaly.unsupported("connections to a node (%s) are in the program lion, not in this host", address)
@@ -35,7 +36,8 @@ function link.new(address, token)
     authorization = token and "Bearer " .. token or nil }
   return setmetatable({
     client = client.new(address),
-    request = { method = "POST", path = PATH, headers = headers },
+    request = { method = "POST", path = app and PATH .. "/" .. app or PATH, headers = headers },
+    app = app,
   }, Link)
 end
 
@@ -64,6 +66,10 @@ local function raise_text(self, status, body)
   local ok, said = pcall(json.read, body)
   if not ok then ok, said = pcall(edn.read, body) end
   local e = ok and type(said) == "table" and said.error
+  if type(e) ~= "table" and self.app and status == 404 then
+    local message = ("no worker of the node runs the application %s"):format(self.app)
+    error(anomaly.new("not-found", "lion/not-found", message), 0)
+  end
   if type(e) ~= "table" or e.code == "lion/no-route" then fail_foreign(self, "HTTP " .. status) end
   raise(e)
 end

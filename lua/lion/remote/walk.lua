@@ -12,9 +12,10 @@ local SIZE_FIRST, SIZE_MAX = 64, 4096
 -- @treturn table the walk: its last answer is in `answer`
 return function(conn, asked)
   asked.op, asked.at, asked.size = "walk", 0, SIZE_FIRST
+  local link = asked.name and conn.link or conn.reader -- the log is the connection's
   local walk = {}
   local function fetch()
-    walk.answer = conn.link:ask(asked)
+    walk.answer = link:ask(asked)
     asked.at = asked.at + #walk.answer.items
     asked.size = math.min(asked.size * 4, SIZE_MAX)
     asked.value = asked.value or walk.answer.value
