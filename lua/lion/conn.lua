@@ -325,7 +325,10 @@ function Conn:tx_range(from, to) return tx_range(self, from, to) end
 -- @param self the connection
 -- @param from
 -- @param to
-function conn.typed_range(self, from, to) return tx_range(self, from, to, true) end
+function conn.typed_range(self, from, to)
+  if not conn.is(self) then return self:typed_range(from, to) end -- a node's
+  return tx_range(self, from, to, true)
+end
 
 --- The log up to now, as an input of queries, for tx-ids and tx-data: a variable of :in such as ?log.
 function Conn:log()

@@ -294,8 +294,12 @@ end
 
 find.add_limits = add_limits
 
--- A node answers where the first database or log is one of its.
-local function ask(q, arguments, count, options)
+--- The whole result, by the limits of the first database or log; a node answers where that is one of its.
+-- @param q the query
+-- @tparam table arguments inputs in the order of :in, databases counted
+-- @tparam number count of them
+-- @tparam table options as of `open`
+function find.ask(q, arguments, count, options)
   for i = 1, count do
     local meta = type(arguments[i]) == "table" and getmetatable(arguments[i])
     local what = meta and meta.__lion
@@ -316,10 +320,10 @@ function find.q(q, ...)
       anomaly.incorrect("lion/syntax", "args of a query are an array, not a %s", type(arguments))
     end
     local count = table.maxn(arguments)
-    return ask(q.query, arguments, count, options)
+    return find.ask(q.query, arguments, count, options)
   end
   local arguments, count = { ... }, select("#", ...)
-  return ask(q, arguments, count, {})
+  return find.ask(q, arguments, count, {})
 end
 
 --- The arguments of db:q: the database before the first source, if the query takes one.

@@ -23,6 +23,10 @@ end
 
 local function open(database)
   if conn.is(database) then return core.verify_open(database.handle) end
+  local uri = type(database) == "table" and database.uri or database
+  if type(uri) == "string" and (uri:find "^unix:" or uri:find "^https?:") then
+    anomaly.unsupported("a node does not verify its databases (%s): verify the file, also beside it", uri)
+  end
   if type(database) ~= "string" or database == "" then
     anomaly.incorrect(
       "lion/syntax",

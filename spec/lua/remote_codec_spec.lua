@@ -74,6 +74,18 @@ describe("The codec of remote connections", function()
     end
     assert.same({ 1, { a = "text" } }, codec.read(whole))
   end)
+
+  it("takes no harm from bytes that were changed", function()
+    local whole = codec.write { op = "q", { 1, -2.5, 9007199254740993LL, lion.symbol "a", lion.decimal "1.5" },
+      { a = { b = { lion.set { ":c" }, lion.null, true } } } }
+    math.randomseed(7)
+    for _ = 1, 20000 do
+      local at = math.random(#whole)
+      local bytes = whole:sub(1, at - 1) .. string.char(math.random(0, 255)) .. whole:sub(at + 1)
+      local ok, e = pcall(codec.read, bytes)
+      assert.is_true(ok or e.code == "lion/syntax")
+    end
+  end)
 end)
 
 describe("What a program gives", function()

@@ -268,6 +268,25 @@ describe("A connection to a node", function()
     refused("lion/syntax", conn.backup, conn, "relative.lion")
   end)
 
+  it("serves the command line, which prints what it prints of a file", function()
+    local conn = people()
+    conn:transact { { ["person/name"] = "Shell", ["person/born"] = "2026-01-31T12:00:00Z" } }
+    local function lion_q(...) return cluster:lion("q", one.door .. "/people", ...) end
+    local result = lion_q("[:find ?born . :in $ ?n :where [?e :person/name ?n] [?e :person/born ?born]]", '"Shell"',
+      "--json")
+    assert.same({ "", 0 }, { result.err, result.code })
+    assert.equal('"2026-01-31T12:00:00.000Z"\n', result.out)
+    result = lion_q("[:find ?e :where [?e :person/name \"Shell\"]]", "--explain")
+    assert.same({ "", 0 }, { result.err, result.code })
+    assert.is_truthy(result.out:find "person/name")
+    result = cluster:lion("log", one.door .. "/people")
+    assert.same({ "", 0 }, { result.err, result.code })
+    assert.is_truthy(result.out:find("2026-01-31T12:00:00.000Z", 1, true))
+    local QUERY = "[:find ?e :where [?e :db/ident]]"
+    assert.equal(cluster:lion("q", "/nowhere.lion", QUERY).code,
+      cluster:lion("q", one.door .. "/nowhere", QUERY).code)
+  end)
+
   it("is refused by its version, and by what is no request", function()
     local function post(body, kind)
       local headers = { ["content-type"] = kind or codec.TYPE }

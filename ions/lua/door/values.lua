@@ -205,7 +205,9 @@ local function question(door, asked)
     arguments, count = find.with_db(value_of(door, asked.value), asked.query, unpack(arguments, 1, count))
   end
   local options, limits = asked.limits or {}, {}
-  for _, name in ipairs { "limit", "offset", "memory_max", "statistics" } do limits[name] = options[name] end
+  for _, name in ipairs { "limit", "offset", "memory_max", "statistics", "typed" } do
+    limits[name] = options[name]
+  end
   local timeout = options.timeout
   limits.timeout = timeout and timeout > 0 and math.min(timeout, QUERY_MS_MAX) or QUERY_MS_MAX
   if door.limit then door.limit(limits.timeout) end
@@ -282,7 +284,7 @@ function walks.tx_range(door, asked)
   local first, last = conn_of.log_point(value, from) or 0, conn_of.log_point(value, to) or math.huge
   last = math.min(last, value.basis_t + 1)
   if last <= first then return walk end
-  local range = core.tx_range(conn.handle, first, last)
+  local range = core.tx_range(conn.handle, first, last, asked.is_typed)
   function walk.next()
     local t, instant, data, counter = core.tx_range_next(range)
     if not t then return nil end

@@ -43,8 +43,7 @@ function q.ask(db, text, inputs)
   local given, rules = read_inputs(text, inputs)
   local compiled = require("lion.query").compile(text, rules)
   local arguments, count = find.with_db(db, text, unpack(given, 1, #inputs))
-  local limits = find.add_limits({ typed = 1 }, arguments, count)
-  return find.all(text, arguments, count, limits), output.shape(compiled)
+  return find.ask(text, arguments, count, { typed = 1 }), output.shape(compiled)
 end
 
 --- How a query would be run, as text.

@@ -215,11 +215,9 @@ function Conn:sync(t, options)
   end
 end
 
---- The transactions from one point in time (inclusive) to another (exclusive), oldest first.
--- @return an iterator over { t, tx, tx_instant, data }
-function Conn:tx_range(from, to)
+local function tx_range(self, from, to, is_typed)
   catch_up(self)
-  local items = walk(self, { what = "tx_range", name = self.name,
+  local items = walk(self, { what = "tx_range", name = self.name, is_typed = is_typed,
     arguments = { portable(from), portable(to) } })
   return function()
     local item = items()
@@ -227,6 +225,13 @@ function Conn:tx_range(from, to)
     return { t = item.t, tx = item.t + TX_FIRST, tx_instant = item.instant, data = item.data }
   end
 end
+
+--- The transactions from one point in time (inclusive) to another (exclusive), oldest first.
+-- @return an iterator over { t, tx, tx_instant, data }
+function Conn:tx_range(from, to) return tx_range(self, from, to) end
+
+--- The same with values that say their types, for who prints them.
+function Conn:typed_range(from, to) return tx_range(self, from, to, true) end
 
 --- The log up to now, as an input of queries, for tx-ids and tx-data: a variable of :in such as ?log.
 function Conn:log() return log.of(self:db()) end
