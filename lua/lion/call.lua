@@ -50,6 +50,13 @@ end
 
 local registry = {}
 
+-- How a name is made known here.
+local hint = "lion.fn(%q, f) makes one known"
+
+--- Say how a name is made known where programs do not do it.
+-- @tparam string text
+function call.set_hint(text) hint = text:gsub("%%", "%%%%") end
+
 --- Give a function a name, so that queries, transactions and pulls can call it. nil takes the name
 -- away.
 -- @tparam string name "module/function"
@@ -99,8 +106,7 @@ local function resolve(kind, name, fn)
   end
   fn = call.named(name) or kind == XFORM and XFORMS[name]
   if fn then return fn end
-  local message = "there is no %s named %s: lion.fn(%q, f) makes one known"
-  message = message:format(WHAT[kind], name, name)
+  local message = ("there is no %s named %s: "):format(WHAT[kind], name) .. hint:format(name)
   if kind == TRANSACTION then
     anomaly.incorrect("db.error/not-a-data-function", (message:gsub("%%", "%%%%")))
   end

@@ -76,7 +76,8 @@ describe("The codec of remote connections", function()
   end)
 
   it("takes no harm from bytes that were changed", function()
-    local whole = codec.write { op = "q", { 1, -2.5, 9007199254740993LL, lion.symbol "a", lion.decimal "1.5" },
+    local list = { 1, -2.5, 9007199254740993LL, lion.symbol "a", lion.decimal "1.5" }
+    local whole = codec.write { op = "q", list,
       { a = { b = { lion.set { ":c" }, lion.null, true } } } }
     math.randomseed(7)
     for _ = 1, 20000 do

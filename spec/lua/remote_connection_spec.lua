@@ -272,8 +272,8 @@ describe("A connection to a node", function()
     local conn = people()
     conn:transact { { ["person/name"] = "Shell", ["person/born"] = "2026-01-31T12:00:00Z" } }
     local function lion_q(...) return cluster:lion("q", one.door .. "/people", ...) end
-    local result = lion_q("[:find ?born . :in $ ?n :where [?e :person/name ?n] [?e :person/born ?born]]", '"Shell"',
-      "--json")
+    local BORN = "[:find ?born . :in $ ?n :where [?e :person/name ?n] [?e :person/born ?born]]"
+    local result = lion_q(BORN, '"Shell"', "--json")
     assert.same({ "", 0 }, { result.err, result.code })
     assert.equal('"2026-01-31T12:00:00.000Z"\n', result.out)
     result = lion_q("[:find ?e :where [?e :person/name \"Shell\"]]", "--explain")

@@ -4,6 +4,7 @@
 -- @module ions.door
 local anomaly = require "lion.anomaly"
 local answer = require "ions.door.answer"
+local call = require "lion.call"
 local core = require "lion.core"
 local databases = require "ions.door.databases"
 local deployments = require "ions.door.deployments"
@@ -326,6 +327,7 @@ end
 -- @treturn table
 function door.load(options, given)
   given = given or {}
+  call.set_hint "app names the application that allows it"
   local self = setmetatable({
     dir = options.primary or options.dir,
     tasks = scheduler.new(),

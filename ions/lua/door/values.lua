@@ -54,7 +54,8 @@ local function filter_of(name)
   if type(name) ~= "string" then
     anomaly.incorrect("lion/syntax", "filter takes the name of an allowed function, not a %s", type(name))
   end
-  error(anomaly.new("not-found", "lion/not-found", ("there is no filter named %s here"):format(name)), 0)
+  local message = ("there is no filter named %s here: app names the application that allows it"):format(name)
+  error(anomaly.new("not-found", "lion/not-found", message), 0)
 end
 
 -- The instant is the one that was told when the value was made first.
