@@ -221,6 +221,22 @@ describe("A connection to a node", function()
     for _, datom in ipairs(third.tx_data) do assert.is_true(datom.a ~= "lion.tx/id") end
   end)
 
+  it("takes what a body may hold, and says what is too much", function()
+    local conn = connect "large"
+    local function texts(count)
+      local tx = {}
+      for i = 1, count do tx[i] = { ["db/doc"] = ("x"):rep(2 ^ 20 - 100) .. i } end
+      return tx
+    end
+    conn:transact(texts(15))
+    local size = 0
+    for datom in conn:db():datoms("aevt", "db/doc") do size = size + #datom.v end
+    assert.is_true(size > 15 * (2 ^ 20 - 100))
+    assert.equal(15, #conn:db():q "[:find [?doc ...] :where [?e :db/doc ?doc] [(count ?doc) ?n] [(< 1000 ?n)]]")
+    assert.equal("interrupted", refused("lion/limit", conn.transact, conn, texts(17)).category)
+    assert.is_true(conn:db().basis_t > 0)
+  end)
+
   it("raises what was raised there", function()
     local conn = people()
     conn:transact { { ["person/name"] = "Cas", ["person/age"] = 1 } }
