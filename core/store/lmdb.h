@@ -45,7 +45,6 @@ typedef struct lion_lmdb {
     lion_owner owner;
     MDB_env *env; /* NULL: not open */
     MDB_dbi meta, segments, blobs, references, unborn;
-    MDB_txn *probe; /* asks for the edition, under base.lock; NULL: not begun */
     size_t page_size;
 
     pthread_mutex_t verified_lock;

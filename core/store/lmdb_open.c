@@ -127,9 +127,7 @@ static void free_verified(lion_lmdb *lmdb)
 
 static void close_env(lion_lmdb *lmdb)
 {
-    if (lmdb->probe != NULL) mdb_txn_abort(lmdb->probe);
     if (lmdb->env != NULL) mdb_env_close(lmdb->env);
-    lmdb->probe = NULL;
     lmdb->env = NULL;
 }
 

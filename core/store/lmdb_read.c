@@ -96,32 +96,10 @@ lion_status lion_lmdb_pin(lion_snapshot *snapshot, lion_error *error)
     return status;
 }
 
-/* What a pin would see now. mdb_env_info tells of a commit that is being written already, before pins see it:
- * who remembered that would take an old root for the newest one. */
-static bool probe_edition(lion_lmdb *lmdb, uint64_t *edition_out)
-{
-    int code = lmdb->probe == NULL ? mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &lmdb->probe)
-                                   : mdb_txn_renew(lmdb->probe);
-    if (code != 0) {
-        if (lmdb->probe != NULL) mdb_txn_abort(lmdb->probe);
-        lmdb->probe = NULL;
-        return false;
-    }
-    *edition_out = mdb_txn_id(lmdb->probe);
-    mdb_txn_reset(lmdb->probe);
-    return true;
-}
-
 uint64_t lion_lmdb_edition(lion_store *store)
 {
-    lion_lmdb *lmdb = lion_lmdb_of(store);
-    uint64_t edition = 0;
-    pthread_mutex_lock(&store->lock);
-    bool is_known = probe_edition(lmdb, &edition);
-    pthread_mutex_unlock(&store->lock);
-    if (is_known) return edition;
-    MDB_envinfo info; /* no room for one more reader */
-    mdb_env_info(lmdb->env, &info);
+    MDB_envinfo info;
+    mdb_env_info(lion_lmdb_of(store)->env, &info);
     return info.me_last_txnid;
 }
 
