@@ -8,6 +8,7 @@
 #include "files.h"
 #include "hash.h"
 #include "pattern.h"
+#include "sodium.h"
 
 /* run { dir =, uri =, folder =, env =, host =, port = } → exit code */
 static int dev_run(lua_State *state)
@@ -49,5 +50,7 @@ void lion_ions_preload(lua_State *state)
     lua_setfield(state, -2, "ions.files");
     lua_pushcfunction(state, luaopen_ions_pattern);
     lua_setfield(state, -2, "ions.pattern");
+    lua_pushcfunction(state, luaopen_ions_sodium);
+    lua_setfield(state, -2, "ions.sodium");
     lua_pop(state, 2);
 }

@@ -26,7 +26,15 @@ local static = require "ions.static"
 local app = {}
 
 -- What an application may require besides its own modules.
-local LIBRARY = { ["ion"] = true, ["ion.json"] = true, ["lion"] = true, ["lpeg"] = true }
+local LIBRARY = {
+  ["ion"] = true,
+  ["ion.hash"] = true,
+  ["ion.json"] = true,
+  ["ion.time"] = true,
+  ["ion.uuid"] = true,
+  ["lion"] = true,
+  ["lpeg"] = true,
+}
 
 -- What lion does with files.
 local OF_FILES = { "connect", "delete", "list", "restore", "verify" }

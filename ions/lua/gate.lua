@@ -3,11 +3,18 @@
 -- recorded and run again exactly. `gate.source` is what answers; specs and replay put their own in
 -- its place.
 -- @module ions.gate
+local sodium = require "ions.sodium"
+
 local gate = {}
+
+-- LuaJIT's numbers are the same in every state that nobody has seeded.
+local a, b, c, d, e, f = sodium.random(6):byte(1, 6)
+math.randomseed((((((a * 256) + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f)
 
 local live = {}
 function live.now() return require("lion").now_ms() end
 function live.random() return math.random() end
+function live.bytes(size) return sodium.random(size) end
 
 gate.source = live
 
@@ -24,7 +31,12 @@ function gate.random(m, n)
   return m + math.floor(x * (n - m + 1))
 end
 
---- Let `source` ({ now =, random = }) answer, until `gate.live()`.
+--- So many bytes (65,536 at most) that nobody can foretell: for what is secret or must be unlike all others.
+-- @tparam number size
+-- @treturn string
+function gate.bytes(size) return gate.source.bytes(size) end
+
+--- Let `source` ({ now =, random =, bytes = }) answer, until `gate.live()`.
 function gate.use(source) gate.source = source end
 function gate.live() gate.source = live end
 

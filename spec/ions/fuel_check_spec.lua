@@ -148,4 +148,18 @@ end
 return tx
 ]])
   end)
+
+  it("knows what of the library is the same for the same arguments", function()
+    assert.equal("shop/tx.lua:4: ion.time.now in pay, which transactions may call: it may use its database and its"
+      .. " arguments only\nshop/tx.lua:5: ion.uuid.new in pay, which transactions may call: it may use its database"
+      .. " and its arguments only", transaction [[
+local time, uuid, hash = require "ion.time", require "ion.uuid", require "ion.hash"
+local tx = {}
+function tx.pay(db, at, id)
+  local late = time.add(time.parse(at), { days = 14 }) < time.now()
+  return { { "db/add", uuid.parse(id), "x", hash.sha256(id) }, late, uuid.new() }
+end
+return tx
+]])
+  end)
 end)

@@ -29,9 +29,10 @@ local OUTSIDE = {
 
 -- What a function of transactions does not ask for: it has its database and its arguments, and gives
 -- the same data for the same ones.
-local IMPURE_MODULES = { ion = true, lion = true }
+local IMPURE_MODULES = { ion = true, lion = true, ["ion.cast"] = true }
 local IMPURE_NAMES = { print = true, ["os.time"] = true, ["os.date"] = true, ["os.clock"] = true,
-  ["math.random"] = true }
+  ["math.random"] = true, ["ion.time.now"] = true, ["ion.time.parse_http"] = true, ["ion.uuid.new"] = true,
+  ["ion.hash.token"] = true, ["ion.hash.password"] = true }
 local PURE_MEMBERS = { ["lion.null"] = true, ["lion.symbol"] = true, ["lion.decimal"] = true,
   ["lion.instant"] = true, ["lion.uri"] = true, ["lion.set"] = true, ["lion.lookup"] = true,
   ["lion.str"] = true, ["lion.edn"] = true, ["lion.json"] = true, ["lion.version"] = true,
@@ -264,15 +265,15 @@ end
 
 -- ---- functions of transactions -------------------------------------------------------------------
 
--- Locals of the chunk that hold `require "ion"` and its like.
-local function find_impure_modules(tree)
+-- Locals of the chunk that hold `require "ion"` and its like, and which.
+local function find_modules(tree)
   local modules = {}
   for _, statement in ipairs(tree) do
     if statement.tag == "Local" then
       for i, name in ipairs(statement.names) do
         local value = statement.values[i]
         local module = value and value.tag == "Chain" and value[1].name == "require" and called_with(value)
-        if module and IMPURE_MODULES[module] then modules[name.name] = module end
+        if module then modules[name.name] = module end
       end
     end
   end
@@ -285,7 +286,7 @@ local function impure_name(node, modules)
   local member = member_of(node)
   local full = member and (modules[head.name] or head.name) .. "." .. member or head.name
   if IMPURE_NAMES[full] then return full end
-  if modules[head.name] and member and not PURE_MEMBERS[full] then return full end
+  if IMPURE_MODULES[modules[head.name] or ""] and member and not PURE_MEMBERS[full] then return full end
 end
 
 -- Call `visit(node)` for each node of a function and of those of its module that it calls.
@@ -316,7 +317,7 @@ function check.transaction(source, chunkname, name)
     add_syntax(problems, chunkname, message)
     return problems
   end
-  local found, modules = find_functions(unit.tree), find_impure_modules(unit.tree)
+  local found, modules = find_functions(unit.tree), find_modules(unit.tree)
   if not found then return problems end
   each_node_called(found, found.functions[name], function(node)
     local full = node.tag == "Chain" and impure_name(node, modules)
