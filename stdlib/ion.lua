@@ -41,14 +41,7 @@ ion.now = gate.now
 --- As math.random.
 ion.random = gate.random
 
-ion.cast = {}
-
---- A message for whoever develops: shown by `lion dev` on standard error.
--- @param message text, or a table that is shown as JSON
-function ion.cast.dev(message)
-  if not app.current.options.is_dev then return end
-  local text = type(message) == "table" and require("lion.json").write(message) or tostring(message)
-  io.stderr:write("dev: ", text, "\n")
-end
+--- Tell those who run it: events, metrics, alerts, messages for developers (ion.cast).
+ion.cast = require "ion.cast"
 
 return ion

@@ -28,8 +28,10 @@ local app = {}
 -- What an application may require besides its own modules.
 local LIBRARY = {
   ["ion"] = true,
+  ["ion.cast"] = true,
   ["ion.hash"] = true,
   ["ion.json"] = true,
+  ["ion.route"] = true,
   ["ion.time"] = true,
   ["ion.uuid"] = true,
   ["lion"] = true,
