@@ -30,6 +30,7 @@ local LIBRARY = {
   ["ion"] = true,
   ["ion.cast"] = true,
   ["ion.hash"] = true,
+  ["ion.html"] = true,
   ["ion.json"] = true,
   ["ion.route"] = true,
   ["ion.time"] = true,
