@@ -237,7 +237,7 @@ end
 
 --- Load an application into this state.
 -- @tparam table options of a folder: dir; uri (the database ion.connect() gives); folder (where named
--- databases lie); env; is_dev.
+-- databases lie); env; is_dev; params (path → value, before the manifest's).
 -- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; env; check_ms (of
 -- each check, 5,000); checks = false leaves them out
 -- @treturn table the application; `functions` are those of `allow`, name → function
@@ -308,6 +308,8 @@ function App:param(path)
     local value = self.node:param(path)
     if value ~= nil then return value end
   end
+  local set = self.options.params -- by ion.test
+  if set and set[path] ~= nil then return set[path] end
   local value = self.manifest.params
   for name in path:gmatch "[^/]+" do
     if type(value) ~= "table" then return nil end

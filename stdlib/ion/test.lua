@@ -1,0 +1,344 @@
+--- An application in a spec, as it runs in a node, without a server: asked, called, its clock in the spec's
+-- hand. For `lion spec`; applications cannot require it.
+--
+--     local test = require "ion.test"
+--     local shop = test.app("examples/shop", { now = "2026-01-01T00:00:00Z" })
+--     assert.equal(201, shop:post("/orders", { json = { item = "tea" } }).status)
+-- @module ion.test
+local anomaly = require "lion.anomaly"
+local app = require "ions.app"
+local bit = require "bit"
+local casting = require "ions.casting"
+local core = require "lion.core"
+local gate = require "ions.gate"
+local json = require "lion.json"
+local lion = require "lion"
+local nearest = require "lion.nearest"
+local terminal = require "lion.terminal"
+local time = require "ion.time"
+
+local test = {}
+
+-- How long a streamed body may take to its end.
+local BODY_MS_MAX = 30000
+
+local App = {}
+App.__index = App
+
+local Answer = {}
+Answer.__index = Answer
+
+local function refuse(message, ...) anomaly.incorrect("ion.test/invalid", message, ...) end
+
+local function check_options(given, known, what)
+  if given == nil then return {} end
+  if type(given) ~= "table" then refuse("%s takes a table of options, not a %s", what, type(given)) end
+  for name in pairs(given) do
+    if not known[name] then
+      local near = type(name) == "string" and nearest(name, known)
+      local hint = near and (" (did you mean %s?)"):format(near) or ""
+      refuse("%s has no option %s%s", what, tostring(name), hint)
+    end
+  end
+  return given
+end
+
+-- ---- the clock and chance ----------------------------------------------------------------------
+
+local function ms_of(at)
+  if type(at) == "string" then return time.parse(at) end
+  time.parts(at) -- refuses what is no time
+  return at
+end
+
+-- Numbers that are the same for the same seed, on every machine (xorshift by Marsaglia).
+local function make_random(seed)
+  if type(seed) ~= "number" or seed % 1 ~= 0 then
+    refuse("random is a seed, a whole number, not %s", tostring(seed))
+  end
+  local state = bit.bxor(bit.tobit(seed), 0x2545f491)
+  if state == 0 then state = 1 end
+  return function()
+    state = bit.bxor(state, bit.lshift(state, 13))
+    state = bit.bxor(state, bit.rshift(state, 17))
+    state = bit.bxor(state, bit.lshift(state, 5))
+    return state % 2 ^ 32 / 2 ^ 32
+  end
+end
+
+local function make_source(self, seed)
+  local random = make_random(seed)
+  local function bytes(size)
+    local list = {}
+    for i = 1, size do list[i] = string.char(math.floor(random() * 256)) end
+    return table.concat(list)
+  end
+  return { now = function() return self.ms end, random = random, bytes = bytes }
+end
+
+--- The time by the application's clock, ms since 1970. It stands still.
+function App:now() return self.ms end
+
+--- Set the clock.
+-- @tparam number|string at ms, or a text of RFC 3339
+function App:set_now(at) self.ms = ms_of(at) end
+
+--- Move the clock on.
+-- @tparam number|table by ms, or what ion.time's `add` takes: { days = 1 }
+function App:advance(by) self.ms = time.add(self.ms, type(by) == "number" and { ms = by } or by) end
+
+-- ---- inside ------------------------------------------------------------------------------------
+
+-- Everything that the state shares is this application's while fn runs: several may be open at once.
+local function within(self, fn, ...)
+  local outer, source, stderr = app.current, gate.source, io.stderr
+  app.current = self.app or outer
+  for name, registered in pairs(self.app and self.app.functions or {}) do lion.fn(name, registered) end
+  gate.use(self.source)
+  casting.set_host(function(item) self.cast[#self.cast + 1] = item end)
+  io.stderr = { write = function(_, ...) self.log = self.log .. table.concat { ... } end } -- luacheck: ignore
+  local results = { pcall(fn, self, ...) }
+  io.stderr = stderr -- luacheck: ignore
+  casting.set_host(nil)
+  gate.use(source)
+  app.current = outer
+  if not results[1] then error(results[2], 0) end
+  return unpack(results, 2, 5)
+end
+
+local count = 0
+
+local SETTINGS = { db = true, now = true, random = true, params = true, env = true, prepare = true,
+  checks = true }
+
+local function prepare(self, given)
+  self.conn = lion.connect(self.uri)
+  if given == nil then return end
+  if type(given) == "function" then return given(self.conn) end
+  self.conn:transact(given)
+end
+
+local function load(self, dir, options)
+  prepare(self, options.prepare)
+  self.app = app.load {
+    dir = dir,
+    uri = self.uri,
+    folder = self.folder,
+    env = options.env or "test",
+    is_dev = false,
+    params = options.params,
+    checks = options.checks,
+  }
+end
+
+--- An application, loaded out of its folder.
+-- @tparam string dir where its ion.lua is
+-- @tparam[opt] table options db: the URI of its database ("mem:", an empty one of its own); prepare: what is
+-- transacted there before the manifest's checks run, or a function of the connection; checks = false leaves
+-- these out; now: where the clock stands, ms or RFC 3339 (the time of loading); random: the seed of chance
+-- (1); params: path → value, before the manifest's; env ("test")
+-- @treturn table the application; what it casts is in its `cast`, in order, what it logs in its `log`
+function test.app(dir, options)
+  if type(dir) ~= "string" then refuse("test.app takes the folder of an application, not a %s", type(dir)) end
+  options = check_options(options, SETTINGS, "test.app")
+  count = count + 1
+  local self = setmetatable({ cast = {}, log = "", last_id = 0, folder = "mem:ion-test-" .. count }, App)
+  self.uri = options.db
+  if self.uri == nil or self.uri == "mem:" then self.uri = self.folder end
+  self.ms = options.now == nil and core.now_ms() or ms_of(options.now)
+  self.source = make_source(self, options.random == nil and 1 or options.random)
+  local ok, e = pcall(within, self, load, dir, options)
+  if ok then return self end
+  if self.conn then self.conn:close() end
+  error(e, 0)
+end
+
+--- Close what it has opened.
+function App:close()
+  self.app:close()
+  self.conn:close()
+end
+
+-- ---- calling -----------------------------------------------------------------------------------
+
+--- Call an entry point of the manifest's `invoke`. What it raises is raised.
+function App:invoke(name, input)
+  return within(self, function() return self.app:invoke(name, input) end)
+end
+
+--- A connection to its database, or to the one of that name: they are in memory.
+function App:connection(name)
+  return within(self, function() return self.app:connection(name) end)
+end
+
+--- The newest value of it.
+function App:db(name) return self:connection(name):db() end
+
+--- Transact into its database; data may call the functions that the manifest allows. The instant of the
+-- transaction is the database's, not the clock's.
+-- @return the report
+function App:transact(data)
+  return within(self, function() return self.app:connection():transact(data) end)
+end
+
+--- What it has cast of a kind, and of a name.
+-- @tparam[opt] string kind "event", "metric", "alert"
+-- @tparam[opt] string name
+-- @treturn table { { kind =, name =, time =, data = … or value =, tags = }, … }
+function App:casts(kind, name)
+  local list = {}
+  for _, item in ipairs(self.cast) do
+    local fits = (kind == nil or item.kind == kind) and (name == nil or item.name == name)
+    if fits then list[#list + 1] = item end
+  end
+  return list
+end
+
+-- ---- asking ------------------------------------------------------------------------------------
+
+local function encode(text)
+  return (tostring(text):gsub("[^%w%-._~]", function(char) return ("%%%02X"):format(char:byte()) end))
+end
+
+local function encode_fields(fields, what)
+  if type(fields) ~= "table" then refuse("%s is a table, not a %s", what, type(fields)) end
+  local list = {}
+  for name, value in pairs(fields) do
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      list[#list + 1] = encode(name) .. "=" .. encode(one)
+    end
+  end
+  table.sort(list)
+  return table.concat(list, "&")
+end
+
+local ASKED = { headers = true, body = true, json = true, form = true, query = true, cookies = true,
+  remote = true, pieces = true }
+
+local function headers_of(options)
+  local headers = {}
+  for _, what in ipairs { "headers", "cookies" } do
+    local given = options[what]
+    if given ~= nil and type(given) ~= "table" then refuse("%s is a table, not a %s", what, type(given)) end
+  end
+  for name, value in pairs(options.headers or {}) do headers[name:lower()] = tostring(value) end
+  if options.cookies then
+    local list = {}
+    for name, value in pairs(options.cookies) do list[#list + 1] = name .. "=" .. tostring(value) end
+    table.sort(list)
+    headers.cookie = table.concat(list, "; ")
+  end
+  return headers
+end
+
+-- The body, and its type among the headers.
+local function body_of(options, headers)
+  local kind, body
+  if options.json ~= nil then kind, body = "application/json", json.write(options.json) end
+  if options.form ~= nil then
+    if body then refuse "a request has one body: json, form or body" end
+    kind, body = "application/x-www-form-urlencoded", encode_fields(options.form, "form")
+  end
+  if options.body ~= nil and body then refuse "a request has one body: json, form or body" end
+  if kind and not headers["content-type"] then headers["content-type"] = kind end
+  return body or options.body or ""
+end
+
+local function make_raw(self, method, path, options)
+  local place, query = path:match "^([^?]*)%??(.*)$"
+  if options.query then
+    query = (query == "" and "" or query .. "&") .. encode_fields(options.query, "query")
+  end
+  local headers = headers_of(options)
+  self.last_id = self.last_id + 1
+  return {
+    method = method,
+    path = place,
+    query = query,
+    headers = headers,
+    body = body_of(options, headers),
+    remote = options.remote or "127.0.0.1:5000",
+    id = self.last_id,
+  }
+end
+
+-- Let the others go on until there is something to do.
+local function rest(self)
+  local due = self.app:due()
+  if due and due > 0 then terminal.wait(math.min(math.ceil(due), 10)) end
+end
+
+local function wait(self)
+  while true do
+    local id, status, list, body = self.app:step()
+    if id then return status, list, body end
+    if self.app:due() == nil then refuse "the call waits for what nobody here gives it" end
+    rest(self)
+  end
+end
+
+-- All pieces of a streamed body, or the first so many.
+local function collect(self, next_piece, wanted)
+  local pieces, give_up = {}, core.monotonic_ms() + BODY_MS_MAX
+  while #pieces < (wanted or math.huge) do
+    local piece = next_piece()
+    if piece == nil then break end
+    if piece then
+      pieces[#pieces + 1] = piece
+    else
+      self.app:step()
+      rest(self)
+    end
+    if core.monotonic_ms() > give_up then
+      refuse("the body does not end within %d ms: ask for pieces = 2, say", BODY_MS_MAX)
+    end
+  end
+  return pieces
+end
+
+local function read_body(self, raw, body, wanted)
+  if type(body) ~= "function" then return raw.method == "HEAD" and "" or body end
+  local ok, pieces = true, {}
+  if raw.method ~= "HEAD" then ok, pieces = pcall(collect, self, body, wanted) end
+  self.app:finish(raw.id)
+  if not ok then error(pieces, 0) end
+  return table.concat(pieces), pieces
+end
+
+local function ask(self, method, path, options)
+  local raw, logged = make_raw(self, method, path, options), #self.log
+  local status, list, body = self.app:handle(raw)
+  if status == false then status, list, body = wait(self) end
+  local answer = setmetatable({ status = status, headers = {}, header_list = list }, Answer)
+  for _, pair in ipairs(list) do answer.headers[pair[1]] = pair[2] end
+  answer.body, answer.pieces = read_body(self, raw, body, options.pieces)
+  answer.log = self.log:sub(logged + 1)
+  return answer
+end
+
+--- Ask, and wait for the answer.
+-- @tparam string method "GET"
+-- @tparam string path "/orders/7?full=1"
+-- @tparam[opt] table options headers, cookies, query: names and values; body, a text, or json or form, data;
+-- remote; pieces: of a streamed body no more than these are waited for, then the client leaves
+-- @treturn table { status =, headers = (names in lower case, the last of each), header_list = (pairs),
+-- body =, pieces = (of a streamed body), log = (what was logged meanwhile) } with the method json()
+function App:request(method, path, options)
+  if type(method) ~= "string" or type(path) ~= "string" or path:sub(1, 1) ~= "/" then
+    refuse "a request has a method and a path that begins with /"
+  end
+  return within(self, ask, method:upper(), path, check_options(options, ASKED, "a request"))
+end
+
+for _, method in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
+  App[method] = function(self, path, options) return self:request(method:upper(), path, options) end
+end
+
+--- The body as JSON.
+function Answer:json()
+  local ok, value = pcall(json.read, self.body)
+  if ok then return value end
+  refuse("the answer (%d) is no JSON: %s", self.status, self.body:sub(1, 200))
+end
+
+return test
