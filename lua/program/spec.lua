@@ -37,6 +37,7 @@ function spec.main(arguments)
     return 2
   end
   add_paths()
+  require "ion.test" -- before busted: what it finds loaded is the same in all files
   local has_busted, runner = pcall(require, "busted.runner")
   if not has_busted then
     io.stderr:write("lion: lion spec needs busted (Debian package lua-busted): ")

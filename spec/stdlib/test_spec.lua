@@ -12,7 +12,8 @@ local FILES = {
     return {
       app = "shop",
       allow = { "tx/place" },
-      http = { { "*", "/echo/:id", "web/echo" }, { "POST", "/orders", "web/place" }, { "GET", "/now", "web/now" },
+      http = { { "*", "/echo/:id", "web/echo" }, { "POST", "/orders", "web/place" },
+        { "GET", "/now", "web/now" },
         { "GET", "/count", "web/count" }, { "GET", "/bad", "web/bad" }, { "GET", "/slow", "web/slow" },
         { "GET", "/follow", "web/follow" }, { "GET", "/form", "web/form" } },
       invoke = { total = "web/total", fails = "web/fails" },
@@ -75,7 +76,8 @@ describe("An application under test", function()
     assert.equal(203, answer.status)
     assert.equal("2", answer.headers["x-b"])
     assert.same({ method = "PUT", id = "a b", query = { x = "1", y = "ä&" }, body = '{"n":1}',
-      headers = { ["x-a"] = "b", ["content-type"] = "application/json" }, remote = "10.0.0.1:9" }, answer:json())
+      headers = { ["x-a"] = "b", ["content-type"] = "application/json" }, remote = "10.0.0.1:9" },
+      answer:json())
     assert.equal("PATCH", shop:request("patch", "/echo/1"):json().method)
     assert.equal("", shop:head("/echo/1").body)
     assert.equal(404, shop:get("/nothing").status)
@@ -83,7 +85,8 @@ describe("An application under test", function()
   end)
 
   it("is sent forms and cookies", function()
-    assert.same({ a = "b c", cookie = "t" }, shop:get("/form", { form = { a = "b c" }, cookies = { s = "t" } }):json())
+    local answer = shop:get("/form", { form = { a = "b c" }, cookies = { s = "t" } })
+    assert.same({ a = "b c", cookie = "t" }, answer:json())
   end)
 
   it("writes into a database of its own", function()
