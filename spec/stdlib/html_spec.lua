@@ -98,7 +98,7 @@ end)
 
 describe("What is no page", function()
   it("is told with what would be", function()
-    refused("did you mean button", function() return h.buton end)
+    refused("did you mean button", function() return h.buttonn end)
     refused("html.tag makes", function() return h.whatever end)
     refused("is not written into it", function() h.x = 1 end)
     refused("cannot hold anything", h.br, "x")

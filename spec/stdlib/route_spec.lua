@@ -75,7 +75,7 @@ describe("A router", function()
 
   for words, routes in pairs {
     ["route 1 is { method, path, handler }, not a string"] = { "/x" },
-    ["route 1: DELET is no method (did you mean DELETE?)"] = { { "DELET", "/x", print } },
+    ["route 1: DELETES is no method (did you mean DELETE?)"] = { { "DELETES", "/x", print } },
     ["route 1: get is no method (did you mean GET?)"] = { { "get", "/x", print } },
     ["route 1: the method is"] = { { {}, "/x", print } },
     ["route 1: a path begins with /"] = { { "GET", "x", print } },
