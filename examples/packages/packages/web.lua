@@ -1,5 +1,6 @@
 --- Web ions. JSON where the request's Accept asks for it, else a page.
 local graph = require "packages.graph"
+local h = require "ion.html"
 local html = require "packages.html"
 local ion = require "ion"
 
@@ -20,13 +21,12 @@ end
 
 function web.home()
   local db = ion.db()
+  local versions, depends = db:count("aevt", "package/version"), db:count("aevt", "package/depends")
   return html.page(
     "Packages",
-    ('<p>%d packages, %d dependencies.</p>%s<p><a href="/changes">What changed</a></p>'):format(
-      db:count("aevt", "package/version"),
-      db:count("aevt", "package/depends"),
-      html.search_form
-    )
+    h.p { versions, " packages, ", depends, " dependencies." },
+    html.search_form,
+    h.p(h.a { href = "/changes", "What changed" })
   )
 end
 
@@ -38,7 +38,7 @@ function web.search(request)
     names[#names + 1] = datom.v
   end
   if wants_json(request) then return { body = { names = names } } end
-  return html.page("Names that begin with " .. prefix, html.search_form .. html.list(names))
+  return html.page("Names that begin with " .. prefix, html.search_form, html.list(names))
 end
 
 local PATTERN =
@@ -52,7 +52,7 @@ local function dependency_text(d)
   local constraint = d["dependency/version"]
       and (" (%s %s)"):format(d["dependency/relation"], d["dependency/version"])
     or ""
-  return html.link(d["dependency/on"]["package/name"]) .. html.escape(constraint)
+  return { html.link(d["dependency/on"]["package/name"]), constraint }
 end
 
 local function package_page(package)
@@ -68,7 +68,7 @@ local function package_page(package)
   } do
     local value = package["package/" .. key]
     if value then
-      rows[#rows + 1] = ("<dt>%s<dd>%s"):format(key:gsub("_", " "), html.escape(value))
+      rows[#rows + 1] = { h.dt((key:gsub("_", " "))), h.dd(value) }
     end
   end
   local groups, order = {}, {}
@@ -78,25 +78,21 @@ local function package_page(package)
       groups[group] = {}
       order[#order + 1] = group
     end
-    table.insert(groups[group], dependency_text(d))
+    local alternatives = groups[group]
+    alternatives[#alternatives + 1] = { #alternatives > 0 and " | ", dependency_text(d) }
   end
   table.sort(order)
-  local items = {}
-  for i, group in ipairs(order) do
-    items[i] = "<li>" .. table.concat(groups[group], " | ")
-  end
   local name = package["package/name"]
   return html.page(
     name,
-    "<dl>"
-      .. table.concat(rows)
-      .. "</dl><h2>Needs</h2><ul>"
-      .. table.concat(items)
-      .. "</ul>"
-      .. (
-        '<p><a href="/packages/%s/needs">all that it needs</a> · '
-        .. '<a href="/packages/%s/breaks">what breaks without it</a></p>'
-      ):format(name, name)
+    h.dl(rows),
+    h.h2 "Needs",
+    h.ul(h.each(order, function(group) return h.li(groups[group]) end)),
+    h.p {
+      h.a { href = html.path(name, "needs"), "all that it needs" },
+      " · ",
+      h.a { href = html.path(name, "breaks"), "what breaks without it" },
+    }
   )
 end
 
@@ -109,7 +105,7 @@ end
 
 local function names_page(request, title, names)
   if wants_json(request) then return { body = { count = #names, names = names } } end
-  return html.page(title, ("<p>%d packages.</p>"):format(#names) .. html.list(names))
+  return html.page(title, h.p { #names, " packages." }, html.list(names))
 end
 
 function web.needs(request)
@@ -139,15 +135,9 @@ function web.changes(request)
     if #changes == ion.param "page_size" then break end
   end
   if wants_json(request) then return { body = { changes = require("lion").set(changes) } } end
-  local items = {}
-  for i, change in ipairs(changes) do
-    items[i] = ("<li>%s %s → %s"):format(
-      html.link(change.name),
-      html.escape(change.was or "new"),
-      html.escape(change.now)
-    )
-  end
-  return html.page("What changed", "<ul>" .. table.concat(items) .. "</ul>")
+  return html.page("What changed", h.ul(h.each(changes, function(change)
+    return h.li { html.link(change.name), " ", change.was or "new", " → ", change.now }
+  end)))
 end
 
 --- POST {"version": "…"}: 201, or 409 for one that is not higher.
