@@ -7,7 +7,6 @@
 -- @module ion.test
 local anomaly = require "lion.anomaly"
 local app = require "ions.app"
-local bit = require "bit"
 local casting = require "ions.casting"
 local core = require "lion.core"
 local gate = require "ions.gate"
@@ -51,19 +50,21 @@ local function ms_of(at)
   return at
 end
 
--- Numbers that are the same for the same seed, on every machine (xorshift by Marsaglia).
+local MULTIPLIER, MODULUS = 48271, 2 ^ 31 - 1
+
+-- Numbers that are the same for the same seed, on every machine (the minimal standard of Park and Miller).
 local function make_random(seed)
   if type(seed) ~= "number" or seed % 1 ~= 0 then
     refuse("random is a seed, a whole number, not %s", tostring(seed))
   end
-  local state = bit.bxor(bit.tobit(seed), 0x2545f491)
-  if state == 0 then state = 1 end
-  return function()
-    state = bit.bxor(state, bit.lshift(state, 13))
-    state = bit.bxor(state, bit.rshift(state, 17))
-    state = bit.bxor(state, bit.lshift(state, 5))
-    return state % 2 ^ 32 / 2 ^ 32
+  local state = seed % (MODULUS - 1) + 1
+  local function random()
+    state = state * MULTIPLIER % MODULUS
+    return (state - 1) / (MODULUS - 1)
   end
+  random() -- of seeds that are near each other the first numbers are, too
+  random()
+  return random
 end
 
 local function make_source(self, seed)
@@ -93,7 +94,7 @@ function App:advance(by) self.ms = time.add(self.ms, type(by) == "number" and { 
 local function within(self, fn, ...)
   local outer, source, stderr = app.current, gate.source, io.stderr
   app.current = self.app or outer
-  for name, registered in pairs(self.app and self.app.functions or {}) do lion.fn(name, registered) end
+  for _, registered in ipairs(self.functions) do lion.fn(registered.name, registered.fn) end
   gate.use(self.source)
   casting.set_host(function(item) self.cast[#self.cast + 1] = item end)
   io.stderr = { write = function(_, ...) self.log = self.log .. table.concat { ... } end } -- luacheck: ignore
@@ -129,6 +130,9 @@ local function load(self, dir, options)
     params = options.params,
     checks = options.checks,
   }
+  for name, fn in pairs(self.app.functions) do
+    self.functions[#self.functions + 1] = { name = name, fn = fn }
+  end
 end
 
 --- An application, loaded out of its folder.
@@ -142,7 +146,8 @@ function test.app(dir, options)
   if type(dir) ~= "string" then refuse("test.app takes the folder of an application, not a %s", type(dir)) end
   options = check_options(options, SETTINGS, "test.app")
   count = count + 1
-  local self = setmetatable({ cast = {}, log = "", last_id = 0, folder = "mem:ion-test-" .. count }, App)
+  local folder = "mem:ion-test-" .. count
+  local self = setmetatable({ cast = {}, log = "", last_id = 0, folder = folder, functions = {} }, App)
   self.uri = options.db
   if self.uri == nil or self.uri == "mem:" then self.uri = self.folder end
   self.ms = options.now == nil and core.now_ms() or ms_of(options.now)
