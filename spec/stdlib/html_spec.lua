@@ -98,7 +98,7 @@ end)
 
 describe("What is no page", function()
   it("is told with what would be", function()
-    refused("did you mean button", function() return h.buttonn end)
+    refused("did you mean button", function() return h.buttons end)
     refused("html.tag makes", function() return h.whatever end)
     refused("is not written into it", function() h.x = 1 end)
     refused("cannot hold anything", h.br, "x")
@@ -145,6 +145,18 @@ describe("A page", function()
       .. '<meta content="width=device-width" name="viewport"><title>A &amp; B</title>'
       .. '<link href="/s.css" rel="stylesheet"></head><body class="dark"><h1>Hi</h1>there</body></html>\n',
       page.body)
+  end)
+
+  it("is paid for by who makes it", function()
+    local budget = require("ions.fuel").budget()
+    local ok, text = budget:call(function()
+      local rows = {}
+      for i = 1, 10000 do rows[i] = h.li { i, ("x"):rep(64) } end
+      return h.render(h.ul(rows))
+    end)
+    assert.is_true(ok)
+    assert.truthy(#text > 640000)
+    assert.truthy(budget:cost() > 50000)
   end)
 
   it("refuses what it does not know", function()
