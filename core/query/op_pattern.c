@@ -49,20 +49,9 @@ typedef struct pattern {
 
 /* ---- coercion ---- */
 
-/* A value where an entity stands: an id, an ident, a lookup ref. */
 static lion_status to_entity(pattern *self, lion_value value, lion_value *out, lion_error *error)
 {
-    int64_t id = 0;
-    lion_status status = LION_ABSENT;
-    if (value.type == LION_TYPE_REF || value.type == LION_TYPE_LONG || value.type == LION_TYPE_ATTRIBUTE) {
-        *out = lion_value_ref(value.bits);
-        return LION_OK;
-    }
-    bool is_name = value.type == LION_TYPE_KEYWORD || (value.type == LION_TYPE_STRING && value.size > 0 && value.data[0] == ':');
-    if (is_name || value.type == LION_TYPE_TUPLE)
-        status = lion_query_entity(&id, self->spec.db, value, &self->operator.run->arena, error);
-    if (status == LION_OK) *out = lion_value_ref(id);
-    return status;
+    return lion_query_ref(out, self->spec.db, value, &self->operator.run->arena, error);
 }
 
 /* A value where an attribute stands: id, keyword, bare name. Unknown names are an error, ids that are none match nothing. */

@@ -487,7 +487,7 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
         if (next == todo->count) return fail_stuck(scope, todo, bound, error);
         const lion_clause *clause = todo->items[next];
         todo->is_done[next] = 1;
-        if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE) {
+        if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
             *cut_out = clause;
             return LION_OK;
         }

@@ -84,6 +84,8 @@ bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *
 
 lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *parent, uint32_t owner_rule);
 const lion_rule *lion_rules_list(const lion_rules *rules);
+/* Whether calls of the rule are searches through a graph: answered row by row, without tables. */
+bool lion_rules_is_path(lion_rules *rules, uint32_t rule);
 /* The operator that answers a call of a rule for its input. */
 lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lion_operator *input, const lion_clause *clause,
                             const uint8_t *keep, lion_error *error);

@@ -59,7 +59,7 @@ static bool clause_tells(lion_scope *scope, const lion_clause *clause, const lio
     case LION_CLAUSE_PREDICATE:
     case LION_CLAUSE_NOT: return true;
     case LION_CLAUSE_FUNCTION: return clause->binding.kind == LION_BIND_SCALAR;
-    default: return false;
+    default: return output->is_set;
     }
 }
 

@@ -10,9 +10,11 @@
  * segment behind a call is fed new prefixes with all answers and old prefixes with new answers, so no pair is met twice.
  * The engine runs segments until none has anything new: it ends, because sets only grow and values come from the data.
  *
+ * Rules that are paths through a graph do not come here: path.h answers their calls, in place.
+ *
  * p(x, y) :- p(x, z), p(z, y), beside branches without recursion, is their transitive closure: its first call is replaced
  * by those branches (the exit rule), which makes it a linear recursion. */
-#include "query/plan.h"
+#include "query/path.h"
 
 #define BRANCHES_MAX 1024
 #define ARITY_MAX 64
@@ -63,10 +65,17 @@ struct rule_table {
     lion_relation answers;     /* seed, free */
 };
 
+/* What a rule is as a search through a graph (path.h). */
+typedef struct path_rule {
+    bool is_read;
+    lion_paths *searches[2];   /* forward, backward; NULL: the rule is none */
+} path_rule;
+
 struct lion_rules {
     lion_run *run;
     const lion_query_ir *ir;
     lion_rule *rules;          /* ir->rules, then their exit rules */
+    path_rule *paths;          /* per rule */
     lion_rules *parent;        /* of an engine for what stands inside a not … */
     uint32_t owner;            /* … of this rule's branches */
     rule_table **tables;
@@ -160,12 +169,34 @@ lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *p
     self->owner = owner_rule;
     if (parent != NULL) {
         self->rules = parent->rules;
+        self->paths = parent->paths;
         return self;
     }
     self->rules = lion_arena_zalloc(&run->arena, sizeof(lion_rule) * (2 * (size_t)ir->rule_count + 1));
     if (ir->rule_count > 0) memcpy(self->rules, ir->rules, sizeof(lion_rule) * ir->rule_count);
     for (uint32_t r = 0; r < ir->rule_count; r++) linearise(self, r);
+    self->paths = lion_arena_zalloc(&run->arena, sizeof(path_rule) * (2 * (size_t)ir->rule_count + 1));
     return self;
+}
+
+/* The rule's searches, or NULL: it goes the ordinary way. */
+static lion_paths *const *paths_of(lion_rules *self, uint32_t rule)
+{
+    path_rule *path = &self->paths[rule];
+    lion_path_shape *shape = NULL;
+    if (path->is_read) return path->searches[0] == NULL ? NULL : path->searches;
+    path->is_read = true;
+    shape = lion_arena_new(&self->run->arena, lion_path_shape);
+    if (!lion_path_shape_of(shape, self->run, self->rules, rule)) return NULL;
+    lion_graph *graph = lion_arena_new(&self->run->arena, lion_graph);
+    lion_graph_init(graph, self->run, self->run->sources[shape->source].db, shape->hop_count);
+    for (int i = 0; i < 2; i++) path->searches[i] = lion_paths_new(self->run, graph, shape, i == 1);
+    return path->searches;
+}
+
+bool lion_rules_is_path(lion_rules *rules, uint32_t rule)
+{
+    return paths_of(rules, rule) != NULL;
 }
 
 const lion_rule *lion_rules_list(const lion_rules *rules)
@@ -651,6 +682,8 @@ lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lio
                             const uint8_t *keep, lion_error *error)
 {
     lion_arena *arena = &scope->run->arena;
+    lion_paths *const *searches = paths_of(scope->engine, clause->rule);
+    if (searches != NULL) return lion_path_new(operator_out, scope, input, clause, searches, keep, error);
     demand *self = LION_OPERATOR(scope->run, demand, demand_next, "demand");
     uint64_t adornment = 0;
     lion_join_column *columns = lion_arena_zalloc(arena, sizeof(*columns) * (clause->term_count + 1));

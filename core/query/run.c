@@ -205,6 +205,20 @@ lion_status lion_query_entity(int64_t *id_out, const lion_db *db, lion_value val
     return lion_db_entid(id_out, db, &form, arena, error);
 }
 
+lion_status lion_query_ref(lion_value *ref_out, const lion_db *db, lion_value value, lion_arena *arena, lion_error *error)
+{
+    int64_t id = 0;
+    lion_status status = LION_ABSENT;
+    if (value.type == LION_TYPE_REF || value.type == LION_TYPE_LONG || value.type == LION_TYPE_ATTRIBUTE) {
+        *ref_out = lion_value_ref(value.bits);
+        return LION_OK;
+    }
+    bool is_name = value.type == LION_TYPE_KEYWORD || (value.type == LION_TYPE_STRING && value.size > 0 && value.data[0] == ':');
+    if (is_name || value.type == LION_TYPE_TUPLE) status = lion_query_entity(&id, db, value, arena, error);
+    if (status == LION_OK) *ref_out = lion_value_ref(id);
+    return status;
+}
+
 lion_status lion_relation_of_form(lion_relation **relation_out, const lion_form *form, lion_arena *arena, lion_error *error)
 {
     if (form->kind != LION_FORM_VECTOR && form->kind != LION_FORM_SET)

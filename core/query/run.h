@@ -118,6 +118,8 @@ void *lion_operator_init(void *operator, lion_run *run,
 lion_status lion_query_value(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error);
 /* The entity that a value names: an id, an ident, a lookup ref. LION_ABSENT: nobody. */
 lion_status lion_query_entity(int64_t *id_out, const lion_db *db, lion_value value, lion_arena *arena, lion_error *error);
+/* A value where an entity stands in a pattern, as a REF: an id, an ident, a lookup ref. LION_ABSENT: it names nobody. */
+lion_status lion_query_ref(lion_value *ref_out, const lion_db *db, lion_value value, lion_arena *arena, lion_error *error);
 /* The rows of a form given as a plain source. */
 lion_status lion_relation_of_form(lion_relation **relation_out, const lion_form *form, lion_arena *arena, lion_error *error);
 

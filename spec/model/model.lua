@@ -144,6 +144,16 @@ local function solve_clause(facts, clause, rows)
         result[#result + 1] = row
       end
     end
+  elseif facts.rules and facts.rules[head] then -- a call of a rule: what it holds for so far
+    for _, row in ipairs(rows) do
+      for _, answer in ipairs(facts.rules[head]) do
+        local next_row = row
+        for i, value in ipairs(answer) do
+          next_row = next_row and unify(next_row, clause[i + 1], value)
+        end
+        if next_row then result[#result + 1] = next_row end
+      end
+    end
   else
     return solve_pattern(facts, clause, rows)
   end
@@ -157,11 +167,40 @@ function solve(facts, clauses, rows)
   return rows
 end
 
+-- What rules hold for: every branch again, until none says anything new. A rule is
+-- { { name, head variables… }, clauses… }.
+local function solve_rules(facts, rules)
+  facts.rules = {}
+  for _, rule in ipairs(rules) do
+    facts.rules[rule[1][1]] = {}
+  end
+  local seen, grows = {}, true
+  while grows do
+    grows = false
+    for _, rule in ipairs(rules) do
+      local answers = facts.rules[rule[1][1]]
+      local found = solve(facts, { unpack(rule, 2) }, { {} })
+      for _, row in ipairs(found) do
+        local answer = {}
+        for i = 2, #rule[1] do
+          answer[i - 1] = row[rule[1][i]]
+        end
+        local key = rule[1][1] .. "\0" .. table.concat(answer, "\0")
+        if not seen[key] then
+          seen[key], grows = true, true
+          answers[#answers + 1] = answer
+        end
+      end
+    end
+  end
+end
+
 --- The distinct rows of `find` (variables) over the facts of a view. Clauses as in table queries;
--- negations and predicates stand behind what binds them.
-function Model:q(view, find, clauses)
-  local rows, seen = {}, {}
-  for _, row in ipairs(solve(self:view(view), clauses, { {} })) do
+-- negations and predicates stand behind what binds them. Rules may be given, of values that are numbers.
+function Model:q(view, find, clauses, rules)
+  local rows, seen, facts = {}, {}, self:view(view)
+  if rules then solve_rules(facts, rules) end
+  for _, row in ipairs(solve(facts, clauses, { {} })) do
     local values, key = {}, {}
     for i, name in ipairs(find) do
       values[i] = row[name]

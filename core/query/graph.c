@@ -1,0 +1,252 @@
+/* graph.c - from indexes to arrays. AEVT ascends by entity, then by value, and AVET the other way round, so what is read is
+ * in its final order. */
+#include "query/graph.h"
+
+#include <stdlib.h>
+
+/* Ids this close together are numbered by their distance from the first. */
+#define SPREAD_MAX 4
+#define SPREAD_LEAST 4096
+#define ROOM_MAX UINT32_C(0xfffffff0)
+#define CHECK_EVERY (1 << 16)
+#define ROOM_FIRST_MAX (1 << 20)
+
+void lion_graph_init(lion_graph *graph, lion_run *run, const lion_db *db, uint32_t attributes_max)
+{
+    *graph = (lion_graph){ .run = run, .db = db };
+    graph->edges = lion_arena_zalloc(&run->arena, sizeof(lion_graph_edges) * (attributes_max + 1));
+    lion_ids_init(&graph->by_id, &run->arena);
+}
+
+uint32_t lion_graph_add(lion_graph *graph, const lion_attribute *attribute)
+{
+    for (uint32_t i = 0; i < graph->edges_count; i++)
+        if (graph->edges[i].attribute == attribute) return i;
+    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
+    lion_graph_edges *added = &graph->edges[graph->edges_count];
+    added->attribute = attribute;
+    if (lion_view_estimate(&added->count, &graph->db->view, LION_AEVT, &key, NULL) != LION_OK) added->count = 1000000;
+    return graph->edges_count++;
+}
+
+uint64_t lion_graph_edge_count(const lion_graph *graph)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < graph->edges_count; i++) count += graph->edges[i].count;
+    return count;
+}
+
+/* ---- reading ---- */
+
+/* The edges of one attribute as its index has them: what they lead to, and where those of each end they come from begin. */
+typedef struct raw_edges {
+    int64_t *to;
+    size_t count, room;
+    int64_t *from;
+    uint32_t *begin;
+    size_t from_count, from_room;
+    int64_t least, most;       /* of all ids */
+} raw_edges;
+
+static void *larger(lion_arena *arena, const void *old, size_t old_size, size_t size)
+{
+    void *block = lion_arena_alloc(arena, size);
+    if (block != NULL && old_size > 0) memcpy(block, old, old_size);
+    return block;
+}
+
+/* For so many more edges. */
+static bool make_room(raw_edges *raw, size_t count, lion_arena *arena)
+{
+    if (raw->count + count > raw->room) {
+        raw->room = raw->room * 2 > raw->count + count ? raw->room * 2 : raw->count + count;
+        raw->to = larger(arena, raw->to, raw->count * sizeof(*raw->to), raw->room * sizeof(*raw->to));
+    }
+    if (raw->from_count + count > raw->from_room) {
+        raw->from_room = raw->from_room * 2 > raw->from_count + count ? raw->from_room * 2 : raw->from_count + count;
+        raw->from = larger(arena, raw->from, raw->from_count * sizeof(*raw->from), raw->from_room * sizeof(*raw->from));
+        raw->begin = larger(arena, raw->begin, raw->from_count * sizeof(*raw->begin), raw->from_room * sizeof(*raw->begin));
+    }
+    return raw->to != NULL && raw->from != NULL && raw->begin != NULL && !arena->is_exhausted;
+}
+
+/* A fact that history shows twice is one edge. */
+static void take_batch(raw_edges *raw, const int64_t *from, const int64_t *to, uint32_t count)
+{
+    size_t at = raw->count, sources = raw->from_count;
+    int64_t last = sources > 0 ? raw->from[sources - 1] : 0, last_to = at > 0 ? raw->to[at - 1] : 0;
+    int64_t least = raw->least, most = raw->most;
+    for (uint32_t i = 0; i < count; i++) {
+        if (sources == 0 || from[i] != last) {
+            raw->from[sources] = last = from[i];
+            raw->begin[sources++] = (uint32_t)at;
+        } else if (last_to == to[i]) {
+            continue;
+        }
+        raw->to[at++] = last_to = to[i];
+        least = last_to < least ? last_to : least;
+        most = last_to > most ? last_to : most;
+    }
+    raw->count = at;
+    raw->from_count = sources;
+    raw->least = least < raw->from[0] ? least : raw->from[0];
+    raw->most = most > last ? most : last;
+}
+
+/* The column of a batch's values, through `room` where it is not one of plain ids. */
+static const int64_t *ids_of(const lion_vector *vector, uint32_t count, int64_t room[LION_BATCH_ROWS])
+{
+    if (!vector->is_constant && vector->type <= LION_TYPE_ATTRIBUTE) return vector->bits;
+    for (uint32_t i = 0; i < count; i++) room[i] = lion_vector_get(vector, i).bits;
+    return room;
+}
+
+static lion_status read_edges(raw_edges *raw, const lion_graph *graph, const lion_graph_edges *edges, lion_arena *arena, lion_error *error)
+{
+    lion_cursor *cursor = NULL;
+    lion_key key = { .datom = { .a = edges->attribute->id }, .parts = 1 };
+    lion_cursor_options options = { .columns = LION_COLUMN_E | LION_COLUMN_V };
+    lion_datom_batch batch;
+    int64_t room[LION_BATCH_ROWS];
+    *raw = (raw_edges){ .least = INT64_MAX, .most = INT64_MIN };
+    raw->room = edges->count < ROOM_FIRST_MAX ? (size_t)edges->count : ROOM_FIRST_MAX;
+    raw->to = lion_arena_alloc(arena, raw->room * sizeof(*raw->to));
+    lion_index index = edges->is_read_backward ? LION_AVET : LION_AEVT;
+    lion_status status = lion_cursor_open(&cursor, &graph->db->view, index, &key, &options, arena, error);
+    while (status == LION_OK && (status = lion_cursor_next(cursor, &batch, error)) == LION_OK) {
+        if (!make_room(raw, batch.count, arena)) return lion_fail_memory(error);
+        const int64_t *v = ids_of(&batch.v, batch.count, room);
+        take_batch(raw, edges->is_read_backward ? v : batch.e, edges->is_read_backward ? batch.e : v, batch.count);
+        status = lion_run_check(graph->run, error);
+        if (status == LION_OK) status = lion_arena_check(arena, error);
+        if (status == LION_OK && raw->count > ROOM_MAX)
+            return lion_fail(error, LION_INTERRUPTED, "lion/limit", "a query cannot search through more than %u references", (unsigned)ROOM_MAX);
+    }
+    return status == LION_END ? LION_OK : status;
+}
+
+/* ---- numbers ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Ids far apart: sorted, and found through a table. */
+static lion_status number_sparse(lion_graph *graph, const raw_edges *raws, lion_error *error)
+{
+    lion_arena *arena = &graph->run->arena;
+    for (uint32_t k = 0; k < graph->edges_count; k++) {
+        for (size_t i = 0; i < raws[k].from_count; i++) lion_ids_add(&graph->by_id, raws[k].from[i]);
+        for (size_t i = 0; i < raws[k].count; i++) {
+            lion_ids_add(&graph->by_id, raws[k].to[i]);
+            if (i % CHECK_EVERY == 0 && lion_run_check(graph->run, error) != LION_OK) return LION_FAILED;
+        }
+    }
+    uint32_t count = graph->by_id.count;
+    graph->ids = lion_arena_array(arena, int64_t, count + 1);
+    graph->numbers = lion_arena_array(arena, uint32_t, count + 1);
+    if (graph->ids == NULL || graph->numbers == NULL || arena->is_exhausted) return lion_fail_memory(error);
+    memcpy(graph->ids, graph->by_id.items, sizeof(int64_t) * count);
+    qsort(graph->ids, count, sizeof(int64_t), ascending);
+    for (uint32_t i = 0; i < count; i++) graph->numbers[lion_ids_find(&graph->by_id, graph->ids[i])] = i;
+    graph->node_count = count;
+    return LION_OK;
+}
+
+static lion_status number(lion_graph *graph, const raw_edges *raws, lion_error *error)
+{
+    int64_t first = INT64_MAX, last = INT64_MIN;
+    uint64_t count = 0;
+    for (uint32_t k = 0; k < graph->edges_count; k++) {
+        count += raws[k].count;
+        if (raws[k].least < first) first = raws[k].least;
+        if (raws[k].most > last) last = raws[k].most;
+    }
+    if (count == 0) return LION_OK;
+    uint64_t spread = (uint64_t)last - (uint64_t)first;
+    if (spread >= ROOM_MAX || spread > count * SPREAD_MAX + SPREAD_LEAST) return number_sparse(graph, raws, error);
+    graph->first = first;
+    graph->node_count = (uint32_t)spread + 1;
+    return LION_OK;
+}
+
+uint32_t lion_graph_number(const lion_graph *graph, int64_t id)
+{
+    if (graph->ids == NULL) {
+        uint64_t distance = (uint64_t)id - (uint64_t)graph->first;
+        return distance < graph->node_count ? (uint32_t)distance : LION_ID_NONE;
+    }
+    uint32_t found = lion_ids_find(&graph->by_id, id);
+    return found == LION_ID_NONE ? LION_ID_NONE : graph->numbers[found];
+}
+
+/* ---- adjacency ---- */
+
+static lion_status make_first(lion_graph *graph, lion_graph_edges *edges, const raw_edges *raw, lion_error *error)
+{
+    lion_arena *arena = &graph->run->arena;
+    uint32_t *start = lion_arena_array(arena, uint32_t, (size_t)graph->node_count + 2);
+    uint32_t *to = lion_arena_array(arena, uint32_t, raw->count + 1);
+    uint32_t node = 0;
+    if (start == NULL || to == NULL || arena->is_exhausted) return lion_fail_memory(error);
+    for (size_t i = 0; i < raw->from_count; i++)
+        for (uint32_t from = lion_graph_number(graph, raw->from[i]); node <= from; node++) start[node] = raw->begin[i];
+    while (node <= graph->node_count) start[node++] = (uint32_t)raw->count;
+    if (graph->ids == NULL)
+        for (size_t i = 0; i < raw->count; i++) to[i] = (uint32_t)((uint64_t)raw->to[i] - (uint64_t)graph->first);
+    else
+        for (size_t i = 0; i < raw->count; i++) to[i] = lion_graph_number(graph, raw->to[i]);
+    edges->ways[edges->is_read_backward] = (lion_adjacency){ .start = start, .to = to };
+    edges->count = raw->count;
+    return lion_run_check(graph->run, error);
+}
+
+/* The other direction. Nodes are walked ascending, so that each list ascends, too. */
+static lion_status make_other(lion_graph *graph, lion_graph_edges *edges, lion_error *error)
+{
+    lion_arena *arena = &graph->run->arena;
+    const lion_adjacency *first = &edges->ways[edges->is_read_backward];
+    uint32_t nodes = graph->node_count;
+    uint32_t *start = lion_arena_zalloc(arena, sizeof(uint32_t) * ((size_t)nodes + 2));
+    uint32_t *to = lion_arena_array(arena, uint32_t, edges->count + 1);
+    if (start == NULL || to == NULL || arena->is_exhausted) return lion_fail_memory(error);
+    /* start[i + 1] is where list i is filled next; in the end that is where list i + 1 starts. */
+    for (uint32_t i = 0; i < edges->count; i++) start[first->to[i] + 2]++;
+    for (uint32_t i = 2; i <= nodes + 1; i++) start[i] += start[i - 1];
+    for (uint32_t node = 0; node < nodes; node++)
+        for (uint32_t i = first->start[node]; i < first->start[node + 1]; i++) to[start[first->to[i] + 1]++] = node;
+    edges->ways[!edges->is_read_backward] = (lion_adjacency){ .start = start, .to = to };
+    return lion_run_check(graph->run, error);
+}
+
+static lion_status read_all(lion_graph *graph, lion_arena *arena, lion_error *error)
+{
+    raw_edges *raws = lion_arena_zalloc(arena, sizeof(raw_edges) * (graph->edges_count + 1));
+    lion_status status = LION_OK;
+    for (uint32_t k = 0; status == LION_OK && k < graph->edges_count; k++) status = read_edges(&raws[k], graph, &graph->edges[k], arena, error);
+    if (status == LION_OK) status = number(graph, raws, error);
+    for (uint32_t k = 0; status == LION_OK && k < graph->edges_count; k++) status = make_first(graph, &graph->edges[k], &raws[k], error);
+    return status;
+}
+
+lion_status lion_graph_read(lion_graph *graph, lion_error *error)
+{
+    if (graph->is_read) return LION_OK;
+    /* What is read is let go once it is in arrays, so it does not rest in the run's arena. */
+    lion_arena arena;
+    lion_arena_init(&arena, graph->run->options.memory_max);
+    lion_status status = read_all(graph, &arena, error);
+    lion_arena_deinit(&arena);
+    graph->is_read = status == LION_OK;
+    return status;
+}
+
+lion_status lion_graph_adjacency(lion_adjacency *adjacency_out, lion_graph *graph, uint32_t at, bool is_backward, lion_error *error)
+{
+    lion_graph_edges *edges = &graph->edges[at];
+    lion_status status = edges->ways[is_backward].start == NULL ? make_other(graph, edges, error) : LION_OK;
+    if (status == LION_OK) *adjacency_out = edges->ways[is_backward];
+    return status;
+}

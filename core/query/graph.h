@@ -1,0 +1,56 @@
+/* graph.h - ref attributes of a database value as arrays: entities are numbered once, and each attribute is, in either
+ * direction, a list of ascending numbers per number. Made once a run, for searches and for joins that go round in cycles.
+ *
+ * Views without filters only: what a host would have to be asked for is not read here. */
+#ifndef LION_QUERY_GRAPH_H
+#define LION_QUERY_GRAPH_H
+
+#include "query/ids.h"
+#include "query/run.h"
+
+/* The neighbours of number i are to[start[i]] … to[start[i + 1]], ascending, each once. */
+typedef struct lion_adjacency {
+    uint32_t *start;       /* node_count + 1; NULL: not made */
+    uint32_t *to;
+} lion_adjacency;
+
+typedef struct lion_graph_edges {
+    const lion_attribute *attribute;
+    uint64_t count;        /* an upper estimate before they are read */
+    bool is_read_backward;     /* from AVET; the other direction is made from the first, if it is wanted */
+    lion_adjacency ways[2];    /* forward, backward */
+} lion_graph_edges;
+
+typedef struct lion_graph {
+    lion_run *run;
+    const lion_db *db;
+    lion_graph_edges *edges;
+    uint32_t edges_count;
+    bool is_read;
+    uint32_t node_count;   /* numbers are in the order of ids */
+    int64_t first;         /* the id of number 0 … */
+    int64_t *ids;          /* … and, where ids are far apart, all of them; NULL: number i is first + i */
+    lion_ids by_id;        /* with ids: … and where they are */
+    uint32_t *numbers;     /* … by their place in by_id */
+} lion_graph;
+
+/* attributes_max: how many will be added. */
+void lion_graph_init(lion_graph *graph, lion_run *run, const lion_db *db, uint32_t attributes_max);
+/* Before the graph is read. The attribute's place in edges. */
+uint32_t lion_graph_add(lion_graph *graph, const lion_attribute *attribute);
+/* Datoms of all its attributes (an upper estimate before they are read). */
+uint64_t lion_graph_edge_count(const lion_graph *graph);
+/* Read what was added; nothing if that was done. lion/limit where there are 2^32 entities or edges. */
+lion_status lion_graph_read(lion_graph *graph, lion_error *error);
+/* Of a graph that was read; the direction that was not read is made when it is first wanted. */
+lion_status lion_graph_adjacency(lion_adjacency *adjacency_out, lion_graph *graph, uint32_t edges, bool is_backward,
+                                 lion_error *error);
+/* The number of an entity, or LION_ID_NONE. */
+uint32_t lion_graph_number(const lion_graph *graph, int64_t id);
+
+static inline int64_t lion_graph_id(const lion_graph *graph, uint32_t number)
+{
+    return graph->ids == NULL ? graph->first + number : graph->ids[number];
+}
+
+#endif

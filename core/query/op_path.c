@@ -1,0 +1,227 @@
+/* op_path.c - the call of a rule that is a search (path.h): for each input row what is reached from the bound argument,
+ * or whether one leads to the other, or, with neither bound, every pair. What one row makes are different rows. */
+#include "query/path.h"
+
+typedef enum path_kind { PATH_FROM, PATH_BETWEEN, PATH_ALL } path_kind;
+
+typedef struct path {
+    lion_operator operator;
+    lion_paths *paths;
+    uint8_t kind;
+    uint32_t in[2];            /* FROM: the bound argument; BETWEEN: both. The input's slot, or NONE: the constant */
+    lion_value constant[2];
+    uint32_t out[2];           /* FROM: what is found; ALL: both. The output's slot, or NONE: nobody wants it */
+    bool is_cycle;             /* ALL: both arguments are one variable */
+    const char *text;
+    lion_reading reading;
+    lion_output output;
+    bool is_row_open;
+    lion_path_list list;
+    uint32_t at;               /* of list */
+    bool has_list;
+    uint32_t number, number_count; /* ALL: the source whose list it is, and how many there are */
+    int64_t source;
+} path;
+
+/* ---- one row ---- */
+
+static lion_status argument(int64_t *id_out, path *self, uint32_t which, uint32_t row, lion_error *error)
+{
+    lion_value value = self->constant[which], ref;
+    if (self->in[which] != LION_SLOT_NONE) value = lion_batch_get(&self->reading.batch, self->in[which], row);
+    lion_status status = lion_query_ref(&ref, self->paths->graph->db, value, &self->operator.run->arena, error);
+    if (status == LION_OK) *id_out = ref.bits;
+    return status;
+}
+
+static lion_status start_row(path *self, uint32_t row, lion_error *error)
+{
+    int64_t source = 0, target = 0;
+    lion_status status = LION_OK;
+    self->has_list = false;
+    self->at = 0;
+    if (self->kind == PATH_ALL) {
+        self->number = 0;
+        status = lion_paths_all(&self->number_count, self->paths, error);
+    } else {
+        status = argument(&source, self, 0, row, error);
+        if (status == LION_OK && self->kind == PATH_BETWEEN) status = argument(&target, self, 1, row, error);
+        if (status == LION_OK && self->kind == PATH_BETWEEN) status = lion_paths_lead(self->paths, &self->list, source, target, error);
+        else if (status == LION_OK) status = lion_paths_from(&self->list, self->paths, source, error);
+        self->has_list = status == LION_OK;
+    }
+    self->is_row_open = status == LION_OK;
+    return status;
+}
+
+/* The row as it came, for an answer that brings nothing new or nothing that is wanted. */
+static void emit_once(path *self, uint32_t row)
+{
+    lion_output_keep(&self->output, &self->reading.batch, row);
+    if (self->out[0] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[0]) = lion_value_ref(self->source);
+    self->output.count++;
+}
+
+/* As many of the list as the output holds. */
+static void emit_list(path *self, uint32_t row)
+{
+    uint32_t free = LION_BATCH_ROWS - self->output.count, left = self->list.count - self->at, count = free < left ? free : left;
+    for (uint32_t i = 0; i < count; i++) {
+        lion_output_keep(&self->output, &self->reading.batch, row);
+        if (self->out[0] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[0]) = lion_value_ref(self->source);
+        *lion_output_at(&self->output, self->out[1]) = lion_value_ref(self->list.ids[self->at + i]);
+        self->output.count++;
+    }
+    self->at += count;
+}
+
+/* The list is done when has_list is false. */
+static void run_list(path *self, uint32_t row)
+{
+    if (self->out[1] != LION_SLOT_NONE) {
+        emit_list(self, row);
+        self->has_list = self->at < self->list.count;
+        return;
+    }
+    if (self->kind == PATH_BETWEEN || self->list.count > 0) emit_once(self, row);
+    self->has_list = false;
+}
+
+/* The next source's list. LION_ABSENT: there are no more. */
+static lion_status next_source(path *self, uint32_t row, lion_error *error)
+{
+    while (self->number < self->number_count && !lion_output_is_full(&self->output)) {
+        self->source = lion_graph_id(self->paths->graph, self->number++);
+        if (self->is_cycle) {
+            lion_status status = lion_paths_lead(self->paths, &self->list, self->source, self->source, error);
+            if (status == LION_FAILED) return status;
+            if (status == LION_OK) emit_once(self, row);
+            continue;
+        }
+        self->at = 0;
+        self->has_list = true;
+        return lion_paths_from(&self->list, self->paths, self->source, error);
+    }
+    return self->number < self->number_count ? LION_OK : LION_ABSENT;
+}
+
+static lion_status run_row(path *self, uint32_t row, lion_error *error)
+{
+    while (!lion_output_is_full(&self->output)) {
+        if (self->has_list) run_list(self, row);
+        if (self->has_list) break;
+        if (self->kind != PATH_ALL) {
+            self->is_row_open = false;
+            break;
+        }
+        lion_status status = next_source(self, row, error);
+        if (status == LION_ABSENT) {
+            self->is_row_open = false;
+            break;
+        }
+        if (status != LION_OK) return status;
+    }
+    return LION_OK;
+}
+
+/* ---- stepping ---- */
+
+static void describe(path *self)
+{
+    static const char *const WAYS[] = { "from one end", "between both ends", "from everywhere" };
+    const lion_paths *paths = self->paths;
+    const lion_graph *graph = paths->graph;
+    lion_arena *arena = &self->operator.run->arena;
+    const char *where = "in the trees";
+    if (paths->has_arrays) where = lion_arena_printf(arena, "in arrays of %llu references", (unsigned long long)lion_graph_edge_count(graph));
+    if (paths->sets != NULL) where = lion_arena_printf(arena, "%s, sets of %u components", where, (unsigned)lion_path_sets_count(paths->sets));
+    self->operator.detail = lion_arena_printf(arena, "%s %s%s, %llu searches, %s", self->text, WAYS[self->kind],
+                                              self->kind == PATH_FROM && paths->start == LION_PATH_END ? ", backward" : "",
+                                              (unsigned long long)paths->searches, where);
+}
+
+static lion_status path_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    path *self = (path *)operator;
+    while (!lion_output_is_full(&self->output)) {
+        uint32_t row = 0;
+        lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
+        if (status == LION_END) break;
+        if (status == LION_OK && !self->is_row_open) status = start_row(self, row, error);
+        if (status == LION_OK && self->is_row_open) status = run_row(self, row, error);
+        if (status != LION_OK && status != LION_ABSENT) return status;
+        if (self->is_row_open) break;
+        lion_reading_advance(&self->reading);
+    }
+    if (self->reading.is_ended) describe(self);
+    return lion_output_yield(&self->output, batch_out);
+}
+
+static lion_status path_rewind(lion_operator *operator, lion_error *error)
+{
+    path *self = (path *)operator;
+    (void)error;
+    self->reading = (lion_reading){ 0 };
+    self->output.count = 0;
+    self->is_row_open = false;
+    return LION_OK;
+}
+
+/* ---- making ---- */
+
+static lion_status bind_argument(path *self, uint32_t which, const lion_term *term, const lion_operator *input, lion_error *error)
+{
+    self->in[which] = LION_SLOT_NONE;
+    if (term->kind == LION_TERM_CONST) return lion_query_value(&self->constant[which], term->constant, &self->operator.run->arena, error);
+    self->in[which] = lion_operator_slot(input, term->index);
+    return LION_OK;
+}
+
+static bool is_bound(const lion_term *term, const lion_operator *input)
+{
+    return term->kind == LION_TERM_CONST || (term->kind == LION_TERM_VAR && lion_operator_slot(input, term->index) != LION_SLOT_NONE);
+}
+
+static void want(path *self, uint32_t which, const lion_term *term, const uint8_t *keep, uint32_t *added, uint32_t *added_count)
+{
+    if (term->kind != LION_TERM_VAR || !keep[term->index]) return;
+    self->out[which] = *added_count;
+    added[(*added_count)++] = term->index;
+}
+
+lion_status lion_path_new(lion_operator **operator_out, lion_scope *scope, lion_operator *input, const lion_clause *clause,
+                          lion_paths *const searches[2], const uint8_t *keep, lion_error *error)
+{
+    lion_run *run = scope->run;
+    const lion_term *first = &clause->terms[0], *second = &clause->terms[1];
+    bool has_first = is_bound(first, input), has_second = is_bound(second, input);
+    path *self = LION_OPERATOR(run, path, path_next, "path-search");
+    uint32_t added[2], added_count = 0;
+    lion_status status = LION_OK;
+    self->operator.rewind = path_rewind;
+    self->operator.inputs[0] = input;
+    self->out[0] = self->out[1] = LION_SLOT_NONE;
+    self->kind = has_first && has_second ? PATH_BETWEEN : has_first || has_second ? PATH_FROM : PATH_ALL;
+    self->paths = searches[has_second && !has_first];
+    if (self->kind == PATH_FROM) {
+        status = bind_argument(self, 0, has_first ? first : second, input, error);
+        want(self, 1, has_first ? second : first, keep, added, &added_count);
+    } else if (self->kind == PATH_BETWEEN) {
+        status = bind_argument(self, 0, first, input, error);
+        if (status == LION_OK) status = bind_argument(self, 1, second, input, error);
+    } else {
+        self->is_cycle = first->kind == LION_TERM_VAR && second->kind == LION_TERM_VAR && first->index == second->index;
+        want(self, 0, first, keep, added, &added_count);
+        if (!self->is_cycle) want(self, 1, second, keep, added, &added_count);
+    }
+    if (status != LION_OK) return status;
+    lion_output_init(&self->output, &self->operator, input, keep, added, added_count);
+    for (int i = 0; i < 2; i++)
+        if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->output.kept;
+    /* With the target alone of two free arguments wanted, sources that reach the same repeat it. */
+    self->operator.is_set = self->kind != PATH_ALL || self->out[0] != LION_SLOT_NONE;
+    self->text = lion_arena_text(&run->arena, lion_slice_of(clause->text.data, clause->text.size < 300 ? clause->text.size : 300));
+    describe(self);
+    *operator_out = &self->operator;
+    return LION_OK;
+}
