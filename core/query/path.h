@@ -73,7 +73,6 @@ typedef struct lion_paths {
     bool has_arrays;
     /* Searching in the trees. */
     lion_ids *visited;         /* per state */
-    int64_t *level, *next_level; /* ids of one state after the other */
     uint64_t spent, spend_max; /* in steps of an array; beyond, arrays are made */
     /* Searching in arrays: a node is state * node_count + number. */
     uint64_t *seen;

@@ -52,8 +52,9 @@ lion_paths *lion_paths_new(lion_run *run, lion_graph *graph, const lion_path_sha
     self->end = is_backward ? LION_PATH_START : LION_PATH_END;
     self->steps = lion_arena_zalloc(arena, sizeof(lion_path_step) * shape->hop_count);
     self->steps_of = lion_arena_array(arena, uint32_t, self->state_count + 1);
-    make_steps(self, shape, is_backward);
     self->visited = lion_arena_array(arena, lion_ids, self->state_count);
+    if (arena->is_exhausted) return self;
+    make_steps(self, shape, is_backward);
     for (uint32_t i = 0; i < self->state_count; i++) lion_ids_init(&self->visited[i], arena);
     lion_ids_init(&self->sources, arena);
     self->spend_max = lion_graph_edge_count(graph) / TREES_PART + COST_ARRAYS;

@@ -182,15 +182,18 @@ lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *p
 /* The rule's searches, or NULL: it goes the ordinary way. */
 static lion_paths *const *paths_of(lion_rules *self, uint32_t rule)
 {
+    lion_arena *arena = &self->run->arena;
     path_rule *path = &self->paths[rule];
-    lion_path_shape *shape = NULL;
     if (path->is_read) return path->searches[0] == NULL ? NULL : path->searches;
     path->is_read = true;
-    shape = lion_arena_new(&self->run->arena, lion_path_shape);
-    if (!lion_path_shape_of(shape, self->run, self->rules, rule)) return NULL;
-    lion_graph *graph = lion_arena_new(&self->run->arena, lion_graph);
+    lion_path_shape *shape = lion_arena_new(arena, lion_path_shape);
+    lion_graph *graph = lion_arena_new(arena, lion_graph);
+    if (arena->is_exhausted || !lion_path_shape_of(shape, self->run, self->rules, rule)) return NULL;
     lion_graph_init(graph, self->run, self->run->sources[shape->source].db, shape->hop_count);
-    for (int i = 0; i < 2; i++) path->searches[i] = lion_paths_new(self->run, graph, shape, i == 1);
+    lion_paths *forward = lion_paths_new(self->run, graph, shape, false), *backward = lion_paths_new(self->run, graph, shape, true);
+    if (arena->is_exhausted) return NULL; /* the next check of the run says so */
+    path->searches[0] = forward;
+    path->searches[1] = backward;
     return path->searches;
 }
 
