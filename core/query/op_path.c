@@ -215,6 +215,7 @@ lion_status lion_path_new(lion_operator **operator_out, lion_scope *scope, lion_
         if (!self->is_cycle) want(self, 1, second, keep, added, &added_count);
     }
     if (status != LION_OK) return status;
+    if (run->arena.is_exhausted) return lion_fail_memory(error);
     lion_output_init(&self->output, &self->operator, input, keep, added, added_count);
     for (int i = 0; i < 2; i++)
         if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->output.kept;

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "query/binding.h"
+#include "query/cycle.h"
 
 /* ---- scopes and variables ---- */
 
@@ -471,6 +472,16 @@ static bool wants_distinct(const lion_todo *todo, const lion_operator *operator)
     return drops && follows;
 }
 
+/* Patterns that go round in a cycle with the chosen one are joined with it, at once. How many were done. */
+static uint32_t add_cycle(lion_scope *scope, lion_todo *todo, uint32_t next, double fanout, lion_operator **operator, const uint8_t *needed)
+{
+    lion_cycle cycle;
+    if (!lion_cycle_of(&cycle, scope, todo, next, *operator, fanout)) return 0;
+    for (uint32_t i = 0; i < cycle.edge_count; i++) todo->is_done[cycle.edges[i].at] = 1;
+    *operator = lion_cycle_new(scope, *operator, &cycle, lion_plan_keep(scope, todo, needed));
+    return cycle.edge_count;
+}
+
 static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
                             const lion_clause **cut_out, lion_error *error)
 {
@@ -479,7 +490,7 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
     if (cut_out != NULL) *cut_out = NULL;
     mark_bound(*operator, bound);
     for (uint32_t i = 0; i < todo->count; i++) left += !todo->is_done[i];
-    for (; left > 0; left--) {
+    while (left > 0) {
         double fanout = 1, rows = (*operator)->rows_estimated;
         lion_status status = lion_run_check(scope->run, error);
         if (status != LION_OK) return status;
@@ -491,10 +502,12 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
             *cut_out = clause;
             return LION_OK;
         }
-        const uint8_t *keep = lion_plan_keep(scope, todo, needed);
         const lion_operator *input = *operator;
-        status = add_operator(scope, clause, operator, keep, error);
+        uint32_t done = add_cycle(scope, todo, next, fanout, operator, needed);
+        const uint8_t *keep = lion_plan_keep(scope, todo, needed);
+        if (done == 0) status = add_operator(scope, clause, operator, keep, error);
         if (status != LION_OK) return status;
+        left -= done == 0 ? 1 : done;
         (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
         (*operator)->rows_estimated = fmax(rows, 1) * fanout;
         if ((*operator)->detail == NULL) (*operator)->detail = detail(scope->run, clause->text);

@@ -59,13 +59,13 @@ static bool clause_tells(lion_scope *scope, const lion_clause *clause, const lio
     case LION_CLAUSE_PREDICATE:
     case LION_CLAUSE_NOT: return true;
     case LION_CLAUSE_FUNCTION: return clause->binding.kind == LION_BIND_SCALAR;
-    default: return output->is_set;
+    default: return false;
     }
 }
 
 bool lion_plan_is_distinct(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output)
 {
-    if (!input->is_distinct || !clause_tells(scope, clause, input, output)) return false;
+    if (!input->is_distinct || (!output->is_set && !clause_tells(scope, clause, input, output))) return false;
     for (uint32_t i = 0; i < input->width; i++)
         if (!is_told(scope, output, input->vars[i])) return false;
     return true;

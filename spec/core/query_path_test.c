@@ -1,5 +1,5 @@
-/* Recursion as a search through a graph: which rules are one, where it searches, and its bounds. That its answers are right on
- * random graphs is for spec/model/graph_spec.lua. The graph is a ring of N nodes, each with an edge to the next and one to
+/* Recursion as a search through a graph: which rules are one, where it searches, and its bounds; patterns that go round in a
+ * cycle. That the answers are right on random graphs is for spec/model/graph_spec.lua. The graph is a ring of N nodes, each with an edge to the next and one to
  * the node seven further; node/up leads from each to the one before. */
 #include "query_support.h"
 #include "world.h"
@@ -147,6 +147,45 @@ static void bounds_hold(void **state)
     assert_int_equal(1, strchr(ask(ALL, NULL, &options), '|') != NULL);
 }
 
+#define WHERE(elements, with, clauses) "{ find { kind scalar elements [[aggregate count [" elements "]]] } with [" with "] sources 1 inputs [[source 0]] where [" clauses "] }"
+#define TO(a, b) "[pattern 0 [" a " =:node/to " b "] p]"
+#define UP(a, b) "[pattern 0 [" a " =:node/up " b "] p]"
+
+/* 7 = 1 + 1 + 1 + 1 + 1 + 1 + 1; 8 = 1 + 7 = 7 + 1. */
+static void cycles_are_joined_at_once(void **state)
+{
+    (void)state;
+    static const struct { const char *query, *expected; } QUERIES[] = {
+        { WHERE("?a", "?b ?c ?d", TO("?a", "?b") TO("?b", "?d") TO("?a", "?c") TO("?c", "?d")), "18000" }, /* the square, both sides alike or not */
+        { WHERE("?a", "?d", TO("?a", "?b") TO("?b", "?d") TO("?a", "?c") TO("?c", "?d")), "9000" },        /* … whatever its sides */
+        { WHERE("?a", "?b", TO("?a", "?b") UP("?b", "?a")), "3000" },                                        /* there and back */
+        { WHERE("?a", "?b ?c", TO("?a", "?b") TO("?b", "?c") UP("?c", "?b")), "6000" },                      /* with a loose end */
+        { WHERE("?a", "?b ?c", TO("?a", "?b") TO("?b", "?c") TO("?a", "?c")), "" },                           /* no triangles */
+        { WHERE("?b", "", TO("?a", "?b") UP("?b", "?c") TO("?c", "?b") TO("?b", "?a")), "" },
+    };
+    for (size_t i = 0; i < CASES(QUERIES); i++) {
+        assert_string_equal(QUERIES[i].expected, ask(QUERIES[i].query, NULL, NULL));
+        says("multiway-join");
+    }
+    assert_string_equal("6", ask("{ find { kind scalar elements [[aggregate count [?b]]] } with [?c ?d] sources 1 inputs [[source 0] [scalar ?a]] where ["
+                                 TO("?a", "?b") TO("?b", "?d") TO("?a", "?c") TO("?c", "?d") "] }", "[:node/n 5]", NULL));
+    assert_null(strstr(explained, "multiway-join")); /* from one node on, pattern by pattern is cheaper */
+    assert_string_equal("18000", ask(WHERE("?a", "?b ?c ?d", "[pattern 0 [?a =:node/n _] p]" TO("?a", "?b") TO("?b", "?d") TO("?a", "?c") TO("?c", "?d")), NULL, NULL));
+    says("multiway-join");
+}
+
+static void cycles_are_bounded(void **state)
+{
+    (void)state;
+    static const char SQUARE[] = "{ find { kind relation elements [?a ?b ?c ?d] } sources 1 inputs [[source 0]] where [" TO("?a", "?b") TO("?b", "?d") TO("?a", "?c")
+        TO("?c", "?d") "] }";
+    lion_query_options options = { .limit = -1, .memory_max = 50000 };
+    assert_string_equal("lion/limit", ask(SQUARE, NULL, &options));
+    options = (lion_query_options){ .limit = -1, .rows_max = 5000 };
+    assert_string_equal("lion/limit", ask(SQUARE, NULL, &options));
+    message_has(&world, "multiway-join");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +194,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(searches_where_it_is_cheapest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_search_is_done_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bounds_hold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cycles_are_joined_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cycles_are_bounded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
