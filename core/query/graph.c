@@ -117,8 +117,7 @@ static lion_status read_edges(raw_edges *raw, const lion_graph *graph, const lio
         if (!make_room(raw, batch.count, arena)) return lion_fail_memory(error);
         const int64_t *v = ids_of(&batch.v, batch.count, room);
         take_batch(raw, edges->is_read_backward ? v : batch.e, edges->is_read_backward ? batch.e : v, batch.count);
-        status = lion_run_check(graph->run, error);
-        if (status == LION_OK) status = lion_arena_check(arena, error);
+        status = lion_run_check_with(graph->run, arena, error);
         if (status == LION_OK && raw->count > ROOM_MAX)
             return lion_fail(error, LION_INTERRUPTED, "lion/limit", "a query cannot search through more than %u references", (unsigned)ROOM_MAX);
     }
@@ -236,7 +235,7 @@ lion_status lion_graph_read(lion_graph *graph, lion_error *error)
     if (graph->is_read) return LION_OK;
     /* What is read is let go once it is in arrays, so it does not rest in the run's arena. */
     lion_arena arena;
-    lion_arena_init(&arena, graph->run->options.memory_max);
+    lion_arena_init(&arena, 0); /* counted with the run's */
     lion_status status = read_all(graph, &arena, error);
     lion_arena_deinit(&arena);
     graph->is_read = status == LION_OK;

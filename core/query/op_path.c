@@ -62,16 +62,21 @@ static void emit_once(path *self, uint32_t row)
     self->output.count++;
 }
 
-/* As many of the list as the output holds. */
+/* As many of the list as the output holds, column by column. */
 static void emit_list(path *self, uint32_t row)
 {
-    uint32_t free = LION_BATCH_ROWS - self->output.count, left = self->list.count - self->at, count = free < left ? free : left;
-    for (uint32_t i = 0; i < count; i++) {
-        lion_output_keep(&self->output, &self->reading.batch, row);
-        if (self->out[0] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[0]) = lion_value_ref(self->source);
-        *lion_output_at(&self->output, self->out[1]) = lion_value_ref(self->list.ids[self->at + i]);
-        self->output.count++;
+    lion_output *output = &self->output;
+    uint32_t free = LION_BATCH_ROWS - output->count, left = self->list.count - self->at, count = free < left ? free : left;
+    for (uint32_t i = 0; i < output->width; i++) {
+        lion_value *column = output->vectors[i].values + output->count;
+        if (i == self->out[1]) {
+            for (uint32_t k = 0; k < count; k++) column[k] = lion_value_ref(self->list.ids[self->at + k]);
+            continue;
+        }
+        lion_value value = i < output->kept ? self->reading.batch.columns[output->from[i]].values[row] : lion_value_ref(self->source);
+        for (uint32_t k = 0; k < count; k++) column[k] = value;
     }
+    output->count += count;
     self->at += count;
 }
 

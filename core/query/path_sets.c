@@ -117,14 +117,12 @@ static lion_status find_components(lion_path_sets *self, lion_arena *scratch, li
     walk.stack = lion_arena_array(scratch, uint32_t, self->nodes + 1);
     walk.frames = lion_arena_array(scratch, frame, self->nodes + 1);
     if (own == NULL || walk.low == NULL || walk.stack == NULL || walk.frames == NULL) return lion_fail_memory(error);
-    for (uint32_t i = 0; i < paths->graph->node_count; i++) {
+    lion_status status = lion_run_check_with(paths->run, scratch, error);
+    for (uint32_t i = 0; status == LION_OK && i < paths->graph->node_count; i++) {
         uint32_t node = paths->start * paths->graph->node_count + i;
-        if (walk.low[node] != 0) continue;
-        lion_status status = visit(&walk, own, node, error);
-        if (status == LION_OK) status = lion_arena_check(scratch, error);
-        if (status != LION_OK) return status;
+        if (walk.low[node] == 0) status = visit(&walk, own, node, error);
     }
-    return LION_OK;
+    return status;
 }
 
 /* ---- the sets ---- */
@@ -236,7 +234,7 @@ lion_status lion_path_sets_new(lion_path_sets **sets_out, lion_paths *paths, lio
     self->words = ((size_t)paths->graph->node_count + 63) / 64;
     self->nodes = paths->state_count * paths->graph->node_count;
     lion_arena scratch;
-    lion_arena_init(&scratch, paths->run->options.memory_max);
+    lion_arena_init(&scratch, 0); /* counted with the run's */
     lion_status status = make(self, &scratch, error);
     lion_arena_deinit(&scratch);
     if (status == LION_OK) *sets_out = self;

@@ -229,10 +229,33 @@ static lion_status gather_group(lion_result *self, const lion_batch *batch, uint
     return status;
 }
 
+/* Nothing but counts of all rows: a batch at a time, nobody looks into it. */
+static lion_status gather_counts(lion_result *self, lion_error *error)
+{
+    uint32_t row = 0;
+    lion_status status;
+    while ((status = lion_reading_row(&self->reading, self->root, &row, error)) == LION_OK) {
+        lion_relation_add(&self->keys, self->key);
+        status = grow_groups(self, error);
+        if (status != LION_OK) return status;
+        for (uint32_t i = 0; i < self->width; i++) self->groups[i].count += lion_batch_rows(&self->reading.batch);
+        self->reading.is_open = false;
+    }
+    return status == LION_END ? LION_OK : status;
+}
+
+static bool is_counting(const lion_result *self)
+{
+    for (uint32_t i = 0; i < self->width; i++)
+        if (self->elements[i].aggregate != LION_AGGREGATE_COUNT) return false;
+    return self->has_aggregates && self->key_count == 0;
+}
+
 static lion_status gather(lion_result *self, lion_error *error)
 {
     uint32_t row = 0;
     lion_status status;
+    if (is_counting(self)) return gather_counts(self, error);
     while ((status = lion_reading_row(&self->reading, self->root, &row, error)) == LION_OK) {
         status = self->has_aggregates ? gather_group(self, &self->reading.batch, row, error) : gather_plain(self, &self->reading.batch, row, error);
         if (status != LION_OK) return status;

@@ -15,6 +15,16 @@ lion_status lion_run_check(lion_run *run, lion_error *error)
     return lion_arena_check(&run->arena, error);
 }
 
+lion_status lion_run_check_with(lion_run *run, const lion_arena *scratch, lion_error *error)
+{
+    lion_arena both = run->arena;
+    lion_status status = lion_run_check(run, error);
+    if (status != LION_OK) return status;
+    both.used += scratch->used;
+    both.is_exhausted = scratch->is_exhausted;
+    return lion_arena_check(&both, error);
+}
+
 /* The databases that a run reads: those of its sources, then those of its logs; NULL: no database is there. */
 static const lion_db *database_at(const lion_run *run, uint32_t at)
 {

@@ -34,6 +34,8 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
 
 /* Deadline, cancellation, memory: lion/timeout, lion/cancelled, lion/limit, lion/out-of-memory. */
 lion_status lion_run_check(lion_run *run, lion_error *error);
+/* The same for a step that holds memory beside the run's own for a while. */
+lion_status lion_run_check_with(lion_run *run, const lion_arena *scratch, lion_error *error);
 /* The database of a source, or incorrect where it is none. */
 lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, lion_slice text, lion_error *error);
 
