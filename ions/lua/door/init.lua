@@ -80,7 +80,7 @@ end
 -- The request as handlers take it: raw, params, query, body, is_edn (of the body).
 local function read_request(raw, target, params)
   if #(raw.body or "") > BODY_MAX then
-    error(answer.refusal(413, "incorrect", "a body has at most 16 MiB"), 0)
+    error(answer.refusal(413, "interrupted", "a body has at most 16 MiB"), 0)
   end
   local query, problem = form.read(raw.query or "")
   if not query then anomaly.incorrect("lion/syntax", "%s", problem) end

@@ -70,7 +70,7 @@ local function raise_text(self, status, body)
     local message = "a request to a node has at most 16 MiB (8 MiB where a worker answers): make it several"
     error(anomaly.new("interrupted", "lion/limit", message), 0)
   end
-  if type(e) ~= "table" and self.app and status == 404 then
+  if self.app and status == 404 then
     local message = ("no worker of the node runs the application %s"):format(self.app)
     error(anomaly.new("not-found", "lion/not-found", message), 0)
   end
