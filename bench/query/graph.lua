@@ -1,7 +1,7 @@
---- Recursion and cycles over a graph: lion run bench/query/graph.lua [EDGES], default edges made here; EDGES is
--- a file of lines "from,to", as SNAP's wiki-Vote is when written so. Each line: milliseconds, best of several,
--- in processor time, beside the same answer by LuaJIT over arrays that are there already (which is what a
--- program with the graph in its memory would do).
+--- Recursion and cycles over a graph: lion run bench/query/graph.lua [EDGES], default edges made here;
+-- EDGES is a file of lines "from,to", as SNAP's wiki-Vote is when written so. Each line: milliseconds, best
+-- of several, in processor time, beside the same answer by LuaJIT over arrays that are there already (which
+-- is what a program with the graph in its memory would do).
 local ffi = require "ffi"
 local lion = require "lion"
 
