@@ -78,6 +78,7 @@ struct supervisor {
     int waiting_count;
     char address[300], control[120]; /* where it listens: HOST:PORT, and a path */
     int lock_fd, listen_fd, control_fd;
+    bool follows_a_dead_one; /* which left its control door's socket */
     bool is_ready, is_stopping;
     int exit_code;
 };

@@ -19,8 +19,9 @@
 enum { EXIT_FAILED = 1, EXIT_UNAVAILABLE = 5 };
 
 #define LION_NODE_BACKLOG 4096
-#define LION_NODE_LOCK_MS                                                                          \
-    3000 /* a writer whose supervisor was killed closes its files and lets go */
+/* What is left of a node whose supervisor was killed closes its files and lets go. */
+#define LION_NODE_LEFT_MS 3000
+#define LION_NODE_LOOK_MS 20
 
 static int fail(const char *what, const char *where, int code)
 {
@@ -34,6 +35,15 @@ static int fail_running(const char *where)
     return EXIT_UNAVAILABLE;
 }
 
+/* false: it has been waited for long enough. */
+static bool wait_for_the_left(int *waited_ms)
+{
+    if (*waited_ms >= LION_NODE_LEFT_MS) return false;
+    (void)nanosleep(&(struct timespec){ .tv_nsec = LION_NODE_LOOK_MS * 1000000L }, NULL);
+    *waited_ms += LION_NODE_LOOK_MS;
+    return true;
+}
+
 /* ---- the folder ---- */
 
 /* The writer holds the lock beside the supervisor: a folder is free when both are gone. */
@@ -43,18 +53,28 @@ int supervisor_lock(supervisor *self)
     snprintf(path, sizeof path, "%s/node.lock", self->options->dir);
     self->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (self->lock_fd < 0) return fail("cannot open", path, errno);
-    for (int waited_ms = 0; flock(self->lock_fd, LOCK_EX | LOCK_NB) != 0; waited_ms += 20) {
+    for (int waited_ms = 0; flock(self->lock_fd, LOCK_EX | LOCK_NB) != 0;) {
         if (errno != EWOULDBLOCK && errno != EINTR) return fail("cannot lock", path, errno);
-        if (waited_ms >= LION_NODE_LOCK_MS) return fail_running(self->options->dir);
-        (void)nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+        if (!wait_for_the_left(&waited_ms)) return fail_running(self->options->dir);
     }
     return 0;
 }
 
 /* ---- the control door's socket ---- */
 
+/* 1: somebody listens there, 0: nobody, or a negative errno. */
+static int is_live(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -errno;
+    bool is_dead = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                   errno == ECONNREFUSED;
+    (void)close(fd);
+    return is_dead ? 0 : 1;
+}
+
 /* 0: nobody listens at the address, and what a dead node left there is gone. */
-static int clear_socket(const struct sockaddr_un *address)
+static int clear_socket(supervisor *self, const struct sockaddr_un *address)
 {
     struct stat found;
     if (lstat(address->sun_path, &found) != 0)
@@ -63,12 +83,11 @@ static int clear_socket(const struct sockaddr_un *address)
         fprintf(stderr, "lion: %s is there and is no socket\n", address->sun_path);
         return EXIT_FAILED;
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) return fail("cannot look at", address->sun_path, errno);
-    bool is_dead = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
-                   errno == ECONNREFUSED;
-    (void)close(fd);
-    if (!is_dead) return fail_running(address->sun_path);
+    self->follows_a_dead_one = true;
+    int live, waited_ms = 0;
+    while ((live = is_live(address)) > 0)
+        if (!wait_for_the_left(&waited_ms)) return fail_running(address->sun_path);
+    if (live < 0) return fail("cannot look at", address->sun_path, -live);
     return unlink(address->sun_path) == 0 ? 0 : fail("cannot replace", address->sun_path, errno);
 }
 
@@ -83,7 +102,7 @@ int supervisor_listen_control(supervisor *self)
         return EXIT_FAILED;
     }
     strcpy(address.sun_path, self->control);
-    int code = clear_socket(&address);
+    int code = clear_socket(self, &address);
     if (code != 0) return code;
     self->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (self->control_fd < 0) return fail("cannot listen at", self->control, errno);
@@ -156,9 +175,12 @@ int supervisor_listen(supervisor *self)
         fprintf(stderr, "lion: cannot listen at %s: %s\n", address, gai_strerror(code));
         return EXIT_FAILED;
     }
-    int fd = -EADDRNOTAVAIL;
-    for (const struct addrinfo *each = found; each != NULL && fd < 0; each = each->ai_next)
-        fd = listen_at(each);
+    int fd, waited_ms = self->follows_a_dead_one ? 0 : LION_NODE_LEFT_MS;
+    do {
+        fd = -EADDRNOTAVAIL;
+        for (const struct addrinfo *each = found; each != NULL && fd < 0; each = each->ai_next)
+            fd = listen_at(each);
+    } while (fd == -EADDRINUSE && wait_for_the_left(&waited_ms));
     freeaddrinfo(found);
     if (fd < 0) return fail("cannot listen at", address, -fd);
     self->listen_fd = fd;
