@@ -248,13 +248,15 @@ static lion_status open_arrays(cycle *self, lion_error *error)
             link *from = &at->links[k];
             status = lion_graph_adjacency(&from->adjacency, &self->graph, from->edges, from->is_backward, error);
             from->bits_of = LION_ID_NONE;
-            if (at->link_count > 1 && from->other + 1 < i) from->bits = lion_arena_zalloc(arena, (self->graph.node_count / 64 + 1) * sizeof(uint64_t));
+            bool is_used_again = at->link_count > 1 && from->other + 1 < i;
+            if (is_used_again) from->bits = lion_arena_zalloc(arena, (self->graph.node_count / 64 + 1) * sizeof(uint64_t));
         }
     }
     if (status == LION_OK) status = lion_run_check(self->operator.run, error);
     self->is_open = status == LION_OK;
     if (self->is_open)
-        self->operator.detail = lion_arena_printf(arena, "%s in arrays of %llu references", self->text, (unsigned long long)lion_graph_edge_count(&self->graph));
+        self->operator.detail = lion_arena_printf(arena, "%s in arrays of %llu references", self->text,
+                                                  (unsigned long long)lion_graph_edge_count(&self->graph));
     return status;
 }
 
@@ -360,7 +362,8 @@ static const char *text_of(lion_run *run, const lion_cycle *spec)
     const char *text = "";
     for (uint32_t i = 0; i < spec->edge_count; i++) {
         lion_slice clause = spec->edges[i].clause->text;
-        text = lion_arena_printf(&run->arena, "%s%s%.*s", text, i == 0 ? "" : " ", (int)(clause.size < 100 ? clause.size : 100), (const char *)clause.data);
+        int size = (int)(clause.size < 100 ? clause.size : 100);
+        text = lion_arena_printf(&run->arena, "%s%s%.*s", text, i == 0 ? "" : " ", size, (const char *)clause.data);
     }
     return text;
 }

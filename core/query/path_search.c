@@ -148,7 +148,8 @@ static lion_status need_arrays(lion_paths *self, lion_error *error)
     if (status != LION_OK) return status;
     size_t nodes = (size_t)self->state_count * self->graph->node_count;
     if (nodes >= UINT32_MAX)
-        return lion_fail(error, LION_INTERRUPTED, "lion/limit", "a query cannot search through more than %u entities", (unsigned)(UINT32_MAX / self->state_count));
+        return lion_fail(error, LION_INTERRUPTED, "lion/limit", "this query cannot search through more than %u entities",
+                         (unsigned)(UINT32_MAX / self->state_count));
     self->seen = lion_arena_zalloc(arena, (nodes / 64 + 1) * sizeof(uint64_t));
     self->queue = lion_arena_array(arena, uint32_t, nodes + 1);
     if (self->seen == NULL || self->queue == NULL) return lion_fail_memory(error);

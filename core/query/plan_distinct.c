@@ -1,8 +1,9 @@
 /* plan_distinct.c - whether an operator's rows can be doubled: a set is only made where they can.
  *
  * Rows stay distinct when each says which row of the input and which datom it comes from. What a clause drops is no
- * loss if something that is kept determines it: an attribute of cardinality one gives each entity one value, a unique one
- * each value one entity. Only plain views promise that (in the past an attribute may have had many values). */
+ * loss if it has but one value, or if something that is kept determines it: an attribute of cardinality one gives each
+ * entity one value, a unique one each value one entity. Only plain views promise that (in the past an attribute may have
+ * had many values). */
 #include "index/view_parts.h"
 #include "query/plan.h"
 
@@ -11,12 +12,17 @@ static bool has_var(const lion_operator *operator, uint32_t var)
     return lion_operator_slot(operator, var) != LION_SLOT_NONE;
 }
 
-/* Kept, or determined by what is kept. */
+/* Kept, or an input's one value. */
+static bool is_certain(const lion_scope *scope, const lion_operator *output, uint32_t var)
+{
+    return has_var(output, var) || (scope->known != NULL && scope->known[var] != NULL);
+}
+
+/* … or determined by such a one. */
 static bool is_told(const lion_scope *scope, const lion_operator *output, uint32_t var)
 {
-    if (has_var(output, var)) return true;
     uint32_t leader = scope->leaders[var];
-    return leader != 0 && has_var(output, leader - 1);
+    return is_certain(scope, output, var) || (leader != 0 && is_certain(scope, output, leader - 1));
 }
 
 static bool is_term_told(const lion_scope *scope, const lion_operator *input, const lion_operator *output, const lion_clause *clause,
@@ -52,9 +58,28 @@ static bool pattern_tells(lion_scope *scope, const lion_clause *clause, const li
     return (tells_e && (tells_v || is_one)) || (tells_v && is_unique);
 }
 
+/* Larger inputs are not looked through. */
+#define INPUT_ROWS_MAX 4096
+
+/* An input's rows are distinct, and show as they are. */
+static bool input_tells(const lion_scope *scope, const lion_clause *clause, const lion_operator *output)
+{
+    const lion_plan_input *input = &scope->inputs[clause->rule];
+    lion_relation seen;
+    if (input->rows->count <= 1) return true;
+    if (input->rows->count > INPUT_ROWS_MAX) return false;
+    for (uint32_t i = 0; i < input->var_count; i++)
+        if (!has_var(output, input->vars[i])) return false;
+    lion_relation_init(&seen, &scope->run->arena, input->rows->width);
+    for (size_t row = 0; row < input->rows->count; row++)
+        if (!lion_relation_add(&seen, lion_relation_row(input->rows, row))) return false;
+    return true;
+}
+
 static bool clause_tells(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output)
 {
     switch (clause->kind) {
+    case LION_PLAN_INPUT: return input_tells(scope, clause, output);
     case LION_CLAUSE_PATTERN: return pattern_tells(scope, clause, input, output);
     case LION_CLAUSE_PREDICATE:
     case LION_CLAUSE_NOT: return true;

@@ -87,6 +87,12 @@ static void patterns_use_every_index(void **state)
         { DB("?o", "") "[[pattern 0 [?e =:person/name =Ann _ ?o] p]] }", { 0 }, "true" },
         { DB("?e", "") "[[pattern 0 [?e =:person/shoe ?o] p]] }", { 0 }, "lion/unknown-attribute" },
         { DB("?e", "") "[[pattern 0 [=[:person/email ann@x.org] =:person/age ?e] p]] }", { 0 }, "db.error/not-a-binding-form" },
+        /* What is dropped of an input may double rows; its one value does not. */
+        { DB("?c", "[collection [scalar ?n]]") "[[pattern 0 [?e =:person/name ?n] p] [pattern 0 [?e =:person/city ?c] p]] }", { "[Ann Cid Bob Ann]" }, "Oslo|Rome" },
+        { DB("?c", "[relation [[scalar ?n] [scalar ?x]]]") "[[pattern 0 [?e =:person/name ?n] p] [pattern 0 [?e =:person/city ?c] p]] }", { "[[Ann 1] [Ann 2] [Cid 1]]" }, "Oslo" },
+        { DB("?n ?c", "[collection [scalar ?n]]") "[[pattern 0 [?e =:person/name ?n] p] [pattern 0 [?e =:person/city ?c] p]] }", { "[Ann Bob Ann]" }, "Ann Oslo|Bob Rome" },
+        { DB("?n", "[scalar ?c]") "[[pattern 0 [?e =:person/city ?c] p] [pattern 0 [?e =:person/friend ?f] p] [pattern 0 [?f =:person/name ?n] p]] }", { "Rome" }, "Ann|Eve" },
+        { DB("?c", "[scalar ?n]") "[[pattern 0 [?e =:person/name ?n] p] [pattern 0 [?e =:person/city ?c] p]] }", { "Ann" }, "Oslo" },
         { DB("?d", "") "[[pattern 0 [=:city/oslo =:db/ident ?d] p]] }", { 0 }, ":city/oslo" },
         { DB("?d", "") "[[pattern 0 [=:city/nowhere =:db/ident ?d] p]] }", { 0 }, "" },
     };

@@ -77,8 +77,8 @@ static void inputs_bind(void **state)
 {
     (void)state;
     static const asking CASES_[] = {
-        { REL("?x") "sources 0 inputs [[scalar ?x]] where [] }", { "5" }, "5", .options = { .statistics = true } },
-        { REL("?x") "sources 0 inputs [[collection [scalar ?x]]] where [] }", { "[1 2 2 3]" }, "1|2|3" },
+        { REL("?x") "sources 0 inputs [[scalar ?x]] where [] }", { "5" }, "5" },
+        { REL("?x") "sources 0 inputs [[collection [scalar ?x]]] where [] }", { "[1 2 2 3]" }, "1|2|3", .options = { .statistics = true } },
         { REL("?a ?b") "sources 0 inputs [[relation [[scalar ?a] [scalar ?b]]]] where [] }", { "[[1 a] [2 b]]" }, "1 a|2 b" },
         { REL("?a") "sources 0 inputs [[tuple [[scalar ?a] [blank]]]] where [] }", { "[1 2]" }, "1" },
         { REL("?x ?y") "sources 0 inputs [[collection [scalar ?x]] [collection [scalar ?y]]] where [] }", { "[1 2]", "[3 4]" },
