@@ -1,6 +1,7 @@
 /* Recursion as a search through a graph: which rules are one, where it searches, and its bounds; patterns that go round in a
  * cycle. That the answers are right on random graphs is for spec/model/graph_spec.lua. The graph is a ring of N nodes, each with an edge to the next and one to
  * the node seven further; node/up leads from each to the one before. */
+#include "base/fault.h"
 #include "query_support.h"
 #include "world.h"
 
@@ -186,6 +187,45 @@ static void cycles_are_bounded(void **state)
     message_has(&world, "multiway-join");
 }
 
+/* The run's status with memory refused at the nth time that any is asked for. */
+static lion_status run_starved(lion_query *query, const lion_query_input inputs[2], uint64_t nth)
+{
+    lion_query_run *run = NULL;
+    lion_query_batch batch;
+    lion_fault_arm("arena.grow", nth, "fail");
+    lion_status status = lion_query_open(&run, query, inputs, 2, NULL, &world.error);
+    while (status == LION_OK) status = lion_query_next(run, &batch, &world.error);
+    lion_query_close(run);
+    lion_fault_disarm();
+    return status;
+}
+
+/* Memory that ends anywhere ends the query, and nothing else. */
+static void memory_may_end_anywhere(void **state)
+{
+    (void)state;
+    static const char *const QUERIES[] = {
+        COUNT("[?x ?y]", "[scalar ?x]", RIGHT),
+        "{ find { kind scalar elements [[aggregate count [?x]]] } with [?y] sources 1 inputs [[source 0] [scalar ?n]] where [[rule 0 [?x ?y] call]]" RULES("path", RIGHT),
+        "{ find { kind scalar elements [[aggregate count [?a]]] } with [?b ?c ?d] sources 1 inputs [[source 0] [scalar ?n]] where [" TO("?a", "?b") TO("?b", "?d")
+            TO("?a", "?c") TO("?c", "?d") "] }",
+    };
+    for (size_t i = 0; i < CASES(QUERIES); i++) {
+        lion_form form = query_form(&world.arena, QUERIES[i]);
+        lion_query_input inputs[2] = { { .db = world.db } };
+        lion_query *query = NULL;
+        inputs[1].form = form_of(&world.arena, "[:node/n 5]");
+        assert_int_equal(LION_OK, lion_query_new(&query, &form, &world.error));
+        uint64_t nth = 1;
+        while (run_starved(query, inputs, nth) == LION_FAILED) {
+            assert_string_equal("lion/out-of-memory", world.error.code);
+            nth++;
+        }
+        assert_in_range(nth, 5, 1000);
+        lion_query_drop(query);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounds_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cycles_are_joined_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cycles_are_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_may_end_anywhere, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
