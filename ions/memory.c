@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bind/state.h"
+#include "next.h"
 
 #define HEADROOM ((size_t)16 << 20)
 /* A cycle of the collector begins when so many percent of what the last one left are in use, and
@@ -49,6 +50,7 @@ lua_State *lion_bounded_state(size_t max, lion_memory **out)
         *out = NULL;
         return NULL;
     }
+    lion_next_replace(state);
     self->state = state;
     self->max = max;
     self->used =

@@ -10,6 +10,7 @@
 
 #include "bind/state.h"
 #include "module.h"
+#include "next.h"
 #include "request_lua.h"
 
 /* A stream waits while this much is queued for its socket. */
@@ -126,6 +127,7 @@ lion_revision *lion_revision_load(const lion_revision_options *options, char **m
     }
     revision->references = 1;
     revision->state = state;
+    lion_next_replace(state);
     lion_ions_preload(state);
     lua_pushcfunction(state, traceback);
     lua_pushcfunction(state, load_app);

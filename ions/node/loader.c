@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "bind/state.h"
 #include "module.h"
+#include "next.h"
 #include "node/worker.h"
 
 #define MEMORY_MAX ((uint64_t)512 << 20)
@@ -33,6 +34,7 @@ static lion_node_state *state_new(lion_worker *worker, bool is_capped)
     self->app = LUA_NOREF;
     self->number = atomic_fetch_add(&worker->last_number, 1) + 1;
     self->limit = &self->own_limit;
+    if (!is_capped) lion_next_replace(self->lua);
     lion_ions_preload(self->lua);
     lion_port_preload(self);
     return self;

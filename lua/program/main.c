@@ -10,6 +10,7 @@
 
 #include "bind/state.h"
 #include "module.h"
+#include "next.h"
 #include "node/node.h"
 #include "terminal.h"
 
@@ -113,6 +114,7 @@ int main(int count, char **arguments)
         fprintf(stderr, "lion: out of memory\n");
         return EXIT_FAILED;
     }
+    lion_next_replace(L);
     lion_ions_preload(L);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
