@@ -107,8 +107,16 @@ function node.ask_primary(address)
   return found
 end
 
+local ENOENT, EEXIST = 2, 17
+
+-- With the folders that it lies in.
 local function make_folder(ffi, path)
-  if ffi.C.mkdir(path, FOLDER_MODE) == 0 or ffi.errno() == 17 then return end -- EEXIST
+  if ffi.C.mkdir(path, FOLDER_MODE) == 0 or ffi.errno() == EEXIST then return end
+  local above = ffi.errno() == ENOENT and path:match "^(.*[^/])/+[^/]+/*$"
+  if above then
+    make_folder(ffi, above)
+    if ffi.C.mkdir(path, FOLDER_MODE) == 0 or ffi.errno() == EEXIST then return end
+  end
   local reason = ffi.string(ffi.C.strerror(ffi.errno()))
   error(anomaly.new("unavailable", "lion/io", ("%s cannot be made: %s"):format(path, reason)), 0)
 end
