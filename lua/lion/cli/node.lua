@@ -7,7 +7,7 @@ local FOLDER_MODE = 448 -- 0700: what is in it is for who runs the node
 
 local node = {
   summary = "Run a node: databases, their writer, workers that answer HTTP, and a control door.",
-  usage = [[--data DIR [--name NAME (the host's)] [--group NAME (main)] [--workers N (the cores)]
+  usage = [[--data DIR [--name NAME (GROUP-HOST)] [--group NAME (main)] [--workers N (the cores)]
   [--listen HOST:PORT (127.0.0.1:8080)] [--control unix:PATH (unix:DIR/control.sock)] [--follow unix:PATH]
   [--memory MB] [--config FILE]
 
@@ -132,9 +132,10 @@ function node.words(found, primary)
     words[#words + 1] = "--" .. name
     words[#words + 1] = ("%s"):format(value)
   end
+  local group = found.group or primary and primary.group or "main"
   add("dir", found.data)
-  add("name", found.name or host_name())
-  add("group", found.group or primary and primary.group or "main")
+  add("name", found.name or group .. "-" .. host_name())
+  add("group", group)
   add("listen", found.listen or "127.0.0.1:8080")
   add("control", found.control)
   add("workers", found.workers)
