@@ -81,7 +81,7 @@ end
 
 -- ---- the writer of a connection ------------------------------------------------------------------
 
-local function newest(self) return core.conn_sync(self.handle, 0, 0) end
+local function newest(self, last) return core.conn_sync(self.handle, 0, 0, last) end
 
 local function send(self, name, ops, options)
   local kind, payload = ask(TRANSACT, {

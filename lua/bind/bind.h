@@ -124,6 +124,7 @@ int64_t lion_bind_check_integer(lua_State *L, int index, const char *what);
 extern const luaL_Reg lion_bind_code_functions[];
 extern const luaL_Reg lion_bind_connection_functions[];
 extern const luaL_Reg lion_bind_db_functions[];
+extern const luaL_Reg lion_bind_json_functions[];
 extern const luaL_Reg lion_bind_point_functions[];
 extern const luaL_Reg lion_bind_step_functions[];
 extern const luaL_Reg lion_bind_query_functions[];

@@ -145,34 +145,51 @@ static int conn_is_open(lua_State *L)
     return 1;
 }
 
-/* ---- values ---- */
-
-static int conn_db(lua_State *L)
+/* The newest value: the userdata at index `last`, if it still is. */
+static int push_newest(lua_State *L, lion_bind_conn *conn, int last)
 {
-    lion_bind_conn *conn = lion_bind_conn_check(L, 1);
-    lion_bind_db *out = lion_bind_db_push(L);
+    const lion_bind_db *known = lion_bind_db_test(L, last);
     lion_db *db = NULL;
     lion_error error;
     if (lion_bind_dbs_rebase(conn, &error) < 0) return lion_bind_raise(L, &error);
+    if (known != NULL) {
+        if (lion_connection_db(&db, conn->connection, &error) < 0)
+            return lion_bind_raise(L, &error);
+        bool is_newest = db == known->db;
+        lion_db_drop(db);
+        if (is_newest) {
+            lua_pushvalue(L, last);
+            return 1;
+        }
+    }
+    lion_bind_db *out = lion_bind_db_push(L);
     if (lion_connection_db(&db, conn->connection, &error) < 0) return lion_bind_raise(L, &error);
     lion_bind_db_take(L, out, db, conn);
     return 1;
 }
 
-/* conn_sync(conn, t or 0, timeout_ms or 0) → db */
+/* conn_db(conn, an earlier one or nil) → db; the earlier one itself, while nothing newer is there
+ */
+static int conn_db(lua_State *L)
+{
+    lion_bind_conn *conn = lion_bind_conn_check(L, 1);
+    lua_settop(L, 2);
+    return push_newest(L, conn, 2);
+}
+
+/* conn_sync(conn, t or 0, timeout_ms or 0, an earlier one or nil) → db, as of conn_db */
 static int conn_sync(lua_State *L)
 {
     lion_bind_conn *conn = lion_bind_conn_check(L, 1);
     int64_t t = lion_bind_check_integer(L, 2, "a t");
     int64_t timeout = lion_bind_check_integer(L, 3, "a timeout");
-    lion_bind_db *out = lion_bind_db_push(L);
+    lua_settop(L, 4);
     lion_db *db = NULL;
     lion_error error;
-    if (lion_bind_dbs_rebase(conn, &error) < 0 ||
-        lion_connection_sync(&db, conn->connection, t, timeout, &error) < 0)
+    if (lion_connection_sync(&db, conn->connection, t, timeout, &error) < 0)
         return lion_bind_raise(L, &error);
-    lion_bind_db_take(L, out, db, conn);
-    return 1;
+    lion_db_drop(db); /* what is published later has all that this has */
+    return push_newest(L, conn, 4);
 }
 
 /* ---- upkeep ---- */
@@ -245,8 +262,8 @@ static int conn_stats(lua_State *L)
 typedef struct bound_range {
     lion_tx_range *range; /* NULL: at its end, or closed */
     bool is_ended;
-    lion_db *db;          /* kept: its schema names attributes */
-    lion_bind_push push;  /* how values are handed out */
+    lion_db *db;         /* kept: its schema names attributes */
+    lion_bind_push push; /* how values are handed out */
     lion_bind_link link;
     lion_arena scratch;
 } bound_range;
@@ -299,7 +316,8 @@ static int tx_range_next(lua_State *L)
     bound_range *self = luaL_checkudata(L, 1, RANGE_TYPE);
     if (self->is_ended) return 0;
     if (self->range == NULL)
-        return lion_bind_fail(L, LION_INCORRECT, "lion/closed", "the connection of this log is closed");
+        return lion_bind_fail(L, LION_INCORRECT, "lion/closed",
+                              "the connection of this log is closed");
     lion_transaction transaction;
     lion_error error;
     lion_status status = lion_tx_range_next(self->range, &transaction, &error);

@@ -13,20 +13,22 @@ local conn = {}
 local Conn = { __lion = "conn" }
 Conn.__index = Conn
 
+local WEAK = { __mode = "v" }
+
 local TX_FIRST = 3 * 2 ^ 42
 local T_END = 1e11 -- numbers below are t
 
 -- ---- where transactions go ---------------------------------------------------------------------
 -- A connection has a writer, which knows how to write, and what is newest. This process's own is here; others
 -- (a node's, in ions.remote) have the same functions, each given the connection first:
---   newest(conn) → the handle of the newest value
+--   newest(conn, handle or nil) → the handle of the newest value: the one given, if it still is
 --   transact(conn, ops, options) → a report whose values, if it has any, are handles
 --   sync(conn, t or 0, timeout_ms) → the handle of a value in which that is
 --   index(conn) → t;  backup(conn, path)
 
 local own_writer = {}
 
-function own_writer.newest(self) return core.conn_db(self.handle) end
+function own_writer.newest(self, last) return core.conn_db(self.handle, last) end
 
 function own_writer.transact(self, ops, options)
   return core.report(call.drive(core.transact_open(self.handle, ops, options.id, options.wait == false,
@@ -125,6 +127,7 @@ function conn.wrap(handle, uri, writer, limits)
     name = name_of(uri),
     writer = writer,
     limits = limits or {},
+    latest = setmetatable({}, WEAK),
     listeners = {},
     is_polling = false,
   }, Conn)
@@ -230,10 +233,16 @@ end
 
 -- ---- values and transactions ------------------------------------------------------------------
 
---- The newest durable value.
+--- The newest durable value; the same one while nothing is written, and somebody has it.
 function Conn:db()
   poll(self)
-  return db.wrap(self.writer.newest(self), self)
+  local latest = self.latest
+  local handle = self.writer.newest(self, latest.handle)
+  local value = latest.value
+  if value and rawequal(handle, latest.handle) then return value end
+  value = db.wrap(handle, self)
+  latest.handle, latest.value = handle, value
+  return value
 end
 
 local TRANSACT_OPTIONS = { id = "string", timeout_ms = "number", wait = "boolean" }

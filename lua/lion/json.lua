@@ -5,6 +5,7 @@
 -- @module lion.json
 local anomaly = require "lion.anomaly"
 local cjson = require "cjson"
+local core = require "lion.core"
 
 -- As Lua has them: where applications run, the methods of strings are versions that count their work.
 local find, format, gsub = string.find, string.format, string.gsub
@@ -110,6 +111,8 @@ end
 --- A value's text, keys in order. Empty tables are objects (an empty lion.set is an array);
 -- functions are refused.
 function json.write(value)
+  local text = core.json_text(value)
+  if text then return text end
   local out = {}
   write_value(out, value, 0)
   return table.concat(out)

@@ -25,6 +25,25 @@ local function folder()
 end
 
 describe("A connection", function()
+  it("has one newest value, until something is written", function()
+    local conn = people()
+    local before = conn:db()
+    assert.is_true(rawequal(before, conn:db()))
+    conn:transact { { ["person/email"] = "ada@x" } }
+    local after = conn:db()
+    assert.is_false(rawequal(before, after))
+    assert.is_nil(before:entid { "person/email", "ada@x" })
+    assert.is_number(after:entid { "person/email", "ada@x" })
+    before, after = nil, nil -- luacheck: ignore 311
+    collectgarbage()
+    collectgarbage()
+    assert.is_number(conn:db():entid { "person/email", "ada@x" })
+    local last = conn:db()
+    conn:close()
+    assert.equal("lion/closed", raised(conn.db, conn).code)
+    assert.equal("lion/closed", raised(last.entid, last, { "person/email", "ada@x" }).code)
+  end)
+
   it("refuses what is no database", function()
     for _, uri in ipairs { 42, "", "nothing://here", {}, "/tmp/a\0.lion", "mem:\0" } do
       assert.equal("incorrect", raised(lion.connect, uri).category)
