@@ -6,17 +6,23 @@ local form = require "ions.form"
 
 local route = {}
 
+local SLASH = 47
+
 --- The methods that a route may name, in the order in which Allow lists them.
 route.METHODS = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" }
 
 --- "/a//b/" → { "a", "", "b" }: one slash at the end does not count. nil: no path.
 local function split(path)
-  if path:sub(1, 1) ~= "/" then return nil end
-  local segments = {}
-  for segment in (path:sub(2) .. "/"):gmatch "([^/]*)/" do
-    segments[#segments + 1] = segment
+  if path:byte() ~= SLASH then return nil end
+  local segments, count, at = {}, 0, 2
+  while true do
+    local slash = path:find("/", at, true)
+    count = count + 1
+    segments[count] = path:sub(at, slash and slash - 1 or -1)
+    if not slash then break end
+    at = slash + 1
   end
-  if segments[#segments] == "" then segments[#segments] = nil end
+  if segments[count] == "" then segments[count] = nil end
   return segments
 end
 
@@ -160,15 +166,16 @@ function Router:find(method, path, skip)
   if plain and plain[path] then return plain[path], {} end
   local segments = split(path)
   if not segments then return nil, nil, "a path begins with /" end
-  for i, segment in ipairs(segments) do
-    segments[i] = form.decode(segment)
+  local is_encoded = path:find("%", 1, true)
+  for i = 1, is_encoded and #segments or 0 do
+    segments[i] = form.decode(segments[i])
     if not segments[i] then return nil, nil, "malformed percent-encoding in the path" end
   end
   local walk = { segments = segments, method = method, skip = skip or 0, allowed = {}, captures = {} }
   local leaf, tail_from = visit(walk, self.root, 1)
   if not leaf then return nil, allowed_methods(walk.allowed) end
   local params, tail = {}, nil
-  if not tail_from and #leaf.names == 0 and not skip and not path:find("%", 1, true) then
+  if not tail_from and #leaf.names == 0 and not skip and not is_encoded then
     remember(self, method, path, leaf.target)
   end
   if tail_from then

@@ -46,12 +46,25 @@ static bool put_string(text *out, const char *bytes, size_t size)
     return true;
 }
 
+static bool put_whole(text *out, int64_t x)
+{
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t rest = x < 0 ? -(uint64_t)x : (uint64_t)x;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (x < 0) *--at = '-';
+    return put(out, at, (size_t)(digits + sizeof digits - at));
+}
+
 /* Whole numbers are written whole, others in the shortest of two forms that reads back. */
 static bool put_number(text *out, double x)
 {
     char digits[40];
     if (!isfinite(x)) return false;
     bool is_whole = floor(x) == x && x > -1e17 && x < 1e17;
+    if (is_whole && (x != 0 || !signbit(x))) return put_whole(out, (int64_t)x);
     int size = snprintf(digits, sizeof digits, is_whole ? "%.0f" : "%.15g", x);
     if (!is_whole && strtod(digits, NULL) != x) size = snprintf(digits, sizeof digits, "%.17g", x);
     return put(out, digits, (size_t)size);
