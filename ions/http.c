@@ -308,6 +308,23 @@ static bool has_line_break(const lion_http_text *text)
 
 static void put_text(bytes *out, const char *text) { bytes_put(out, text, strlen(text)); }
 
+/* llhttp names them NOT_FOUND: as people write them, "Not Found". */
+static void put_reason(bytes *out, const char *name)
+{
+    if (strcmp(name, "OK") == 0) {
+        put_text(out, name);
+        return;
+    }
+    bool begins = true; /* a word */
+    for (; *name != '\0'; name++) {
+        bool is_letter = *name >= 'A' && *name <= 'Z';
+        char c = *name == '_' ? ' ' : *name;
+        if (is_letter && !begins) c = (char)(c | 0x20);
+        bytes_put(out, &c, 1);
+        begins = !is_letter;
+    }
+}
+
 /* What a head says of the body: its size, or one of these. */
 #define BODY_CHUNKED SIZE_MAX
 #define BODY_TO_THE_END (SIZE_MAX - 1)
@@ -318,7 +335,7 @@ static void put_head(bytes *out, int status, const lion_http_header *headers, si
     char line[96];
     snprintf(line, sizeof line, "HTTP/1.1 %d ", status);
     put_text(out, line);
-    put_text(out, reason_of(status));
+    put_reason(out, reason_of(status));
     put_text(out, "\r\n");
     for (size_t i = 0; i < count; i++) {
         if (equals_name(&headers[i].name, "content-length") || has_line_break(&headers[i].name) ||
