@@ -29,13 +29,9 @@ struct lion_link {
     uint64_t retry_ms;
     char *path, *role;
     lion_link_events events;
-    bool is_connected, is_closing;
+    bool is_connected, is_writing;
     lion_buffer input;
     lion_buffer output; /* not yet given to a write */
-    lion_buffer writing;
-    bool is_writing;
-    uv_write_t write;
-    uv_connect_t connect;
     pending waiting;
 };
 
@@ -121,7 +117,6 @@ static void disconnected(lion_link *link)
 typedef struct sending {
     uv_write_t request;
     lion_buffer bytes;
-    lion_link *link; /* NULL: it is closed, or on another connection */
 } sending;
 
 static void flush(lion_link *link);

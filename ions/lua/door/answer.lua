@@ -5,21 +5,10 @@ local anomaly = require "lion.anomaly"
 local edn = require "lion.edn"
 local json = require "lion.json"
 local nearest = require "lion.nearest"
+local response = require "ions.response"
 local values = require "lion.values"
 
 local answer = {}
-
-local STATUS_OF = {
-  incorrect = 400,
-  forbidden = 403,
-  ["not-found"] = 404,
-  conflict = 409,
-  fault = 500,
-  unsupported = 501,
-  busy = 503,
-  unavailable = 503,
-  interrupted = 504,
-}
 
 local TYPES = { [true] = "application/edn", [false] = "application/json" }
 
@@ -65,7 +54,7 @@ function answer.write(status, value, is_edn)
 end
 
 --- The status of an anomaly.
-function answer.status_of(e) return e.status or STATUS_OF[e.category] or 500 end
+function answer.status_of(e) return e.status or response.status_of(e.category) end
 
 --- An error as an answer.
 -- @param e whatever was raised
