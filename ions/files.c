@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "files_change.h"
 
 #define LION_FOLDER "ions.folder"
 #define LION_FILE "ions.file"
@@ -53,7 +54,7 @@ static int walk_below(int root, const char *path, int flags)
     return at == root ? openat(root, ".", flags) : at;
 }
 
-static int open_below(int root, const char *path, int flags)
+int lion_files_open_below(int root, const char *path, int flags)
 {
     if (path[0] == '/') return -1;
     struct open_how how = { .flags = (unsigned)flags,
@@ -63,8 +64,13 @@ static int open_below(int root, const char *path, int flags)
     return errno == ENOSYS || errno == EPERM ? walk_below(root, path, flags) : -1;
 }
 
+int lion_files_check_folder(lua_State *state)
+{
+    return ((folder *)luaL_checkudata(state, 1, LION_FOLDER))->descriptor;
+}
+
 /* A path with a NUL in it is none: C would see its beginning alone. */
-static const char *check_path(lua_State *state, int index)
+const char *lion_files_check_path(lua_State *state, int index)
 {
     size_t size = 0;
     const char *path = luaL_checklstring(state, index, &size);
@@ -88,14 +94,16 @@ static int push_folder(lua_State *state, int descriptor)
 
 static int files_folder(lua_State *state)
 {
-    return push_folder(state, open(check_path(state, 1), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return push_folder(state,
+                       open(lion_files_check_path(state, 1), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 static int folder_folder(lua_State *state)
 {
     const folder *self = luaL_checkudata(state, 1, LION_FOLDER);
-    return push_folder(state, open_below(self->descriptor, check_path(state, 2),
-                                         O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return push_folder(state,
+                       lion_files_open_below(self->descriptor, lion_files_check_path(state, 2),
+                                             O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 static int refuse(lua_State *state, const char *what)
@@ -110,10 +118,10 @@ static int refuse(lua_State *state, const char *what)
 static int folder_open(lua_State *state)
 {
     const folder *self = luaL_checkudata(state, 1, LION_FOLDER);
-    const char *path = check_path(state, 2);
+    const char *path = lion_files_check_path(state, 2);
     file *opened = lua_newuserdata(state, sizeof *opened);
     opened->descriptor =
-        open_below(self->descriptor, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        lion_files_open_below(self->descriptor, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     luaL_getmetatable(state, LION_FILE);
     lua_setmetatable(state, -2);
     if (opened->descriptor < 0 || fstat(opened->descriptor, &opened->info) != 0)
@@ -248,11 +256,13 @@ static void make_type(lua_State *state, const char *name, const luaL_Reg *method
 
 int luaopen_ions_files(lua_State *state)
 {
-    static const luaL_Reg folder_methods[] = { { "folder", folder_folder },
-                                               { "open", folder_open },
-                                               { "close", folder_free },
-                                               { "__gc", folder_free },
-                                               { NULL, NULL } };
+    static const luaL_Reg folder_methods[] = {
+        { "folder", folder_folder },     { "open", folder_open },
+        { "list", lion_files_list },     { "make", lion_files_make },
+        { "write", lion_files_write },   { "move", lion_files_move },
+        { "remove", lion_files_remove }, { "close", folder_free },
+        { "__gc", folder_free },         { NULL, NULL }
+    };
     static const luaL_Reg file_methods[] = { { "size", file_size },  { "changed", file_changed },
                                              { "read", file_read },  { "version", file_version },
                                              { "hash", file_hash },  { "close", file_close },

@@ -10,7 +10,7 @@
 #include "pattern.h"
 #include "sodium.h"
 
-/* run { dir =, uri =, folder =, env =, host =, port = } → exit code */
+/* run { dir =, uri =, folder =, env =, host =, port =, with = (may be nil) } → exit code */
 static int dev_run(lua_State *state)
 {
     luaL_checktype(state, 1, LUA_TTABLE);
@@ -22,8 +22,9 @@ static int dev_run(lua_State *state)
     }
     lua_getfield(state, 1, "port");
     int port = (int)luaL_checkinteger(state, -1);
+    lua_getfield(state, 1, "with");
     lion_revision_options options = { .dir = texts[0], .uri = texts[1], .folder = texts[2],
-                                      .env = texts[3], .is_dev = true };
+                                      .env = texts[3], .with = luaL_optstring(state, -1, NULL), .is_dev = true };
     lua_pushinteger(state, lion_dev_run(&options, texts[4], port));
     return 1;
 }

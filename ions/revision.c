@@ -69,6 +69,10 @@ static void push_options(lua_State *state, const lion_revision_options *options)
     lua_setfield(state, -2, "folder");
     lua_pushstring(state, options->env);
     lua_setfield(state, -2, "env");
+    if (options->with != NULL) {
+        lua_pushstring(state, options->with);
+        lua_setfield(state, -2, "with");
+    }
     lua_pushboolean(state, options->is_dev);
     lua_setfield(state, -2, "is_dev");
 }

@@ -12,6 +12,7 @@ typedef struct lion_revision_options {
     const char *uri;      /* of the database that ion.connect() gives */
     const char *folder;   /* where databases named without a slash lie */
     const char *env;
+    const char *with;     /* another application's folder, whose functions transactions may call; or NULL */
     bool is_dev;
 } lion_revision_options;
 

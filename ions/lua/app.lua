@@ -9,6 +9,7 @@ local control = require "ions.control"
 local core = require "lion.core"
 local entry = require "ions.entry"
 local environment = require "ions.fuel.environment"
+local folders = require "ions.files"
 local fuel = require "ions.fuel"
 local gate = require "ions.gate"
 local lion = require "lion"
@@ -29,6 +30,7 @@ local app = {}
 local LIBRARY = {
   ["ion"] = true,
   ["ion.cast"] = true,
+  ["ion.file"] = true,
   ["ion.hash"] = true,
   ["ion.html"] = true,
   ["ion.json"] = true,
@@ -186,6 +188,22 @@ local function load_allowed(self)
   end
 end
 
+-- Of the application that stands for what the primary group runs.
+local function load_company(self)
+  local given = self.options
+  local other = app.load { dir = given.with, uri = given.uri, folder = given.folder, env = given.env,
+    checks = false }
+  app.current = self
+  self.company = other
+  for _, path in ipairs(other.files) do self.files[#self.files + 1] = path end
+  for name, fn in pairs(other.functions) do
+    if self.functions[name] then
+      fail("lion/ambiguous-function", name .. " is allowed by both applications")
+    end
+    self.functions[name] = fn
+  end
+end
+
 local function run_checks(self)
   for _, name in ipairs(self.manifest.checks or {}) do
     local fn = self:resolve(name)
@@ -228,6 +246,7 @@ local function load_all(self)
   self.environment = make_environment(self)
   self.manifest = manifest.read(self.source)
   load_allowed(self)
+  if self.options.with then load_company(self) end
   load_routes(self)
   load_invocable(self)
   if self.options.checks ~= false then run_checks(self) end
@@ -237,7 +256,8 @@ end
 
 --- Load an application into this state.
 -- @tparam table options of a folder: dir; uri (the database ion.connect() gives); folder (where named
--- databases lie); env; is_dev; params (path → value, before the manifest's).
+-- databases lie); env; is_dev; params (path → value, before the manifest's); with: the folder of another
+-- application, whose functions transactions may call as they may call those of the primary group.
 -- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; env; check_ms (of
 -- each check, 5,000); checks = false leaves them out
 -- @treturn table the application; `functions` are those of `allow`, name → function
@@ -293,9 +313,23 @@ end
 
 -- Where a database is in `lion dev`.
 function App:uri_of(name)
-  if name == nil then return self.options.uri end
+  if name == nil or name == self.manifest.app then return self.options.uri end
   if name:find "[/:]" then return name end
   return self.options.folder .. "/" .. name .. ".lion"
+end
+
+-- The folder of its own files (ion.file): files/APP beside a node's databases, .lion/files under `lion dev`.
+function App:files_below()
+  if self.own_files then return self.own_files end
+  local name = self.node and "files/" .. self.manifest.app or "files"
+  local top, reason = folders.folder(self.options.folder)
+  local is_made
+  if top then is_made, reason = top:make(name) end
+  if is_made then self.own_files, reason = top:folder(name) end
+  if top then top:close() end
+  if self.own_files then return self.own_files end
+  local message = ("the folder %s/%s cannot be made: %s"):format(self.options.folder, name, reason or "")
+  error(anomaly.new("unavailable", "lion/io", message), 0)
 end
 
 --- Where it runs: "dev" under `lion dev`, in a node the group's name or what it was started with.
@@ -444,6 +478,8 @@ function App:close()
   for _, conn in pairs(self.connections) do
     pcall(conn.close, conn)
   end
+  if self.company then self.company:close() end
+  if self.own_files then self.own_files:close() end
   if self.node then self.node:close() end
 end
 

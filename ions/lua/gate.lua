@@ -15,6 +15,7 @@ local live = {}
 function live.now() return require("lion").now_ms() end
 function live.random() return math.random() end
 function live.bytes(size) return sodium.random(size) end
+function live.files() return require("ions.app").current:files_below() end
 
 gate.source = live
 
@@ -36,7 +37,10 @@ end
 -- @treturn string
 function gate.bytes(size) return gate.source.bytes(size) end
 
---- Let `source` ({ now =, random =, bytes = }) answer, until `gate.live()`.
+--- The folder of the application's own files, as of ions.files.
+function gate.files() return gate.source.files() end
+
+--- Let `source` ({ now =, random =, bytes =, files = }) answer, until `gate.live()`.
 function gate.use(source) gate.source = source end
 function gate.live() gate.source = live end
 

@@ -67,6 +67,53 @@ local function make_random(seed)
   return random
 end
 
+-- The application's own files, in memory: as a folder of ions.files.
+local Files = {}
+Files.__index = Files
+
+function Files:write(path, bytes)
+  self.files[path] = bytes
+  return true
+end
+
+function Files:open(path)
+  local bytes = self.files[path]
+  if not bytes then return nil, "absent" end
+  return {
+    size = function() return #bytes end,
+    read = function() return bytes end,
+    close = function() end,
+  }
+end
+
+function Files:list(path)
+  local prefix, seen, list = path == "" and "" or path .. "/", {}, {}
+  for name, bytes in pairs(self.files) do
+    local below = name:sub(1, #prefix) == prefix and name:sub(#prefix + 1)
+    local first, rest = (below or ""):match "^([^/]+)(.*)$"
+    if first and not seen[first] then
+      seen[first] = true
+      local is_file = rest == ""
+      list[#list + 1] = { name = first, kind = is_file and "file" or "folder",
+        size = is_file and #bytes or 0, changed = gate.now() / 1000 }
+    end
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
+function Files:move(from, to)
+  if not self.files[from] then return nil, "it is not there", "absent" end
+  self.files[from], self.files[to] = nil, self.files[from]
+  return true
+end
+
+function Files:remove(path)
+  if not self.files[path] then return nil, "it is not there", "absent" end
+  self.files[path] = nil
+  return true
+end
+
 local function make_source(self, seed)
   local random = make_random(seed)
   local function bytes(size)
@@ -74,7 +121,12 @@ local function make_source(self, seed)
     for i = 1, size do list[i] = string.char(math.floor(random() * 256)) end
     return table.concat(list)
   end
-  return { now = function() return self.ms end, random = random, bytes = bytes }
+  return {
+    now = function() return self.ms end,
+    random = random,
+    bytes = bytes,
+    files = function() return setmetatable({ files = self.files }, Files) end,
+  }
 end
 
 --- The time by the application's clock, ms since 1970. It stands still.
@@ -110,7 +162,7 @@ end
 local count = 0
 
 local SETTINGS = { db = true, now = true, random = true, params = true, env = true, prepare = true,
-  checks = true }
+  checks = true, with = true }
 
 local function prepare(self, given)
   self.conn = lion.connect(self.uri)
@@ -129,6 +181,7 @@ local function load(self, dir, options)
     is_dev = false,
     params = options.params,
     checks = options.checks,
+    with = options.with,
   }
   for name, fn in pairs(self.app.functions) do
     self.functions[#self.functions + 1] = { name = name, fn = fn }
@@ -140,14 +193,17 @@ end
 -- @tparam[opt] table options db: the URI of its database ("mem:", an empty one of its own); prepare: what is
 -- transacted there before the manifest's checks run, or a function of the connection; checks = false leaves
 -- these out; now: where the clock stands, ms or RFC 3339 (the time of loading); random: the seed of chance
--- (1); params: path → value, before the manifest's; env ("test")
--- @treturn table the application; what it casts is in its `cast`, in order, what it logs in its `log`
+-- (1); params: path → value, before the manifest's; env ("test"); with: the folder of another application,
+-- whose functions transactions may call, as they may call those of the primary group of a node
+-- @treturn table the application; what it casts is in its `cast`, in order, what it logs in its `log`, the
+-- files that it has written in its `files`, path → bytes
 function test.app(dir, options)
   if type(dir) ~= "string" then refuse("test.app takes the folder of an application, not a %s", type(dir)) end
   options = check_options(options, SETTINGS, "test.app")
   count = count + 1
   local folder = "mem:ion-test-" .. count
-  local self = setmetatable({ cast = {}, log = "", last_id = 0, folder = folder, functions = {} }, App)
+  local self = setmetatable({ folder = folder, functions = {}, last_id = 0 }, App)
+  self.cast, self.files, self.log = {}, {}, ""
   self.uri = options.db
   if self.uri == nil or self.uri == "mem:" then self.uri = self.folder end
   self.ms = options.now == nil and core.now_ms() or ms_of(options.now)

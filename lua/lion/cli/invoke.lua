@@ -8,7 +8,7 @@ local EXIT_FAILED, EXIT_NOT_FOUND = 1, 3
 
 local invoke = {
   summary = "Call an entry point of an application: JSON in, JSON out.",
-  usage = [[FN [JSON] [--dir DIR (.)] [--db URI (DIR/.lion/dev.lion)]        ("-" is standard input)
+  usage = [[FN [JSON] [--dir DIR (.)] [--db URI (DIR/.lion/dev.lion)] [--with DIR]    ("-" is standard input)
 
        lion invoke [APP/]FN [JSON] --node NODE
 
@@ -28,7 +28,7 @@ end
 local function fail(exit, e) error({ exit = exit, message = tostring(e.message or e) }, 0) end
 
 local function in_folder(name, input, found)
-  local place = require("lion.cli.dev").place(found.dir or ".", found.db)
+  local place = require("lion.cli.dev").place(found.dir or ".", found.db, found.with)
   local app = require("ions.app").load(place)
   local ok, result = pcall(function() return json.write(app:invoke(name, input)) end)
   app:close()
@@ -67,10 +67,12 @@ local function on_node(name, input, found)
 end
 
 function invoke.run(args)
-  local found, words = options.parse(args, { dir = "value", db = "value", node = "value" })
+  local found, words = options.parse(args, { dir = "value", db = "value", node = "value", with = "value" })
   if #words < 1 or #words > 2 then options.misuse "a name is needed: lion invoke FN [JSON]" end
-  local is_local = found.dir or found.db
-  if is_local and found.node then options.misuse "--dir and --db mean a folder, --node means a node" end
+  local is_local = found.dir or found.db or found.with
+  if is_local and found.node then
+    options.misuse "--dir, --db and --with mean a folder, --node means a node"
+  end
   local input = read_input(words[2])
   if not is_local and node_client.named(found.node) then
     on_node(words[1], input, found)
