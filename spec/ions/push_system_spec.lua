@@ -231,8 +231,10 @@ describe("The documentation of the system database", function()
     local new = system.store(conn, second, more).id
     local report = conn:transact {
       { ["db/id"] = "production", ["group/name"] = "production", ["group/running"] = old },
-      { ["node/name"] = "one", ["node/group"] = "production", ["node/address"] = "127.0.0.1:8080",
-        ["node/state"] = ":node.state/up" },
+      { ["db/id"] = "one", ["node/name"] = "one", ["node/group"] = "production",
+        ["node/address"] = "127.0.0.1:8080", ["node/state"] = ":node.state/up" },
+      { ["event/group"] = "production", ["event/app"] = { "app/name", "shop" }, ["event/name"] = "paid",
+        ["event/holder"] = "one", ["event/position"] = 7 },
       { ["deployment/id"] = lion.uuid(), ["deployment/revision"] = old, ["deployment/group"] = "production",
         ["deployment/by"] = "ann", ["deployment/state"] = ":deployment.state/done" },
     }
@@ -266,7 +268,7 @@ describe("The documentation of the system database", function()
       count = count + 1
       assert.truthy(#conn:db():as_of(was):q(query) + #conn:db():history():q(query) > 0, query)
     end
-    assert.equal(9, count)
+    assert.equal(10, count)
   end)
 
   it("tells what ran at a time that is past", function()

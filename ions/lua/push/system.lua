@@ -20,6 +20,7 @@ end
 
 local function identity(doc) return attribute("string", doc, { unique = "identity" }) end
 local function many(kind, doc) return attribute(kind, doc, { many = true }) end
+local function passing(kind, doc) return attribute(kind, doc, { no_history = true, index = false }) end
 local function parts(doc) return attribute("ref", doc, { many = true, component = true }) end
 
 --- The attributes, as lion.schema takes them.
@@ -76,6 +77,7 @@ system.SCHEMA = {
     version = attribute("string", "The version of Lion that it runs."),
     ["started-at"] = attribute("instant", "When it was started."),
     state = attribute("keyword", ":node.state/up, /leaving, /down."),
+    beat = passing("long", "Counts up while the node holds events' leases and others of its group are up."),
   },
   deployment = {
     id = attribute("uuid", "Its name, given by who asked for it: asked twice, it is made once.",
@@ -106,6 +108,37 @@ system.SCHEMA = {
     reason = attribute("string", "Why it failed."),
     ["started-at"] = attribute("instant", "When it began."),
     ["ended-at"] = attribute("instant", "When it was over."),
+  },
+  event = {
+    group = attribute("ref", "Where it runs."),
+    app = attribute("ref", "The application whose manifest has it."),
+    name = attribute("string", "Its name, which the manifest gives."),
+    ["group+app+name"] = { unique = "value", tuple_attrs = { "event/group", "event/app", "event/name" },
+      doc = "An event is there once in an application of a group." },
+    on = attribute("string", "Its kind: tx, cron."),
+    holder = attribute("ref", "The node that holds its lease."),
+    run = attribute("string",
+      "The run of the holder's events process that has it: another process of that node may take it."),
+    epoch = attribute("long",
+      "Counts up whenever its lease changes hands; who writes for it says under which."),
+    position = passing("long", "Up to where it is done: a t, or ms since 1970."),
+    trying = passing("string", "The key of the one in hand that has failed."),
+    attempts = passing("long",
+      "How often the one in hand was tried in vain; there is none while nothing fails."),
+    error = passing("string", "Why the one in hand failed last."),
+    ["retry-at"] = passing("instant", "When the one in hand is tried again."),
+    asked = attribute("keyword", "What is asked of its holder: :event.asked/skip-one, /skip-all."),
+  },
+  ["event.dead"] = {
+    event = attribute("ref", "Whose it is."),
+    key = identity "Its key.",
+    input = attribute("string", "What the handler was given, as EDN."),
+    error = attribute("string", "Why it failed last."),
+    trace = attribute("string", "The Lua trace that goes with the error."),
+    attempts = attribute("long", "How often it was tried."),
+    ["first-at"] = attribute("instant", "When it was tried first."),
+    ["failed-at"] = attribute("instant", "When it failed last."),
+    ["replay-at"] = attribute("instant", "When its replay was asked for, until that has ended."),
   },
   param = {
     group = attribute("ref", "The group that it holds for."),
