@@ -46,6 +46,7 @@ typedef struct lion_lmdb {
     MDB_env *env; /* NULL: not open */
     MDB_dbi meta, segments, blobs, references, unborn;
     size_t page_size;
+    uint64_t map_size; /* address space that it takes */
 
     pthread_mutex_t verified_lock;
     lion_table verified; /* id / 4096 → bitmap of ids whose checksum agreed in this opening */

@@ -21,12 +21,8 @@
 #include "base/text.h"
 #include "store/file.h"
 #include "store/lmdb.h"
+#include "store/map_size.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MAP_SIZE_DEFAULT (UINT64_C(64) << 30) /* shadow memory needs the room */
-#else
-#define MAP_SIZE_DEFAULT (UINT64_C(1) << 40)
-#endif
 #define MAP_SIZE_MIN (UINT64_C(1) << 26)
 #define READERS_MAX 1022
 #define VERIFIED_IDS 4096 /* ids a bitmap */
@@ -129,6 +125,17 @@ static void close_env(lion_lmdb *lmdb)
 {
     if (lmdb->env != NULL) mdb_env_close(lmdb->env);
     lmdb->env = NULL;
+    lion_map_size_give_back(lmdb->map_size);
+    lmdb->map_size = 0;
+}
+
+/* It is at least what the file needs, whatever was asked for. */
+static void note_map(lion_lmdb *lmdb)
+{
+    MDB_envinfo info;
+    mdb_env_info(lmdb->env, &info);
+    lmdb->map_size = info.me_mapsize;
+    lion_map_size_take(lmdb->map_size);
 }
 
 static int open_env_once(lion_lmdb *lmdb, uint64_t map_size)
@@ -147,13 +154,14 @@ static int open_env_once(lion_lmdb *lmdb, uint64_t map_size)
 /* Address space may be scarce (ulimit, small machines): ask for less until it fits. */
 static lion_status open_env(lion_lmdb *lmdb, uint64_t map_size, lion_error *error)
 {
-    if (map_size == 0) map_size = MAP_SIZE_DEFAULT;
+    if (map_size == 0) map_size = lion_map_size_choose(lmdb->path);
     int code = open_env_once(lmdb, map_size);
     while (code == ENOMEM && map_size / 2 >= MAP_SIZE_MIN) {
         map_size /= 2;
         code = open_env_once(lmdb, map_size);
     }
     if (code != 0) return lion_lmdb_fail(error, code, "open", lmdb->path);
+    note_map(lmdb);
     return LION_OK;
 }
 

@@ -27,7 +27,7 @@ typedef struct lion_store_options {
     bool read_only;      /* beside a live owner: MDB_RDONLY; no owner lock is taken */
     bool is_checked;     /* read only, of a file at rest whose pages were checked (lion_store_check): it
                           * may end a little early */
-    uint64_t map_size;   /* bytes of address space; 0: 1 TiB (falls back to less if refused) */
+    uint64_t map_size;   /* bytes of address space; 0: map_size.h says (less if that is refused) */
     const char *control; /* the control door to name to a second opener, NULL if none */
 } lion_store_options;
 

@@ -24,6 +24,21 @@ local function folder()
   return path
 end
 
+describe("Connections", function()
+  it("are many in one process: their files share its address space", function()
+    local path, open = folder(), {}
+    for i = 1, 160 do
+      open[i] = lion.connect(("%s/%d.lion"):format(path, i), { durability = "none" })
+      open[i]:transact { { ["db/doc"] = tostring(i) } }
+    end
+    for i, conn in ipairs(open) do
+      assert.equal(1, #conn:db():q("[:find ?e :in $ ?doc :where [?e :db/doc ?doc]]", tostring(i)))
+      conn:close()
+    end
+    os.execute("rm -rf " .. path)
+  end)
+end)
+
 describe("A connection", function()
   it("has one newest value, until something is written", function()
     local conn = people()
