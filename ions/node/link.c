@@ -19,7 +19,8 @@
 typedef struct pending {
     struct pending *next, *previous; /* a ring with the link's own at its head; the oldest first */
     uint64_t id;
-    bool is_sent; /* on the connection that stands */
+    bool is_sent;   /* on the connection that stands */
+    bool is_follow; /* it lasts as long as the connection */
 } pending;
 
 struct lion_link {
@@ -37,14 +38,15 @@ struct lion_link {
 
 /* ---- what is not answered ---- */
 
-static void pending_add(lion_link *link, uint64_t id)
+static void pending_add(lion_link *link, uint64_t id, bool is_follow)
 {
     pending *self = malloc(sizeof *self);
     if (self == NULL) return; /* its answer is told all the same; its loss is not */
     *self = (pending){ .next = &link->waiting,
                        .previous = link->waiting.previous,
                        .id = id,
-                       .is_sent = link->is_connected };
+                       .is_sent = link->is_connected,
+                       .is_follow = is_follow };
     self->previous->next = self;
     link->waiting.previous = self;
 }
@@ -56,11 +58,11 @@ static void pending_remove(pending *self)
     free(self);
 }
 
-static void pending_answered(lion_link *link, uint64_t id)
+static void pending_answered(lion_link *link, uint64_t id, bool is_error)
 {
     for (pending *each = link->waiting.next; each != &link->waiting; each = each->next) {
         if (each->id != id) continue;
-        pending_remove(each);
+        if (is_error || !each->is_follow) pending_remove(each);
         return;
     }
 }
@@ -187,7 +189,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
             return;
         }
         used += frame_size;
-        if (frame.kind != LION_FRAME_CALL) pending_answered(link, frame.id);
+        if (frame.kind != LION_FRAME_CALL && frame.kind != LION_FRAME_TOLD)
+            pending_answered(link, frame.id, frame.kind == LION_FRAME_ERROR);
         link->events.frame(link->events.context, frame.kind, frame.id, frame.payload.data,
                            frame.payload.size);
         if (stream->data == NULL) return; /* closed by who heard it */
@@ -265,7 +268,7 @@ void lion_link_send(lion_link *link, lion_frame_kind kind, uint64_t id, const ui
 {
     bool is_answer = kind == LION_FRAME_DONE || kind == LION_FRAME_ERROR; /* of an executor */
     if (!is_answer)
-        pending_add(link, id);
+        pending_add(link, id, kind == LION_FRAME_FOLLOW);
     else if (!link->is_connected)
         return; /* who asked is gone */
     lion_frame_put(&link->output, kind, id, lion_slice_of(payload, size));

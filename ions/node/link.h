@@ -1,7 +1,8 @@
 /* link.h - a client's connection to a node's writer: frames over its Unix socket (docs/node.md).
  *
  * The connection is made when it is opened and again, with short pauses, whenever it is lost; frames that are sent
- * meanwhile wait. What was sent and not answered when it is lost is told as lost, each by its id. One thread: the loop's. */
+ * meanwhile wait. What was sent and not answered when it is lost is told as lost, each by its id; so is a FOLLOW, which
+ * goes on behind its answer. One thread: the loop's. */
 #ifndef LION_IONS_NODE_LINK_H
 #define LION_IONS_NODE_LINK_H
 
@@ -17,10 +18,12 @@ typedef enum lion_frame_kind {
     LION_FRAME_SYNC = 4,
     LION_FRAME_INDEX = 5,
     LION_FRAME_BACKUP = 6,
+    LION_FRAME_FOLLOW = 7,
     LION_FRAME_CALL = 16,
     LION_FRAME_DONE = 17,
     LION_FRAME_ERROR = 18,
-    LION_FRAME_REPORT = 19
+    LION_FRAME_REPORT = 19,
+    LION_FRAME_TOLD = 20
 } lion_frame_kind;
 
 typedef struct lion_link lion_link;

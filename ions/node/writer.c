@@ -15,6 +15,9 @@
 
 #define BACKLOG 512
 
+/* What waits for a client that follows and does not read: more, and its connection is closed. */
+#define TOLD_SIZE_MAX (1u << 20)
+
 static int complain(const char *what, const char *why)
 {
     fprintf(stderr, "lion: writer: %s: %s\n", what, why);
@@ -23,7 +26,7 @@ static int complain(const char *what, const char *why)
 
 /* ---- what other threads have to send ---- */
 
-void writer_post(writer *self, uint64_t number, lion_buffer *bytes)
+static void post(writer *self, uint64_t number, lion_buffer *bytes, bool is_told)
 {
     outgoing *out = calloc(1, sizeof *out);
     if (out == NULL || bytes->is_failed) { /* who waits for it finds out by its deadline */
@@ -32,6 +35,7 @@ void writer_post(writer *self, uint64_t number, lion_buffer *bytes)
         return;
     }
     out->session = number;
+    out->is_told = is_told;
     out->bytes = *bytes;
     lion_buffer_init(bytes);
     pthread_mutex_lock(&self->lock);
@@ -39,6 +43,16 @@ void writer_post(writer *self, uint64_t number, lion_buffer *bytes)
     self->last = &out->next;
     pthread_mutex_unlock(&self->lock);
     uv_async_send(&self->wake);
+}
+
+void writer_post(writer *self, uint64_t number, lion_buffer *bytes)
+{
+    post(self, number, bytes, false);
+}
+
+void writer_tell(writer *self, uint64_t number, lion_buffer *bytes)
+{
+    post(self, number, bytes, true);
 }
 
 static void ask_for_another_executor(writer *self)
@@ -74,6 +88,8 @@ static void send_outgoing(writer *self)
         session *to = session_of(self, each->session);
         if (each->asks_to_replace)
             ask_for_another_executor(self);
+        else if (to != NULL && each->is_told && to->output.size > TOLD_SIZE_MAX)
+            session_close(to);
         else if (to != NULL)
             session_send(to, &each->bytes);
         lion_buffer_deinit(&each->bytes);

@@ -30,6 +30,13 @@ typedef struct job {
     lion_form map; /* in the arena, as its texts are */
 } job;
 
+/* Who is told when transactions have become durable. */
+typedef struct follower {
+    struct follower *next;
+    uint64_t session;
+    uint64_t id; /* of its request */
+} follower;
+
 /* An open database, or one that is being opened. */
 typedef struct database {
     struct database *next;
@@ -39,9 +46,10 @@ typedef struct database {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    job *first, **last; /* guarded by lock */
-    bool is_stopping;   /* guarded by lock */
-    uint32_t upkeep;    /* index jobs and backups under way; guarded by lock */
+    job *first, **last;  /* guarded by lock */
+    bool is_stopping;    /* guarded by lock */
+    follower *followers; /* guarded by lock */
+    uint32_t upkeep;     /* index jobs and backups under way; guarded by lock */
     /* The thread's own. */
     lion_connection *connection; /* NULL: not open yet */
     struct applied *group,
@@ -76,6 +84,7 @@ typedef struct outgoing {
     struct outgoing *next;
     uint64_t session;
     lion_buffer bytes;
+    bool is_told;         /* a TOLD: nobody waits for it, and who does not take it is not kept */
     bool asks_to_replace; /* not a session's: the supervisor is asked for another executor */
 } outgoing;
 
@@ -86,7 +95,8 @@ typedef struct session {
     uv_pipe_t pipe;
     lion_buffer input, output;
     bool is_writing, is_closing, is_executor;
-    bool ends; /* after what is being sent */
+    bool follows; /* some database */
+    bool ends;    /* after what is being sent */
 } session;
 
 struct writer {
@@ -126,11 +136,15 @@ session *session_of(writer *self, uint64_t number); /* NULL: it is gone */
  * loop's thread. */
 lion_status database_give(writer *self, job *given, lion_error *error);
 void job_free(job *self);
+/* A session has ended: it follows no more. The loop's thread. */
+void database_unfollow(writer *self, uint64_t number);
 /* All databases: no more jobs; what was given is done. Waits. */
 void database_stop_all(writer *self);
 
 /* From any thread: bytes for a session (taken). */
 void writer_post(writer *self, uint64_t number, lion_buffer *bytes);
+/* The same with a TOLD. */
+void writer_tell(writer *self, uint64_t number, lion_buffer *bytes);
 
 /* ---- writer_call.c ---- */
 

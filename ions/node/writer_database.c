@@ -67,6 +67,65 @@ static void answer_applied(job *of, const lion_report *report)
     answer_map(of, entries, 4);
 }
 
+/* ---- those who follow ---- */
+
+/* The loop's thread, before the request is done: nothing that comes after it is missed. */
+static lion_status add_follower(database *self, const job *of, lion_error *error)
+{
+    follower *made = malloc(sizeof *made);
+    if (made == NULL) return lion_fail_memory(error);
+    *made = (follower){ .session = of->session, .id = of->id };
+    pthread_mutex_lock(&self->lock);
+    made->next = self->followers;
+    self->followers = made;
+    pthread_mutex_unlock(&self->lock);
+    return LION_OK;
+}
+
+/* Those of a session; of_request: only that request's. */
+static void drop_followers(database *self, uint64_t number, const uint64_t *of_request)
+{
+    pthread_mutex_lock(&self->lock);
+    for (follower **at = &self->followers; *at != NULL;) {
+        follower *each = *at;
+        if (each->session != number || (of_request != NULL && each->id != *of_request)) {
+            at = &each->next;
+            continue;
+        }
+        *at = each->next;
+        free(each);
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+void database_unfollow(writer *self, uint64_t number)
+{
+    for (database *each = self->databases; each != NULL; each = each->next)
+        drop_followers(each, number, NULL);
+}
+
+/* Everything up to t is durable. */
+static void tell_followers(database *self, int64_t t)
+{
+    lion_arena arena;
+    lion_buffer payload, bytes;
+    lion_arena_init(&arena, 0);
+    lion_buffer_init(&payload);
+    lion_buffer_init(&bytes);
+    lion_entry entries[] = { { "db", lion_form_string(self->name) }, { "t", lion_form_long(t) } };
+    lion_form map = lion_form_entries(&arena, entries, 2);
+    bool is_sound = lion_form_encode(&payload, &map, NULL) == LION_OK;
+    pthread_mutex_lock(&self->lock);
+    for (const follower *each = self->followers; is_sound && each != NULL; each = each->next) {
+        lion_frame_put(&bytes, LION_FRAME_TOLD, each->id, lion_buffer_view(&payload));
+        writer_tell(self->writer, each->session, &bytes);
+    }
+    pthread_mutex_unlock(&self->lock);
+    lion_buffer_deinit(&bytes);
+    lion_buffer_deinit(&payload);
+    lion_arena_deinit(&arena);
+}
+
 /* ---- the connection ---- */
 
 static void wait_for_upkeep(database *self)
@@ -107,6 +166,7 @@ static void settle(database *self)
         lion_db_drop(db);
         if (status < 0) self->is_broken = true;
     }
+    int64_t durable_t = status == LION_OK ? self->group_t : 0;
     while (self->group != NULL) {
         applied *first = self->group;
         self->group = first->next;
@@ -120,6 +180,7 @@ static void settle(database *self)
     }
     self->group_last = &self->group;
     self->group_t = 0;
+    if (durable_t > 0) tell_followers(self, durable_t);
     if (!self->is_broken) return;
     close_connection(self); /* what is on the disk is what there is: read anew */
     self->told_session = 0; /* other transactions get the numbers of those that are lost */
@@ -245,6 +306,7 @@ static void open_or_sync(database *self, job *of)
         answer_t(of, lion_db_info_of(db).basis_t);
     else
         answer_error(of, &error);
+    if (status < 0 && of->kind == LION_FRAME_FOLLOW) drop_followers(self, of->session, &of->id);
     lion_db_drop(db);
     job_free(of);
 }
@@ -395,6 +457,11 @@ static database *make_database(writer *self, lion_slice name)
 
 static void free_database(database *self)
 {
+    while (self->followers != NULL) {
+        follower *first = self->followers;
+        self->followers = first->next;
+        free(first);
+    }
     pthread_cond_destroy(&self->changed);
     pthread_mutex_destroy(&self->lock);
     lion_buffer_deinit(&self->failure);
@@ -433,6 +500,8 @@ lion_status database_give(writer *self, job *given, lion_error *error)
     lion_status status = check_name(name, error);
     database *to = NULL;
     if (status == LION_OK) status = find_database(&to, self, name, error);
+    if (status == LION_OK && given->kind == LION_FRAME_FOLLOW)
+        status = add_follower(to, given, error);
     if (status < 0) return status;
     pthread_mutex_lock(&to->lock);
     *to->last = given;

@@ -32,6 +32,7 @@ void session_close(session *self)
     if (self->is_closing) return;
     self->is_closing = true;
     if (self->is_executor) call_executor_gone(self->writer, self->number);
+    if (self->follows) database_unfollow(self->writer, self->number);
     uv_close((uv_handle_t *)&self->pipe, on_session_closed);
 }
 
@@ -144,6 +145,7 @@ static lion_status give_job(session *self, const lion_frame *frame, lion_error *
     if (status == LION_OK && self->writer->is_stopping)
         status =
             lion_fail(error, LION_UNAVAILABLE, "lion/closed", "the writer is stopping: try again");
+    if (given->kind == LION_FRAME_FOLLOW) self->follows = true;
     if (status == LION_OK) status = database_give(self->writer, given, error);
     if (status < 0) job_free(given);
     return status;
@@ -160,7 +162,8 @@ static bool hear(session *self, const lion_frame *frame)
     case LION_FRAME_TRANSACT:
     case LION_FRAME_SYNC:
     case LION_FRAME_INDEX:
-    case LION_FRAME_BACKUP: status = give_job(self, frame, &error); break;
+    case LION_FRAME_BACKUP:
+    case LION_FRAME_FOLLOW: status = give_job(self, frame, &error); break;
     case LION_FRAME_DONE:
     case LION_FRAME_ERROR:
         if (self->is_executor) call_answered(self->writer, self->number, frame);

@@ -373,6 +373,154 @@ static void leaves_a_living_one_alone(void **state)
     lion_arena_deinit(&arena);
 }
 
+/* ---- following ---- */
+
+#define FOLLOW_ID 7
+#define OTHER_ID 8
+
+typedef struct followed {
+    uv_loop_t loop;
+    uv_timer_t late;
+    lion_link *link;
+    int answers, errors, losses, told;
+    int64_t t; /* of what came last */
+} followed;
+
+static void on_followed(void *context, lion_frame_kind kind, uint64_t id, const uint8_t *payload,
+                        size_t size)
+{
+    followed *self = context;
+    lion_arena arena;
+    lion_form map;
+    lion_arena_init(&arena, 0);
+    self->answers += kind == LION_FRAME_DONE;
+    self->errors += kind == LION_FRAME_ERROR;
+    self->losses += kind == LION_FRAME_LOST && id == FOLLOW_ID;
+    self->told += kind == LION_FRAME_TOLD;
+    if (kind == LION_FRAME_DONE || kind == LION_FRAME_TOLD) {
+        assert_int_equal(id, FOLLOW_ID);
+        assert_int_equal(lion_form_decode(&map, lion_slice_of(payload, size), &arena, NULL), 0);
+        assert_true(lion_form_as_long(lion_form_get(&map, "t"), &self->t));
+    }
+    if (kind == LION_FRAME_TOLD) assert_true(lion_form_is_text(lion_form_get(&map, "db"), "a"));
+    lion_arena_deinit(&arena);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    (void)timer;
+    fail_msg("nothing came");
+}
+
+static void send_follow(followed *self, uint64_t id, const char *db)
+{
+    lion_arena arena;
+    lion_buffer bytes;
+    lion_arena_init(&arena, 0);
+    lion_buffer_init(&bytes);
+    lion_form map = named(&arena, db);
+    assert_int_equal(lion_form_encode(&bytes, &map, NULL), LION_OK);
+    lion_link_send(self->link, LION_FRAME_FOLLOW, id, bytes.data, bytes.size);
+    lion_buffer_deinit(&bytes);
+    lion_arena_deinit(&arena);
+}
+
+static void follow_open(followed *self, const world *of)
+{
+    lion_link_events events = { .frame = on_followed, .context = self };
+    memset(self, 0, sizeof *self);
+    uv_loop_init(&self->loop);
+    uv_timer_init(&self->loop, &self->late);
+    uv_timer_start(&self->late, on_late, CALL_MS, CALL_MS);
+    self->link = lion_link_open(&self->loop, of->socket, "command", &events);
+    assert_non_null(self->link);
+}
+
+static void follow_close(followed *self)
+{
+    lion_link_close(self->link);
+    uv_close((uv_handle_t *)&self->late, NULL);
+    uv_run(&self->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&self->loop);
+}
+
+static int64_t report_t(lion_arena *arena, lion_slice payload)
+{
+    lion_transaction transaction;
+    assert_int_equal(lion_transaction_decode(&transaction, payload, arena, NULL), LION_OK);
+    return transaction.t;
+}
+
+static void tells_who_follows_what_is_durable(void **state)
+{
+    world *self = *state;
+    lion_arena arena;
+    lion_slice payload;
+    followed by;
+    lion_arena_init(&arena, 0);
+    make_database(self, &arena);
+    follow_open(&by, self);
+    send_follow(&by, FOLLOW_ID, "a");
+    while (by.answers == 0) uv_run(&by.loop, UV_RUN_ONCE);
+    int64_t basis = by.t;
+    for (int i = 1; i <= 3; i++) {
+        lion_frame_kind kind =
+            ask(self, &arena, LION_FRAME_TRANSACT, numbered(&arena, i, NULL), &payload);
+        assert_int_equal(kind, LION_FRAME_REPORT);
+        int64_t t = report_t(&arena, payload);
+        assert_true(t > basis);
+        while (by.t < t) uv_run(&by.loop, UV_RUN_ONCE);
+    }
+    assert_true(by.told > 0);
+    assert_int_equal(by.answers, 1);
+    follow_close(&by);
+    /* Nobody follows any more. */
+    assert_int_equal(ask(self, &arena, LION_FRAME_TRANSACT, numbered(&arena, 9, NULL), &payload),
+                     LION_FRAME_REPORT);
+    lion_arena_deinit(&arena);
+}
+
+static void does_not_tell_of_a_database_that_is_not_there(void **state)
+{
+    world *self = *state;
+    lion_arena arena;
+    followed by;
+    lion_arena_init(&arena, 0);
+    follow_open(&by, self);
+    send_follow(&by, OTHER_ID, "a");
+    while (by.errors == 0) uv_run(&by.loop, UV_RUN_ONCE);
+    make_database(self, &arena);
+    send_follow(&by, FOLLOW_ID, "a"); /* OTHER_ID would be told first, and is not the one */
+    while (by.answers == 0) uv_run(&by.loop, UV_RUN_ONCE);
+    follow_close(&by);
+    lion_arena_deinit(&arena);
+}
+
+static void a_follower_hears_that_the_writer_was_lost(void **state)
+{
+    world *self = *state;
+    lion_arena arena;
+    lion_slice payload;
+    followed by;
+    lion_arena_init(&arena, 0);
+    make_database(self, &arena);
+    follow_open(&by, self);
+    send_follow(&by, FOLLOW_ID, "a");
+    while (by.answers == 0) uv_run(&by.loop, UV_RUN_ONCE);
+    stop(self, SIGKILL);
+    while (by.losses == 0) uv_run(&by.loop, UV_RUN_ONCE);
+    start(self);
+    send_follow(&by, FOLLOW_ID, "a");
+    while (by.answers < 2) uv_run(&by.loop, UV_RUN_ONCE);
+    assert_int_equal(ask(self, &arena, LION_FRAME_TRANSACT, numbered(&arena, 1, NULL), &payload),
+                     LION_FRAME_REPORT);
+    int64_t t = report_t(&arena, payload);
+    while (by.t < t) uv_run(&by.loop, UV_RUN_ONCE);
+    assert_int_equal(by.losses, 1);
+    follow_close(&by);
+    lion_arena_deinit(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +530,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_what_is_wrong, set_up, tear_down),
         cmocka_unit_test_setup_teardown(closes_on_what_is_no_frame, set_up, tear_down),
         cmocka_unit_test_setup_teardown(leaves_a_living_one_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tells_who_follows_what_is_durable, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(does_not_tell_of_a_database_that_is_not_there, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_follower_hears_that_the_writer_was_lost, set_up,
+                                        tear_down),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
