@@ -961,7 +961,7 @@ typedef struct lion_query_options {
     uint64_t memory_max;   /* bytes of the run's arena, 0: none; lion/limit */
     int64_t limit, offset; /* -1 / 0: as the query says; else they override */
     const volatile int *is_cancelled; /* NULL, or non-zero: interrupted, lion/cancelled */
-    bool statistics;                  /* keep actual rows and times for explain */
+    bool statistics;                  /* keep times and memory for explain */
 } lion_query_options;
 
 /* One input of a call: a database (db not NULL) or a form (scalar, collection, relation as source; a log). */
@@ -1019,8 +1019,9 @@ LION_API lion_status lion_query_next(lion_query_run *run, lion_query_batch *batc
 LION_API lion_call *lion_query_call(lion_query_run *run);
 LION_API void lion_query_close(lion_query_run *run); /* NULL is allowed */
 
-/* The plan as a form: { op, detail, rows_estimated, rows, time_ns, children } and as text, into the arena. With
- * options.statistics set and the run at its end, actual rows and times are there. */
+/* The plan as a form: { op, detail, rows_estimated, rows, time_ns, memory, children } and, where there is one, { index, range,
+ * advice }; and as text. Into the arena. Actual rows are those of the steps taken so far; times (inclusive) and memory (bytes,
+ * the operator's own) are kept with options.statistics alone. */
 LION_API lion_status lion_query_explain(lion_form *tree_out, char **text_out, lion_query_run *run,
                                         lion_arena *arena, lion_error *error);
 

@@ -84,6 +84,12 @@ lion_status lion_novelty_follow(lion_novelty *rest, const lion_novelty_version *
 void lion_novelty_count(uint64_t *datoms_out, int64_t *net_out, const lion_novelty_version *version,
                         lion_index order, const lion_key *key);
 
+/* The same of an attribute's values from low (NULL: the first) to end, which is not among them
+ * (NULL: the last), in AVET. */
+void lion_novelty_count_range(uint64_t *datoms_out, int64_t *net_out,
+                              const lion_novelty_version *version, uint32_t a,
+                              const lion_value *low, const lion_value *end);
+
 #define LION_NOVELTY_HEIGHT_MAX 24
 
 /* Iterating one tree, either direction; a plain struct, no resources. Datoms by pointer into the

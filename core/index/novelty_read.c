@@ -193,6 +193,36 @@ void lion_novelty_count(uint64_t *datoms_out, int64_t *net_out, const lion_novel
     *net_out = sum.net;
 }
 
+void lion_novelty_count_range(uint64_t *datoms_out, int64_t *net_out,
+                              const lion_novelty_version *version, uint32_t a,
+                              const lion_value *low, const lion_value *end)
+{
+    tally from = { 0 }, to;
+    uint32_t top = top_of(version, LION_AVET, a);
+    *datoms_out = 0;
+    *net_out = 0;
+    if (top == 0) return;
+    const uint8_t *base = version->novelty->base;
+    const lion_node *node = lion_novelty_at(base, top);
+    lion_key key = { .datom = { .a = a }, .parts = 2 };
+    to = (tally){ 0 };
+    if (end == NULL) {
+        add_before(&to, node, node->count);
+    } else {
+        key.datom.v = *end;
+        boundary at = boundary_of(base, top, LION_AVET, &key, false);
+        to = rank(top, &at);
+    }
+    if (low != NULL) {
+        key.datom.v = *low;
+        boundary at = boundary_of(base, top, LION_AVET, &key, false);
+        from = rank(top, &at);
+    }
+    if (to.datoms <= from.datoms) return; /* end is before low */
+    *datoms_out = to.datoms - from.datoms;
+    *net_out = to.net - from.net;
+}
+
 /* -- Walking ------------------------------------------------------------------------------------
  */
 

@@ -182,21 +182,23 @@ static lion_status rank_of(uint64_t *rank_out, const lion_view *view, const lion
 lion_status lion_view_estimate_range(uint64_t *count_out, const lion_view *view, uint32_t a, const lion_value *low,
                                      const lion_value *end, lion_error *error)
 {
-    uint64_t in_novelty = 0, from = 0, to = 0;
-    lion_key key = { .datom = { .a = a }, .parts = 1 };
+    uint64_t from = 0, to = 0;
+    int64_t count = 0;
+    bool is_net = lion_view_is_plain(view);
     const lion_novelty_version *versions[2] = { &view->novelty, &view->speculative };
     for (unsigned i = 0; i < 2; i++) {
         uint64_t datoms;
         int64_t net;
         if (versions[i]->novelty == NULL) continue;
-        lion_novelty_count(&datoms, &net, versions[i], LION_AEVT, &key);
-        in_novelty += datoms;
+        lion_novelty_count_range(&datoms, &net, versions[i], a, low, end);
+        count += is_net ? net : (int64_t)datoms;
     }
-    *count_out = in_novelty;
     const lion_tree *tree = lion_view_tree(view, LION_AVET, a, false);
-    if (tree == NULL || tree->count == 0) return LION_OK;
-    if (rank_of(&from, view, tree, low, 0, error) != LION_OK) return LION_FAILED;
-    if (rank_of(&to, view, tree, end, tree->count, error) != LION_OK) return LION_FAILED;
-    if (to > from) *count_out += to - from;
+    if (tree != NULL && tree->count > 0) {
+        if (rank_of(&from, view, tree, low, 0, error) != LION_OK) return LION_FAILED;
+        if (rank_of(&to, view, tree, end, tree->count, error) != LION_OK) return LION_FAILED;
+        if (to > from) count += (int64_t)(to - from);
+    }
+    *count_out = count > 0 ? (uint64_t)count : 0;
     return LION_OK;
 }

@@ -1,4 +1,4 @@
-/* explain.c - one line per operator, its inputs and sub-plans indented below it. */
+/* explain.c - a line for each operator, a second one for advice, its inputs and sub-plans indented below it. */
 #include "query/explain.h"
 
 #include "base/buffer.h"
@@ -31,10 +31,43 @@ static const lion_operator *child(const lion_operator *operator, uint32_t at)
     return operator->subplans[at];
 }
 
+/* What the operator grew the run by, without its inputs and sub-plans. */
+static uint64_t own_memory(const lion_operator *operator)
+{
+    uint64_t theirs = 0;
+    for (uint32_t i = 0; i < child_count(operator); i++) theirs += child(operator, i)->memory;
+    return operator->memory > theirs ? operator->memory - theirs : 0;
+}
+
+#define MISSED_TIMES 10
+#define MISSED_ROWS_MIN 1000
+
+/* How many times as many rows there were as estimated. */
+static double missed_by(const lion_operator *operator)
+{
+    double estimated = operator->rows_estimated < 1 ? 1 : operator->rows_estimated, rows = operator->rows < 1 ? 1 : (double)operator->rows;
+    return rows / estimated;
+}
+
+/* The planner's advice; else, where actual numbers are there, that this operator's estimate was a mistake (not its inputs'). */
+static const char *advice_of(const lion_operator *operator, lion_arena *arena)
+{
+    double missed = missed_by(operator), before = operator->inputs[0] == NULL ? 1 : missed_by(operator->inputs[0]);
+    if (operator->advice != NULL) return operator->advice;
+    if (!operator->run->options.statistics || !operator->is_ended) return NULL;
+    if (operator->rows < MISSED_ROWS_MIN && operator->rows_estimated < MISSED_ROWS_MIN) return NULL;
+    if (missed > MISSED_TIMES && missed > before * MISSED_TIMES) return lion_arena_printf(arena, "%.0f times as many rows as estimated", missed);
+    if (missed * MISSED_TIMES < 1 && missed * MISSED_TIMES < before)
+        return lion_arena_printf(arena, "%.0f times fewer rows than estimated", 1 / missed);
+    return NULL;
+}
+
 static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint32_t depth)
 {
-    lion_form map = lion_form_map(arena, 6);
-    uint32_t count = depth >= DEPTH_MAX ? 0 : child_count(operator);
+    const char *advice = advice_of(operator, arena);
+    const char *texts[][2] = { { "index", operator->index }, { "range", operator->range }, { "advice", advice } };
+    uint32_t count = depth >= DEPTH_MAX ? 0 : child_count(operator), at = 7;
+    lion_form map = lion_form_map(arena, 7u + (texts[0][1] != NULL) + (texts[1][1] != NULL) + (texts[2][1] != NULL));
     lion_form children = lion_form_vector(arena, count);
     for (uint32_t i = 0; i < count; i++) children.items[i] = tree_of(child(operator, i), arena, depth + 1);
     put(&map, 0, arena, "op", text_form(arena, operator->name));
@@ -42,20 +75,30 @@ static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint3
     put(&map, 2, arena, "rows_estimated", lion_form_value(lion_value_double(operator->rows_estimated)));
     put(&map, 3, arena, "rows", lion_form_value(lion_value_long((int64_t)operator->rows)));
     put(&map, 4, arena, "time_ns", lion_form_value(lion_value_long((int64_t)operator->time_ns)));
-    put(&map, 5, arena, "children", children);
+    put(&map, 5, arena, "memory", lion_form_value(lion_value_long((int64_t)own_memory(operator))));
+    put(&map, 6, arena, "children", children);
+    for (uint32_t i = 0; i < 3; i++)
+        if (texts[i][1] != NULL) put(&map, at++, arena, texts[i][0], text_form(arena, texts[i][1]));
     return map;
+}
+
+static void put_line(lion_buffer *buffer, const char *text)
+{
+    lion_buffer_put(buffer, text, strlen(text));
 }
 
 static void text_of(lion_buffer *buffer, const lion_operator *operator, lion_arena *arena, uint32_t depth)
 {
-    const char *line = lion_arena_printf(arena, "%*s%s %s  ~%.0f rows", (int)(2 * depth), "", operator->name,
-                                         operator->detail == NULL ? "" : operator->detail, operator->rows_estimated);
-    lion_buffer_put(buffer, line, strlen(line));
-    if (operator->run->options.statistics) {
-        line = lion_arena_printf(arena, ", %llu actual, %.3f ms", (unsigned long long)operator->rows, (double)operator->time_ns / 1e6);
-        lion_buffer_put(buffer, line, strlen(line));
-    }
+    const char *advice = advice_of(operator, arena);
+    put_line(buffer, lion_arena_printf(arena, "%*s%s %s", (int)(2 * depth), "", operator->name, operator->detail == NULL ? "" : operator->detail));
+    if (operator->index != NULL) put_line(buffer, lion_arena_printf(arena, "  %s", operator->index));
+    if (operator->range != NULL) put_line(buffer, lion_arena_printf(arena, " %s", operator->range));
+    put_line(buffer, lion_arena_printf(arena, "  ~%.0f rows", operator->rows_estimated));
+    if (operator->run->options.statistics)
+        put_line(buffer, lion_arena_printf(arena, ", %llu actual, %.3f ms, %llu KiB", (unsigned long long)operator->rows,
+                                           (double)operator->time_ns / 1e6, (unsigned long long)(own_memory(operator) + 1023) / 1024));
     lion_buffer_put_u8(buffer, '\n');
+    if (advice != NULL) put_line(buffer, lion_arena_printf(arena, "%*s! %s\n", (int)(2 * depth + 2), "", advice));
     for (uint32_t i = 0; depth < DEPTH_MAX && i < child_count(operator); i++) text_of(buffer, child(operator, i), arena, depth + 1);
 }
 

@@ -46,8 +46,13 @@ struct lion_operator {
     lion_operator **subplans;  /* of not, or, rules: run for each batch of the input; for explain */
     uint32_t subplan_count;
     double rows_estimated;
+    const char *index;         /* for explain: what a pattern reads, "aevt", "avet" …; NULL: no index */
+    const char *range;         /* for explain: the part of the index that comparisons leave, or NULL */
+    const char *advice;        /* for explain: what would make it cheaper, or NULL */
     uint64_t rows;             /* yielded so far */
+    bool is_ended;             /* the last step found nothing more */
     uint64_t time_ns;          /* inclusive, when statistics are wanted */
+    uint64_t memory;           /* bytes that the run grew by in it, inclusive, when statistics are wanted */
 };
 
 #endif

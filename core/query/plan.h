@@ -53,6 +53,10 @@ lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operat
                       const lion_clause **cut_out, lion_error *error);
 /* Per variable: wanted by `needed` or by a clause that is still to be done. */
 uint8_t *lion_plan_keep(lion_scope *scope, const lion_todo *todo, const uint8_t *needed);
+/* The clause's operator onto *operator (plan_operators.c). */
+lion_status lion_plan_operator(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error);
+/* A clause's text for explain and messages, in the arena, not longer than is read. */
+const char *lion_plan_detail(lion_run *run, lion_slice text);
 /* A sub-plan over a feed of the shared variables and the row's number. */
 lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const uint32_t *vars, uint32_t var_count, uint32_t row_var,
                           const uint8_t *needed, lion_subplan *subplan_out, lion_error *error);
@@ -80,6 +84,9 @@ lion_range **lion_ranges_read(lion_scope *scope, const lion_todo *todo);
 bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
                     uint32_t var);
 
+/* What the comparisons leave of the variable's values, as text; NULL: all. */
+const char *lion_ranges_text(const lion_scope *scope, uint32_t var);
+
 /* ---- rules.c ---- */
 
 lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *parent, uint32_t owner_rule);
@@ -94,6 +101,8 @@ lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lio
 double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator);
 /* Datoms that match the pattern's constants. */
 uint64_t lion_stats_count(lion_scope *scope, const lion_clause *clause);
+/* Datoms of the attribute. */
+uint64_t lion_stats_attribute(const lion_db *db, const lion_attribute *attribute);
 /* The constant attribute of a pattern, or NULL; unknown ones are the planner's error. */
 const lion_attribute *lion_clause_attribute(const lion_schema *schema, const lion_clause *clause);
 

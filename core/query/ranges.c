@@ -127,3 +127,14 @@ bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *
     if (!range_out->has_low && !range_out->has_end) return false;
     return is_small(count_out, &db->view, attribute->id, range_out);
 }
+
+const char *lion_ranges_text(const lion_scope *scope, uint32_t var)
+{
+    const lion_range *range = scope->ranges == NULL ? NULL : scope->ranges[var];
+    lion_arena *arena = &scope->run->arena;
+    if (range == NULL) return NULL;
+    const char *low = "", *high = "";
+    if (range->has_low) low = lion_form_text(arena, &(lion_form){ .kind = LION_FORM_VALUE, .value = range->low });
+    if (range->has_high) high = lion_form_text(arena, &(lion_form){ .kind = LION_FORM_VALUE, .value = range->high });
+    return lion_arena_printf(arena, "%.100s .. %.100s", low, high);
+}

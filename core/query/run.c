@@ -89,9 +89,16 @@ lion_status lion_operator_next(lion_operator *self, lion_batch *batch_out, lion_
 {
     lion_status status = lion_run_check(self->run, error);
     if (status != LION_OK) return status;
-    int64_t start = self->run->options.statistics ? lion_clock_monotonic_ns() : 0;
-    status = self->next(self, batch_out, error);
-    if (self->run->options.statistics) self->time_ns += (uint64_t)(lion_clock_monotonic_ns() - start);
+    if (!self->run->options.statistics) {
+        status = self->next(self, batch_out, error);
+    } else {
+        int64_t start = lion_clock_monotonic_ns();
+        size_t used = self->run->arena.used;
+        status = self->next(self, batch_out, error);
+        self->time_ns += (uint64_t)(lion_clock_monotonic_ns() - start);
+        if (self->run->arena.used > used) self->memory += self->run->arena.used - used;
+    }
+    self->is_ended = status == LION_END;
     return status == LION_OK ? count_rows(self, batch_out, error) : status;
 }
 

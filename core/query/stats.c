@@ -31,7 +31,7 @@ static uint64_t count_prefix(const lion_db *db, lion_index index, const lion_key
     return lion_view_estimate(&count, &db->view, index, key, NULL) == LION_OK ? count : 1000000;
 }
 
-static uint64_t count_attribute(const lion_db *db, const lion_attribute *attribute)
+uint64_t lion_stats_attribute(const lion_db *db, const lion_attribute *attribute)
 {
     lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
     return count_prefix(db, LION_AEVT, &key);
@@ -42,7 +42,7 @@ static uint64_t count_value(lion_scope *scope, const lion_db *db, const lion_att
 {
     lion_value value;
     if (lion_db_value(&value, db, attribute, form, &scope->run->arena, NULL) != LION_OK) return 0;
-    if (!attribute->is_in_avet) return count_attribute(db, attribute) / 10 + 1;
+    if (!attribute->is_in_avet) return lion_stats_attribute(db, attribute) / 10 + 1;
     lion_key key = { .datom = { .a = attribute->id, .v = value }, .parts = 2 };
     return count_prefix(db, LION_AVET, &key);
 }
@@ -65,14 +65,14 @@ static double run_length(lion_scope *scope, const lion_db *db, const lion_attrib
                                    : batch.e[i - 1] != batch.e[i];
     double length = (double)batch.count / runs;
     /* One run fills the whole sample: a handful of values at most. */
-    return runs == 1 && batch.count >= 256 ? (double)count_attribute(db, attribute) / 4 : length;
+    return runs == 1 && batch.count >= 256 ? (double)lion_stats_attribute(db, attribute) / 4 : length;
 }
 
 static double value_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause)
 {
     const lion_value *known = scope->known == NULL ? NULL : scope->known[clause->terms[2].index];
     if (attribute->unique != LION_UNIQUE_NONE) return 1;
-    if (!attribute->is_in_avet) return (double)count_attribute(db, attribute) / 10;
+    if (!attribute->is_in_avet) return (double)lion_stats_attribute(db, attribute) / 10;
     if (known == NULL) return run_length(scope, db, attribute, LION_AVET);
     lion_form form = lion_form_value(*known);
     return (double)count_value(scope, db, attribute, &form);
@@ -81,7 +81,7 @@ static double value_fanout(lion_scope *scope, const lion_db *db, const lion_attr
 static double attribute_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause,
                                state e, state v)
 {
-    double total = (double)count_attribute(db, attribute);
+    double total = (double)lion_stats_attribute(db, attribute);
     if (e != FREE && v == BOUND) return 0.2;
     if (e != FREE && v == CONSTANT)
         return fmin(1, (double)count_value(scope, db, attribute, clause->terms[2].constant) / fmax(total, 1)) * 0.9 + 0.001;

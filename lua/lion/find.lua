@@ -180,10 +180,44 @@ function find.open(q, arguments, count, options)
   return core.query_open(handle, inputs, wanted, options), compiled
 end
 
+-- ---- slow queries -----------------------------------------------------------------------------
+
+local slow -- { fn =, ms = } while somebody wants to be told
+
+--- Be told of queries that take long: fn is given { query =, inputs =, ms =, plan =, tree = } after each that took at least
+-- so many milliseconds. What it raises is the query's error. nil takes it away.
+-- @tparam function fn
+-- @tparam[opt=100] number ms
+function find.on_slow_query(fn, ms)
+  if fn == nil then
+    slow = nil
+    return
+  end
+  if type(fn) ~= "function" then
+    anomaly.incorrect("lion/syntax", "on_slow_query takes a function and milliseconds, not a %s", type(fn))
+  end
+  if ms ~= nil and (type(ms) ~= "number" or not (ms >= 0)) then
+    anomaly.incorrect("lion/syntax", "a query is slow from a number of milliseconds on, not %s", tostring(ms))
+  end
+  slow = { fn = fn, ms = ms or 100 }
+end
+
+-- The run is at its end, and not closed yet.
+local function tell_slow(told, began, run, q, arguments, count)
+  local ms = core.monotonic_ms() - began
+  if ms < told.ms then return end
+  local tree, text = core.explain(run)
+  local inputs = {}
+  for i = 1, count do inputs[i] = arguments[i] end
+  told.fn { query = getmetatable(q) == Prepared and q.query or q, inputs = inputs, ms = ms, plan = text, tree = tree }
+end
+
 --- The whole result.
 function find.all(q, arguments, count, options)
+  local told, began = slow, slow and core.monotonic_ms()
   local run, compiled = find.open(q, arguments, count, options)
   local result = shape(run, compiled)
+  if told then tell_slow(told, began, run, q, arguments, count) end
   if not options.statistics then
     core.step_close(run)
     return result
@@ -201,6 +235,7 @@ end
 
 --- An iterator over the rows' values.
 function find.rows(q, arguments, count, options)
+  local told, began = slow, slow and core.monotonic_ms()
   local run, compiled = find.open(q, arguments, count, options)
   local kind = compiled.kind
   local is_spread = compiled.keys == nil and (kind == "relation" or kind == "tuple")
@@ -211,6 +246,7 @@ function find.rows(q, arguments, count, options)
       if not run then return nil end
       at, filled = 0, next_batch(run, compiled, buffer, 0) or 0
       if filled == 0 then
+        if told then tell_slow(told, began, run, q, arguments, count) end
         core.step_close(run)
         run = nil
         return nil

@@ -81,6 +81,7 @@ local lion = {
   verify = verify,
   q = find.q,
   prepare = find.prepare,
+  on_slow_query = find.on_slow_query,
   cancel = call.cancel,
   fn = call.register,
 }

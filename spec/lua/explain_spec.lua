@@ -1,0 +1,120 @@
+-- Plans as people read them: rows estimated and actual, what is read, and advice; and queries that are slow.
+local lion = require "lion"
+
+local function people(count)
+  local conn = lion.connect "mem:"
+  conn:transact(lion.schema { p = { name = "string", age = "long", note = { "string", index = false }, boss = "ref" } })
+  local tx = {}
+  for i = 1, count do
+    tx[i] = { ["db/id"] = "p" .. i, ["p/name"] = "n" .. i, ["p/age"] = i % 80, ["p/note"] = "x" .. i,
+      ["p/boss"] = "p" .. math.floor(i / 2) + (i == 1 and 1 or 0) }
+  end
+  conn:transact(tx)
+  return conn
+end
+
+-- All operators of a plan, the last one first.
+local function operators(tree, list)
+  list = list or {}
+  list[#list + 1] = tree
+  for _, child in ipairs(tree.children) do operators(child, list) end
+  return list
+end
+
+local function find(tree, detail)
+  for _, operator in ipairs(operators(tree)) do
+    if operator.detail:find(detail, 1, true) then return operator end
+  end
+end
+
+describe("A plan", function()
+  local conn, db
+
+  setup(function()
+    conn = people(1200)
+    db = conn:db()
+  end)
+  teardown(function() conn:close() end)
+
+  it("tells of each operator what it read and how many rows it made", function()
+    local plan = db:explain "[:find ?n :where [?e :p/age 7] [?e :p/name ?n]]"
+    local age, name = find(plan.tree, ":p/age"), find(plan.tree, ":p/name")
+    assert.equal("avet", age.index)
+    assert.equal(15, age.rows)
+    assert.equal(15, age.rows_estimated)
+    assert.equal("aevt", name.index)
+    assert.equal(15, name.rows)
+    assert.is_true(name.time_ns >= age.time_ns)
+    assert.is_number(name.memory)
+    assert.matches("%[%?e :p/age 7%]  avet  ~15 rows, 15 actual, [%d.]+ ms, %d+ KiB\n", plan.text)
+  end)
+
+  it("tells the range of an index that comparisons leave", function()
+    local plan = db:explain "[:find ?e :where [?e :p/age ?a] [(> ?a 75)] [(< ?a 77)]]"
+    assert.equal("75 .. 77", find(plan.tree, ":p/age").range)
+    assert.matches("avet 75 %.%. 77", plan.text)
+  end)
+
+  it("says where an index is missing", function()
+    local plan = db:explain '[:find ?e :where [?e :p/note "x7"]]'
+    assert.matches("no index on p/note", find(plan.tree, ":p/note").advice)
+    assert.matches("\n *! no index on p/note", plan.text)
+  end)
+
+  it("says where nothing joins two parts", function()
+    local plan = db:explain "[:find ?a ?b :where [?a :p/age 7] [?b :p/age 8]]"
+    assert.matches("cartesian product between %?[ab] and %?[ab]", plan.text)
+  end)
+
+  it("says why a rule is computed for all", function()
+    local rules = "[[(above ?a ?b) [?a :p/boss ?b]] [(above ?a ?b) [?a :p/boss ?c] (above ?c ?b) [?c :p/age]]]"
+    local plan = db:explain("[:find (count ?a) . :in $ % :where (above ?a ?b)]", rules)
+    assert.matches("computed unbound because no clause or input binds %?a", plan.text)
+    local bound = db:explain('[:find ?b :in $ % :where [?a :p/name "n9"] (above ?a ?b)]', rules)
+    assert.is_nil(bound.text:find("unbound", 1, true))
+  end)
+
+  it("says that every datom is read", function()
+    assert.matches("every datom is read", db:explain("[:find (count ?e) . :where [?e ?a ?v]]").text)
+  end)
+
+  it("is what { stats = true } gives beside the result", function()
+    local answer = lion.q { query = "[:find ?n . :where [?e :p/age 7] [?e :p/name ?n]]", args = { db }, stats = true }
+    assert.matches("^n%d+$", answer.ret)
+    assert.equal("avet", find(answer.query_stats, ":p/age").index)
+  end)
+end)
+
+describe("A slow query", function()
+  after_each(function() lion.on_slow_query(nil) end)
+
+  it("is told with its plan and inputs", function()
+    local conn, told = people(50), {}
+    local db = conn:db()
+    lion.on_slow_query(function(slow) told[#told + 1] = slow end, 0)
+    local query = "[:find [?e ...] :in $ ?a :where [?e :p/age ?a]]"
+    assert.equal(1, #db:q(query, 7))
+    for _ in db:rows(lion.prepare(query), 8) do assert.is_table(told) end
+    assert.equal(2, #told)
+    assert.equal(query, told[1].query)
+    assert.equal(query, told[2].query)
+    assert.same({ db, 7 }, told[1].inputs)
+    assert.is_number(told[1].ms)
+    assert.matches(":p/age", told[1].plan)
+    assert.equal(1, find(told[1].tree, ":p/age").rows)
+    conn:close()
+  end)
+
+  it("is one from so many milliseconds on", function()
+    local conn, told = people(5), 0
+    lion.on_slow_query(function() told = told + 1 end, 1e9)
+    conn:db():q "[:find ?e :where [?e :p/age 7]]"
+    assert.equal(0, told)
+    conn:close()
+  end)
+
+  it("is told to functions alone", function()
+    assert.has_error(function() lion.on_slow_query "x" end)
+    assert.has_error(function() lion.on_slow_query(print, "x") end)
+  end)
+end)
