@@ -1,0 +1,126 @@
+--- Lion as the suites use it: the tables as facts in a database in memory, queries from the core to typed
+-- columns (run) or to Lua's tables (rows).
+local lion = require "lion"
+local core = require "lion.core"
+local find = require "lion.find"
+
+local Engine = { name = "Lion" }
+Engine.__index = Engine
+
+local engine = {}
+
+local function schema_of(tables)
+  local schema = {}
+  for _, t in ipairs(tables) do
+    if t.link then
+      local space, name = t.link:match "(.-)/(.+)"
+      schema[space] = schema[space] or {}
+      schema[space][name] = { "ref", many = true }
+    else
+      schema[t.name] = schema[t.name] or {}
+      for _, column in ipairs(t.columns) do
+        local is_plain = column[2] == "string" or column[2] == "long" or column[2] == "double"
+        schema[t.name][column[1]] = { is_plain and column[2] or "ref", unique = column.unique }
+      end
+    end
+  end
+  return lion.schema(schema)
+end
+
+-- All rows in one transaction: those of other tables are named by "table number".
+local function rows_of(tables)
+  local tx = {}
+  for _, t in ipairs(tables) do
+    for i, row in ipairs(t.link and {} or t.rows) do
+      local entity = { ["db/id"] = t.name .. i }
+      for k, column in ipairs(t.columns) do
+        local kind = column[2]
+        local is_plain = kind == "string" or kind == "long" or kind == "double"
+        entity[t.name .. "/" .. column[1]] = is_plain and row[k] or kind .. row[k]
+      end
+      if #t.columns == 0 then entity["db/doc"] = "" end
+      tx[#tx + 1] = entity
+    end
+  end
+  return tx
+end
+
+local LINKS = 100000
+
+local function add_links(self, t)
+  local tx = {}
+  for i, row in ipairs(t.rows) do
+    tx[#tx + 1] = { "db/add", self.ids[t.from .. row[1]], t.link, self.ids[t.to .. row[2]] }
+    if #tx == LINKS or i == #t.rows then
+      self.conn:transact(tx)
+      tx = {}
+    end
+  end
+end
+
+--- @param tables @param is_indexed false: the facts stay in novelty
+function engine.open(tables, is_indexed)
+  local self = setmetatable({ prepared = {} }, Engine)
+  self.conn = lion.connect("mem:", { durability = "none", novelty_mb = 2048 })
+  self.conn:transact(schema_of(tables))
+  self.ids = self.conn:transact(rows_of(tables)).tempids
+  self.numbers = {}
+  for name, id in pairs(self.ids) do
+    self.numbers[id] = tonumber(name:match "%d+$")
+  end
+  for _, t in ipairs(tables) do
+    if t.link then add_links(self, t) end
+  end
+  if is_indexed ~= false then self.conn:request_index() end
+  self.db = self.conn:db()
+  return self
+end
+
+local function arguments(self, query)
+  local prepared = self.prepared[query.lion]
+  if not prepared then
+    prepared = lion.prepare(query.lion)
+    self.prepared[query.lion] = prepared
+  end
+  local db = query.view and query.view(self) or self.db
+  return prepared, { db, unpack(query.inputs or {}) }
+end
+
+--- All rows as typed columns, counted.
+function Engine:run(query)
+  local prepared, inputs = arguments(self, query)
+  local run, rows = find.open(prepared, inputs, #inputs, {}), 0
+  while true do
+    local count = core.query_next(run)
+    if count == nil then break end
+    rows = rows + count
+  end
+  core.step_close(run)
+  return rows
+end
+
+-- Entities are below 2^53 and above all numbers of the suites.
+local ENTITY_MIN = 2 ^ 43
+
+--- All rows as arrays, entities as the numbers of their rows.
+function Engine:rows(query)
+  local prepared, inputs = arguments(self, query)
+  local rows = lion.q(prepared, unpack(inputs))
+  if type(rows) ~= "table" then rows = { { rows } } end
+  for _, row in ipairs(rows) do
+    for i, value in ipairs(row) do
+      if type(value) == "number" and value > ENTITY_MIN then row[i] = self.numbers[value] or value end
+    end
+  end
+  return rows
+end
+
+function Engine:explain(query)
+  local prepared, inputs = arguments(self, query)
+  local db = table.remove(inputs, 1)
+  return db:explain(prepared, unpack(inputs)).text
+end
+
+function Engine:close() self.conn:close() end
+
+return engine

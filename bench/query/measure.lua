@@ -1,0 +1,96 @@
+--- Answers compared, then times: medians of processor time, the engines by turns.
+local bit = require "bit"
+local ffi = require "ffi"
+
+ffi.cdef [[
+typedef struct { int64_t seconds, nanoseconds; } bench_time;
+int clock_gettime(int, bench_time *);
+]]
+
+local measure = {}
+
+local PROCESS_TIME = 2
+local now_out = ffi.new "bench_time"
+
+--- Processor time of this process in ms.
+function measure.now()
+  ffi.C.clock_gettime(PROCESS_TIME, now_out)
+  return tonumber(now_out.seconds) * 1e3 + tonumber(now_out.nanoseconds) / 1e6
+end
+
+-- FNV-1a.
+local function hash(text)
+  local h = bit.tobit(2166136261)
+  for i = 1, #text do
+    h = bit.bxor(h, text:byte(i))
+    h = bit.tobit(bit.lshift(h, 24) + h * 403)
+  end
+  return h % 4294967296
+end
+
+local function cell(value)
+  if type(value) ~= "number" then return tostring(value) end
+  return value % 1 == 0 and ("%d"):format(value) or ("%.9g"):format(value)
+end
+
+--- The sum of the rows' hashes: the same for the same rows in any order.
+function measure.digest(rows)
+  local sum = 0
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for i, value in ipairs(row) do
+      cells[i] = cell(value)
+    end
+    sum = (sum + hash(table.concat(cells, "\t"))) % 4294967296
+  end
+  return ("%d rows %08x"):format(#rows, sum)
+end
+
+local SAMPLE_MS, SAMPLES_MIN, SAMPLES_MAX, BUDGET_MS = 2, 5, 15, 1500
+
+local function median(list)
+  table.sort(list)
+  return list[math.ceil(#list / 2)]
+end
+
+--- The rows of an answer. A query is a text for each engine, or, as `call`, a function for each.
+function measure.rows(engine, query)
+  if not query.call then return engine:rows(query) end
+  local rows = query.call[engine.name](engine)
+  return query.shape and query.shape(rows) or rows
+end
+
+local function run(engine, query)
+  if query.call then query.call[engine.name](engine) else engine:run(query) end
+end
+
+local function sample(engine, query, repeats)
+  local begun = measure.now()
+  for _ = 1, repeats do
+    run(engine, query)
+  end
+  return (measure.now() - begun) / repeats
+end
+
+--- Median ms of a query by engine, as a table by name. Warm: each has run it before.
+function measure.times(engines, query)
+  local repeats, samples, count = {}, {}, SAMPLES_MAX
+  for i, engine in ipairs(engines) do
+    local once = math.min(sample(engine, query, 1), sample(engine, query, 1))
+    repeats[i] = math.max(1, math.ceil(SAMPLE_MS / math.max(once, 1e-4)))
+    samples[i] = {}
+    count = math.min(count, math.max(SAMPLES_MIN, math.floor(BUDGET_MS / math.max(once, SAMPLE_MS))))
+  end
+  for _ = 1, count do
+    for i, engine in ipairs(engines) do
+      table.insert(samples[i], sample(engine, query, repeats[i]))
+    end
+  end
+  local times = {}
+  for i, engine in ipairs(engines) do
+    times[engine.name] = median(samples[i])
+  end
+  return times
+end
+
+return measure

@@ -1,0 +1,47 @@
+--- What a small question costs: three clauses and one answer, with the plan that is there, from the core to
+-- typed columns and from Lua to Lua's tables; and questions that are new.
+local lion = require "lion"
+local people = require "suites.people"
+
+local overhead = { sizes = { 20000 } }
+
+local QUERY = [=[[:find ?n ?a :in $ ?k :where [?e :person/key ?k] [?e :person/name ?n] [?e :person/age ?a]]]=]
+local SQL = "select name, age from person where key = ?"
+local KEY = 7000000 + 1234
+
+-- A query that differs from the last by one constant: parsed, checked and planned anew.
+local function new_query(clauses)
+  local number = 0
+  return function(engine)
+    local parts = {}
+    number = number + 1
+    for i = 1, clauses do
+      parts[i] = ("[?e :person/%s ?v%d]"):format(people.columns[i % #people.columns + 1], i)
+    end
+    local text = ("[:find ?e :where [?e :person/key %d] %s]"):format(-number, table.concat(parts, " "))
+    return engine.db:q(text)
+  end
+end
+
+function overhead.make(size)
+  local prepared = lion.prepare(QUERY)
+  return {
+    title = size .. " persons", tables = { people.persons(size) },
+    queries = {
+      { "three clauses, typed columns", lion = QUERY, inputs = { KEY }, sql = SQL, parameters = { KEY },
+        at_most = 0.005 },
+      { "three clauses, Lua tables",
+        call = { Lion = function(engine) return engine.db:q(prepared, KEY) end,
+          SQLite = function(engine) return engine:rows { sql = SQL, parameters = { KEY } } end },
+          at_most = 0.020 },
+      { "three clauses by their text",
+        call = { Lion = function(engine) return engine.db:q(QUERY, KEY) end,
+          SQLite = function(engine) return engine:rows { sql = SQL, parameters = { KEY } } end },
+          at_most = 0.020 },
+      { "new, 3 clauses: parse, plan", call = { Lion = new_query(2) } },
+      { "new, 12 clauses: parse, plan", call = { Lion = new_query(11) } },
+    },
+  }
+end
+
+return overhead
