@@ -93,7 +93,7 @@ lion_paths *lion_paths_new(lion_run *run, lion_graph *graph, const lion_path_sha
 lion_status lion_paths_from(lion_path_list *list_out, lion_paths *paths, int64_t id, lion_error *error);
 /* LION_OK: target is reached from the entity; LION_ABSENT: it is not. */
 lion_status lion_paths_lead(lion_paths *paths, lion_path_list *list, int64_t id, int64_t target, lion_error *error);
-/* All entities that something may be reached from are the numbers below *count_out; many of them will be asked for. */
+/* All entities that something may be reached from are the numbers below *count_out. Arrays are read for them. */
 lion_status lion_paths_all(uint32_t *count_out, lion_paths *paths, lion_error *error);
 
 /* ---- path_sets.c ---- */

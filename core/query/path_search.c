@@ -348,7 +348,6 @@ lion_status lion_paths_lead(lion_paths *self, lion_path_list *list, int64_t id, 
 lion_status lion_paths_all(uint32_t *count_out, lion_paths *self, lion_error *error)
 {
     lion_status status = need_arrays(self, error);
-    if (status == LION_OK) status = need_sets(self, error);
     *count_out = self->graph->node_count;
     return status;
 }
