@@ -216,7 +216,7 @@ describe("A manifest's signature", function()
     { { scheme = "github", secret_param = "s", tolerance = 5 }, "unknown key tolerance" },
     { { scheme = "hmac", secret_param = "s" }, "header is the name" },
     { { scheme = "hmac", secret_param = "s", header = "a b" }, "header is the name" },
-    { { scheme = "hmac", secret_param = "s", header = "x", encoding = "hax" }, 'encoding is "hex" or' },
+    { { scheme = "hmac", secret_param = "s", header = "x", encoding = "ascii" }, 'encoding is "hex" or' },
     { { scheme = "hmac", secret_param = "s", header = "x", prefix = 1 }, "prefix is a string" },
     { { scheme = "stripe", secret_param = "s", tolerance = 0 }, "tolerance is a whole number" },
     { { scheme = "stripe", secret_param = "s", tolerance = 1.5 }, "tolerance is a whole number" },
