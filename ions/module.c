@@ -7,16 +7,17 @@
 #include "dev.h"
 #include "files.h"
 #include "hash.h"
+#include "key_file.h"
 #include "pattern.h"
 #include "sodium.h"
 
-/* run { dir =, uri =, folder =, env =, host =, port =, with = (may be nil) } → exit code */
+/* run { dir =, uri =, folder =, env =, host =, params = (JSON), port =, with = (may be nil) } → exit code */
 static int dev_run(lua_State *state)
 {
     luaL_checktype(state, 1, LUA_TTABLE);
-    static const char *const names[] = { "dir", "uri", "folder", "env", "host" };
-    const char *texts[5];
-    for (int i = 0; i < 5; i++) {
+    static const char *const names[] = { "dir", "uri", "folder", "env", "host", "params" };
+    const char *texts[6];
+    for (int i = 0; i < 6; i++) {
         lua_getfield(state, 1, names[i]);
         texts[i] = luaL_checkstring(state, -1);
     }
@@ -24,7 +25,8 @@ static int dev_run(lua_State *state)
     int port = (int)luaL_checkinteger(state, -1);
     lua_getfield(state, 1, "with");
     lion_revision_options options = { .dir = texts[0], .uri = texts[1], .folder = texts[2],
-                                      .env = texts[3], .with = luaL_optstring(state, -1, NULL), .is_dev = true };
+                                      .env = texts[3], .params = texts[5],
+                                      .with = luaL_optstring(state, -1, NULL), .is_dev = true };
     lua_pushinteger(state, lion_dev_run(&options, texts[4], port));
     return 1;
 }
@@ -49,6 +51,8 @@ void lion_ions_preload(lua_State *state)
     lua_setfield(state, -2, "ions.client");
     lua_pushcfunction(state, luaopen_ions_files);
     lua_setfield(state, -2, "ions.files");
+    lua_pushcfunction(state, luaopen_ions_key_file);
+    lua_setfield(state, -2, "ions.key_file");
     lua_pushcfunction(state, luaopen_ions_pattern);
     lua_setfield(state, -2, "ions.pattern");
     lua_pushcfunction(state, luaopen_ions_sodium);

@@ -73,6 +73,8 @@ static void push_options(lua_State *state, const lion_revision_options *options)
         lua_pushstring(state, options->with);
         lua_setfield(state, -2, "with");
     }
+    lua_pushstring(state, options->params);
+    lua_setfield(state, -2, "params");
     lua_pushboolean(state, options->is_dev);
     lua_setfield(state, -2, "is_dev");
 }

@@ -13,6 +13,7 @@ typedef struct lion_revision_options {
     const char *folder;   /* where databases named without a slash lie */
     const char *env;
     const char *with;     /* another application's folder, whose functions transactions may call; or NULL */
+    const char *params;   /* given on the command line: JSON, path → value */
     bool is_dev;
 } lion_revision_options;
 

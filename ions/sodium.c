@@ -1,10 +1,12 @@
-/* sodium.c - `ions.sodium` for Lua: what libsodium does with bytes for ion.hash and for the gate.
- * Strings in and strings out; who calls has checked what a program may give (stdlib/ion/hash.lua).
+/* sodium.c - `ions.sodium` for Lua: what libsodium does with bytes for ion.hash, for the gate and
+ * for secrets. Strings in and strings out; who calls has checked what a program may give
+ * (stdlib/ion/hash.lua).
  */
 #include "sodium.h"
 
 #include <lauxlib.h>
 #include <sodium/core.h>
+#include <sodium/crypto_aead_xchacha20poly1305.h>
 #include <sodium/crypto_auth_hmacsha256.h>
 #include <sodium/crypto_hash_sha256.h>
 #include <sodium/crypto_pwhash.h>
@@ -12,7 +14,11 @@
 #include <sodium/utils.h>
 #include <string.h>
 
-enum { RANDOM_SIZE_MAX = 65536, KEY_SIZE = 32 };
+enum {
+    RANDOM_SIZE_MAX = 65536,
+    KEY_SIZE = 32,
+    NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+};
 
 static const unsigned char *check_bytes(lua_State *state, int index, size_t *size_out)
 {
@@ -96,6 +102,43 @@ static int argon2id_verify(lua_State *state)
     return 1;
 }
 
+/* seal(key of 32 bytes, text, about) → bytes that only the key opens: XChaCha20-Poly1305, a nonce
+ * made by chance in front. `about` is not in it, and has to be the same when it is opened. */
+static int seal(lua_State *state)
+{
+    size_t key_size, size, about_size;
+    const unsigned char *key = check_bytes(state, 1, &key_size);
+    const unsigned char *text = check_bytes(state, 2, &size);
+    const unsigned char *about = check_bytes(state, 3, &about_size);
+    luaL_argcheck(state, key_size == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, 1, "32 bytes");
+    size_t whole = NONCE_SIZE + size + crypto_aead_xchacha20poly1305_ietf_ABYTES;
+    unsigned char *sealed = lua_newuserdata(state, whole);
+    randombytes_buf(sealed, NONCE_SIZE);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + NONCE_SIZE, NULL, text, size, about,
+                                               about_size, NULL, sealed, key);
+    lua_pushlstring(state, (const char *)sealed, whole);
+    return 1;
+}
+
+/* open(key of 32 bytes, what seal gave, about) → text; nil: another key, another `about`, or
+ * changed */
+static int open_sealed(lua_State *state)
+{
+    size_t key_size, size, about_size;
+    const unsigned char *key = check_bytes(state, 1, &key_size);
+    const unsigned char *sealed = check_bytes(state, 2, &size);
+    const unsigned char *about = check_bytes(state, 3, &about_size);
+    luaL_argcheck(state, key_size == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, 1, "32 bytes");
+    if (size < NONCE_SIZE + crypto_aead_xchacha20poly1305_ietf_ABYTES) return 0;
+    size_t text_size = size - NONCE_SIZE - crypto_aead_xchacha20poly1305_ietf_ABYTES;
+    unsigned char *text = lua_newuserdata(state, text_size + 1);
+    int code = crypto_aead_xchacha20poly1305_ietf_decrypt(
+        text, NULL, NULL, sealed + NONCE_SIZE, size - NONCE_SIZE, about, about_size, sealed, key);
+    if (code == 0) lua_pushlstring(state, (const char *)text, text_size);
+    sodium_memzero(text, text_size);
+    return code == 0 ? 1 : 0;
+}
+
 /* hex(bytes) → text */
 static int hex(lua_State *state)
 {
@@ -155,6 +198,7 @@ static const luaL_Reg functions[] = {
     { "sha256", sha256 },     { "hmac", hmac },
     { "equal", equal },       { "random", random_bytes },
     { "argon2id", argon2id }, { "argon2id_verify", argon2id_verify },
+    { "seal", seal },         { "open", open_sealed },
     { "hex", hex },           { "from_hex", from_hex },
     { "base64", base64 },     { "from_base64", from_base64 },
     { NULL, NULL },

@@ -1,6 +1,5 @@
 --- What an application's code may ask of where it runs.
 -- @module ion
-local anomaly = require "lion.anomaly"
 local app = require "ions.app"
 local gate = require "ions.gate"
 local scheduler = require "ions.scheduler"
@@ -17,17 +16,15 @@ function ion.db(name) return ion.connect(name):db() end
 --- The application's name.
 function ion.app() return app.current.manifest.app end
 
---- Where it runs: "dev" under `lion dev`; in a node the name of its group, or what `--env` says.
+--- Where it runs: "dev" under `lion dev`; in a node what `lion group set NAME --env` says, or its group's
+-- name.
 function ion.env() return app.current:env() end
 
---- A parameter: `ion.param "currency"`, `ion.param "mail/from"` for nested ones. What was set for the group
--- that it runs in goes before what the manifest has. nil if it is not there.
-function ion.param(path)
-  if type(path) ~= "string" then
-    anomaly.incorrect("lion/syntax", "ion.param takes a parameter's name, not a %s", type(path))
-  end
-  return app.current:param(path)
-end
+--- A parameter: `ion.param "currency"`, `ion.param "mail/from"` for nested ones. What was set goes before
+-- what the manifest has, what was set for this group or application before what was set for all.
+-- @tparam string path
+-- @param[opt] default what it is if it is not there; without one that raises lion/no-param
+function ion.param(path, ...) return app.current:param(path, ...) end
 
 --- Wait for so many ms; others are served meanwhile.
 function ion.sleep(ms) scheduler.sleep(ms) end

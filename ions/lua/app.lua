@@ -7,6 +7,7 @@ local calls = require "ions.calls"
 local check = require "ions.fuel.check"
 local control = require "ions.control"
 local core = require "lion.core"
+local development = require "ions.development"
 local entry = require "ions.entry"
 local environment = require "ions.fuel.environment"
 local folders = require "ions.files"
@@ -16,11 +17,13 @@ local lion = require "lion"
 local manifest = require "ions.manifest"
 local meter = require "ions.fuel.meter"
 local nearest = require "lion.nearest"
+local parameters = require "ions.params"
 local plain = require "ions.plain"
 local request = require "ions.request"
 local response = require "ions.response"
 local route = require "ions.route"
 local scheduler = require "ions.scheduler"
+local secrets = require "ions.secrets"
 local source = require "ions.source"
 local static = require "ions.static"
 
@@ -99,7 +102,7 @@ local function load_module(self, name)
   self.loading[name] = nil
   if ok then return value end
   if type(value) == "table" and value.code then error(value, 0) end -- a module below it says what it is
-  fail("lion/module", tostring(value))
+  fail("lion/module", secrets.hide(tostring(value)))
 end
 
 -- The module lion without what reaches files: in a node databases are the writer's.
@@ -192,7 +195,7 @@ end
 local function load_company(self)
   local given = self.options
   local other = app.load { dir = given.with, uri = given.uri, folder = given.folder, env = given.env,
-    checks = false }
+    params = given.params, checks = false }
   app.current = self
   self.company = other
   for _, path in ipairs(other.files) do self.files[#self.files + 1] = path end
@@ -214,7 +217,7 @@ local function run_checks(self)
     local ok, result = budget:call(fn, self:connection():db())
     if not ok then
       local text = result.is_plain and result.message or result.trace or tostring(result)
-      fail("lion/check", ("check %s: %s"):format(name, text))
+      fail("lion/check", secrets.hide(("check %s: %s"):format(name, text)))
     end
     if result == false then fail("lion/check", ("check %s returned false"):format(name)) end
   end
@@ -245,6 +248,7 @@ local function load_all(self)
   self.files[1] = self.source:path "ion.lua"
   self.environment = make_environment(self)
   self.manifest = manifest.read(self.source)
+  if self.options.is_dev then development.watch(self.files, self.options) end
   load_allowed(self)
   if self.options.with then load_company(self) end
   load_routes(self)
@@ -256,10 +260,11 @@ end
 
 --- Load an application into this state.
 -- @tparam table options of a folder: dir; uri (the database ion.connect() gives); folder (where named
--- databases lie); env; is_dev; params (path → value, before the manifest's); with: the folder of another
--- application, whose functions transactions may call as they may call those of the primary group.
--- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; env; check_ms (of
--- each check, 5,000); checks = false leaves them out
+-- databases lie); env; is_dev; params (path → value, or this as JSON, before the manifest's); with: the
+-- folder of another application, whose functions transactions may call as they may call those of the primary
+-- group.
+-- Of a node: node = true; app; revision; folder (the primary's, with system.lion); group; secret_key (the key
+-- file); check_ms (of each check, 5,000); checks = false leaves them out
 -- @treturn table the application; `functions` are those of `allow`, name → function
 function app.load(options)
   local self = setmetatable({
@@ -332,24 +337,37 @@ function App:files_below()
   error(anomaly.new("unavailable", "lion/io", message), 0)
 end
 
---- Where it runs: "dev" under `lion dev`, in a node the group's name or what it was started with.
-function App:env() return self.options.env or self.options.group or "dev" end
+--- Where it runs: "dev" under `lion dev`, in a node what was set for the group, or its name.
+function App:env()
+  return self.node and self.node:env() or self.options.env or self.options.group or "dev"
+end
 
---- A parameter: what was set for the group in a node, else the manifest's.
+-- In a node there may be others at the next call.
+local function params_of(self)
+  if self.node then return self.node:params(self.manifest.params) end
+  self.params = self.params or parameters.merge(development.layers(self.manifest.params, self.options))
+  return self.params
+end
+
+local function fail_missing(self, path)
+  local options = self.options
+  if not self.node then
+    parameters.fail_missing(path, "the manifest's params", development.advice(path, options))
+  end
+  local places = parameters.places(options.group, options.app) .. ", and the manifest's params"
+  local command = "`lion param set /%s VALUE --app %s --group %s` sets it"
+  parameters.fail_missing(path, places, command:format(path, options.app, options.group or "NAME"))
+end
+
+--- A parameter (docs/params.md).
 -- @tparam string path "mail/from"
-function App:param(path)
-  if self.node then
-    local value = self.node:param(path)
-    if value ~= nil then return value end
-  end
-  local set = self.options.params -- by ion.test
-  if set and set[path] ~= nil then return set[path] end
-  local value = self.manifest.params
-  for name in path:gmatch "[^/]+" do
-    if type(value) ~= "table" then return nil end
-    value = value[name]
-  end
-  return value
+-- @param[opt] default instead of the error lion/no-param, if there is none
+function App:param(path, ...)
+  path = parameters.path(path)
+  local value = parameters.find(params_of(self), path)
+  if value ~= nil then return parameters.copy(value, function(secret) return self.node:reveal(secret) end) end
+  if select("#", ...) > 0 then return (...) end
+  fail_missing(self, path)
 end
 
 -- ---- requests ----------------------------------------------------------------------------------

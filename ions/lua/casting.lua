@@ -2,6 +2,7 @@
 -- host may take all of it into its own hands.
 -- @module ions.casting
 local json = require "lion.json"
+local secrets = require "ions.secrets"
 
 local casting = {}
 
@@ -47,9 +48,9 @@ function casting.send(item)
   if host then return host(item) end
   if item.kind == "metric" then return count(item) end
   if item.kind == "dev" then
-    io.stderr:write("dev: ", item.text, "\n")
+    io.stderr:write("dev: ", secrets.hide(item.text), "\n")
   else
-    io.stderr:write(json.write(item), "\n")
+    io.stderr:write(secrets.hide(json.write(item)), "\n")
   end
 end
 

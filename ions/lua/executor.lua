@@ -29,7 +29,7 @@ local function explain(e)
 end
 
 --- Load a revision; its checks have been run before.
--- @tparam table options app; revision; folder; group
+-- @tparam table options app; revision; folder; group; secret_key
 -- @return the executor of its functions; or nil, why it did not load, and the trace
 function executor.load(options)
   local ok, loaded = xpcall(app.load, traced, {
@@ -38,6 +38,7 @@ function executor.load(options)
     revision = options.revision,
     folder = options.folder,
     group = options.group,
+    secret_key = options.secret_key,
     checks = false,
   })
   if not ok then return nil, explain(loaded) end

@@ -1,9 +1,10 @@
 --- An application's place in a node: its files and parameters in the system database, its databases in the
 -- primary's folder.
 -- @module ions.residence
-local json = require "lion.json"
 local lion = require "lion"
+local params = require "ions.params"
 local remote = require "ions.remote"
+local secrets = require "ions.secrets"
 local source = require "ions.source"
 
 local residence = {}
@@ -12,7 +13,7 @@ local Residence = {}
 Residence.__index = Residence
 
 --- The place of a revision.
--- @tparam table options app; revision; folder; group
+-- @tparam table options app; revision; folder; group; secret_key (the key file, if it is not the folder's)
 -- @treturn table `source` are its files
 function residence.new(options)
   local system = lion.connect(options.folder .. "/system.lion", { read_only = true, create = false })
@@ -22,8 +23,7 @@ function residence.new(options)
     system = system,
     source = source.revision(db, options.app, options.revision),
     options = options,
-    params = {},
-    params_t = -1, -- of what `params` are
+    read_t = -1, -- of what `tree` is
   }, Residence)
 end
 
@@ -34,40 +34,40 @@ function Residence:connect(name)
   return remote.connect(options.folder, name or options.app, maker)
 end
 
-local PARAMS = [==[
-  [:find ?path ?value :in $ ?group ?app :where
-   [?g :group/name ?group] [?a :app/name ?app] [?param :param/group ?g] [?param :param/app ?a]
-   [?param :param/path ?path] [?param :param/value ?value]] ]==]
-
--- What is set now: path → value.
-local function read_params(self)
+-- Of each param call: parameters that are set later are seen by the next one.
+local function newest(self)
   local db = self.system:sync()
-  if db.basis_t == self.params_t then return self.params end
-  local params = {}
-  self.params, self.params_t = params, db.basis_t
-  if not db:entid ":param/path" then return params end
-  for path, value in db:rows(PARAMS, self.options.group, self.options.app) do
-    params[path] = json.read(value)
+  if db.basis_t ~= self.read_t then
+    self.read_t, self.tree = db.basis_t, nil
   end
-  return params
+  return db
 end
 
---- A parameter that was set for the group; one that is set for "mail" has "mail/from" in it. nil: none was.
--- @tparam string path
-function Residence:param(path)
-  if not self.options.group then return nil end
-  local params, above = read_params(self), path
-  while above do
-    local value = params[above]
-    if value ~= nil then
-      for name in path:sub(#above + 1):gmatch "[^/]+" do
-        if type(value) ~= "table" then return nil end
-        value = value[name]
-      end
-      return value
-    end
-    above = above:match "^(.*)/[^/]*$"
-  end
+--- The parameters that hold here, as one tree.
+-- @tparam table|nil manifest those of the manifest
+function Residence:params(manifest)
+  local db, options = newest(self), self.options
+  if self.tree then return self.tree end
+  local layers = params.layers(params.list(db), options.group, options.app)
+  table.insert(layers, 1, manifest or {})
+  self.tree = params.merge(layers)
+  return self.tree
+end
+
+--- The value of a secret parameter.
+-- @tparam table secret as of params.copy
+function Residence:reveal(secret)
+  local path = self.options.secret_key or self.options.folder .. "/secret.key"
+  return secrets.reveal(secrets.keys(path), secret)
+end
+
+--- What ion.env() says: what was set for the group, else its name.
+function Residence:env()
+  local group = self.options.group
+  if not group then return nil end
+  local db = newest(self)
+  if not db:entid ":group/env" then return group end
+  return db:q("[:find ?env . :in $ ?name :where [?g :group/name ?name] [?g :group/env ?env]]", group) or group
 end
 
 function Residence:close() self.system:close() end

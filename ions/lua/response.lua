@@ -3,6 +3,7 @@
 -- @module ions.response
 local anomaly = require "lion.anomaly"
 local json = require "lion.json"
+local secrets = require "ions.secrets"
 
 local response = {}
 
@@ -152,10 +153,10 @@ local PLAIN_WORDS = {
   [504] = "the call took too long",
 }
 
---- All that an error says, for the log.
+--- All that an error says but secrets, for the log.
 -- @param e as `done` of a task has it
 function response.words(e)
-  return e.trace or tostring(e.message and (e.code and anomaly.wrap(e) or e.message) or e)
+  return secrets.hide(e.trace or tostring(e.message and (e.code and anomaly.wrap(e) or e.message) or e))
 end
 
 --- The answer to an error that a handler raised. A client's mistake is told in the error's own words; of a
@@ -172,7 +173,7 @@ function response.failure(e, raw, is_dev)
   if is_dev then
     body.message = text
   elseif status < 500 then
-    body.message = tostring(e.message)
+    body.message = secrets.hide(tostring(e.message))
   else
     body.message = PLAIN_WORDS[status] or "the application failed"
     if status == 500 then body.code = "lion/handler-failed" end

@@ -58,6 +58,7 @@ static int load_executor(lua_State *state)
     set_text(state, "revision", wanted->revision);
     set_text(state, "folder", wanted->self->options->primary);
     set_text(state, "group", wanted->self->options->group);
+    set_text(state, "secret_key", wanted->self->options->secret_key);
     lua_call(state, 1, 3);
     if (lua_isnil(state, -3)) {
         wanted->failure.message = copy_text(state, -2);

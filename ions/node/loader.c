@@ -133,7 +133,7 @@ static int load_app(lua_State *lua)
     set_text(lua, "revision", load->revision);
     set_text(lua, "folder", options->primary);
     set_text(lua, "group", options->group);
-    set_text(lua, "env", options->group);
+    set_text(lua, "secret_key", options->secret_key);
     set_boolean(lua, "checks", load->has_checks);
     lua_call(lua, 1, 1);
     return 1;
@@ -154,6 +154,7 @@ static int load_door(lua_State *lua)
     lua_setfield(lua, -2, "workers");
     set_text(lua, "address", options->address);
     set_text(lua, "control", options->control);
+    set_text(lua, "secret_key", options->secret_key);
     lua_call(lua, 1, 1);
     return 1;
 }

@@ -20,6 +20,7 @@ typedef struct lion_node_options {
     const char *app;      /* of a trial */
     const char *revision;
     uint64_t memory_max;  /* bytes of a Lua state; 0: 512 MiB */
+    const char *secret_key; /* the file of the key of secret parameters; NULL: secret.key in the primary's folder */
 } lion_node_options;
 
 /* `lion node-process ROLE --name value …`, by role: returns the exit code. The arguments behind "node-process". */

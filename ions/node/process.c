@@ -28,6 +28,7 @@ static const struct option {
     { "--app", TEXT, offsetof(lion_node_options, app) },
     { "--revision", TEXT, offsetof(lion_node_options, revision) },
     { "--memory", SIZE, offsetof(lion_node_options, memory_max) },
+    { "--secret-key", TEXT, offsetof(lion_node_options, secret_key) },
 };
 
 static bool set(lion_node_options *options, const struct option *option, const char *text)

@@ -59,6 +59,7 @@ static void describe(command *self, const supervisor *of, const place *place_, i
     add(self, "--control", options->control);
     add_number(self, "--workers", (uint64_t)options->workers);
     if (options->memory_max > 0) add_number(self, "--memory", options->memory_max);
+    if (options->secret_key != NULL) add(self, "--secret-key", options->secret_key);
     add_number(self, "--bus", (uint64_t)bus_fd);
     self->inherited[self->inherited_count++] = bus_fd;
     if (address == LION_BUS_DOOR) add_listener(self, of->control_fd);

@@ -249,6 +249,10 @@ describe("The documentation of the system database", function()
           ["deployment.step/state"] = ":deployment.step.state/failed" } } },
     }
     conn:transact { { "db/retract", group, "group/running", old }, { "db/add", group, "group/running", new } }
+    conn:transact {
+      { ["param/path"] = "shop/web/currency", ["param/group"] = group, ["param/value"] = '"EUR"' },
+      { ["db/id"] = "datomic.tx", ["param/by"] = "ann" },
+    }
   end)
   teardown(function() conn:close() end)
 
@@ -268,7 +272,7 @@ describe("The documentation of the system database", function()
       count = count + 1
       assert.truthy(#conn:db():as_of(was):q(query) + #conn:db():history():q(query) > 0, query)
     end
-    assert.equal(10, count)
+    assert.equal(12, count)
   end)
 
   it("tells what ran at a time that is past", function()

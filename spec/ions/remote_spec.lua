@@ -38,7 +38,7 @@ local FILES = {
     run.DOCS = "[:find [?d ...] :where [?e :db/doc ?d] [(= ?e ?e)] (not [?e :db/ident _])]"
     function run.params()
       return { ion.param "currency", ion.param "mail/from", ion.param "mail/to", ion.param "limit/most",
-        ion.param "none" or "none", ion.env(), ion.app() }
+        ion.param("none", "none"), ion.env(), ion.app() }
     end
     function run.other() return { ion.connect("other"):transact({ { "db/add", "x", "db/doc", "y" } }).t } end
     function run.index() ion.connect():request_index() end

@@ -39,7 +39,7 @@ local LATE = {
   },
   {
     what = "that throws when it loads where it has parameters",
-    changes = { web = 'if ion.param "is_there" == nil then error "no parameter" end' },
+    changes = { web = 'if ion.param("is_there", nil) == nil then error "no parameter" end' },
     reason = "no parameter",
     trace = "shop/web.lua",
   },

@@ -4,9 +4,7 @@ local anomaly = require "lion.anomaly"
 local answer = require "ions.door.answer"
 local ask = require "ions.deploy.ask"
 local find = require "ions.deploy.find"
-local json = require "lion.json"
 local tell = require "ions.door.tell"
-local values = require "lion.values"
 
 local deployments = {}
 
@@ -85,37 +83,6 @@ function deployments.revisions(door, request)
   local query = answer.check_query(request.query, { app = "string", limit = "count" })
   query.limit = answer.bounded("limit", query.limit, REVISIONS, LIST_MAX)
   return tell.revisions(door.system:db(), query)
-end
-
--- ---- parameters ----------------------------------------------------------------------------------
-
---- GET /params
-function deployments.params(door, request)
-  local query = answer.check_query(request.query, { group = "string", app = "string" })
-  return tell.params(door.system:db(), query)
-end
-
-local function check_path(path)
-  if path == "" or #path > 1000 or ("/" .. path .. "/"):find "//" then
-    anomaly.incorrect("lion/syntax", "%q is no parameter's name: words with a / between them", path)
-  end
-end
-
---- POST /params
-function deployments.set_param(door, request)
-  local body = answer.check(request.body,
-    { group = "string!", app = "string!", path = "string!", value = "any!" })
-  check_path(body.path)
-  local db = door.system:db()
-  local group, app = find.group(db, body.group), find.app(db, body.app)
-  local known = db:entid { "param/group+app+path", { group, app, body.path } }
-  if body.value == values.null then
-    if known then door.system:transact { { "db/retractEntity", known } } end
-  else
-    door.system:transact { { ["db/id"] = known or "param", ["param/group"] = group, ["param/app"] = app,
-      ["param/path"] = body.path, ["param/value"] = json.write(body.value) } }
-  end
-  return { group = body.group, app = body.app, path = body.path, value = body.value }
 end
 
 return deployments

@@ -11,6 +11,7 @@ local deployments = require "ions.door.deployments"
 local form = require "ions.form"
 local lion = require "lion"
 local nodes = require "ions.deploy.nodes"
+local parameters = require "ions.door.params"
 local processes = require "ions.door.processes"
 local push = require "ions.door.push"
 local roll = require "ions.deploy.roll"
@@ -40,6 +41,7 @@ local ROUTES = {
   { "GET", "/status", { fn = status.status } },
   { "GET", "/metrics", { fn = status.metrics, is_text = true } },
   { "GET", "/groups", { fn = deployments.groups } },
+  { "POST", "/groups", { fn = parameters.set_group, body = { nulls = { env = true } } } },
   { "GET", "/revisions", { fn = deployments.revisions } },
   { "POST", "/push/plan", { fn = push.plan, body = {} } },
   { "PUT", "/push/files/:hash", { fn = push.file } },
@@ -57,8 +59,13 @@ local ROUTES = {
     return values.answer(self, request.raw, answer.status_of)
   end, is_bytes = true } },
   { "POST", "/values/:app", HANDOVER },
-  { "GET", "/params", { fn = deployments.params } },
-  { "POST", "/params", { fn = deployments.set_param, body = { nulls = { value = true } } } },
+  { "GET", "/params", { fn = parameters.list } },
+  { "POST", "/params", { fn = parameters.set, body = { nulls = { value = true } } } },
+  { "GET", "/params/value", { fn = parameters.value } },
+  { "GET", "/params/history", { fn = parameters.history } },
+  { "POST", "/params/reveal", { fn = parameters.reveal, body = {} } },
+  { "POST", "/params/key", { fn = parameters.key, body = {} } },
+  { "POST", "/params/rotate-key", { fn = parameters.rotate_key, body = {} } },
   { "POST", "/invoke/:app/:fn", HANDOVER },
 }
 
@@ -321,7 +328,8 @@ end
 -- ---- loading -------------------------------------------------------------------------------------
 
 --- The door of a node.
--- @tparam table options name, group, dir, primary, is_primary, workers, address, control (docs/node.md)
+-- @tparam table options name, group, dir, primary, is_primary, workers, address, control, secret_key
+-- (docs/node.md)
 -- @tparam[opt] table given what a spec gives in place of the thread's own: port, forms,
 -- connect = function(name), is_alive = function(control), log = function(text)
 -- @treturn table
@@ -330,6 +338,7 @@ function door.load(options, given)
   call.set_hint "app names the application that allows it"
   local self = setmetatable({
     dir = options.primary or options.dir,
+    secret_key = options.secret_key,
     tasks = scheduler.new(),
     router = route.new(ROUTES),
     forms = given.forms or { read = core.form_read, write = core.form_write },

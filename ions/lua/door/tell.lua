@@ -3,7 +3,6 @@
 -- @module ions.door.tell
 local answer = require "ions.door.answer"
 local find = require "ions.deploy.find"
-local json = require "lion.json"
 local values = require "lion.values"
 
 local tell = {}
@@ -247,30 +246,6 @@ function tell.revisions(db, filter)
   end
   table.sort(ids, function(a, b) return a > b end)
   for i = 1, math.min(#ids, filter.limit) do told[i] = revision_of(db, ids[i]) end
-  return list(told)
-end
-
--- ---- parameters ----------------------------------------------------------------------------------
-
-local PARAMS = [==[
-  [:find ?group ?app ?path ?value ?since
-   :where [?p :param/path ?path] [?p :param/value ?value ?tx] [?tx :db/txInstant ?since]
-          [?p :param/group ?g] [?g :group/name ?group] [?p :param/app ?a] [?a :app/name ?app]] ]==]
-
---- The parameters that are set, of a group or an application if these are given.
-function tell.params(db, filter)
-  if filter.group then find.group(db, filter.group) end
-  if filter.app then find.app(db, filter.app) end
-  local told = {}
-  for group, app, path, value, since in db:rows(PARAMS) do
-    local one = { group = group, app = app, path = path, value = json.read(value), since = instant(since) }
-    if fits(one, filter) then told[#told + 1] = one end
-  end
-  table.sort(told, function(a, b)
-    if a.group ~= b.group then return a.group < b.group end
-    if a.app ~= b.app then return a.app < b.app end
-    return a.path < b.path
-  end)
   return list(told)
 end
 

@@ -7,6 +7,7 @@ local core = require "lion.core"
 local environment = require "ions.fuel.environment"
 local fuel = require "ions.fuel"
 local gate = require "ions.gate"
+local params = require "ions.params"
 
 local sandbox = {}
 
@@ -30,10 +31,17 @@ local function not_yet()
     0)
 end
 
+-- Those that groups will have are not known yet.
+local function param_of(self, path, default)
+  local value = params.find(params.merge { self.manifest.params or {} }, params.path(path))
+  if value == nil then return default end
+  return value
+end
+
 -- In the place of the application that `ion` speaks to.
 local function make_application(manifest)
   local application = { manifest = manifest, options = { env = "push" }, node = false,
-    env = app.App.env, param = app.App.param }
+    env = app.App.env, param = param_of }
   return setmetatable(application, { __index = function() return not_yet end })
 end
 

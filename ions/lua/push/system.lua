@@ -64,6 +64,7 @@ system.SCHEMA = {
   group = {
     name = identity "The group's name.",
     ["is-primary"] = attribute("boolean", "Whether it owns the writer."),
+    env = attribute("string", "What ion.env() says in it, if not the group's name."),
     apps = many("ref", "The applications that it runs: what may be deployed to it."),
     running = many("ref", "The revisions that its nodes run, one of an application: those of the last "
       .. "deployments that ended well."),
@@ -141,12 +142,15 @@ system.SCHEMA = {
     ["replay-at"] = attribute("instant", "When its replay was asked for, until that has ended."),
   },
   param = {
-    group = attribute("ref", "The group that it holds for."),
-    app = attribute("ref", "The application that it is given to."),
+    group = attribute("ref", "The group that it holds for; without it for each."),
+    app = attribute("ref", "The application that it holds for; without it for each."),
     path = attribute("string", "Its name, with a / before each nested one, as ion.param takes it."),
     ["group+app+path"] = { unique = "value", tuple_attrs = { "param/group", "param/app", "param/path" },
-      doc = "A parameter has one value in a group." },
+      doc = "A parameter has one value in a place." },
     value = attribute("string", "Its value, as JSON; it goes before the manifest's."),
+    secret = attribute("string", "Instead of the value of one that is secret: its JSON, sealed by a key that "
+      .. "is not in the database."),
+    by = attribute("string", "Of a transaction: who set parameters by it, or took them away."),
   },
   token = {
     name = identity "What it is called by those who give and revoke it.",

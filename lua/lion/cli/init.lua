@@ -11,7 +11,7 @@ cli.groups = {
   { "Lua", { "repl", "run" } },
   { "Databases", { "q", "transact", "import", "export", "db", "log" } },
   { "Applications", { "dev", "invoke" } },
-  { "Nodes", { "node", "push", "deploy", "rollback", "status", "revisions", "groups" } },
+  { "Nodes", { "node", "push", "deploy", "rollback", "status", "revisions", "groups", "group", "param" } },
   { "This program", { "version", "help" } },
 }
 

@@ -9,11 +9,12 @@ local node = {
   summary = "Run a node: databases, their writer, workers that answer HTTP, and a control door.",
   usage = [[--data DIR [--name NAME (GROUP-HOST)] [--group NAME (main)] [--workers N (the cores)]
   [--listen HOST:PORT (127.0.0.1:8080)] [--control unix:PATH (unix:DIR/control.sock)] [--follow unix:PATH]
-  [--memory MB] [--config FILE]
+  [--memory MB] [--secret-key FILE (DIR/secret.key)] [--config FILE]
 
   --data     the folder in which all is that the node keeps; it is made if there is none
   --follow   the control door of a node on this machine whose databases this one uses
   --memory   what an application may hold in one process
+  --secret-key   the file of the key of secret parameters; it is made when the first secret is set
   --config   a Lua file that returns a table of these options by name; the command line goes before it
 
 When all has started it prints `ready http://HOST:PORT/ unix:PATH`. Ctrl-C or SIGTERM ends it cleanly.
@@ -30,6 +31,7 @@ local KNOWN = {
   control = "value",
   follow = "value",
   memory = "number",
+  ["secret-key"] = "value",
   config = "value",
 }
 local LUA_TYPES = { value = "string", number = "number" }
@@ -141,6 +143,7 @@ function node.words(found, primary)
   add("workers", found.workers)
   add("memory", found.memory and ("%.0f"):format(found.memory * 1048576))
   add("primary", primary and primary.dir)
+  add("secret-key", found["secret-key"])
   return words
 end
 

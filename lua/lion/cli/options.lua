@@ -63,8 +63,8 @@ local function value_of(name, kind, inline, following)
   return kind == "number" and whole_number(name, text) or text
 end
 
---- Parse `args` by `known`: name → "flag" | "value" | "number". Returns the options and the other
--- words; what stands behind -- is a word.
+--- Parse `args` by `known`: name → "flag" | "value" | "number" | "list" (a value each time that it is given).
+-- Returns the options and the other words; what stands behind -- is a word.
 function options.parse(args, known)
   local found, words, i = {}, {}, 1
   while i <= #args do
@@ -85,7 +85,13 @@ function options.parse(args, known)
         if inline then options.misuse("--%s takes no value", name) end
         found[name] = true
       else
-        found[name] = value_of(name, kind, inline, args[i + 1])
+        local value = value_of(name, kind, inline, args[i + 1])
+        if kind == "list" then
+          found[name] = found[name] or {}
+          table.insert(found[name], value)
+        else
+          found[name] = value
+        end
         if not inline then i = i + 1 end
       end
     end
