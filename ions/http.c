@@ -80,9 +80,10 @@ struct connection {
 };
 
 struct lion_http_server {
-    uv_tcp_t tcp;
+    uv_tcp_t tcp, other;    /* the second socket, if there is one */
     uv_timer_t sweep;
-    uint8_t open_handles;   /* tcp and sweep */
+    uint8_t open_handles;   /* tcp, sweep, other */
+    bool has_other;
     bool is_control;
     lion_http_limits limits;
     lion_http_handler handler;
@@ -916,6 +917,14 @@ static void receive_next(connection *self)
 
 /* ---- the server ---- */
 
+/* Asked of our own end: the peer's is not known any more when it has left. */
+static bool is_unix(const connection *self)
+{
+    struct sockaddr_storage address = { 0 };
+    int size = sizeof address;
+    return uv_tcp_getsockname(&self->tcp, (struct sockaddr *)&address, &size) == 0 && address.ss_family == AF_UNIX;
+}
+
 static void name_remote(connection *self)
 {
     struct sockaddr_storage address = { 0 };
@@ -926,7 +935,7 @@ static void name_remote(connection *self)
         port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
                                                    : ((struct sockaddr_in *)&address)->sin_port);
     }
-    if (self->is_control) snprintf(self->remote, sizeof self->remote, "control");
+    if (self->is_control && is_unix(self)) snprintf(self->remote, sizeof self->remote, "control");
     else snprintf(self->remote, sizeof self->remote, "%s:%d", name, port);
 }
 
@@ -1049,6 +1058,21 @@ int lion_http_listen(lion_http_server **server_out, uv_loop_t *loop, int fd, boo
     return listen_or_close(server, uv_tcp_open(&server->tcp, fd), server_out);
 }
 
+int lion_http_listen_also(lion_http_server *server, int fd)
+{
+    if (server->has_other || server->is_closing) {
+        (void)close(fd);
+        return UV_EBUSY;
+    }
+    uv_tcp_init(server->tcp.loop, &server->other);
+    server->other.data = server;
+    server->has_other = true;
+    server->open_handles++;
+    int code = uv_tcp_open(&server->other, fd);
+    if (code != 0) (void)close(fd);
+    return code != 0 ? code : uv_listen((uv_stream_t *)&server->other, 511, on_connection);
+}
+
 int lion_http_port(const lion_http_server *server)
 {
     struct sockaddr_storage address;
@@ -1074,5 +1098,6 @@ void lion_http_close(lion_http_server *server, void (*closed)(void *context), vo
         each = next;
     }
     uv_close((uv_handle_t *)&server->tcp, on_server_closed);
+    if (server->has_other) uv_close((uv_handle_t *)&server->other, on_server_closed);
     uv_close((uv_handle_t *)&server->sweep, on_server_closed);
 }

@@ -47,7 +47,7 @@ typedef struct lion_http_request {
     const lion_http_header *headers;
     size_t header_count;
     lion_http_text body;
-    const char *remote;       /* "127.0.0.1:5123"; "control": of the control door */
+    const char *remote;       /* "127.0.0.1:5123"; "control": of the control door's Unix socket */
     bool is_control;
     uint64_t id;              /* counts up in the process */
 } lion_http_request;
@@ -77,6 +77,8 @@ int lion_http_open(lion_http_server **server_out, uv_loop_t *loop, const char *h
 /* The same on a socket that is bound, TCP or Unix; fd is the server's then. is_control: of the control door. */
 int lion_http_listen(lion_http_server **server_out, uv_loop_t *loop, int fd, bool is_control,
                      const lion_http_limits *limits, const lion_http_handler *handler);
+/* Listen on one more socket that is bound; fd is the server's then, also when it fails. Once a server. */
+int lion_http_listen_also(lion_http_server *server, int fd);
 /* Go on with a connection of another server. Takes fd; copies what was read of it. */
 int lion_http_adopt(lion_http_server *server, int fd, const void *read, size_t size, bool is_control);
 int lion_http_port(const lion_http_server *server);

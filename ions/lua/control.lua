@@ -8,6 +8,7 @@
 --
 -- What goes wrong is { error = { category =, code =, message =, request = } } under a status by its category.
 -- @module ions.control
+local access = require "ions.door.access"
 local anomaly = require "lion.anomaly"
 local core = require "lion.core"
 local edn = require "lion.edn"
@@ -32,19 +33,22 @@ local HEADERS = { { "content-type", "application/json" } }
 local function say(text) return 200, HEADERS, text end
 
 -- Who asks here is trusted: nothing is kept from them.
-local function fail(e, raw)
+local function fail(e, raw, refused_status, refused_headers)
   if not anomaly.is_category(e.category) then
     e = anomaly.new("fault", "lion/handler-failed", e.trace or tostring(e.message or e))
   end
-  local status = response.status_of(e.category)
+  local status = refused_status or response.status_of(e.category)
   if status >= 500 then
     io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), tostring(e)))
   end
   local code, message = tostring(e.code), tostring(e.message)
   local told = { category = e.category, code = code, message = message, request = raw.id }
-  local headers = { HEADERS[1], status == 503 and { "retry-after", "1" } or nil }
+  local headers = { HEADERS[1], unpack(refused_headers or {}) }
+  if status == 503 then headers[#headers + 1] = { "retry-after", "1" } end
   return status, headers, json.write { error = told } .. "\n"
 end
+
+local function fail_call(e, raw) return fail(e, raw) end
 
 local function read_body(raw)
   if raw.body == nil or raw.body == "" then return nil end
@@ -63,7 +67,7 @@ local function invoke(app, raw, name)
   begun.shape = function(result)
     return say(json.write(plain.copy(result, "the result of " .. name)) .. "\n")
   end
-  begun.fail = fail
+  begun.fail = fail_call
   return app.calls:begin(begun)
 end
 
@@ -126,7 +130,7 @@ local function answer_question(app, raw)
   local begun = app.calls:new()
   begun.entry, begun.id, begun.raw = questions(app), raw.id, raw
   begun.fn, begun.args[1], begun.args[2], begun.origin = ask, app, asked, nil
-  begun.shape, begun.fail = say, fail
+  begun.shape, begun.fail = say, fail_call
   return app.calls:begin(begun)
 end
 
@@ -141,7 +145,7 @@ end
 
 local function status_of(e) return response.status_of(e.category) end
 
-local function answer(reader, raw) return values.answer(reader, raw, status_of) end
+local function answer(reader, raw) return values.answer(reader, raw, status_of, raw.who) end
 
 -- What stands for the door there; its connections are made when they are asked for.
 local function reader_of(app)
@@ -162,19 +166,36 @@ local function answer_values(app, raw)
   request.headers(raw)
   begun.entry, begun.id, begun.raw, begun.fn = reader.entry, raw.id, raw, answer
   begun.args[1], begun.args[2], begun.origin = reader, raw, nil
-  begun.shape, begun.fail = told, fail
+  begun.shape, begun.fail = told, fail_call
   return app.calls:begin(begun)
 end
 
 -- ---- paths ---------------------------------------------------------------------------------------
 
+-- The door has asked who it is for the first request of a connection; others come behind it.
+local function check_access(app, raw, route_name)
+  if raw.remote ~= "control" then request.headers(raw) end
+  app.access = app.access or access.new(function() return app.node.system:sync() end)
+  raw.who = app.access:identify(raw)
+  access.check(raw.who, access.NEEDED[route_name], route_name)
+end
+
 local function route(app, raw)
-  if raw.path == "/q" then return answer_question(app, raw) end
+  if raw.path == "/q" then
+    check_access(app, raw, "POST /q")
+    return answer_question(app, raw)
+  end
   local whose = raw.path:match "^/values/([^/]+)$"
-  if whose and whose == app.manifest.app then return answer_values(app, raw) end
+  if whose and whose == app.manifest.app then
+    check_access(app, raw, "POST /values/:app")
+    return answer_values(app, raw)
+  end
   local name, fn = raw.path:match "^/invoke/([^/]+)/([^/]+)$"
   name, fn = name and form.decode(name), fn and form.decode(fn)
-  if name == app.manifest.app and fn then return invoke(app, raw, fn) end
+  if name == app.manifest.app and fn then
+    check_access(app, raw, "POST /invoke/:app/:fn")
+    return invoke(app, raw, fn)
+  end
 end
 
 local function check_method(raw)
@@ -186,7 +207,8 @@ end
 
 local function results(raw, ok, first, ...)
   if ok then return first, ... end
-  return fail(anomaly.wrap(first), raw)
+  local e = anomaly.wrap(first)
+  return fail(e, raw, e.status, e.headers)
 end
 
 --- A request of the control door, as App:handle.

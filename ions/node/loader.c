@@ -155,6 +155,7 @@ static int load_door(lua_State *lua)
     set_text(lua, "address", options->address);
     set_text(lua, "control", options->control);
     set_text(lua, "secret_key", options->secret_key);
+    set_text(lua, "control_address", options->control_address); /* nil: none */
     lua_call(lua, 1, 1);
     return 1;
 }

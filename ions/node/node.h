@@ -15,8 +15,10 @@ typedef struct lion_node_options {
     int workers;
     const char *address;  /* HOST:PORT it listens on */
     const char *control;  /* unix:PATH */
+    const char *control_address; /* HOST:PORT that the control door is at too; NULL: it is not */
     int bus_fd;           /* to the supervisor; -1 in the supervisor itself */
     int listen_fd;        /* the public socket (workers), the control door's (door); -1: none */
+    int control_fd;       /* the control door's at control_address; -1: none */
     const char *app;      /* of a trial */
     const char *revision;
     uint64_t memory_max;  /* bytes of a Lua state; 0: 512 MiB */

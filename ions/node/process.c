@@ -23,8 +23,10 @@ static const struct option {
     { "--workers", NUMBER, offsetof(lion_node_options, workers) },
     { "--listen", TEXT, offsetof(lion_node_options, address) },
     { "--control", TEXT, offsetof(lion_node_options, control) },
+    { "--control-address", TEXT, offsetof(lion_node_options, control_address) },
     { "--bus", NUMBER, offsetof(lion_node_options, bus_fd) },
     { "--listen-fd", NUMBER, offsetof(lion_node_options, listen_fd) },
+    { "--control-fd", NUMBER, offsetof(lion_node_options, control_fd) },
     { "--app", TEXT, offsetof(lion_node_options, app) },
     { "--revision", TEXT, offsetof(lion_node_options, revision) },
     { "--memory", SIZE, offsetof(lion_node_options, memory_max) },
@@ -74,7 +76,8 @@ int lion_node_process(int count, char **arguments)
                                   .address = "127.0.0.1:8080",
                                   .control = NULL,
                                   .bus_fd = -1,
-                                  .listen_fd = -1 };
+                                  .listen_fd = -1,
+                                  .control_fd = -1 };
     if (count > 0 && !parse(&options, count - 1, arguments + 1)) return 2;
     /* A node that follows is told whose folder it uses. */
     options.is_primary = options.primary == NULL;

@@ -106,7 +106,9 @@ static void advance(supervisor *self)
     }
     if (self->is_ready) return;
     self->is_ready = true;
-    printf("ready http://%s/ unix:%s\n", self->address, self->control);
+    printf("ready http://%s/ unix:%s", self->address, self->control);
+    if (self->control_tcp_fd >= 0) printf(" http://%s/", self->control_address);
+    printf("\n");
     (void)fflush(stdout);
 }
 
@@ -456,6 +458,7 @@ static int open_and_run(supervisor *self)
     if (code == 0) code = supervisor_listen_control(self);
     bool has_control = code == 0;
     if (code == 0) code = supervisor_listen(self);
+    if (code == 0) code = supervisor_listen_control_tcp(self);
     if (code == 0 && (uv_loop_init(&self->loop) != 0 || !make_places(self))) {
         fprintf(stderr, "lion: out of memory\n");
         code = 1;
@@ -477,7 +480,7 @@ int lion_node_supervise(const lion_node_options *given)
     if (self == NULL) return 1;
     raise_descriptors();
     self->options = &options;
-    self->lock_fd = self->listen_fd = self->control_fd = -1;
+    self->lock_fd = self->listen_fd = self->control_fd = self->control_tcp_fd = -1;
     lion_arena_init(&self->arena, 0);
     int code = complete(&options, self, &dir);
     if (code == 0) {
@@ -485,8 +488,8 @@ int lion_node_supervise(const lion_node_options *given)
         options.control = control;
         code = open_and_run(self);
     }
-    const int fds[] = { self->lock_fd, self->listen_fd, self->control_fd };
-    for (int i = 0; i < 3; i++) {
+    const int fds[] = { self->lock_fd, self->listen_fd, self->control_fd, self->control_tcp_fd };
+    for (int i = 0; i < 4; i++) {
         if (fds[i] >= 0) (void)close(fds[i]);
     }
     lion_arena_deinit(&self->arena);

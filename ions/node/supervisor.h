@@ -77,7 +77,8 @@ struct supervisor {
     waiting *first_waiting, *last_waiting;
     int waiting_count;
     char address[300], control[120]; /* where it listens: HOST:PORT, and a path */
-    int lock_fd, listen_fd, control_fd;
+    char control_address[300];       /* HOST:PORT of the control door; "": none */
+    int lock_fd, listen_fd, control_fd, control_tcp_fd;
     bool follows_a_dead_one; /* which left its control door's socket */
     bool is_ready, is_stopping;
     int exit_code;
@@ -88,6 +89,7 @@ struct supervisor {
 int supervisor_lock(supervisor *self);
 int supervisor_listen(supervisor *self);
 int supervisor_listen_control(supervisor *self);
+int supervisor_listen_control_tcp(supervisor *self); /* if it is asked for */
 
 /* ---- supervisor_spawn.c ---- */
 

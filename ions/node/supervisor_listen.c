@@ -148,24 +148,23 @@ static int listen_at(const struct addrinfo *address)
 }
 
 /* The address as it is bound, its port too when any was asked for. */
-static void name_address(supervisor *self)
+static void name_address(int fd, char *out, size_t out_size)
 {
     struct sockaddr_storage bound;
     socklen_t size = sizeof bound;
     char host[NI_MAXHOST] = "", port[NI_MAXSERV] = "";
-    (void)getsockname(self->listen_fd, (struct sockaddr *)&bound, &size);
+    (void)getsockname(fd, (struct sockaddr *)&bound, &size);
     (void)getnameinfo((struct sockaddr *)&bound, size, host, sizeof host, port, sizeof port,
                       NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(self->address, sizeof self->address,
-             bound.ss_family == AF_INET6 ? "[%.250s]:%s" : "%.250s:%s", host, port);
+    snprintf(out, out_size, bound.ss_family == AF_INET6 ? "[%.250s]:%s" : "%.250s:%s", host, port);
 }
 
-int supervisor_listen(supervisor *self)
+static int listen_tcp(supervisor *self, const char *option, const char *address, int *fd_out)
 {
     char host[256];
-    const char *address = self->options->address, *port;
+    const char *port;
     if (!split(address, host, sizeof host, &port)) {
-        fprintf(stderr, "lion: --listen is HOST:PORT, not %s\n", address);
+        fprintf(stderr, "lion: %s is HOST:PORT, not %s\n", option, address);
         return 2;
     }
     struct addrinfo *found = NULL,
@@ -183,7 +182,23 @@ int supervisor_listen(supervisor *self)
     } while (fd == -EADDRINUSE && wait_for_the_left(&waited_ms));
     freeaddrinfo(found);
     if (fd < 0) return fail("cannot listen at", address, -fd);
-    self->listen_fd = fd;
-    name_address(self);
+    *fd_out = fd;
     return 0;
+}
+
+int supervisor_listen(supervisor *self)
+{
+    int code = listen_tcp(self, "--listen", self->options->address, &self->listen_fd);
+    if (code == 0) name_address(self->listen_fd, self->address, sizeof self->address);
+    return code;
+}
+
+int supervisor_listen_control_tcp(supervisor *self)
+{
+    const char *address = self->options->control_address;
+    if (address == NULL) return 0;
+    int code = listen_tcp(self, "--control", address, &self->control_tcp_fd);
+    if (code == 0)
+        name_address(self->control_tcp_fd, self->control_address, sizeof self->control_address);
+    return code;
 }

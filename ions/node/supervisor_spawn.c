@@ -13,7 +13,7 @@
 
 #include "node/supervisor.h"
 
-enum { ARGUMENTS_MAX = 40, NUMBERS_MAX = 5, INHERITED_MAX = 3, EXIT_NO_EXEC = 127 };
+enum { ARGUMENTS_MAX = 40, NUMBERS_MAX = 6, INHERITED_MAX = 3, EXIT_NO_EXEC = 127 };
 
 typedef struct command {
     const char *arguments[ARGUMENTS_MAX];
@@ -38,10 +38,10 @@ static void add_number(command *self, const char *name, uint64_t value)
     add(self, name, text);
 }
 
-static void add_listener(command *self, int fd)
+static void add_listener(command *self, const char *name, int fd)
 {
     if (fd < 0) return;
-    add_number(self, "--listen-fd", (uint64_t)fd);
+    add_number(self, name, (uint64_t)fd);
     self->inherited[self->inherited_count++] = fd;
 }
 
@@ -57,15 +57,19 @@ static void describe(command *self, const supervisor *of, const place *place_, i
     if (!options->is_primary) add(self, "--primary", options->primary);
     add(self, "--listen", of->address);
     add(self, "--control", options->control);
+    if (of->control_address[0] != '\0') add(self, "--control-address", of->control_address);
     add_number(self, "--workers", (uint64_t)options->workers);
     if (options->memory_max > 0) add_number(self, "--memory", options->memory_max);
     if (options->secret_key != NULL) add(self, "--secret-key", options->secret_key);
     add_number(self, "--bus", (uint64_t)bus_fd);
     self->inherited[self->inherited_count++] = bus_fd;
-    if (address == LION_BUS_DOOR) add_listener(self, of->control_fd);
+    if (address == LION_BUS_DOOR) {
+        add_listener(self, "--listen-fd", of->control_fd);
+        add_listener(self, "--control-fd", of->control_tcp_fd);
+    }
     if (address > LION_BUS_WORKER) {
         add_number(self, "--index", (uint64_t)place_->index);
-        add_listener(self, of->listen_fd);
+        add_listener(self, "--listen-fd", of->listen_fd);
     }
     self->outlives_us = address == LION_BUS_WRITER;
     if (self->outlives_us) self->inherited[self->inherited_count++] = of->lock_fd;

@@ -139,6 +139,8 @@ static void become_ready(lion_worker *worker)
     if (worker->is_stopping) return;
     int code = lion_http_listen(&worker->server, &worker->loop, worker->options->listen_fd,
                                 worker->is_door, &limits, &handler);
+    if (code == 0 && worker->options->control_fd >= 0)
+        code = lion_http_listen_also(worker->server, worker->options->control_fd);
     if (code != 0) {
         fprintf(stderr, "lion: cannot listen: %s\n", uv_strerror(code));
         leave(1);

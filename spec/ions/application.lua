@@ -81,7 +81,7 @@ function Application:ask(line, headers, body, is_control)
     query = query,
     headers = headers or {},
     body = body or "",
-    remote = "127.0.0.1:5",
+    remote = is_control and "control" or "127.0.0.1:5",
     id = self.last_id,
     is_control = is_control,
   }

@@ -110,7 +110,7 @@ describe("The control door", function()
 
     it("of lists that are empty as lists", function()
       assert.equal("[]\n", w.door:connection "system" and select(3, w.door:handle {
-        method = "GET", path = "/revisions", query = "", headers = {}, id = 999 }))
+        method = "GET", path = "/revisions", query = "", headers = {}, remote = "control", id = 999 }))
     end)
 
     it("of what went wrong inside as a fault", function()
@@ -534,8 +534,8 @@ describe("The control door", function()
       assert.equal("1985-01-02T00:00:00.000Z", q("[:find ?b . :where [_ :person/born ?b]]").result)
       assert.equal(":person/age", q("[:find ?i . :where [?a :db/ident ?i] [_ ?a 7]]").result)
       assert.equal(lion.null, q("[:find ?e . :where [?e :person/age 8]]").result)
-      local _, _, text = w.door:handle { method = "POST", path = "/q", headers = {}, id = 900,
-        body = json.write { db = "people", query = "[:find ?e :where [?e :person/age 8]]" } }
+      local _, _, text = w.door:handle { method = "POST", path = "/q", headers = {}, remote = "control",
+        id = 900, body = json.write { db = "people", query = "[:find ?e :where [?e :person/age 8]]" } }
       assert.truthy(text:find('"result":[]', 1, true), text)
       local pulled = q("[:find (pull ?e [:person/name :person/born]) . :where [?e :person/age 41]]").result
       assert.same({ ["person/name"] = "Ann", ["person/born"] = "1985-01-02T00:00:00.000Z" }, pulled)
@@ -649,9 +649,9 @@ describe("The control door", function()
 
   it("hands invocations over to a worker, and queries with an application's functions", function()
     assert.equal("handover", (w.door:handle { method = "POST", path = "/invoke/shop/total", headers = {},
-      id = 1 }))
-    assert.equal("handover", (w.door:handle { method = "POST", path = "/q", headers = {}, id = 2,
-      body = '{"app":"shop","query":"[:find ?e :where [?e :a/b]]"}' }))
+      remote = "control", id = 1 }))
+    assert.equal("handover", (w.door:handle { method = "POST", path = "/q", headers = {},
+      remote = "control", id = 2, body = '{"app":"shop","query":"[:find ?e :where [?e :a/b]]"}' }))
     refused(405, "lion/no-route", "POST", "GET", "/invoke/shop/total")
   end)
 
@@ -725,10 +725,12 @@ describe("The control door", function()
     local second = door.load({ name = "x", group = "g", dir = w.dir, workers = 1, address = "x",
       control = "unix:/x" },
       { port = { send = function() end }, connect = function() return conn end })
-    local status, headers = second:handle { method = "GET", path = "/status", headers = {}, id = 1 }
+    local status, headers = second:handle { method = "GET", path = "/status", headers = {},
+      remote = "control", id = 1 }
     assert.equal(503, status)
     assert.equal("retry-after", headers[2][1])
-    assert.equal(200, (second:handle { method = "GET", path = "/node", headers = {}, id = 2 }))
+    assert.equal(200, (second:handle { method = "GET", path = "/node", headers = {},
+      remote = "control", id = 2 }))
     conn:close()
   end)
 end)

@@ -108,12 +108,13 @@ function World:until_true(is_true)
   end
 end
 
---- Begin a request; gives its id, and the answer if it is there at once.
+--- Begin a request, over the Unix socket unless `remote` is another address; gives its id, and the answer if
+-- it is there at once.
 function World:begin(method, target, body, headers)
   self.last_id = self.last_id + 1
   local path, query = target:match "^([^?]*)%??(.*)$"
   local raw = { method = method, path = path, query = query, headers = headers or {}, body = body or "",
-    remote = "unix", id = self.last_id, is_control = true }
+    remote = self.remote or "control", id = self.last_id, is_control = true }
   local status, head, text = self.door:handle(raw)
   if status then self.answers[raw.id] = { status, head, text } end
   return raw.id

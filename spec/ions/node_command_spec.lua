@@ -31,8 +31,11 @@ describe("lion node refuses", function()
     ["--data x --listen ::1:80"] = "--listen is HOST:PORT, not ::1:80\n2\n",
     ["--data x --listen 127.0.0.1:65536"] = "--listen is HOST:PORT, not 127.0.0.1:65536\n2\n",
     ["--data x --name a/b"] = "--name is made of letters, digits, - _ and ., not a/b\n2\n",
-    ["--data x --control 127.0.0.1:1"] = "--control is unix:PATH, not 127.0.0.1:1: "
-      .. "there are no tokens yet, so no door can be open to a network\n1\n",
+    ["--data x --control /c"] = "--control is unix:PATH, HOST:PORT, or unix:PATH,HOST:PORT, not /c\n2\n",
+    ["--data x --control unix:"] = "--control is unix:PATH, HOST:PORT, or unix:PATH,HOST:PORT, "
+      .. "not unix:\n2\n",
+    ["--data x --follow http://127.0.0.1:1"] = "--follow is unix:PATH, not http://127.0.0.1:1: a node uses "
+      .. "the files of the one that it follows, so both are on one machine\n1\n",
     ["--data /dev/null/x"] = "/dev/null/x cannot be made: Not a directory\n5\n",
     ["--data x --config /nowhere"] = "/nowhere: No such file or directory\n3\n",
     ["--data x --follow unix:/nowhere"] = "nobody answers at unix:/nowhere: No such file or directory\n5\n",
@@ -73,6 +76,18 @@ describe("The supervisor", function()
       data = "d", name = "one", group = "g", listen = "[::1]:0", control = "unix:/c", workers = 3,
       memory = 64,
     })
+  end)
+  it("is told where the control door is, on one machine and over TCP", function()
+    for control, expected in pairs {
+      ["unix:/c"] = { "--control", "unix:/c" },
+      ["unix:/a,b"] = { "--control", "unix:/a,b" },
+      ["127.0.0.1:0"] = { "--control-address", "127.0.0.1:0" },
+      ["http://[::1]:81/"] = { "--control-address", "[::1]:81" },
+      ["unix:/c,[::1]:81"] = { "--control", "unix:/c", "--control-address", "[::1]:81" },
+    } do
+      local words = node.words { data = "d", name = "one", control = control }
+      assert.same(expected, { unpack(words, 12) }, control)
+    end
   end)
   it("is given the primary's folder and group where it follows", function()
     assert.same({

@@ -258,7 +258,7 @@ describe("An application in a node", function()
   -- ---- the control door -------------------------------------------------------------------------
 
   local function control(path, body)
-    local status, text = ask("POST", path, { is_control = true, body = body and json.write(body) or "" })
+    local status, text = ask("POST", path, { is_control = true, remote = "control", body = body and json.write(body) or "" })
     return status, text and json.read(text)
   end
 
@@ -301,8 +301,8 @@ describe("An application in a node", function()
     assert.is_nil((control("/invoke/wiki/total")))
     assert.is_nil((control("/q", { app = "wiki", query = "[:find ?x . :in $ ?x]" })))
     assert.is_nil((control "/status"))
-    assert.equal(405, (handle("GET", "/invoke/shop/total", { is_control = true })))
-    assert.equal(400, (handle("POST", "/q", { is_control = true, body = "{" })))
+    assert.equal(405, (handle("GET", "/invoke/shop/total", { is_control = true, remote = "control" })))
+    assert.equal(400, (handle("POST", "/q", { is_control = true, remote = "control", body = "{" })))
   end)
 
   it("is what its group runs", function()

@@ -142,7 +142,8 @@ local function run_folder(self)
 end
 
 --- Start a node and wait until it is ready.
--- @tparam table options name; group; workers; follow: the primary node; memory (MB of a state)
+-- @tparam table options name; group; workers; follow: the primary node; memory (MB of a state); control:
+-- HOST:PORT, where the control door is over TCP: the node's `tcp`
 function Cluster:start(options)
   local self_node = setmetatable({ name = options.name }, Node)
   self_node.options = options
@@ -156,13 +157,14 @@ function Cluster:start(options)
   add("--workers", options.workers, "--listen", options.listen or "127.0.0.1:0")
   if options.follow then add("--follow", options.follow.door) end
   if options.memory then add("--memory", options.memory) end
+  if options.control then add("--control", options.control) end
   os.execute("mkdir -p " .. self_node.mark)
   local child = program.start(run_folder(self), words, { env = "LION_SPEC_NODE=" .. self_node.mark })
   self_node.child = child
   self.nodes[#self.nodes + 1] = self_node
-  self_node.url, self_node.door = unpack(node.wait_for(function()
-    local url, door = child:out():match "ready (http://[^/%s]+)/?%s+(unix:%S+)"
-    if url then return { url, door } end
+  self_node.url, self_node.door, self_node.tcp = unpack(node.wait_for(function()
+    local url, door, rest = child:out():match "ready (http://[^/%s]+)/?%s+(unix:%S+)([^\n]*)\n"
+    if url then return { url, door, rest:match "http://[^/%s]+" } end
     if child:code() then error("the node ended: " .. child:err(), 0) end
   end, "node " .. options.name .. " to be ready"))
   return self_node

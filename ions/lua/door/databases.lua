@@ -1,5 +1,6 @@
 --- The control door's routes to databases: which there are, queries, pulls, transactions (docs/control.md).
 -- @module ions.door.databases
+local access = require "ions.door.access"
 local anomaly = require "lion.anomaly"
 local answer = require "ions.door.answer"
 local edn = require "lion.edn"
@@ -43,7 +44,7 @@ end
 local function refuse_system(name)
   if name ~= SYSTEM then return end
   error(anomaly.new("forbidden", "lion/not-allowed",
-    "the system database is written by push, deploy, rollback and params alone"), 0)
+    "the system database is written by push, deploy, rollback, params and tokens alone"), 0)
 end
 
 databases.existing, databases.refuse_system = existing, refuse_system
@@ -115,7 +116,9 @@ local function with_view(fields)
 end
 
 -- A point in time is what as_of takes; from EDN an instant is a number already.
-local function view(door, body)
+local function view(door, request)
+  local body = request.body
+  access.check_database(request.who, body.db)
   local db = existing(door, body.db):db()
   if body.as_of ~= nil then db = db:as_of(body.as_of) end
   if body.since ~= nil then db = db:since(body.since) end
@@ -188,7 +191,7 @@ function databases.q(door, request)
     offset = body.offset,
     timeout = answer.bounded("timeout_ms", body.timeout_ms, TIMEOUT_MS, TIMEOUT_MS_MAX),
   }
-  local db = view(door, body)
+  local db = view(door, request)
   local inputs, rules = inputs_of(request)
   local shape = output.shape(query.compile(body.query, rules))
   local arguments, count = find.with_db(db, body.query, unpack(inputs, 1, #inputs))
@@ -215,7 +218,7 @@ function databases.pull(door, request)
     anomaly.incorrect("lion/syntax",
       "either id or ids is needed: an id, an ident or a lookup ref, or a list of these")
   end
-  local db = view(door, body)
+  local db = view(door, request)
   if body.id ~= nil then return { result = pulled(db, body.pattern, body.id), t = db.basis_t } end
   local list = {}
   for i, entity in ipairs(body.ids) do list[i] = pulled(db, body.pattern, entity) end

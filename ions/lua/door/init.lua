@@ -2,6 +2,7 @@
 -- program runs it as it runs any application (docs/node.md, "A worker"); requests and the watch over
 -- deployments are tasks of one scheduler.
 -- @module ions.door
+local access = require "ions.door.access"
 local anomaly = require "lion.anomaly"
 local answer = require "ions.door.answer"
 local call = require "lion.call"
@@ -19,6 +20,7 @@ local route = require "ions.route"
 local scheduler = require "ions.scheduler"
 local status = require "ions.door.status"
 local system = require "ions.push.system"
+local tokens = require "ions.door.tokens"
 local values = require "ions.door.values"
 
 local door = {}
@@ -33,8 +35,8 @@ local BODY_MAX = 16 * 2 ^ 20
 
 -- ---- routes --------------------------------------------------------------------------------------
 
--- What the answer of a request is: a value and perhaps a status. `body` is how it is read.
-local HANDOVER = {}
+-- `fn` gives the answer: a value and perhaps a status. `body` is how it is read. A route without fn is handed
+-- over.
 
 local ROUTES = {
   { "GET", "/node", { fn = status.node } },
@@ -56,9 +58,9 @@ local ROUTES = {
   { "POST", "/pull", { fn = databases.pull, body = {} } },
   { "POST", "/transact", { fn = databases.transact, body = { is_tx = true } } },
   { "POST", "/values", { fn = function(self, request)
-    return values.answer(self, request.raw, answer.status_of)
+    return values.answer(self, request.raw, answer.status_of, request.who)
   end, is_bytes = true } },
-  { "POST", "/values/:app", HANDOVER },
+  { "POST", "/values/:app", {} },
   { "GET", "/params", { fn = parameters.list } },
   { "POST", "/params", { fn = parameters.set, body = { nulls = { value = true } } } },
   { "GET", "/params/value", { fn = parameters.value } },
@@ -66,8 +68,16 @@ local ROUTES = {
   { "POST", "/params/reveal", { fn = parameters.reveal, body = {} } },
   { "POST", "/params/key", { fn = parameters.key, body = {} } },
   { "POST", "/params/rotate-key", { fn = parameters.rotate_key, body = {} } },
-  { "POST", "/invoke/:app/:fn", HANDOVER },
+  { "POST", "/invoke/:app/:fn", {} },
+  { "GET", "/tokens", { fn = tokens.list } },
+  { "POST", "/tokens", { fn = tokens.create, body = {} } },
+  { "DELETE", "/tokens/:name", { fn = tokens.revoke } },
 }
+
+for _, one in ipairs(ROUTES) do
+  one[3].name = one[1] .. " " .. one[2]
+  one[3].roles = assert(access.NEEDED[one[3].name], "a route says who may ask it")
+end
 
 local Door = {}
 Door.__index = Door
@@ -84,14 +94,14 @@ local function find_target(self, raw)
   error(answer.refusal(405, "incorrect", message, { { "allow", allowed } }), 0)
 end
 
--- The request as handlers take it: raw, params, query, body, is_edn (of the body).
-local function read_request(raw, target, params)
+-- The request as handlers take it: raw, who, params, query, body, is_edn (of the body).
+local function read_request(raw, who, target, params)
   if #(raw.body or "") > BODY_MAX then
     error(answer.refusal(413, "interrupted", "a body has at most 16 MiB"), 0)
   end
   local query, problem = form.read(raw.query or "")
   if not query then anomaly.incorrect("lion/syntax", "%s", problem) end
-  local request = { raw = raw, params = params, query = query }
+  local request = { raw = raw, who = who, params = params, query = query }
   if target.body then
     answer.check_query(query, {})
     request.body, request.is_edn = answer.read_body(raw, target.body)
@@ -142,13 +152,21 @@ local function check_installed(self)
   error(anomaly.new("unavailable", "lion/starting", "the node is starting: its writer did not answer yet"), 0)
 end
 
+-- Nothing is told, not even of paths that are none, before it is known who asks.
+local function identify(self, raw)
+  if raw.remote ~= "control" then check_installed(self) end
+  return self.access:identify(raw)
+end
+
 local function begin(self, raw)
   raw.path = raw.path:match "^https?://[^/]*(.*)$" or raw.path
   raw.headers = raw.headers or self.port.headers(raw.id)
+  local who = identify(self, raw)
   local target, params = find_target(self, raw)
-  if target == HANDOVER then return "handover" end
+  access.check(who, target.roles, target.name)
+  if not target.fn then return "handover" end
   if target.fn ~= status.node then check_installed(self) end
-  local request = read_request(raw, target, params)
+  local request = read_request(raw, who, target, params)
   if target.is_handed_over and target.is_handed_over(request.body) then return "handover" end
   return run(self, target, request)
 end
@@ -328,8 +346,8 @@ end
 -- ---- loading -------------------------------------------------------------------------------------
 
 --- The door of a node.
--- @tparam table options name, group, dir, primary, is_primary, workers, address, control, secret_key
--- (docs/node.md)
+-- @tparam table options name, group, dir, primary, is_primary, workers, address, control, control_address,
+-- secret_key-- (docs/node.md)
 -- @tparam[opt] table given what a spec gives in place of the thread's own: port, forms,
 -- connect = function(name), is_alive = function(control), log = function(text)
 -- @treturn table
@@ -351,11 +369,13 @@ function door.load(options, given)
   self.connect = given.connect or function(name) return require("ions.remote").open(self.dir, name) end
   self.node = processes.new {
     name = options.name, group = options.group, is_primary = options.is_primary, workers = options.workers,
-    address = options.address, control = options.control, version = lion.version, tasks = self.tasks,
+    address = options.address, control = options.control,
+    control_address = options.control_address, version = lion.version, tasks = self.tasks,
     port = self.port, forms = self.forms, is_alive = given.is_alive,
   }
   self.node.on_change = function() self:wake() end
   self.system = self:connection "system"
+  self.access = access.new(function() return self.system:db() end)
   self.roll = roll.new(self.system, self.node)
   self.watching = self.tasks:spawn { fn = watch, args = { self } }
   return self

@@ -31,8 +31,9 @@ local Processes = {}
 Processes.__index = Processes
 
 --- The processes of a node.
--- @tparam table options name, group, is_primary, workers, address, control, version of the node; tasks: the
--- scheduler; port: { send = function(to, kind, id, payload) }; forms: { write = }; is_alive(control)
+-- @tparam table options name, group, is_primary, workers, address, control, control_address, version of the
+-- node; tasks: the scheduler; port: { send = function(to, kind, id, payload) }; forms: { write = };
+-- is_alive(control)
 function processes.new(options)
   return setmetatable({
     name = options.name,
@@ -41,6 +42,7 @@ function processes.new(options)
     workers = options.workers,
     address = options.address,
     control = options.control,
+    control_address = options.control_address,
     version = options.version,
     started_at = core.now_ms(),
     tasks = options.tasks,

@@ -10,7 +10,8 @@ local status = {}
 local function node_of(door)
   local node = door.node
   return { name = node.name, group = node.group, is_primary = node.is_primary or false,
-    address = node.address, control = node.control, version = node.version, workers = node.workers,
+    address = node.address, control = node.control,
+    control_address = node.control_address, version = node.version, workers = node.workers,
     started_at = tell.instant(node.started_at), dir = door.dir }
 end
 

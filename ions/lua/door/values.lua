@@ -5,6 +5,7 @@
 -- quick. Where a connection names an application, a worker answers what is asked of values
 -- (POST /values/APP): it knows the functions that the application allows.
 -- @module ions.door.values
+local access = require "ions.door.access"
 local anomaly = require "lion.anomaly"
 local call = require "lion.call"
 local codec = require "lion.remote.codec"
@@ -75,13 +76,14 @@ local STEPS = {
   with = function(value, tx, instant) return with(value, tx, instant).db_after end,
 }
 
-local function connection(door, name)
+local function connection(door, name, who)
   if type(name) ~= "string" then fail_token() end
+  access.check_database(who, name)
   return door.connections[name] or databases.existing(door, name)
 end
 
-local function value_at(door, name, t, counter, instant)
-  local conn = connection(door, name)
+local function value_at(door, who, name, t, counter, instant)
+  local conn = connection(door, name, who)
   local value = conn:db()
   if value.basis_t < t then value = conn:sync(t, { timeout_ms = WAIT_MS_MAX }) end
   if value.basis_t == t then return value end
@@ -97,13 +99,16 @@ local function read_token(token)
   return said
 end
 
--- The value that a token means.
-local function value_of(door, token)
+-- The value that a token means, for who may see it.
+local function value_of(door, token, who)
   local values = kept.of(door)
   local value = values:get(token)
-  if value then return value end
+  if value then
+    access.check_database(who, value.name)
+    return value
+  end
   local said = read_token(token)
-  value = value_at(door, unpack(said, 1, 4))
+  value = value_at(door, who, unpack(said, 1, 4))
   for _, step in ipairs(said[5]) do
     local make = type(step) == "table" and STEPS[step[1]] or fail_token()
     value = make(value, step[2], step[3])
@@ -111,6 +116,9 @@ local function value_of(door, token)
   values:put(token, value)
   return value
 end
+
+local function asked_value(door, asked) return value_of(door, asked.value, asked.who) end
+local function asked_connection(door, asked) return connection(door, asked.name, asked.who) end
 
 -- The token of a value that is a step from another's.
 local function token_behind(token, step)
@@ -141,16 +149,22 @@ local function arguments_of(asked)
   return arguments, count
 end
 
+-- Who may not write finds a database there, or does not.
+local function open_or_make(door, asked)
+  if asked.who.roles.transact or asked.who.roles.admin then databases.open(door, asked.name) end
+end
+
 --- A database is opened, or made.
 function ops.open(door, asked)
-  if asked.create then databases.open(door, asked.name) end
+  access.check_database(asked.who, asked.name)
+  if asked.create then open_or_make(door, asked) end
   return told_plain(door, asked.name, databases.existing(door, asked.name):db())
 end
 
-function ops.newest(door, asked) return told_plain(door, asked.name, connection(door, asked.name):db()) end
+function ops.newest(door, asked) return told_plain(door, asked.name, asked_connection(door, asked):db()) end
 
 function ops.derive(door, asked)
-  local value, arguments = value_of(door, asked.value), arguments_of(asked)
+  local value, arguments = asked_value(door, asked), arguments_of(asked)
   local kind, x = arguments[1], arguments[2]
   local made = (STEPS[kind] or fail_token())(value, x)
   local step = { kind, x }
@@ -167,7 +181,7 @@ end
 
 ops["with"] = function(door, asked)
   local tx = (arguments_of(asked))[1]
-  local report = with(value_of(door, asked.value), tx)
+  local report = with(asked_value(door, asked), tx)
   local token = token_behind(asked.value, { "with", tx, report.tx_instant })
   kept.of(door):put(token, report.db_after)
   local told = plain_report(report)
@@ -181,7 +195,7 @@ local METHODS = { pull = "pull", pull_many = "pull_many", entid = "entid", ident
 
 for op, method in pairs(METHODS) do
   ops[op] = function(door, asked)
-    local value = value_of(door, asked.value)
+    local value = asked_value(door, asked)
     local arguments, count = arguments_of(asked)
     return { (value[method](value, unpack(arguments, 1, count))) }
   end
@@ -189,10 +203,10 @@ end
 
 -- ---- queries -------------------------------------------------------------------------------------
 
-local function input_of(door, x)
-  if codec.is_db(x) then return value_of(door, x[1]) end
+local function input_of(door, x, who)
+  if codec.is_db(x) then return value_of(door, x[1], who) end
   if codec.is_log(x) then
-    local value = value_of(door, x[1])
+    local value = value_of(door, x[1], who)
     return log.wrap(value.handle, value.conn)
   end
   return x
@@ -201,9 +215,9 @@ end
 -- The arguments of a query, and its limits: no query here is without a timeout.
 local function question(door, asked)
   local arguments, count = arguments_of(asked)
-  for i = 1, count do arguments[i] = input_of(door, arguments[i]) end
+  for i = 1, count do arguments[i] = input_of(door, arguments[i], asked.who) end
   if asked.value then
-    arguments, count = find.with_db(value_of(door, asked.value), asked.query, unpack(arguments, 1, count))
+    arguments, count = find.with_db(asked_value(door, asked), asked.query, unpack(arguments, 1, count))
   end
   local options, limits = asked.limits or {}, {}
   for _, name in ipairs { "limit", "offset", "memory_max", "statistics", "typed" } do
@@ -230,7 +244,7 @@ local function sent(value)
 end
 
 function ops.entity(door, asked)
-  local value = value_of(door, asked.value)
+  local value = asked_value(door, asked)
   local found = value:entity((arguments_of(asked))[1])
   if not found then return {} end
   local attributes, components, name = {}, {}, nil
@@ -245,7 +259,7 @@ function ops.entity(door, asked)
 end
 
 function ops.attribute(door, asked)
-  local found = entity.new(value_of(door, asked.value), asked.id)
+  local found = entity.new(asked_value(door, asked), asked.id)
   return { value = sent(found[asked.name]) }
 end
 
@@ -255,7 +269,7 @@ local walks = {}
 
 for _, method in ipairs { "datoms", "seek", "index_range", "index_pull" } do
   walks[method] = function(door, asked)
-    local value = value_of(door, asked.value)
+    local value = asked_value(door, asked)
     local arguments, count = arguments_of(asked)
     return { next = value[method](value, unpack(arguments, 1, count)) }
   end
@@ -278,8 +292,8 @@ end
 
 -- Up to the basis of the value given, else of the newest, which the answers then name.
 function walks.tx_range(door, asked)
-  local conn = connection(door, asked.name)
-  local value = asked.value and value_of(door, asked.value) or conn:db()
+  local conn = asked_connection(door, asked)
+  local value = asked.value and asked_value(door, asked) or conn:db()
   local walk = { next = function() end, value = told_plain(door, asked.name, value).token }
   local from, to = unpack(arguments_of(asked), 1, 2)
   local first, last = conn_of.log_point(value, from) or 0, conn_of.log_point(value, to) or math.huge
@@ -342,7 +356,7 @@ end
 
 function ops.transact(door, asked)
   databases.refuse_system(asked.name)
-  local conn = connection(door, asked.name)
+  local conn = asked_connection(door, asked)
   local report = conn:transact(asked.tx, { id = asked.id, wait = asked.wait, timeout_ms = asked.timeout_ms })
   local told = plain_report(report)
   if report.db_after then
@@ -354,17 +368,17 @@ end
 
 function ops.sync(door, asked)
   local wait_ms = math.min(asked.wait_ms or WAIT_MS_MAX, WAIT_MS_MAX)
-  local conn = connection(door, asked.name)
+  local conn = asked_connection(door, asked)
   local value = asked.t == nil and conn:sync { timeout_ms = wait_ms }
     or conn:sync(asked.t, { timeout_ms = wait_ms })
   return told_plain(door, asked.name, value)
 end
 
-function ops.index(door, asked) return { t = connection(door, asked.name):request_index() } end
-function ops.stats_of_conn(door, asked) return connection(door, asked.name):stats() end
+function ops.index(door, asked) return { t = asked_connection(door, asked):request_index() } end
+function ops.stats_of_conn(door, asked) return asked_connection(door, asked):stats() end
 
 function ops.backup(door, asked)
-  connection(door, asked.name):backup(asked.path)
+  asked_connection(door, asked):backup(asked.path)
   return {}
 end
 
@@ -385,17 +399,20 @@ local function fail(e, status_of)
   return { status = status_of(e), headers = HEADERS, body = codec.write(told) }
 end
 
--- What is asked of a connection is not for workers.
-local OF_CONNECTION = { open = true, newest = true, transact = true, sync = true, index = true,
-  stats_of_conn = true, backup = true }
+-- What is asked of a connection is not for workers; the roles of which one is needed for it. All else reads.
+local OF_CONNECTION = { open = { "read", "transact" }, newest = { "read", "transact" },
+  transact = { "transact" }, sync = { "read", "transact" }, index = { "admin" }, stats_of_conn = { "read" },
+  backup = { "admin" } }
+local READ = { "read" }
 
 --- POST /values, POST /values/APP
 -- @tparam table door or what a worker has in its place: connections, tasks; is_worker; limit(ms), told how
 -- long a query may run with the functions that it calls
 -- @tparam table raw the request, with its headers
 -- @tparam function status_of an anomaly's HTTP status
+-- @tparam table who asks (ions.door.access)
 -- @treturn table status, headers, body
-function served.answer(door, raw, status_of)
+function served.answer(door, raw, status_of, who)
   local ok, result = pcall(function()
     if raw.headers["content-type"] ~= codec.TYPE then
       error(anomaly.new("unsupported", "lion/version", "this node speaks " .. codec.TYPE), 0)
@@ -406,6 +423,8 @@ function served.answer(door, raw, status_of)
       anomaly.incorrect("lion/syntax", "%s is not for workers: POST /values", asked.op)
     end
     if not op then anomaly.incorrect("lion/syntax", "a body is a table with an op that there is") end
+    access.check(who, OF_CONNECTION[asked.op] or READ, asked.op)
+    asked.who = who
     return codec.write(op(door, asked))
   end)
   if not ok then return fail(result, status_of) end

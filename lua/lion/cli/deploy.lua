@@ -6,7 +6,7 @@ local options = require "lion.cli.options"
 
 local deploy = {
   summary = "Run a revision on a group, node by node; a failure puts back what ran.",
-  usage = [[REV [--group NAME,…] [--app APP] [--add] [--no-wait] [--json] [--node NODE]
+  usage = [[REV [--group NAME,…] [--app APP] [--add] [--no-wait] [--json] [--node NODE] [--token TOKEN]
 
 REV is a revision that was pushed: a commit, its first digits (4 at least), unrepro/NAME, or in a work tree
 what git calls a commit (HEAD, a branch, a tag). --group may be left out where there is one, --app where the
@@ -37,10 +37,10 @@ end
 
 function deploy.run(args)
   local found, words = options.parse(args, { app = "value", group = "value", add = "flag",
-    ["no-wait"] = "flag", async = "flag", json = "flag", node = "value" })
+    ["no-wait"] = "flag", async = "flag", json = "flag", node = "value", token = "value" })
   if #words ~= 1 then options.misuse "a revision is needed: lion deploy REV" end
   found["no-wait"] = found["no-wait"] or found.async
-  local node = node_client.open(found.node)
+  local node = node_client.open(found.node, found.token)
   local request = { revision = revision_of(words[1]), app = found.app, add = found.add }
   request.groups = deployment.groups(node, found.group)
   local code = deployment.ask(node, "/deploy", request, found)

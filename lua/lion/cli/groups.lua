@@ -7,7 +7,7 @@ local output = require "lion.cli.output"
 
 local groups = {
   summary = "List the groups of nodes, and what runs in each.",
-  usage = [[[--json] [--node NODE]
+  usage = [[[--json] [--node NODE] [--token TOKEN]
 
   lion groups --node /var/lib/lion]],
 }
@@ -34,9 +34,9 @@ local function add_rows(rows, group)
 end
 
 function groups.run(args)
-  local found, words = options.parse(args, { json = "flag", node = "value" })
+  local found, words = options.parse(args, { json = "flag", node = "value", token = "value" })
   if #words ~= 0 then options.misuse("lion groups takes no %s", words[1]) end
-  local node = node_client.open(found.node)
+  local node = node_client.open(found.node, found.token)
   local list = node:get "/groups"
   node:close()
   if found.json then

@@ -23,7 +23,9 @@ local function show_list(cli)
     end
   end
   io.stdout:write "\n`lion help COMMAND` tells more. Exit codes: 0 done, 1 failed, 2 misused,\n"
-  io.stdout:write "3 not found, 4 conflict, 5 unavailable or busy.\n"
+  io.stdout:write "3 not found, 4 conflict, 5 unavailable or busy.\n\n"
+  io.stdout:write "LION_NODE names a node where --node does not; LION_TOKEN, or the file LION_TOKEN_FILE,\n"
+  io.stdout:write "has the token for one at http://HOST:PORT where --token does not.\n"
 end
 
 local function as_json(cli)

@@ -11,7 +11,10 @@ cli.groups = {
   { "Lua", { "repl", "run" } },
   { "Databases", { "q", "transact", "import", "export", "db", "log" } },
   { "Applications", { "dev", "invoke" } },
-  { "Nodes", { "node", "push", "deploy", "rollback", "status", "revisions", "groups", "group", "param" } },
+  {
+    "Nodes",
+    { "node", "push", "deploy", "rollback", "status", "revisions", "groups", "group", "param", "token" },
+  },
   { "This program", { "version", "help" } },
 }
 

@@ -10,7 +10,7 @@ local invoke = {
   summary = "Call an entry point of an application: JSON in, JSON out.",
   usage = [[FN [JSON] [--dir DIR (.)] [--db URI (DIR/.lion/dev.lion)] [--with DIR]    ("-" is standard input)
 
-       lion invoke [APP/]FN [JSON] --node NODE
+       lion invoke [APP/]FN [JSON] --node NODE [--token TOKEN]
 
 FN is a name of the manifest's `invoke`. Without JSON the function is given nil. On a node (--node, or
 LION_NODE without --dir and --db) the application may be left out where the node's group runs one.
@@ -55,7 +55,7 @@ local function only_app(node)
 end
 
 local function on_node(name, input, found)
-  local node = node_client.open(found.node)
+  local node = node_client.open(found.node, found.token)
   local app, fn = name:match "^([^/]+)/(.+)$"
   local escape = node_client.escape
   local path = ("/invoke/%s/%s"):format(escape(app or only_app(node)), escape(fn or name))
@@ -67,7 +67,8 @@ local function on_node(name, input, found)
 end
 
 function invoke.run(args)
-  local found, words = options.parse(args, { dir = "value", db = "value", node = "value", with = "value" })
+  local found, words = options.parse(args, { dir = "value", db = "value", node = "value", token = "value",
+    with = "value" })
   if #words < 1 or #words > 2 then options.misuse "a name is needed: lion invoke FN [JSON]" end
   local is_local = found.dir or found.db or found.with
   if is_local and found.node then

@@ -8,16 +8,19 @@ local FOLDER_MODE = 448 -- 0700: what is in it is for who runs the node
 local node = {
   summary = "Run a node: databases, their writer, workers that answer HTTP, and a control door.",
   usage = [[--data DIR [--name NAME (GROUP-HOST)] [--group NAME (main)] [--workers N (the cores)]
-  [--listen HOST:PORT (127.0.0.1:8080)] [--control unix:PATH (unix:DIR/control.sock)] [--follow unix:PATH]
-  [--memory MB] [--secret-key FILE (DIR/secret.key)] [--config FILE]
+  [--listen HOST:PORT (127.0.0.1:8080)] [--control [unix:PATH][,][HOST:PORT] (unix:DIR/control.sock)]
+  [--follow unix:PATH] [--memory MB] [--secret-key FILE (DIR/secret.key)] [--config FILE]
 
   --data     the folder in which all is that the node keeps; it is made if there is none
+  --control  where the control door is: a Unix socket, and with HOST:PORT TCP beside it, where each request
+             needs a token (lion token --help)
   --follow   the control door of a node on this machine whose databases this one uses
   --memory   what an application may hold in one process
   --secret-key   the file of the key of secret parameters; it is made when the first secret is set
   --config   a Lua file that returns a table of these options by name; the command line goes before it
 
-When all has started it prints `ready http://HOST:PORT/ unix:PATH`. Ctrl-C or SIGTERM ends it cleanly.
+When all has started it prints `ready http://HOST:PORT/ unix:PATH`, and behind it http://HOST:PORT/ of a
+control door over TCP. Ctrl-C or SIGTERM ends it cleanly.
 
   lion node --data /var/lib/lion --listen 0.0.0.0:8080]],
 }
@@ -67,19 +70,34 @@ local function check_name(option, name)
   end
 end
 
-local function check_address(address)
+local function is_address(address)
   local host, port = address:match "^%[(.+)%]:(%d+)$"
   if not host then
-    host, port = address:match "^([^:]+):(%d+)$"
+    host, port = address:match "^([^:/,]+):(%d+)$"
   end
-  if not host or tonumber(port) > 65535 then options.misuse("--listen is HOST:PORT, not %s", address) end
+  return host ~= nil and host ~= "unix" and tonumber(port) <= 65535
 end
 
--- Over TCP whoever connects could do anything.
-local function check_door(option, address)
+local function check_address(address)
+  if not is_address(address) then options.misuse("--listen is HOST:PORT, not %s", address) end
+end
+
+-- "unix:PATH,HOST:PORT", or one of the two → "unix:PATH", "HOST:PORT"
+local function split_control(text)
+  local place, address = text:match "^(unix:.+),([^,]+)$"
+  if place and is_address(address) then return place, address end
+  if text:find "^unix:." then return text, nil end
+  address = text:gsub("^http://", ""):gsub("/$", "")
+  if is_address(address) then return nil, address end
+  options.misuse("--control is unix:PATH, HOST:PORT, or unix:PATH,HOST:PORT, not %s", text)
+end
+
+-- Another node's files are used where they are.
+local function check_followed(address)
   if address:match "^unix:." then return end
-  local message = "--%s is unix:PATH, not %s: there are no tokens yet, so no door can be open to a network"
-  error(anomaly.new("unsupported", "lion/unsupported", message:format(option, address)), 0)
+  local message = "--follow is unix:PATH, not %s: a node uses the files of the one that it follows, "
+    .. "so both are on one machine"
+  error(anomaly.new("unsupported", "lion/unsupported", message:format(address)), 0)
 end
 
 local function host_name()
@@ -139,7 +157,11 @@ function node.words(found, primary)
   add("name", found.name or group .. "-" .. host_name())
   add("group", group)
   add("listen", found.listen or "127.0.0.1:8080")
-  add("control", found.control)
+  if found.control then
+    local place, address = split_control(found.control)
+    add("control", place)
+    add("control-address", address)
+  end
   add("workers", found.workers)
   add("memory", found.memory and ("%.0f"):format(found.memory * 1048576))
   add("primary", primary and primary.dir)
@@ -172,8 +194,8 @@ function node.run(args)
   if found.name then check_name("name", found.name) end
   if found.group then check_name("group", found.group) end
   if found.listen then check_address(found.listen) end
-  if found.control then check_door("control", found.control) end
-  if found.follow then check_door("follow", found.follow) end
+  if found.control then split_control(found.control) end
+  if found.follow then check_followed(found.follow) end
   local primary = found.follow and node.ask_primary(found.follow)
   local ffi = require "ffi"
   ffi.cdef [[

@@ -34,16 +34,36 @@ function node_client.database(word, given)
   if is_name then return word, name end
 end
 
+local function read_token_file(path)
+  local text = options.read_file(path):match "^%s*(.-)%s*$"
+  if text == "" then options.misuse("LION_TOKEN_FILE: there is no token in %s", path) end
+  return text
+end
+
+--- The token that --token, LION_TOKEN or the file LION_TOKEN_FILE has; nil without any. Who lists processes
+-- sees none that is in a file.
+-- @tparam[opt] string given
+function node_client.token(given)
+  local token = given or os.getenv "LION_TOKEN"
+  if token and token ~= "" then return token end
+  local path = os.getenv "LION_TOKEN_FILE"
+  return path and path ~= "" and read_token_file(path) or nil
+end
+
 --- The node that --node or LION_NODE names; nothing is asked yet. Close it.
 -- @tparam[opt] string given what --node says
-function node_client.open(given)
+-- @tparam[opt] string token what --token says
+function node_client.open(given, token)
   local name = node_client.named(given)
   if not name then
-    options.misuse "which node? --node or LION_NODE names it: unix:PATH, HOST:PORT, or the node's data folder"
+    options.misuse("which node? --node or LION_NODE names it: unix:PATH, http://HOST:PORT, "
+      .. "or the node's data folder")
   end
   local ok, client = pcall(require("ions.client").new, name)
   if not ok then options.misuse("%s", client.message) end
-  return setmetatable({ client = client, address = client:address() }, Node)
+  local address = client:address()
+  if not address:find "^unix:" then token = node_client.token(token) else token = nil end
+  return setmetatable({ client = client, address = address, token = token }, Node)
 end
 
 function Node:close() self.client:close() end
@@ -96,6 +116,8 @@ end
 -- @treturn string body
 function Node:request(request)
   request.timeout_ms = request.timeout_ms or TIMEOUT_MS
+  request.headers = request.headers or {}
+  request.headers.authorization = self.token and "Bearer " .. self.token
   local ok, status, headers, body = pcall(self.client.request, self.client, request)
   if not ok then error(explain(status), 0) end
   return status, headers, body
@@ -117,6 +139,9 @@ function Node:check(status, body)
   if status >= 200 and status < 300 then return body end
   local e = error_of(body)
   if not e or e.code == "lion/no-route" then fail_foreign(self) end
+  if e.code == "lion/unauthenticated" then
+    e.message = e.message .. " (--token, LION_TOKEN or LION_TOKEN_FILE gives it here)"
+  end
   local data = type(e.data) == "table" and e.data or nil
   error(anomaly.new(e.category, tostring(e.code), e.message, data), 0)
 end
@@ -149,6 +174,12 @@ end
 function Node:post(path, value, timeout_ms)
   return ask(self, { method = "POST", path = path, body = json.write(value), timeout_ms = timeout_ms,
     headers = { ["content-type"] = "application/json" } })
+end
+
+--- @tparam string path
+-- @treturn table what the answer's JSON holds
+function Node:delete(path, timeout_ms)
+  return ask(self, { method = "DELETE", path = path, timeout_ms = timeout_ms })
 end
 
 --- @tparam string path

@@ -6,7 +6,7 @@ local options = require "lion.cli.options"
 
 local push = {
   summary = "Store a commit's application on a node as a revision, which can be deployed.",
-  usage = [[[DIR (.)] [--name NAME] [--json] [--node NODE]
+  usage = [[[DIR (.)] [--name NAME] [--json] [--node NODE] [--token TOKEN]
 
 DIR is a folder with an ion.lua in a git work tree. The revision is called as the commit; what no commit tells
 (the work tree differs, a dependency is a folder) needs a --name and is called unrepro/NAME. All that is wrong
@@ -73,9 +73,9 @@ local function show(node, answer)
 end
 
 function push.run(args)
-  local found, words = options.parse(args, { name = "value", json = "flag", node = "value" })
+  local found, words = options.parse(args, { name = "value", json = "flag", node = "value", token = "value" })
   if #words > 1 then options.misuse "one folder is needed: lion push [DIR]" end
-  local node = node_client.open(found.node)
+  local node = node_client.open(found.node, found.token)
   local revision, contents = require("ions.push").read { dir = words[1] or ".", name = found.name,
     pushed_by = node_client.who() }
   local answer = store(node, revision, contents)

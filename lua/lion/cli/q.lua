@@ -11,7 +11,7 @@ local output = require "lion.cli.output"
 local q = {
   summary = "Ask a query of a database and print the answer.",
   usage = [==[URI QUERY [ARGS…] [--output table|json|edn|csv] [--json] [--explain]
-       lion q DB QUERY [ARGS…] --node NODE
+       lion q DB QUERY [ARGS…] --node NODE [--token TOKEN]
        QUERY may be "-": it is read from standard input.
 
 Each ARG is one EDN form, an input of the query after $. Standard output holds the result and nothing else;
@@ -96,7 +96,7 @@ end
 
 local function ask_node(db, name, text, inputs, settings)
   if settings.explain then options.misuse "--explain is for files: a node does not tell its plans" end
-  local node, request = node_client.open(name), request_of(db, text, inputs)
+  local node, request = node_client.open(name, settings.token), request_of(db, text, inputs)
   if settings.format == "edn" then
     print_edn(node, request)
   else
@@ -107,7 +107,7 @@ local function ask_node(db, name, text, inputs, settings)
 end
 
 function q.run(args)
-  local known = { output = "value", explain = "flag", json = "flag", node = "value" }
+  local known = { output = "value", explain = "flag", json = "flag", node = "value", token = "value" }
   local found, words = options.parse(args, known)
   local format = found.json and "json" or found.output or "table"
   options.one_of("output", format, output.formats)
@@ -117,7 +117,7 @@ function q.run(args)
   local text, inputs = words[2], { unpack(words, 3) }
   local db, node = node_client.database(words[1], found.node)
   if text == "-" then text = options.read_file "-" end
-  local settings = { format = format, explain = found.explain }
+  local settings = { format = format, explain = found.explain, token = found.token }
   if db then
     ask_node(db, node, text, inputs, settings)
   else

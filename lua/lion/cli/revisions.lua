@@ -7,7 +7,7 @@ local output = require "lion.cli.output"
 
 local revisions = {
   summary = "List the revisions that were pushed to a node, newest first.",
-  usage = [[[--app APP] [--limit N (100)] [--json] [--node NODE]
+  usage = [[[--app APP] [--limit N (100)] [--json] [--node NODE] [--token TOKEN]
 
   lion revisions --app packages --node /var/lib/lion]],
 }
@@ -21,10 +21,11 @@ local function row(r)
 end
 
 function revisions.run(args)
-  local found, words = options.parse(args, { app = "value", limit = "number", json = "flag", node = "value" })
+  local found, words = options.parse(args, { app = "value", limit = "number", json = "flag",
+    node = "value", token = "value" })
   local word = words[1]
   if word then options.misuse("lion revisions takes no %s; --app names an application", word) end
-  local node = node_client.open(found.node)
+  local node = node_client.open(found.node, found.token)
   local list = node:get("/revisions", { app = found.app, limit = found.limit })
   node:close()
   if found.json then

@@ -10,7 +10,8 @@ local terminal = require "lion.terminal"
 
 local status = {
   summary = "Tell how a node is, what its group runs, and how a deployment goes.",
-  usage = [[[DEPLOYMENT] [--wait] [--timeout SECONDS (30)] [--output table|json] [--json] [--node NODE]
+  usage = [[[DEPLOYMENT] [--wait] [--timeout SECONDS (30)] [--output table|json] [--json]
+       [--node NODE] [--token TOKEN]
 
 DEPLOYMENT is the id that `lion deploy` shows. --wait waits until the node is ready, whether or not it has
 been started yet (5 when the time is over); with a deployment it follows that to its end and ends as
@@ -136,11 +137,11 @@ end
 
 function status.run(args)
   local found, words = options.parse(args, { wait = "flag", timeout = "number", output = "value",
-    json = "flag", node = "value" })
+    json = "flag", node = "value", token = "value" })
   local format = found.json and "json" or found.output or "table"
   options.one_of("output", format, FORMATS)
   if #words > 1 then options.misuse "one deployment at a time: lion status [DEPLOYMENT]" end
-  local node = node_client.open(found.node)
+  local node = node_client.open(found.node, found.token)
   local code
   if words[1] then
     code = of_deployment(node, words[1], found, format)

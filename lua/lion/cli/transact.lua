@@ -8,7 +8,7 @@ local options = require "lion.cli.options"
 local transact = {
   summary = "Send transactions from a file: each form is one.",
   usage = [[URI FILE [--json]        ("-" is standard input)
-       lion transact DB FILE [--json] --node NODE
+       lion transact DB FILE [--json] --node NODE [--token TOKEN]
 
 FILE holds EDN: vectors of transaction data, or maps with :data. The database is made if it is not there. A
 form that fails ends it; those before it are written. With --node, or LION_NODE and a name without / . and :,
@@ -36,8 +36,8 @@ local function tx_text(form, text)
   return batch and entries.data:gsub("%]%s*$", "") .. " " .. batch .. "]" or entries.data
 end
 
-local function to_node(db, name)
-  local node, lion = node_client.open(name), require "lion"
+local function to_node(db, name, token)
+  local node, lion = node_client.open(name, token), require "lion"
   local function send(form, text)
     local request = { db = db, tx = tx_text(form, text), id = lion.uuid() }
     local function post() return node:post("/transact", request, TRANSACT_MS_MAX) end
@@ -49,14 +49,14 @@ end
 -- ---- the command -----------------------------------------------------------------------------------
 
 function transact.run(args)
-  local found, words = options.parse(args, { json = "flag", node = "value" })
+  local found, words = options.parse(args, { json = "flag", node = "value", token = "value" })
   if #words ~= 2 then options.misuse("a database and a file are needed: lion transact URI FILE") end
   local import, path = require "lion.cli.import", words[2]
   local db, node = node_client.database(words[1], found.node)
   local text = options.read_file(path)
   local send, close
   if db then
-    send, close = to_node(db, node)
+    send, close = to_node(db, node, found.token)
   else
     send, close = to_file(words[1])
   end

@@ -1,0 +1,137 @@
+--- A node whose control door is open over TCP: commands, connections and applications ask with tokens.
+local application = require "spec.node.application"
+local client = require "spec.node.client"
+local lion = require "lion"
+local node = require "spec.node.node"
+local program = require "spec.lua.program"
+local socket = require "spec.node.socket"
+
+describe("A control door over TCP", function()
+  local cluster, a, tcp
+
+  setup(function()
+    cluster = node.cluster()
+    a = cluster:start { name = "a", group = "main", workers = 1, control = "127.0.0.1:0" }
+    tcp = a.tcp
+  end)
+  teardown(function() cluster:close() end)
+
+  local function make(name, roles)
+    local result = cluster:lion("token", "create", name, "--roles", roles, "--node", a.door)
+    assert.equal(0, result.code, result.err)
+    return result.out:match "^(%S+)\n$"
+  end
+
+  -- A command with the token in the environment.
+  local function lion_as(token, ...)
+    return program.run(cluster.folder, { ... }, { env = "LION_TOKEN=" .. token })
+  end
+
+  local function raised(fn, ...)
+    local ok, e = pcall(fn, ...)
+    assert.is_false(ok)
+    return e
+  end
+
+  it("is told beside the socket, which needs no token", function()
+    assert.truthy(tcp:find "^http://127.0.0.1:%d+$")
+    assert.equal(tcp, "http://" .. a:control("GET", "/node").json().control_address)
+    assert.equal(401, client.ask(tcp, "GET", "/node").status)
+    local headers = { authorization = "Bearer none" }
+    assert.equal(200, client.ask(a.door, "GET", "/node", { headers = headers }).status)
+  end)
+
+  it("takes the token of a command from its option, the environment or a file", function()
+    local token = make("looks", "read")
+    assert.equal(0, cluster:lion("groups", "--node", tcp, "--token", token).code)
+    assert.equal(0, lion_as(token, "status", "--node", tcp).code)
+    local path = cluster.folder .. "/token"
+    program.write(path, token .. "\n")
+    local file = "LION_TOKEN_FILE=" .. path
+    assert.equal(0, program.run(cluster.folder, { "groups", "--node", tcp }, { env = file }).code)
+    program.write(path, "\n")
+    assert.equal(2, program.run(cluster.folder, { "groups", "--node", tcp }, { env = file }).code)
+    local result = cluster:lion("groups", "--node", tcp)
+    assert.equal(1, result.code)
+    assert.truthy(result.err:find("a token is needed", 1, true) and result.err:find("LION_TOKEN", 1, true))
+  end)
+
+  it("lets a token that deploys push, deploy, follow and roll back, and no more", function()
+    local token = make("ci", "deploy")
+    cluster.repository:commit(application.files "1")
+    local pushed = lion_as(token, "push", cluster.repository.dir, "--node", tcp)
+    assert.equal(0, pushed.code, pushed.err)
+    local deployed = lion_as(token, "deploy", pushed.out:match "^(%S+)", "--group", "main", "--node", tcp)
+    assert.equal(0, deployed.code, deployed.err)
+    local result = lion_as(token, "q", "shop", "[:find ?e :where [?e :db/ident]]", "--node", tcp)
+    assert.equal(1, result.code)
+    assert.truthy(result.err:find("POST /q needs the role read, which the token ci has not", 1, true))
+    result = lion_as(token, "token", "list", "--node", tcp)
+    assert.truthy(result.err:find("needs the role admin", 1, true))
+  end)
+
+  it("asks for the token of each request that a worker answers", function()
+    local token = make("calls", "invoke")
+    local headers = { authorization = "Bearer " .. token }
+    local text = client.text("POST", "/invoke/shop/double", { headers = headers, body = "21" })
+    local one = socket.connect(tcp)
+    for _ = 1, 2 do -- the first is handed over, with its connection
+      one:send(text)
+      assert.equal("42\n", client.answer(one).body)
+    end
+    one:send(client.text("POST", "/invoke/shop/double", { body = "21" }))
+    local answer = client.answer(one)
+    assert.equal(401, answer.status)
+    assert.equal('Bearer realm="lion"', answer.headers["www-authenticate"])
+    one:send(client.text("POST", "/q", { headers = headers, body = '{"app":"shop","query":"[:find ?e]"}' }))
+    assert.equal(403, client.answer(one).status)
+    assert.equal(0, cluster:lion("token", "revoke", "calls", "--node", a.door).code)
+    one:send(text)
+    answer = client.answer(one)
+    assert.equal(401, answer.status)
+    assert.truthy(answer.body:find("the token calls was revoked", 1, true))
+    one:close()
+  end)
+
+  it("serves remote connections by their token's roles", function()
+    local e = raised(lion.connect, tcp .. "/orders")
+    assert.equal("lion/unauthenticated", e.code)
+    local conn = lion.connect(tcp .. "/orders", { token = make("writes", "read,transact") })
+    conn:transact { { ["db/doc"] = "an order" } }
+    assert.equal(1, #conn:db():q '[:find ?e :where [?e :db/doc "an order"]]')
+    local reader = lion.connect(tcp .. "/orders", { token = make("reads", "read") })
+    assert.equal(conn:db():count "eavt", reader:db():count "eavt")
+    e = raised(reader.transact, reader, { { ["db/doc"] = "another" } })
+    assert.equal("lion/forbidden", e.code)
+    assert.equal("forbidden", e.category)
+    e = raised(lion.connect, tcp .. "/system", { token = make("curious", "read,transact,deploy") })
+    assert.truthy(e.message:find("reading the system database needs the role admin", 1, true))
+    e = raised(lion.connect, tcp .. "/none", { token = make("looker", "read") })
+    assert.equal("lion/not-found", e.code)
+    assert.equal(0, cluster:lion("token", "revoke", "writes", "--node", a.door).code)
+    e = raised(conn.db, conn)
+    assert.truthy(e.message:find("the token writes was revoked", 1, true))
+    conn:close()
+    reader:close()
+  end)
+
+  it("keeps tokens and what was revoked over a restart of the door", function()
+    local token = make("stays", "read")
+    local headers = { authorization = "Bearer " .. token }
+    node.kill(a:ready_pids("door", 1)[1])
+    a:ready_pids("door", 1)
+    assert.equal(200, client.ask(tcp, "GET", "/metrics", { headers = headers }).status)
+    local list = cluster:lion("token", "list", "--node", a.door).out
+    assert.truthy(list:find "stays +read +live")
+    assert.truthy(list:find "calls +invoke +revoked")
+  end)
+
+  it("opens one for a node that follows, by the same tokens", function()
+    local b = cluster:start { name = "b", group = "web", workers = 1, follow = a, control = "127.0.0.1:0" }
+    local token = make("both", "read")
+    local headers = { authorization = "Bearer " .. token }
+    assert.equal(200, client.ask(b.tcp, "GET", "/node", { headers = headers }).status)
+    assert.equal(0, cluster:lion("token", "revoke", "both", "--node", a.door).code)
+    assert.equal(401, client.ask(b.tcp, "GET", "/node", { headers = headers }).status)
+  end)
+end)
