@@ -362,15 +362,11 @@ static void count_answer(lion_http_server *server, int status)
     if (status >= 100 && status < 600) server->counters.answers[status / 100]++;
 }
 
-static const uint64_t DURATIONS_MS[] = LION_HTTP_DURATIONS_MS;
-
 /* It is over, as an answer that took so long. */
 static void count_duration(lion_http_server *server, const lion_http_exchange *exchange)
 {
-    uint64_t ns = uv_hrtime() - exchange->began_ns, ms = (ns + 999999) / 1000000;
-    for (size_t i = 0; i < LION_HTTP_DURATION_COUNT; i++)
-        if (ms <= DURATIONS_MS[i]) server->counters.durations[i]++;
-    server->counters.duration_count++;
+    uint64_t ns = uv_hrtime() - exchange->began_ns;
+    server->counters.durations[lion_histogram_slot(ns, LION_HISTOGRAM_UNIT_NS)]++;
     server->counters.duration_ns_sum += ns;
 }
 

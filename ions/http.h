@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "histogram.h"
+
 typedef struct lion_http_server lion_http_server;
 typedef struct lion_http_exchange lion_http_exchange;
 
@@ -61,14 +63,11 @@ typedef struct lion_http_handler {
     void *context;
 } lion_http_handler;
 
-#define LION_HTTP_DURATIONS_MS { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000 }
-#define LION_HTTP_DURATION_COUNT 11
-
 /* Since the server was opened. */
 typedef struct lion_http_counters {
     uint64_t answers[6];      /* by hundreds of their status */
-    uint64_t durations[LION_HTTP_DURATION_COUNT]; /* exchanges that took at most so many ms */
-    uint64_t duration_count, duration_ns_sum;
+    uint64_t durations[LION_HISTOGRAM_SLOTS]; /* exchanges by what they took */
+    uint64_t duration_ns_sum;
 } lion_http_counters;
 
 /* Negative errno of libuv on failure. host: an address, IPv4 or IPv6. port 0: any; lion_http_port tells. */

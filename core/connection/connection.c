@@ -203,7 +203,8 @@ lion_status lion_connection_stats_read(lion_connection_stats *stats_out, lion_co
                                           .file_bytes = store.bytes_file,
                                           .segments = store.segments,
                                           .index_jobs = database->index_jobs,
-                                          .index_ms = database->index_ns / 1000000 };
+                                          .index_ms = database->index_ns / 1000000,
+                                          .is_indexing = database->is_indexing };
     pthread_mutex_unlock(&database->state);
     if (db->view.novelty.novelty != NULL)
         stats_out->novelty_bytes = lion_novelty_size(db->view.novelty.novelty);
@@ -216,6 +217,7 @@ lion_status lion_connection_stats_read(lion_connection_stats *stats_out, lion_co
     pthread_mutex_lock(&database->writer);
     stats_out->transactions = database->transactions;
     if (database->log != NULL) stats_out->tail_bytes = lion_log_size(database->log);
+    if (database->log != NULL) lion_log_syncs(database->log, &stats_out->syncs, &stats_out->sync_ns);
     pthread_mutex_unlock(&database->writer);
     return status;
 }

@@ -591,6 +591,8 @@ typedef struct lion_connection_stats {
     uint64_t novelty_datoms, novelty_bytes, tail_bytes, file_bytes, segments;
     uint64_t transactions; /* since opening */
     uint64_t index_jobs, index_ms;
+    bool is_indexing;           /* a job is under way */
+    uint64_t syncs, sync_ns;    /* groups of the tail that went to the disk since opening, and what that took */
 } lion_connection_stats;
 LION_API lion_status lion_connection_stats_read(lion_connection_stats *stats_out,
                                                 lion_connection *connection, lion_error *error);

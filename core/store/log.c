@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "store/file.h"
 #include "store/log_file.h"
@@ -45,6 +46,7 @@ struct lion_log {
     uint64_t appended; /* sequence of the newest record */
     uint64_t durable;  /* atomic; of the newest record that is synced */
     uint64_t written;  /* of the newest record that is written */
+    uint64_t syncs, sync_ns;
     uint64_t trimmed;
     bool is_writing; /* someone leads */
     bool is_growing; /* someone prepares an extent */
@@ -181,10 +183,16 @@ static lion_status lead(lion_log *log, bool is_synced, lion_error *error)
         fill_header(log, taken, mark);
         status = lion_log_file_write(log->file, taken->bytes, taken->size, offset, &failure);
     }
+    int64_t sync_ns = lion_clock_monotonic_ns();
     if (status == LION_OK && is_synced) status = lion_log_file_sync(log->file, &failure);
+    sync_ns = lion_clock_monotonic_ns() - sync_ns;
 
     pthread_mutex_lock(&log->lock);
     log->is_writing = false;
+    if (is_synced) {
+        log->syncs++;
+        log->sync_ns += (uint64_t)sync_ns;
+    }
     if (status == LION_OK) {
         log->written = taken->last;
         log->file->mark = mark;
@@ -534,6 +542,14 @@ lion_status lion_log_trim(lion_log *log, uint64_t sequence, lion_error *error)
     if (status == LION_OK && log->file != NULL) lion_log_file_trim(log->file, log->trimmed);
     pthread_mutex_unlock(&log->lock);
     return status;
+}
+
+void lion_log_syncs(lion_log *log, uint64_t *count_out, uint64_t *ns_out)
+{
+    pthread_mutex_lock(&log->lock);
+    *count_out = log->syncs;
+    *ns_out = log->sync_ns;
+    pthread_mutex_unlock(&log->lock);
 }
 
 uint64_t lion_log_size(const lion_log *log)

@@ -66,6 +66,8 @@ lion_status lion_log_trim(lion_log *log, uint64_t sequence, lion_error *error);
 
 /* Bytes of the tail that are still needed. */
 uint64_t lion_log_size(const lion_log *log);
+/* Groups that were synced since opening, and what that took. */
+void lion_log_syncs(lion_log *log, uint64_t *count_out, uint64_t *ns_out);
 
 /* Sync and close. With remove, the file goes (a clean close that indexed everything). */
 lion_status lion_log_close(lion_log *log, bool remove, lion_error *error);

@@ -26,6 +26,7 @@ local scheduler = require "ions.scheduler"
 local secrets = require "ions.secrets"
 local source = require "ions.source"
 local static = require "ions.static"
+local vitals = require "ions.vitals"
 
 local app = {}
 
@@ -151,6 +152,11 @@ end
 
 -- ---- loading -----------------------------------------------------------------------------------
 
+--- The label of an entry point's numbers.
+function App:label(name)
+  return { "entry", "", "app", self.manifest.app, "revision", self.options.revision or "", "entry", name }
+end
+
 -- Files before a handler of the same shape: what is no file goes on to it.
 local function load_routes(self)
   local routes = {}
@@ -159,7 +165,7 @@ local function load_routes(self)
     routes[#routes + 1] = { "GET", path:gsub("/$", "") .. "/*path", files }
   end
   for _, r in ipairs(manifest.routes(self.manifest.http)) do
-    routes[#routes + 1] = { r[1], r[2], entry.new(r[3], self:resolve(r[3]), r[4]) }
+    routes[#routes + 1] = { r[1], r[2], entry.new(r[3], self:resolve(r[3]), r[4], self:label(r[3])) }
   end
   self.router = route.new(routes)
 end
@@ -168,7 +174,7 @@ local function load_invocable(self)
   for name, value in pairs(self.manifest.invoke or {}) do
     local settings = type(value) == "table" and value or nil
     local fn_name = settings and value[1] or value
-    self.invocable[name] = entry.new(fn_name, self:resolve(fn_name), settings)
+    self.invocable[name] = entry.new(fn_name, self:resolve(fn_name), settings, self:label(fn_name))
   end
 end
 
@@ -287,6 +293,7 @@ function app.load(options)
     self.source = source.folder(options.dir)
   end
   load_all(self)
+  self.vitals = vitals.new(self)
   return self
 end
 
@@ -444,8 +451,12 @@ function App:finish(id) self.calls:finish(id) end
 --- The answer to port.request; kind 0: the writer was lost.
 function App:deliver(token, kind, payload) self.calls:deliver(token, kind, payload) end
 
---- The steps that its calls have taken so far.
-function App:steps() return self.calls.steps end
+--- The steps that its calls have taken so far. Who asks does so now and then: it is looked how the state is,
+-- too.
+function App:steps()
+  self.vitals:look()
+  return self.calls.steps
+end
 
 --- Nothing is under way: the state may be closed.
 function App:is_idle() return self.calls:is_idle() end

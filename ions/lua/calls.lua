@@ -76,6 +76,7 @@ local function on_waited_in_vain(call)
   call.on_time, call.is_waiting = nil, nil
   call.entry:forget(call.id)
   call.status, call.headers, call.body = response.text(504, "no place in time: try again")
+  call.entry:count(call.status, monotonic_ms() - call.came_ms)
   call.owner.list[call.id] = nil
   answer_later(call.owner, call)
 end
@@ -167,9 +168,12 @@ end
 -- `done` of a call's task.
 local function on_end(ok, result, call)
   local self = call.owner
-  self.steps = self.steps + scheduler.cost(call)
+  local steps = scheduler.cost(call)
+  self.steps = self.steps + steps
+  call.entry:pay(steps)
   if not call.is_unwanted then
     shape(self, call, ok, result)
+    call.entry:count(call.status, monotonic_ms() - call.came_ms)
     if type(call.body) == "function" then
       call.body = make_stream(self, call, call.body)
       self.list[call.id] = call
@@ -216,6 +220,7 @@ function Calls:begin(call)
     return response.text(503, "busy: try again", { { "retry-after", "1" } })
   end
   local now = monotonic_ms()
+  call.came_ms = now
   if verdict == "wait" then
     self.list[call.id], call.is_waiting, call.on_time = call, true, on_waited_in_vain
     self.tasks:at(call, now + entry.timeout)

@@ -119,7 +119,7 @@ end
 
 -- Queries take places of their own.
 local function questions(app)
-  app.questions = app.questions or entry.new("/q", ask, { timeout = 30000, concurrency = 32 })
+  app.questions = app.questions or entry.new("/q", ask, { timeout = 30000, concurrency = 32 }, app:label "/q")
   return app.questions
 end
 
@@ -154,7 +154,7 @@ local function reader_of(app)
     limit = limit,
     tasks = app.calls.tasks,
     connections = setmetatable({}, { __index = function(_, name) return app:connection(name) end }),
-    entry = entry.new("/values", answer, { timeout = 31000, concurrency = 32 }),
+    entry = entry.new("/values", answer, { timeout = 31000, concurrency = 32 }, app:label "/values"),
   }
   return app.reader
 end

@@ -2,8 +2,11 @@
 -- hand and those that wait for a place.
 -- @module ions.entry
 local nearest = require "lion.nearest"
+local series = require "ions.series"
 
 local entry = {}
+
+local AT = series.ENTRY
 
 --- What an entry point may say of itself, and what holds where it says nothing.
 entry.SETTINGS = {
@@ -47,24 +50,34 @@ Entry.__index = Entry
 -- @tparam string name the function's
 -- @tparam function fn
 -- @tparam[opt] table given
-function entry.new(name, fn, given)
+-- @tparam[opt] table label of its numbers, as series.new takes it
+function entry.new(name, fn, given, label)
   local self = { name = name, fn = fn, running = 0, waiting = {}, first = 1, last = 0, waiting_count = 0 }
+  self.numbers = series.new(AT.SIZE, label)
   for setting, meaning in pairs(entry.SETTINGS) do
     self[setting] = given and given[setting] or meaning.default
   end
   return setmetatable(self, Entry)
 end
 
+-- Another state of the same revision may count there, too.
+local function add(self, at, by) self.numbers[at] = self.numbers[at] + by end
+
 --- A call arrives: "run" (it has a place, to be given back by `leave`), "wait", or "refuse".
 function Entry:admit(id)
   if self.running < self.concurrency then
     self.running = self.running + 1
+    add(self, AT.RUNNING, 1)
     return "run"
   end
-  if self.waiting_count >= self.queue then return "refuse" end
+  if self.waiting_count >= self.queue then
+    add(self, AT.REFUSED, 1)
+    return "refuse"
+  end
   self.last = self.last + 1
   self.waiting[self.last] = id
   self.waiting_count = self.waiting_count + 1
+  add(self, AT.WAITING, 1)
   return "wait"
 end
 
@@ -76,10 +89,12 @@ function Entry:leave()
     self.first = self.first + 1
     if id ~= nil then
       self.waiting_count = self.waiting_count - 1
+      add(self, AT.WAITING, -1)
       return id
     end
   end
   self.running = self.running - 1
+  add(self, AT.RUNNING, -1)
   return nil
 end
 
@@ -89,9 +104,24 @@ function Entry:forget(id)
     if self.waiting[i] == id then
       self.waiting[i] = nil
       self.waiting_count = self.waiting_count - 1
+      add(self, AT.WAITING, -1)
       return
     end
   end
 end
+
+--- A call was answered.
+-- @tparam number status
+-- @tparam number ms from its arrival
+function Entry:count(status, ms)
+  local numbers = self.numbers
+  local slot, class = series.slot_of_ms(ms), AT.ANSWERS + math.floor(status / 100)
+  numbers[slot] = numbers[slot] + 1
+  numbers[AT.SUM] = numbers[AT.SUM] + ms
+  numbers[class] = numbers[class] + 1
+end
+
+--- A call took steps.
+function Entry:pay(steps) add(self, AT.STEPS, steps) end
 
 return entry

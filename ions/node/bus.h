@@ -32,7 +32,8 @@ typedef enum lion_bus_kind {
     LION_BUS_TRIED = 8,
     LION_BUS_PROCESSES = 9,
     LION_BUS_CHANGED = 10,
-    LION_BUS_STATUS = 11
+    LION_BUS_STATUS = 11,
+    LION_BUS_METRICS = 20
 } lion_bus_kind;
 
 #define LION_BUS_FDS_MAX 4

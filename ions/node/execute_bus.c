@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "data/form_code.h"
 #include "node/execute.h"
+#include "node/series.h"
 
 #define NS_PER_MS 1000000
 
@@ -185,6 +186,26 @@ static void answer_status(executor *self, const lion_bus_message *message)
     lion_arena_deinit(&arena);
 }
 
+static void answer_metrics(executor *self, const lion_bus_message *message)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_forms list = { .arena = &arena };
+    const char *label[] = { "executor", "", NULL };
+    double values[] = { (double)self->calls, (double)self->errors, (double)self->spent_ns / 1e9 };
+    lion_series_tell_one(&list, label, values, 3);
+    for (const execute_app *each = self->apps; each != NULL; each = each->next) {
+        const char *of[] = { "executor_state", "",  "app", each->name, "revision",
+                             each->revision,   NULL };
+        double used = (double)lion_memory_used(each->memory);
+        lion_series_tell_one(&list, of, &used, 1);
+    }
+    lion_entry entry = { "series", lion_form_list(&arena, list.items, list.count) };
+    lion_form map = lion_form_entries(&arena, &entry, 1);
+    execute_send(self, LION_BUS_METRICS, message->from, message->id, &map);
+    lion_arena_deinit(&arena);
+}
+
 void execute_message(executor *self, const lion_bus_message *message)
 {
     lion_arena arena;
@@ -192,6 +213,8 @@ void execute_message(executor *self, const lion_bus_message *message)
     lion_arena_init(&arena, 0);
     if (message->kind == LION_BUS_STATUS)
         answer_status(self, message);
+    else if (message->kind == LION_BUS_METRICS)
+        answer_metrics(self, message);
     else if (message->kind == LION_BUS_SWITCH &&
              lion_form_decode(&map, lion_slice_of(message->payload, message->size), &arena, NULL) ==
                  LION_OK)

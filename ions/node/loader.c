@@ -61,6 +61,7 @@ void lion_node_state_free(lion_node_state *self)
         lion_bounded_close(self->memory);
     else
         lua_close(self->lua);
+    lion_series_release(&self->worker->series, self->number);
     free(self->name);
     free(self->revision);
     free(self);

@@ -81,6 +81,22 @@ static int headers(lua_State *lua)
     return 2;
 }
 
+/* series(label, count) → the address of so many numbers, as a light userdata; nil: there is no room
+ */
+static int series(lua_State *lua)
+{
+    lion_node_state *state = state_of(lua);
+    size_t size = 0;
+    const char *label = luaL_checklstring(lua, 1, &size);
+    lua_Integer count = luaL_checkinteger(lua, 2);
+    double *numbers = lion_series_numbers(&state->worker->series, state->number,
+                                          (lion_slice){ (const uint8_t *)label, size },
+                                          count < 0 ? 0 : (size_t)count);
+    if (numbers == NULL) return 0;
+    lua_pushlightuserdata(lua, numbers);
+    return 1;
+}
+
 /* Compiled code sets the limit: it does so twice for each slice of a task. */
 static const char LIMIT[] = "local cell = require('ffi').cast('double **', (...))\n"
                             "return function(ms) cell[0][0] = ms end";
@@ -91,6 +107,7 @@ static int open_port(lua_State *lua)
                                           { "call", call },
                                           { "send", send_message },
                                           { "headers", headers },
+                                          { "series", series },
                                           { NULL, NULL } };
     lua_newtable(lua);
     lua_pushvalue(lua, lua_upvalueindex(1));

@@ -50,6 +50,7 @@ int lion_node_try(const lion_node_options *options)
     snprintf(path, sizeof path, "%s/writer.sock", options->primary);
     worker.options = options;
     worker.writer_path = path;
+    lion_series_init(&worker.series);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)fcntl(options->bus_fd, F_SETFD, FD_CLOEXEC);
     lion_load *load = lion_load_new(&worker, options->app, options->revision);

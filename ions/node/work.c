@@ -309,6 +309,8 @@ static void on_message(void *context, lion_bus_message *message)
         on_handover(worker, &map, message);
     else if (message->kind == LION_BUS_STATUS)
         lion_worker_status(worker, message->from, message->id);
+    else if (message->kind == LION_BUS_METRICS)
+        lion_worker_metrics(worker, message->from, message->id);
     lion_arena_deinit(&arena);
 }
 
@@ -350,6 +352,7 @@ static bool open_all(lion_worker *self)
     (void)uv_timer_init(&self->loop, &self->watch);
     (void)uv_timer_init(&self->loop, &self->grace);
     self->async.data = self->watch.data = self->grace.data = self;
+    lion_series_init(&self->series);
     lion_inbox_init(&self->inbox, NULL);
     lion_inbox_init(&self->outbox, &self->async);
     size_t size = strlen(self->options->primary) + sizeof "/writer.sock";

@@ -18,18 +18,14 @@ static void put(list *out, const char *name, uint64_t value)
 
 static void put_server(list *out, const lion_http_server *server)
 {
-    static const uint64_t bounds[] = LION_HTTP_DURATIONS_MS;
     const lion_http_counters *counted = lion_http_counted(server);
+    uint64_t count = 0;
     for (int i = 1; i <= 5; i++) {
         (void)snprintf(out->names[out->count], sizeof *out->names, "requests_%dxx", i);
         put(out, out->names[out->count], counted->answers[i]);
     }
-    for (size_t i = 0; i < LION_HTTP_DURATION_COUNT; i++) {
-        (void)snprintf(out->names[out->count], sizeof *out->names, "duration_ms_le_%llu",
-                       (unsigned long long)bounds[i]);
-        put(out, out->names[out->count], counted->durations[i]);
-    }
-    put(out, "duration_ms_count", counted->duration_count);
+    for (size_t i = 0; i < LION_HISTOGRAM_SLOTS; i++) count += counted->durations[i];
+    put(out, "duration_ms_count", count);
     put(out, "duration_ms_sum", counted->duration_ns_sum / 1000000);
     put(out, "connections", lion_http_connections(server));
 }
@@ -46,20 +42,57 @@ static lion_form apps_of(lion_arena *arena, const lion_worker *worker)
     return lion_form_list(arena, apps.items, apps.count);
 }
 
+static size_t count_waiting(const lion_worker *worker)
+{
+    size_t waiting = 0;
+    for (lion_node_request *each = worker->requests; each != NULL; each = each->next)
+        waiting += atomic_load(&each->stage) == LION_REQUEST_WAITING;
+    return waiting;
+}
+
 void lion_worker_status(lion_worker *worker, uint16_t to, uint64_t id)
 {
     lion_arena arena;
     list out = { .count = 0 };
-    size_t waiting = 0;
     lion_arena_init(&arena, 0);
-    for (lion_node_request *each = worker->requests; each != NULL; each = each->next)
-        waiting += atomic_load(&each->stage) == LION_REQUEST_WAITING;
     out.entries[out.count++] = (lion_entry){ "apps", apps_of(&arena, worker) };
     put(&out, "in_hand", worker->request_count);
-    put(&out, "waiting", waiting);
+    put(&out, "waiting", count_waiting(worker));
     put(&out, "memory", atomic_load(&worker->memory_used));
     put(&out, "steps", atomic_load(&worker->steps));
     if (worker->server != NULL) put_server(&out, worker->server);
     lion_worker_tell(worker, to, LION_BUS_STATUS, id, out.entries, out.count);
+    lion_arena_deinit(&arena);
+}
+
+/* ---- for docs/metrics.md: what the labels are is told in ions/lua/door/families.lua ---- */
+
+static void tell_server(lion_forms *told, const lion_worker *worker)
+{
+    static const char *const label[] = { "server", "", NULL };
+    double values[5 + LION_HISTOGRAM_SLOTS + 6];
+    size_t count = 0;
+    const lion_http_counters *counted = lion_http_counted(worker->server);
+    for (int i = 1; i <= 5; i++) values[count++] = (double)counted->answers[i];
+    for (size_t i = 0; i < LION_HISTOGRAM_SLOTS; i++)
+        values[count++] = (double)counted->durations[i];
+    values[count++] = (double)counted->duration_ns_sum / 1e9;
+    values[count++] = (double)lion_http_connections(worker->server);
+    values[count++] = (double)worker->request_count;
+    values[count++] = (double)count_waiting(worker);
+    values[count++] = (double)atomic_load(&worker->memory_used);
+    values[count++] = (double)atomic_load(&worker->steps);
+    lion_series_tell_one(told, label, values, count);
+}
+
+void lion_worker_metrics(lion_worker *worker, uint16_t to, uint64_t id)
+{
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_forms told = { .arena = &arena };
+    if (worker->server != NULL) tell_server(&told, worker);
+    lion_series_tell(&worker->series, &told);
+    lion_entry entry = { "series", lion_form_list(&arena, told.items, told.count) };
+    lion_worker_tell(worker, to, LION_BUS_METRICS, id, &entry, 1);
     lion_arena_deinit(&arena);
 }

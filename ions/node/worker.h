@@ -16,6 +16,7 @@
 #include "node/inbox.h"
 #include "node/link.h"
 #include "node/node.h"
+#include "node/series.h"
 
 typedef struct lion_worker lion_worker;
 typedef struct lion_runner lion_runner;
@@ -149,6 +150,7 @@ struct lion_worker {
     _Atomic uint64_t steps;    /* that calls have taken, as of the last look */
     atomic_bool is_lost;       /* the I/O thread goes on alone: requests must not be looked at */
     atomic_bool has_broken;    /* an application did not load when the process started */
+    lion_series_list series;   /* what states count */
     lion_runner *runner;       /* the Lua thread's */
     /* the I/O thread's */
     uv_loop_t loop;
@@ -190,6 +192,7 @@ void lion_worker_tell(lion_worker *worker, uint16_t to, lion_bus_kind kind, uint
 
 /* work_status.c */
 void lion_worker_status(lion_worker *worker, uint16_t to, uint64_t id);
+void lion_worker_metrics(lion_worker *worker, uint16_t to, uint64_t id);
 
 /* watch.c */
 void lion_worker_watch(lion_worker *worker); /* now and from now on */

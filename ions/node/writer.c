@@ -101,6 +101,7 @@ static void send_outgoing(writer *self)
 static void on_wake(uv_async_t *wake)
 {
     send_outgoing(wake->data);
+    metrics_check(wake->data);
 }
 
 /* ---- the end ---- */
@@ -120,6 +121,7 @@ static void stop(writer *self)
         if (!each->is_writing) session_close(each);
         each = next;
     }
+    metrics_stop(self);
     uv_close((uv_handle_t *)&self->wake, NULL);
     uv_close((uv_handle_t *)&self->terminate, NULL);
     uv_close((uv_handle_t *)&self->interrupt, NULL);
@@ -135,7 +137,10 @@ static void on_signal(uv_signal_t *signal, int number)
 
 static void on_message(void *context, lion_bus_message *message)
 {
-    if (message->kind == LION_BUS_STOP) stop(context);
+    if (message->kind == LION_BUS_STOP)
+        stop(context);
+    else if (message->kind == LION_BUS_METRICS)
+        metrics_ask(context, message);
 }
 
 static void on_bus_closed(void *context)
@@ -203,6 +208,7 @@ static int listen_on(writer *self)
 static void start_handles(writer *self)
 {
     uv_async_init(&self->loop, &self->wake, on_wake);
+    metrics_start(self);
     uv_signal_init(&self->loop, &self->terminate);
     uv_signal_init(&self->loop, &self->interrupt);
     self->wake.data = self->terminate.data = self->interrupt.data = self;

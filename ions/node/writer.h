@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "connection/connection.h"
+#include "histogram.h"
 #include "node/bus.h"
 #include "node/frame.h"
 #include "node/node.h"
@@ -26,6 +27,7 @@ typedef struct job {
     uint64_t session; /* whom to answer */
     uint64_t id;
     lion_frame_kind kind;
+    int64_t came_ns;
     lion_arena arena;
     lion_form map; /* in the arena, as its texts are */
 } job;
@@ -36,6 +38,14 @@ typedef struct follower {
     uint64_t session;
     uint64_t id; /* of its request */
 } follower;
+
+/* What a database's thread has counted; docs/metrics.md. */
+typedef struct tally {
+    uint64_t transactions, conflicts, errors;
+    uint64_t commits[LION_HISTOGRAM_SLOTS], commit_ns; /* from a request to its report */
+    uint64_t groups[LION_HISTOGRAM_SLOTS], grouped;    /* transactions that waited for the disk together */
+    uint64_t waits[LION_HISTOGRAM_SLOTS], wait_ns;     /* for the disk */
+} tally;
 
 /* An open database, or one that is being opened. */
 typedef struct database {
@@ -50,6 +60,11 @@ typedef struct database {
     bool is_stopping;    /* guarded by lock */
     follower *followers; /* guarded by lock */
     uint32_t upkeep;     /* index jobs and backups under way; guarded by lock */
+    /* For who asks for metrics; guarded by lock. */
+    size_t queued;
+    tally tally;
+    lion_connection_stats stats; /* as of the last look */
+    bool wants_look;             /* the thread is to look, or does */
     /* The thread's own. */
     lion_connection *connection; /* NULL: not open yet */
     struct applied *group,
@@ -111,6 +126,8 @@ struct writer {
     uint64_t last_session;
     database *databases;
     bool is_stopping;
+    uv_timer_t metrics_timer;
+    struct metrics_request *metrics_requests;
 
     pthread_mutex_t lock;
     pthread_cond_t called; /* a call was answered or lost, or an executor came */
@@ -145,6 +162,20 @@ void database_stop_all(writer *self);
 void writer_post(writer *self, uint64_t number, lion_buffer *bytes);
 /* The same with a TOLD. */
 void writer_tell(writer *self, uint64_t number, lion_buffer *bytes);
+
+/* ---- writer_metrics.c ---- */
+
+/* The loop's thread: somebody asks for the numbers; those that asked are answered if all have
+ * looked. */
+void metrics_ask(writer *self, const lion_bus_message *message);
+void metrics_check(writer *self);
+void metrics_start(writer *self);
+void metrics_stop(writer *self);
+/* A database's thread. */
+void metrics_look(database *self);
+void metrics_note_commit(database *self, const job *of);
+void metrics_note_group(database *self, size_t count, int64_t waited_ns);
+void metrics_note_failure(database *self, const lion_error *error);
 
 /* ---- writer_call.c ---- */
 

@@ -160,16 +160,23 @@ static void settle(database *self)
 {
     lion_error error = { 0 };
     lion_status status = LION_OK;
-    if (self->group_t > 0) {
+    int64_t began_ns = lion_clock_monotonic_ns();
+    size_t count = 0;
+    bool has_waited = self->group_t > 0;
+    if (has_waited) {
         lion_db *db = NULL;
         status = lion_connection_sync(&db, self->connection, self->group_t, 0, &error);
         lion_db_drop(db);
         if (status < 0) self->is_broken = true;
     }
     int64_t durable_t = status == LION_OK ? self->group_t : 0;
+    int64_t waited_ns = lion_clock_monotonic_ns() - began_ns;
     while (self->group != NULL) {
         applied *first = self->group;
         self->group = first->next;
+        count++;
+        if (first->job != NULL && status == LION_OK) metrics_note_commit(self, first->job);
+        if (first->job != NULL && status < 0) metrics_note_failure(self, &error);
         if (first->job != NULL && status == LION_OK)
             answer(first->job, LION_FRAME_REPORT, lion_buffer_view(&first->record));
         else if (first->job != NULL)
@@ -178,6 +185,7 @@ static void settle(database *self)
         lion_buffer_deinit(&first->record);
         free(first);
     }
+    if (has_waited) metrics_note_group(self, count, waited_ns);
     self->group_last = &self->group;
     self->group_t = 0;
     if (durable_t > 0) tell_followers(self, durable_t);
@@ -260,6 +268,7 @@ static void fail_transaction(database *self, job *of, const lion_error *error)
     else
         answer_error(of, error);
     lion_buffer_clear(&self->failure);
+    metrics_note_failure(self, error);
     if (is_of_the_disk(error)) self->is_broken = true;
     job_free(of);
 }
@@ -282,6 +291,7 @@ static void transact(database *self, job *of)
     if (status == LION_OK) {
         const lion_report *report = lion_transacting_report(transacting);
         if (!waits) answer_applied(of, report);
+        if (!waits) metrics_note_commit(self, of);
         status = note_applied(self, waits ? of : NULL, &report->transaction, &error);
         if (!waits) {
             job_free(of);
@@ -388,11 +398,16 @@ static void start_upkeep(database *self, job *of)
 static job *take_jobs(database *self)
 {
     pthread_mutex_lock(&self->lock);
-    while (self->first == NULL && !self->is_stopping)
-        pthread_cond_wait(&self->changed, &self->lock);
+    while (self->wants_look || (self->first == NULL && !self->is_stopping)) {
+        if (self->wants_look)
+            metrics_look(self);
+        else
+            pthread_cond_wait(&self->changed, &self->lock);
+    }
     job *jobs = self->first;
     self->first = NULL;
     self->last = &self->first;
+    self->queued = 0;
     pthread_mutex_unlock(&self->lock);
     return jobs;
 }
@@ -503,9 +518,11 @@ lion_status database_give(writer *self, job *given, lion_error *error)
     if (status == LION_OK && given->kind == LION_FRAME_FOLLOW)
         status = add_follower(to, given, error);
     if (status < 0) return status;
+    given->came_ns = lion_clock_monotonic_ns();
     pthread_mutex_lock(&to->lock);
     *to->last = given;
     to->last = &given->next;
+    to->queued++;
     pthread_cond_broadcast(&to->changed);
     pthread_mutex_unlock(&to->lock);
     return LION_OK;

@@ -242,7 +242,7 @@ static int conn_stats(lua_State *L)
     lion_error error;
     if (lion_connection_stats_read(&stats, conn->connection, &error) < 0)
         return lion_bind_raise(L, &error);
-    lua_createtable(L, 0, 11);
+    lua_createtable(L, 0, 14);
     set_number(L, "basis_t", (uint64_t)stats.basis_t);
     set_number(L, "indexed_t", (uint64_t)stats.indexed_t);
     set_number(L, "datoms", stats.datoms);
@@ -254,6 +254,10 @@ static int conn_stats(lua_State *L)
     set_number(L, "transactions", stats.transactions);
     set_number(L, "index_jobs", stats.index_jobs);
     set_number(L, "index_ms", stats.index_ms);
+    lua_pushboolean(L, stats.is_indexing);
+    lua_setfield(L, -2, "is_indexing");
+    set_number(L, "syncs", stats.syncs);
+    set_number(L, "sync_ms", stats.sync_ns / 1000000);
     return 1;
 }
 

@@ -3,6 +3,7 @@ local edn = require "lion.edn"
 local hash = require "ions.hash"
 local json = require "lion.json"
 local lion = require "lion"
+local prometheus = require "spec.ions.prometheus"
 local revision = require "ions.push.revision"
 local world = require "spec.ions.door_world"
 
@@ -198,21 +199,54 @@ describe("The control door", function()
       "lion_up{" .. own .. "} 1",
       "lion_process_up{" .. own .. ',role="worker",index="2"} 1',
       "lion_requests_total{" .. own .. ',worker="2",status="2xx"} 42',
-      "lion_request_duration_seconds_bucket{" .. own .. ',worker="1",le="0.005"} 39',
+      "lion_request_duration_seconds_bucket{" .. own .. ',worker="1",le="1.5625e-05"} 39',
       "lion_request_duration_seconds_bucket{" .. own .. ',worker="1",le="+Inf"} 41',
       "lion_request_duration_seconds_sum{" .. own .. ',worker="1"} 0.09',
       "lion_worker_connections{" .. own .. ',worker="1"} 3',
+      "lion_call_steps_total{" .. own .. ',worker="1",app="shop",revision="r1",entry="web/show"} 700',
+      "lion_call_duration_seconds_sum{" .. own
+        .. ',worker="1",app="shop",revision="r1",entry="web/show"} 0.25',
+      "lion_calls_total{" .. own .. ',worker="2",app="shop",revision="r1",entry="web/show",status="4xx"} 1',
       "lion_app_revision_info{" .. own .. ',app="shop",revision="' .. ONE .. '"} 1',
-      "lion_deployments_total{" .. own .. ',state="done"} 1',
+      "lion_deployments{" .. own .. ',state="done"} 1',
     } do
       assert.truthy(("\n" .. text):find("\n" .. line .. "\n", 1, true), line)
     end
-    assert.truthy(text:find 'lion_database_basis_t{[^}]*db="orders"} %d')
-    assert.truthy(text:find 'lion_database_file_bytes{[^}]*db="system"} %d')
-    for line in text:gmatch "[^\n]+" do
-      assert.truthy(line:find "^# [HT][EY][LP][PE] lion_[%w_]+ " or line:find "^lion_[%w_]+{.*} [%d.e+-]+$",
-        line)
+    local read = prometheus.read(text)
+    assert.truthy(read:value("lion_database_basis_t", { db = "orders" }) > 0)
+    assert.truthy(read:value("lion_database_file_bytes", { db = "system" }) > 0)
+  end)
+
+  it("writes what applications measure by Prometheus' rules, whatever they call it", function()
+    local function label(kind, name, ...) return { kind, name, "app", "shop", "revision", "r1", ... } end
+    local histogram = { 1 }
+    for i = 2, 22 do histogram[i] = i == 22 and 500 or 0 end
+    w.series = function(to)
+      if to ~= 17 then return {} end
+      return {
+        { label = label("counter", "orders/placed", "country", 'a"b\\c\nd', "le", "x", "2nd", "y"),
+          values = { 3 } },
+        { label = label("gauge", "queue"), values = { -1.5 } },
+        { label = label("histogram", "checkout/ms"), values = histogram },
+        { label = label("histogram", "basket/size"), values = histogram },
+        { label = label("counter", "queue"), values = { 1 } }, -- another name, with _total
+        { label = label("gauge", "basket/size"), values = { 1 } }, -- the same as another kind
+        { label = label("gauge", "queue"), values = { 9 } }, -- twice
+        { label = label("gauge", "grüße"), values = { 1 } },
+        { label = { "unheard of", "" }, values = {} },
+      }
     end
+    local read = prometheus.read(ok("GET", "/metrics"))
+    assert.equal(3, read:value("ion_orders_placed_total",
+      { country = 'a"b\\c\nd', tag_le = "x", tag_2nd = "y" }))
+    assert.equal(-1.5, read:value("ion_queue", { app = "shop", revision = "r1", worker = 1 }))
+    assert.equal(1, read:value "ion_queue_total")
+    assert.equal(0.5, read:value "ion_checkout_seconds_sum")
+    assert.equal(1, read:value("ion_checkout_seconds_bucket", { le = "1.5625e-05" }))
+    assert.equal(1, read:value("ion_basket_size_bucket", { le = "0.0009765625" }))
+    assert.equal(1, read:value "ion_gr____e")
+    assert.equal(2, read:value "lion_samples_refused")
+    w.series = nil
   end)
 
   -- ---- push --------------------------------------------------------------------------------------

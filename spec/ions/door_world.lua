@@ -70,8 +70,26 @@ answers[KIND.status] = function(self, to, id)
   for app, revision in pairs(self.processes[to].apps) do apps[#apps + 1] = { app = app,
     revision = revision } end
   say(self, to, KIND.status, id, { apps = apps, requests_2xx = 40 + to - WORKER, requests_5xx = 1,
-    duration_ms_le_1 = 30, duration_ms_le_5 = 39, duration_ms_count = 41, duration_ms_sum = 90,
-      connections = 3 })
+    duration_ms_count = 41, duration_ms_sum = 90, connections = 3 })
+end
+
+-- Slots of a histogram: so many in the first and in the last.
+local function slots(first, last, ...)
+  local list = { first }
+  for i = 2, 20 do list[i] = 0 end
+  list[21] = last
+  for _, one in ipairs { ... } do list[#list + 1] = one end
+  return list
+end
+
+answers[KIND.metrics] = function(self, to, id)
+  local list = self.series and self.series(to) or {
+    { label = { "server", "" },
+      values = { 0, 40 + to - WORKER, 0, 0, 1, unpack(slots(39, 2, 0.09, 3, 1, 0, 1e6, 7)) } },
+    { label = { "entry", "", "app", "shop", "revision", "r1", "entry", "web/show" },
+      values = slots(5, 0, 250, 4, 0, 1, 0, 700, 2, 1, 0) },
+  }
+  say(self, to, KIND.metrics, id, { series = list })
 end
 
 answers[KIND.replace] = function(self, _, _, asked)

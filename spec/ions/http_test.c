@@ -361,7 +361,7 @@ static void a_socket_that_is_given_is_the_control_door(void **state)
     lion_http_respond(kept, 200, NULL, 0, "door", 4);
     assert_false(hear("door"));
     assert_int_equal(lion_http_counted(door)->answers[2], 1);
-    assert_int_equal(lion_http_counted(door)->duration_count, 1);
+    assert_true(lion_http_counted(door)->duration_ns_sum > 0);
     ask_at_a_second_socket(door);
     bool is_closed = false;
     lion_http_close(door, on_closed, &is_closed);

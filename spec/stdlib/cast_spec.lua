@@ -58,13 +58,18 @@ describe("What an application casts", function()
   it("is counted where it is a metric, by its tags", function()
     cast.metric { "orders" }
     cast.metric { "orders" }
-    cast.metric { "ms", 12.5, country = "de" }
-    cast.metric { "ms", 7.5, country = "de" }
-    cast.metric { "ms", 1, country = "fr" }
+    cast.metric { "call/ms", 12.5, country = "de" }
+    cast.metric { "call/ms", 7.5, country = "de" }
+    cast.metric { "call/ms", 1, country = "fr" }
+    cast.metric { "queue", 3, "gauge" }
+    cast.metric { "queue", -1, "gauge" }
     assert.same({
-      { name = "ms", tags = { country = "de" }, count = 2, sum = 20, min = 7.5, max = 12.5, last = 7.5 },
-      { name = "ms", tags = { country = "fr" }, count = 1, sum = 1, min = 1, max = 1, last = 1 },
-      { name = "orders", count = 2, sum = 2, min = 1, max = 1, last = 1 },
+      { name = "call/ms", metric = "histogram", tags = { country = "de" }, count = 2, sum = 20, min = 7.5,
+        max = 12.5, last = 7.5 },
+      { name = "call/ms", metric = "histogram", tags = { country = "fr" }, count = 1, sum = 1, min = 1,
+        max = 1, last = 1 },
+      { name = "orders", metric = "counter", count = 2, sum = 2, min = 1, max = 1, last = 1 },
+      { name = "queue", metric = "gauge", count = 2, sum = 2, min = -1, max = 3, last = -1 },
     }, casting.metrics())
   end)
 
@@ -116,6 +121,10 @@ describe("What an application casts", function()
     refused("a finite number", cast.metric, { "x", "1" })
     refused("a finite number", cast.metric, { "x", 0 / 0 })
     refused("a tag is", cast.metric, { "x", 1, tag = {} })
+    refused('"counter", "gauge" or "histogram", not sum', cast.metric, { "x", 1, "sum" })
+    refused("no negative values", cast.metric, { "x", -1 })
+    cast.metric { "y", 1, "gauge" }
+    refused("metric y is a gauge here, not a counter", cast.metric, { "y" })
     refused("at most 16 tags", cast.metric, { "x", 1, tag = ("x"):rep(201) })
     refuses.with("lion/not-plain", "event x", cast.event, { "x", fn = print })
     refuses.with("lion/limit", "at most 65536", cast.event, { "x", text = ("x"):rep(70000) })

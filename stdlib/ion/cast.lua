@@ -80,7 +80,7 @@ function cast.alert(given) tell("alert", given) end
 local function check_tags(given, name)
   local tags, count = nil, 0
   for key, value in pairs(given) do
-    if key ~= 1 and key ~= 2 then
+    if key ~= 1 and key ~= 2 and key ~= 3 then
       local kind = type(value)
       if type(key) ~= "string" or (kind ~= "string" and kind ~= "number" and kind ~= "boolean") then
         refuse("metric %s: a tag is a name with a text, a number or a boolean", name)
@@ -96,17 +96,32 @@ local function check_tags(given, name)
   return tags
 end
 
+local IS_METRIC = { counter = true, gauge = true, histogram = true }
+
+local function check_metric(name, kind, value)
+  if not IS_METRIC[kind] then
+    refuse('metric %s: the third item is "counter", "gauge" or "histogram", not %s', name, tostring(kind))
+  end
+  if value < 0 and kind ~= "gauge" then
+    refuse("metric %s: a %s has no negative values; a gauge may", name, kind)
+  end
+end
+
 --- Count or measure: cast.metric { "orders" } counts one, cast.metric { "checkout/ms", 12.5, country = "de" }
--- measures. Tags make series of their own, so that they are of few values: a country, no customer.
--- @tparam table given the name, a number (1 if it is left out), tags by name
+-- measures, cast.metric { "basket/size", 3, "histogram" } and { "queue", 17, "gauge" } say what they are.
+-- Tags make series of their own, so that they are of few values: a country, no customer.
+-- @tparam table given the name, a number (1 if it is left out), "counter" (the default), "gauge" or
+-- "histogram" (the default of names that end in /ms), tags by name
 function cast.metric(given)
   local name = check_given(given, "metric")
   local value = given[2] == nil and 1 or given[2]
   if type(value) ~= "number" or value ~= value or value == math.huge or value == -math.huge then
     refuse("metric %s: the value is a finite number, not %s", name, tostring(value))
   end
+  local kind = given[3] == nil and casting.metric_of(name) or given[3]
+  check_metric(name, kind, value)
   local item = new_item("metric", name)
-  item.value, item.tags = value, check_tags(given, name)
+  item.metric, item.value, item.tags = kind, value, check_tags(given, name)
   casting.send(item)
 end
 

@@ -347,7 +347,7 @@ end
 
 --- The door of a node.
 -- @tparam table options name, group, dir, primary, is_primary, workers, address, control, control_address,
--- secret_key-- (docs/node.md)
+-- secret_key (docs/node.md)
 -- @tparam[opt] table given what a spec gives in place of the thread's own: port, forms,
 -- connect = function(name), is_alive = function(control), log = function(text)
 -- @treturn table

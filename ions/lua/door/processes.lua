@@ -10,16 +10,16 @@ local processes = {}
 --- Kinds of messages, as ions/node/bus.h numbers them.
 processes.KIND = {
   ready = 1, stop = 2, replace = 3, handover = 4, switch = 5, switched = 6, try = 7, tried = 8, processes = 9,
-  changed = 10, status = 11,
+  changed = 10, status = 11, metrics = 20,
 }
 
 local KIND = processes.KIND
 
 -- What a request is answered with.
 local ANSWER = { [KIND.switch] = KIND.switched, [KIND.try] = KIND.tried, [KIND.status] = KIND.status,
-  [KIND.processes] = KIND.processes }
+  [KIND.processes] = KIND.processes, [KIND.metrics] = KIND.metrics }
 
-local SUPERVISOR, EXECUTOR, WORKER = 0, 2, 16
+local SUPERVISOR, WRITER, EXECUTOR, WORKER = 0, 1, 2, 16
 
 local READY_MS = 30000 -- until a process is ready that is to be switched
 local SWITCH_MS = 30000 -- until it has switched
@@ -280,6 +280,31 @@ function Processes:statuses()
     list[index] = { worker = index, status = status and not status.is_lost and status or nil }
   end
   return list
+end
+
+local function is_ready_role(self, role)
+  return self.list[role] ~= nil and self.list[role].state == "ready"
+end
+
+--- The numbers of all processes that tell theirs in time: a list of { role =, worker = or nil, series = }.
+function Processes:metrics()
+  local asked = {}
+  local function ask_one(role, to, worker)
+    asked[#asked + 1] = { role = role, worker = worker, asked = ask(self, to, KIND.metrics, {}) }
+  end
+  if is_ready_role(self, "writer") then ask_one("writer", WRITER) end
+  if is_ready(self, EXECUTOR) then ask_one("executor", EXECUTOR) end
+  for index = 1, self.workers do
+    if is_ready(self, WORKER + index) then ask_one("worker", WORKER + index, index) end
+  end
+  local until_ms, told = core.monotonic_ms() + STATUS_MS, {}
+  for _, one in ipairs(asked) do
+    local answer = answer_of(self, one.asked, until_ms - core.monotonic_ms())
+    if answer and not answer.is_lost then
+      told[#told + 1] = { role = one.role, worker = one.worker, series = answer.series or {} }
+    end
+  end
+  return told
 end
 
 return processes
