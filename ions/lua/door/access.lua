@@ -126,4 +126,11 @@ function access.check(who, roles, what)
   error(anomaly.new("forbidden", "lion/forbidden", message, { roles = roles }), 0)
 end
 
+--- The system database has parameters and who may what: it is read by admins.
+-- @tparam table who
+-- @tparam string name of a database
+function access.check_database(who, name)
+  if name == "system" then access.check(who, ADMIN, "reading the system database") end
+end
+
 return access
