@@ -250,10 +250,23 @@ local function tell_problems(self)
   if #problems > 0 then io.stderr:write(check.text(problems), "\n") end
 end
 
+-- Those of a folder; a revision has them in it.
+local function take_dependencies(self)
+  if self.node or not self.manifest.deps then return end
+  local function tell(line)
+    if not line:find "^reading" then io.stderr:write(line, "\n") end
+  end
+  local list = require("ions.push.deps").resolve { manifest = self.manifest, dir = self.options.dir,
+    is_live = true, progress = tell }
+  self.source:take(list)
+  for _, one in ipairs(list) do self.files[#self.files + 1] = one.path and one.path .. "/ion.lua" end
+end
+
 local function load_all(self)
   self.files[1] = self.source:path "ion.lua"
   self.environment = make_environment(self)
   self.manifest = manifest.read(self.source)
+  take_dependencies(self)
   if self.options.is_dev then development.watch(self.files, self.options) end
   load_allowed(self)
   if self.options.with then load_company(self) end

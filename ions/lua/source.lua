@@ -16,11 +16,48 @@ Folder.__index = Folder
 
 --- The files of a folder.
 -- @tparam string dir
-function source.folder(dir) return setmetatable({ dir = dir, dependencies = {} }, Folder) end
+function source.folder(dir)
+  return setmetatable({ dir = dir, dependencies = {}, taken = {} }, Folder)
+end
 
-function Folder:path(name) return self.dir .. "/" .. name end
+--- Have dependencies, too: folders are read where they lie, commits as they were.
+-- @tparam table list of ions.push.deps, is_live
+function Folder:take(list)
+  for i, dependency in ipairs(list) do
+    local one = { dir = dependency.path, rev = dependency.rev, files = {} }
+    local files = dependency.path and {} or dependency.files
+    for _, file in ipairs(files) do one.files[file.path] = file.content end
+    self.dependencies[i], self.taken[dependency.name] = dependency.name, one
+  end
+end
+
+local function is_file(path)
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file ~= nil
+end
+
+-- The dependency that a file belongs to, and where it lies in its folder: `money/core.lua` of the dependency
+-- money is money/core.lua or core.lua there.
+local function owner_of(self, name)
+  local first, rest = name:match "^([^/]+)/(.*)$"
+  first = first or name:match "^(.*)%.lua$"
+  local owner = self.taken[first]
+  if not owner or not owner.dir then return owner end
+  local same = owner.dir .. "/" .. name
+  if not rest or is_file(same) then return owner, same end
+  return owner, owner.dir .. "/" .. rest
+end
+
+function Folder:path(name)
+  local owner, path = owner_of(self, name)
+  if not owner then return self.dir .. "/" .. name end
+  return path or ("%s at %s"):format(name, owner.rev:sub(1, 12))
+end
 
 function Folder:read(name)
+  local owner = owner_of(self, name)
+  if owner and not owner.dir then return owner.files[name], "the commit has no file " .. name end
   local file, reason = io.open(self:path(name), "rb")
   if not file then return nil, reason end
   local text = file:read "*a"
@@ -29,9 +66,9 @@ function Folder:read(name)
 end
 
 function Folder:has(name)
-  local file = io.open(self:path(name))
-  if file then file:close() end
-  return file ~= nil
+  local owner = owner_of(self, name)
+  if owner and not owner.dir then return owner.files[name] ~= nil end
+  return is_file(self:path(name))
 end
 
 function Folder:folder(name)

@@ -176,7 +176,17 @@ local function place_text(place)
   return ("%s at %s%s"):format(tree.public_url(place.url), place.commit:sub(1, 12), folder)
 end
 
+-- Of a folder that is read where it lies, as it is at any time: its manifest alone.
+local function live_files(dir)
+  local file = io.open(dir .. "/ion.lua", "rb")
+  if not file then return {} end
+  local content = file:read "*a"
+  file:close()
+  return { { path = "ion.lua", content = content } }
+end
+
 local function read_files(self, place, chain)
+  if place.dir and self.is_live then return live_files(place.dir) end
   local settings = { bounds = self.bounds, label = chain_text(chain) }
   if place.dir then
     return tree.of_work_tree(place.dir, tree.locate(place.dir), settings)
@@ -277,7 +287,8 @@ end
 
 --- The dependencies of an application, and theirs.
 -- @tparam table options manifest = one without problems; dir = its folder; cache = a folder for clones
--- (deps.default_cache()); progress = a function of a line of text; bounds as of tree.read
+-- (deps.default_cache()); progress = a function of a line of text; bounds as of tree.read; is_live: folders
+-- need not be git's, and of their files there is the manifest alone
 -- @treturn table a list, each before what it needs: { name =, chain = names that lead to it, git =, rev = the
 -- whole commit, dir = | path =, manifest = if it has one, files = as of tree.read with their paths in the
 -- revision }
@@ -286,6 +297,7 @@ function deps.resolve(options)
     cache = options.cache or deps.default_cache(),
     progress = options.progress or function() end,
     bounds = options.bounds,
+    is_live = options.is_live,
     list = {},
     by_name = {},
   }
