@@ -87,7 +87,8 @@ function request.new(raw, params)
   local raw_query, query, problem = raw.query or "", NOTHING, nil
   if raw_query ~= "" then query, problem = form.read(raw_query) end
   if not query then return nil, problem end
-  local headers = raw.headers
+  local headers, repeated = raw.headers, nil
+  if headers then repeated = raw.repeated or false end
   return setmetatable({
     method = raw.method,
     path = raw.path,
@@ -95,7 +96,7 @@ function request.new(raw, params)
     query = query == NOTHING and {} or query,
     raw_query = raw_query,
     headers = headers,
-    repeated = headers and raw.repeated or nil,
+    repeated = repeated,
     body = raw.body or "",
     remote = raw.remote,
     id = raw.id,

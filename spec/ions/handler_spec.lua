@@ -8,7 +8,7 @@ return {
     { "GET", "/echo/:name", "web/echo" }, { { "POST", "PUT" }, "/json", "web/json" },
     { "POST", "/form", "web/form" }, { "GET", "/answer/:name", "web/answer" },
     { "OPTIONS", "/own", "web/own" }, { "GET", "/own", "web/own" },
-    { "GET", "/slow", "web/slow", timeout = 30 },
+    { "GET", "/slow", "web/slow", timeout = 30 }, { "GET", "/again", "web/again" },
   },
 }
 ]==]
@@ -30,6 +30,7 @@ function web.form(r)
   return { body = { form = form, all = is_urlencoded and r:form_all "a" or nil } }
 end
 function web.own(r) return { headers = { ["x-method"] = r.method }, body = "own" } end
+function web.again(r) return r:header_all("x")[1] .. r.headers.x end
 function web.slow() while true do end end
 function web.answer(r) return answers[r.params.name]() end
 
@@ -112,6 +113,10 @@ describe("A handler", function()
         .. '"x":"1, 2","xs":["1, 2"]}',
       answer.body
     )
+  end)
+
+  it("has its headers still when all of one were asked for", function()
+    assert.equal("11", ask("GET /again", { x = "1" }).body)
   end)
 
   it("reads JSON", function()
