@@ -13,6 +13,7 @@ local environment = require "ions.fuel.environment"
 local folders = require "ions.files"
 local fuel = require "ions.fuel"
 local gate = require "ions.gate"
+local handler = require "ions.events.handler"
 local lion = require "lion"
 local manifest = require "ions.manifest"
 local meter = require "ions.fuel.meter"
@@ -272,6 +273,7 @@ local function load_all(self)
   if self.options.with then load_company(self) end
   load_routes(self)
   load_invocable(self)
+  self.events = handler.load(self)
   if self.options.checks ~= false then run_checks(self) end
   environment.freeze(self.environment)
   if self.options.is_dev then tell_problems(self) end
@@ -294,6 +296,7 @@ function app.load(options)
     texts = {}, -- module → { text, chunk name }
     functions = {},
     invocable = {}, -- stable name → entry point
+    events = {}, -- name → { entry =, spec = }
     connections = {},
     nesting = 0,
     calls = calls.new { is_dev = options.is_dev },
@@ -514,6 +517,10 @@ function App:invoke(name, input)
   if not ok then error(app.failure(result), 0) end
   return plain.copy(result, "the result of " .. name)
 end
+
+--- What comes on the supervisor's channel: an event.
+-- @treturn boolean whether it is for this application
+function App:message(from, kind, id, payload) return handler.message(self, from, kind, id, payload) end
 
 --- Close what this state has opened.
 function App:close()

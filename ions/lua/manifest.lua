@@ -3,6 +3,7 @@
 -- @module ions.manifest
 local anomaly = require "lion.anomaly"
 local fuel = require "ions.fuel"
+local kinds = require "ions.events.kinds"
 local nearest = require "lion.nearest"
 local route = require "ions.route"
 local settings = require "ions.entry"
@@ -20,8 +21,6 @@ end
 -- What an application may require besides its own modules: no dependency can have such a name.
 local LIBRARY = { ion = true, lion = true, lpeg = true }
 
--- Kind of event → its fields besides `on` and `fn`, each a string.
-local EVENTS = { tx = { "attr" }, cron = { "at" }, http = { "name" }, dir = { "path" } }
 
 -- Steps for what is plain data, and levels of it.
 local STEPS_MAX = 100000
@@ -249,29 +248,43 @@ local function unknown(name, known)
   return ("unknown key %s (%s)"):format(tostring(name), hint)
 end
 
-local function check_event(i, event, wrong)
+local function check_event(i, event, seen, wrong)
   local what = "events, event " .. i
-  local fields = type(event) == "table" and EVENTS[event.on]
-  if not fields then
-    return wrong(what .. ': an event is { on = "tx", "cron", "http" or "dir", fn = "module/function", … }', i)
+  local kind = type(event) == "table" and kinds.KINDS[event.on]
+  if not kind then
+    local known = table.concat(kinds.NAMES, '", "')
+    return wrong(('%s: an event is { on = "%s", fn = "module/function", … }'):format(what, known), i)
   end
+  local known = {}
+  for key in pairs(kinds.COMMON) do known[#known + 1] = key end
+  for key in pairs(kind.fields) do known[#known + 1] = key end
+  table.sort(known)
   for _, key in ipairs(sorted_keys(event)) do
-    local problem = unknown(key, { "on", "fn", unpack(fields) })
+    local problem = unknown(key, known)
     if problem then wrong(what .. ": " .. problem, i, key) end
   end
-  for _, field in ipairs(fields) do
-    if type(event[field]) ~= "string" or event[field] == "" then
-      wrong(('%s: an event on "%s" has %s = a string'):format(what, event.on, field), i)
-    end
-  end
+  for _, problem in ipairs(kinds.problems(event)) do wrong(what .. ": " .. problem, i) end
   if not manifest.split(event.fn) then
     wrong(("%s: fn = %s is no function name (\"module/function\")"):format(what, tostring(event.fn)), i)
   end
+  local name = event.name or event.fn
+  if type(name) == "string" and seen[name] then
+    wrong(("%s is named as event %d is, %s: give it a name"):format(what, seen[name], name), i)
+  end
+  if name then seen[name] = i end
 end
 
 function check.events(value, wrong)
   if not is_array(value) then return wrong('events is an array of { on = "tx", attr =, fn = }') end
-  for i, event in ipairs(value) do check_event(i, event, wrong) end
+  local seen = {}
+  for i, event in ipairs(value) do check_event(i, event, seen, wrong) end
+end
+
+--- The events of a manifest that was checked: name → what stands there.
+function manifest.events(value)
+  local events = {}
+  for _, event in ipairs(value.events or {}) do events[event.name or event.fn] = event end
+  return events
 end
 
 function check.params(value, wrong)

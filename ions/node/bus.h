@@ -17,6 +17,7 @@ enum {
     LION_BUS_EXECUTOR = 2,
     LION_BUS_DOOR = 3,
     LION_BUS_TRIAL = 4,
+    LION_BUS_EVENTS = 5,
     LION_BUS_WORKER = 16,
     LION_BUS_ANY_WORKER = 0xffff /* that is ready, other than the sender */
 };
@@ -33,6 +34,8 @@ typedef enum lion_bus_kind {
     LION_BUS_PROCESSES = 9,
     LION_BUS_CHANGED = 10,
     LION_BUS_STATUS = 11,
+    LION_BUS_DELIVER = 12,
+    LION_BUS_DELIVERED = 13,
     LION_BUS_METRICS = 20
 } lion_bus_kind;
 

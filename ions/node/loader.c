@@ -140,11 +140,12 @@ static int load_app(lua_State *lua)
     return 1;
 }
 
-/* → the door's application */
-static int load_door(lua_State *lua)
+/* → the application of a door, or of events */
+static int load_host(lua_State *lua)
 {
-    const lion_node_options *options = ((const lion_load *)lua_touserdata(lua, 1))->worker->options;
-    push_loader(lua, "ions.door", "load");
+    const lion_worker *worker = ((const lion_load *)lua_touserdata(lua, 1))->worker;
+    const lion_node_options *options = worker->options;
+    push_loader(lua, worker->host, "load");
     lua_newtable(lua);
     set_text(lua, "name", options->name);
     set_text(lua, "group", options->group);
@@ -224,16 +225,16 @@ lion_load *lion_load_new(lion_worker *worker, const char *app, const char *revis
 void lion_load_run(lion_load *load)
 {
     uint64_t began_ms = now_ms();
-    bool is_door = load->worker->is_door && load->app == NULL;
-    lion_node_state *state = state_new(load->worker, !is_door && !load->is_list);
+    bool is_host = load->worker->host != NULL && load->app == NULL;
+    lion_node_state *state = state_new(load->worker, !is_host && !load->is_list);
     bool is_sound = state != NULL && run_in(state, load,
                                             load->is_list ? list_apps
-                                            : is_door     ? load_door
+                                            : is_host     ? load_host
                                                           : load_app);
     if (!is_sound) fail(load);
     if (is_sound && !load->is_list) {
-        state->name = strdup(is_door ? "" : load->app);
-        state->revision = strdup(is_door ? "" : load->revision);
+        state->name = strdup(is_host ? "" : load->app);
+        state->revision = strdup(is_host ? "" : load->revision);
         load->state = state;
     } else {
         if (state != NULL) state->app = LUA_NOREF; /* a list is no application */

@@ -47,9 +47,9 @@ static int call(lua_State *lua)
     const char *payload = luaL_optlstring(lua, 2, "", &size);
     lion_frame_kind answer = LION_FRAME_LOST;
     uint8_t *bytes = NULL;
-    int code = lion_link_call(worker->writer_path, worker->is_door ? "door" : "worker",
-                              (lion_frame_kind)kind, (const uint8_t *)payload, size, CALL_MS,
-                              &answer, &bytes, &answer_size);
+    int code =
+        lion_link_call(worker->writer_path, worker->role, (lion_frame_kind)kind,
+                       (const uint8_t *)payload, size, CALL_MS, &answer, &bytes, &answer_size);
     lua_pushinteger(lua, code == 0 ? answer : LION_FRAME_LOST);
     lua_pushlstring(lua, bytes == NULL ? "" : (const char *)bytes, code == 0 ? answer_size : 0);
     free(bytes);

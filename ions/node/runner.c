@@ -235,14 +235,31 @@ static void deliver(lion_runner *runner, lion_node_state *state, const lion_item
     (void)lion_runner_call(state, "deliver", 3, 0);
 }
 
-static void on_message(lion_runner *runner, lion_node_state *state, const lion_item *item)
+/* true: it was for this state. */
+static bool offer_message(lion_node_state *state, const lion_item *item)
 {
-    (void)runner;
     lua_pushinteger(state->lua, item->to);
     lua_pushinteger(state->lua, item->code);
     lua_pushnumber(state->lua, (lua_Number)item->id);
     lua_pushlstring(state->lua, (const char *)item->bytes, item->size);
-    (void)lion_runner_call(state, "message", 4, 0);
+    if (!lion_runner_call(state, "message", 4, 1)) return false;
+    bool is_its = lua_toboolean(state->lua, -1);
+    lua_pop(state->lua, 1);
+    return is_its;
+}
+
+/* An event goes to the state that takes calls, never to one that only ends what it has in hand. */
+static void on_message(lion_runner *runner, const lion_item *item)
+{
+    lion_node_state *state = runner->states;
+    while (state != NULL && !offer_message(state, item)) state = state->next;
+    if (state != NULL || item->code != LION_BUS_DELIVER) return;
+    lion_item *answer = lion_item_new(LION_ITEM_MESSAGE, NULL, 0);
+    if (answer == NULL) return; /* who asked gives it up in time */
+    answer->to = item->to;
+    answer->code = LION_BUS_DELIVERED;
+    answer->id = item->id;
+    lion_inbox_put(&runner->worker->outbox, &answer->link);
 }
 
 static void take_item(lion_runner *runner, lion_item *item)
@@ -259,7 +276,7 @@ static void take_item(lion_runner *runner, lion_item *item)
         retire(runner, (const char *)item->bytes);
         tell_of(runner, LION_ITEM_REMOVED, (const char *)item->bytes, "", item);
         break;
-    case LION_ITEM_MESSAGE: each_state(runner, on_message, item); break;
+    case LION_ITEM_MESSAGE: on_message(runner, item); break;
     case LION_ITEM_STOP: runner->is_stopping = true; break;
     default: break;
     }

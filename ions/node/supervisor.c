@@ -145,9 +145,9 @@ void supervisor_replace(place *of, process *sender, const char *reason)
     fprintf(stderr, "lion: %s (pid %d) is replaced: %s\n", of->name, (int)old->pid, reason);
     bool was_ready = old->state == PROCESS_READY;
     old->state = PROCESS_STOPPING;
-    /* Two writers must not be; and who never got ready is started anew with the pauses of one that
-     * died. */
-    if (of->address == LION_BUS_WRITER || !was_ready) {
+    /* Two writers must not be, nor two holders of leases; and who never got ready is started anew
+     * with the pauses of one that died. */
+    if (of->address == LION_BUS_WRITER || of->address == LION_BUS_EVENTS || !was_ready) {
         kill_process(old);
         return;
     }
@@ -169,12 +169,13 @@ static bool is_of_step(const process *each, int step)
                                       LION_BUS_WRITER };
     uint16_t address = each->place == NULL ? LION_BUS_TRIAL : each->place->address;
     if (each->has_ended) return false;
-    return step == 0 ? address == LION_BUS_TRIAL || address >= LION_BUS_WORKER
+    return step == 0 ? address == LION_BUS_TRIAL || address == LION_BUS_EVENTS ||
+                           address >= LION_BUS_WORKER
                      : address == order[step];
 }
 
-/* The first of workers, door, executor, writer of whom one is left is asked to stop; when none is
- * left, the loop ends. */
+/* The first of workers and events, door, executor, writer of whom one is left is asked to stop;
+ * when none is left, the loop ends. */
 static void stop_next(supervisor *self)
 {
     for (int step = 0; step < 4; step++) {
@@ -361,11 +362,12 @@ static void add_place(supervisor *self, const char *role, uint16_t address, int 
 
 static bool make_places(supervisor *self)
 {
-    self->places = calloc((size_t)self->options->workers + 3, sizeof *self->places);
+    self->places = calloc((size_t)self->options->workers + 4, sizeof *self->places);
     if (self->places == NULL) return false;
     if (self->options->is_primary) add_place(self, "writer", LION_BUS_WRITER, 0, STAGE_WRITER);
     add_place(self, "door", LION_BUS_DOOR, 0, STAGE_DOOR);
     if (self->options->is_primary) add_place(self, "executor", LION_BUS_EXECUTOR, 0, STAGE_REST);
+    add_place(self, "events", LION_BUS_EVENTS, 0, STAGE_REST);
     for (int i = 1; i <= self->options->workers; i++)
         add_place(self, "worker", (uint16_t)(LION_BUS_WORKER + i), i, STAGE_REST);
     return true;

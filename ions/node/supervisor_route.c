@@ -156,7 +156,7 @@ static void pass_on(process *sender, lion_bus_message *message)
     if (to != NULL && to->current != NULL) (void)supervisor_pass(to->current, message);
 }
 
-/* ---- what the door is told ---- */
+/* ---- what the door and events are told ---- */
 
 static lion_form describe(lion_arena *arena, const place *of)
 {
@@ -176,11 +176,14 @@ static lion_form describe(lion_arena *arena, const place *of)
 
 void supervisor_tell_changed(supervisor *self, const place *of)
 {
-    place *door = supervisor_place(self, LION_BUS_DOOR);
-    if (door->current == NULL || self->is_stopping) return;
+    static const uint16_t told[] = { LION_BUS_DOOR, LION_BUS_EVENTS };
+    if (self->is_stopping) return;
     lion_arena arena;
     lion_arena_init(&arena, 0);
-    supervisor_send(door->current, LION_BUS_CHANGED, 0, describe(&arena, of));
+    for (int i = 0; i < 2; i++) {
+        process *to = supervisor_place(self, told[i])->current;
+        if (to != NULL) supervisor_send(to, LION_BUS_CHANGED, 0, describe(&arena, of));
+    }
     lion_arena_deinit(&arena);
 }
 

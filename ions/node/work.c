@@ -1,5 +1,5 @@
-/* work.c - the worker's process, which is the door's too: its I/O thread from the start to the end.
- */
+/* work.c - the worker's process, which is the door's and that of events too: its I/O thread from
+ * the start to the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -137,7 +137,9 @@ static void become_ready(lion_worker *worker)
     lion_http_limits limits = lion_worker_limits(worker);
     worker->is_ready = true;
     if (worker->is_stopping) return;
-    int code = lion_http_listen(&worker->server, &worker->loop, worker->options->listen_fd,
+    int code = 0; /* events have no socket */
+    if (worker->options->listen_fd >= 0)
+        code = lion_http_listen(&worker->server, &worker->loop, worker->options->listen_fd,
                                 worker->is_door, &limits, &handler);
     if (code == 0 && worker->options->control_fd >= 0)
         code = lion_http_listen_also(worker->server, worker->options->control_fd);
@@ -174,9 +176,10 @@ static void on_failure(lion_worker *worker, const lion_load *load)
         return;
     }
     if (load->is_list || load->app == NULL) {
-        fprintf(stderr, "lion: %s: %s\n",
-                worker->is_door ? "the door does not start" : "what the group runs cannot be told",
-                message);
+        if (load->is_list)
+            fprintf(stderr, "lion: what the group runs cannot be told: %s\n", message);
+        else
+            fprintf(stderr, "lion: %s: it does not start: %s\n", worker->role, message);
         leave(1);
     }
     fprintf(stderr, "lion: %s at %s does not load: %s\n", load->app, load->revision, message);
@@ -290,6 +293,15 @@ static void pass_on(lion_worker *worker, const lion_bus_message *message)
     lion_inbox_put(&worker->inbox, &item->link);
 }
 
+/* What was meant for the process that had this place before has gone to another worker by now. */
+static void on_deliver(lion_worker *worker, const lion_form *map, const lion_bus_message *message)
+{
+    const lion_form *pid = lion_form_get(map, "pid");
+    int64_t meant = 0;
+    if (pid != NULL && lion_form_as_long(pid, &meant) && meant == getpid())
+        pass_on(worker, message);
+}
+
 static void on_message(void *context, lion_bus_message *message)
 {
     lion_worker *worker = context;
@@ -298,15 +310,17 @@ static void on_message(void *context, lion_bus_message *message)
     lion_arena_init(&arena, 0);
     if (message->size > 0)
         (void)lion_form_decode(&map, lion_slice_of(message->payload, message->size), &arena, NULL);
-    if (worker->is_door) pass_on(worker, message);
+    if (worker->host != NULL) pass_on(worker, message);
     if (message->kind == LION_BUS_STOP)
         on_stop(worker, &map);
-    else if (worker->is_door)
+    else if (worker->host != NULL)
         (void)0;
     else if (message->kind == LION_BUS_SWITCH)
         on_switch(worker, &arena, &map, message);
     else if (message->kind == LION_BUS_HANDOVER)
         on_handover(worker, &map, message);
+    else if (message->kind == LION_BUS_DELIVER)
+        on_deliver(worker, &map, message);
     else if (message->kind == LION_BUS_STATUS)
         lion_worker_status(worker, message->from, message->id);
     else if (message->kind == LION_BUS_METRICS)
@@ -363,24 +377,25 @@ static bool open_all(lion_worker *self)
     self->runner->worker = self;
     (void)fcntl(self->options->bus_fd, F_SETFD, FD_CLOEXEC);
     self->bus = lion_bus_open(&self->loop, self->options->bus_fd, &bus_events);
-    self->link = lion_link_open(&self->loop, self->writer_path, self->is_door ? "door" : "worker",
-                                &link_events);
+    self->link = lion_link_open(&self->loop, self->writer_path, self->role, &link_events);
     return self->bus != NULL && self->link != NULL &&
            uv_thread_create(&self->thread, lion_runner_run, self) == 0;
 }
 
-static int work(const lion_node_options *options, bool is_door)
+static int work(const lion_node_options *options, const char *role, const char *host)
 {
     static lion_worker worker; /* one a process */
     worker.options = options;
-    worker.is_door = is_door;
+    worker.role = role;
+    worker.host = host;
+    worker.is_door = strcmp(role, "door") == 0;
     (void)signal(SIGPIPE, SIG_IGN);
     lion_load *load = lion_load_new(&worker, NULL, NULL);
     if (load == NULL || !open_all(&worker)) {
         fprintf(stderr, "lion: the process does not start: %s\n", strerror(errno));
         return 1;
     }
-    load->is_list = !is_door;
+    load->is_list = host == NULL;
     enqueue(&worker, load);
     lion_worker_watch(&worker);
     while (!worker.is_over) (void)uv_run(&worker.loop, UV_RUN_ONCE);
@@ -391,10 +406,15 @@ static int work(const lion_node_options *options, bool is_door)
 
 int lion_node_work(const lion_node_options *options)
 {
-    return work(options, false);
+    return work(options, "worker", NULL);
 }
 
 int lion_node_open_door(const lion_node_options *options)
 {
-    return work(options, true);
+    return work(options, "door", "ions.door");
+}
+
+int lion_node_run_events(const lion_node_options *options)
+{
+    return work(options, "events", "ions.events");
 }

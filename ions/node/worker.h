@@ -139,6 +139,9 @@ typedef struct lion_app_entry {
 
 struct lion_worker {
     const lion_node_options *options;
+    const char *role; /* as the writer is told */
+    const char
+        *host; /* the module of its one application: the door's, that of events. NULL: a worker */
     bool is_door;
     char *writer_path;
     /* shared */
@@ -172,7 +175,7 @@ struct lion_worker {
 /* work_requests.c */
 lion_http_limits lion_worker_limits(const lion_worker *worker);
 lion_http_handler lion_worker_handler(lion_worker *worker);
-void lion_worker_take(lion_worker *worker); /* what is in the outbox */
+void lion_worker_take(lion_worker *worker);           /* what is in the outbox */
 void lion_worker_hand_over_idle(lion_worker *worker); /* connections without a request */
 void lion_worker_hand_over(lion_worker *worker,
                            lion_http_taken *taken); /* to any worker; takes it */

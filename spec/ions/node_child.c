@@ -279,6 +279,10 @@ static int run_door(const lion_node_options *given)
 {
     return run(given, "door", LION_BUS_DOOR);
 }
+static int run_events(const lion_node_options *given)
+{
+    return run(given, "events", LION_BUS_EVENTS);
+}
 static int run_worker(const lion_node_options *given)
 {
     return run(given, "worker", (uint16_t)(LION_BUS_WORKER + given->index));
@@ -301,6 +305,7 @@ const lion_node_role lion_node_roles[] = {
     { "writer", run_writer },
     { "executor", run_executor },
     { "door", run_door },
+    { "events", run_events },
     { "worker", run_worker },
     { "trial", run_trial },
     { NULL, NULL },

@@ -126,7 +126,7 @@ describe("A node's supervisor", function()
         states[name] = process.state
       end
       assert.same({
-        writer = "ready", door = "ready", executor = "ready",
+        writer = "ready", door = "ready", executor = "ready", events = "ready",
         ["worker 1"] = "ready", ["worker 2"] = "ready", ["worker 3"] = "ready",
       }, states)
       assert.equal(node.dir .. "/control.sock", node.control)
@@ -210,7 +210,7 @@ describe("A node's supervisor", function()
   end)
 
   describe("when a process is killed", function()
-    for _, name in ipairs { "writer", "executor", "door", "worker 1", "worker 2" } do
+    for _, name in ipairs { "writer", "executor", "door", "events", "worker 1", "worker 2" } do
       it("starts another " .. name, function()
         local node = start {}
         local before = processes(node)
@@ -314,7 +314,7 @@ describe("A node's supervisor", function()
       assert.equal(1, after.restarts)
       eventually("its end", function() return not is_alive(pid) end)
     end)
-    for name, address in pairs { writer = 1, executor = 2, ["worker 2"] = 18 } do
+    for name, address in pairs { writer = 1, executor = 2, events = 5, ["worker 2"] = 18 } do
       it("the " .. name .. " when another asks for it", function()
         local node = start {}
         local pid = processes(node)[name].pid

@@ -96,7 +96,7 @@ describe("The check of a revision", function()
     it("tells the line of what is wrong in it, held by a local too", function()
       assert.equal("ion.lua:4: allow: transfer is no function name (\"module/function\")\n"
         .. "ion.lua:6: events, event 1: unknown key att (did you mean at?)",
-        of('local m = {\n app = "shop",\n allow = {\n  "transfer",\n },\n events = { { on = "cron", at = "x", '
+        of('local m = {\n app = "shop",\n allow = {\n  "transfer",\n },\n events = { { on = "cron", at = "@daily", '
           .. 'att = 1, fn = "a/b" } },\n}\nreturn m'):gsub("\n[^\n]*there is no module[^\n]*", ""))
     end)
 

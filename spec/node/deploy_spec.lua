@@ -25,7 +25,7 @@ describe("An application on two groups", function()
     for _, role in pairs(a:processes()) do
       counts[role] = (counts[role] or 0) + 1
     end
-    assert.same({ supervisor = 1, writer = 1, executor = 1, door = 1, worker = 2 }, counts)
+    assert.same({ supervisor = 1, writer = 1, executor = 1, door = 1, events = 1, worker = 2 }, counts)
   end)
 
   it("has no writer and no executor where it follows", function()
@@ -33,7 +33,7 @@ describe("An application on two groups", function()
     for _, role in pairs(b:processes()) do
       counts[role] = (counts[role] or 0) + 1
     end
-    assert.same({ supervisor = 1, door = 1, worker = 2 }, counts)
+    assert.same({ supervisor = 1, door = 1, events = 1, worker = 2 }, counts)
   end)
 
   it("answers 503 before anything was deployed", function()

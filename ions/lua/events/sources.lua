@@ -1,0 +1,7 @@
+--- The kinds of events that there are: what a manifest's `on` says → the source. What a source is:
+-- ions.events.engine.
+-- @module ions.events.sources
+return {
+  cron = require "ions.events.clock",
+  tx = require "ions.events.tx",
+}
