@@ -4,10 +4,10 @@
 # shellcheck disable=SC2034  # used by the scripts that source this one
 BUILD_PACKAGES=(build-essential cmake ninja-build ccache pkg-config luajit libluajit-5.1-dev
     liblmdb-dev libuv1-dev lua-lpeg-dev lua-cjson-dev libpcre2-dev libxxhash-dev libzstd-dev libsodium-dev
-    node-llhttp libedit-dev libmd-dev)
+    node-llhttp libedit-dev libmd-dev libcurl4-openssl-dev)
 # shellcheck disable=SC2034
 CHECK_PACKAGES=(git lua-busted lua-check clang clang-format clang-tidy libclang-rt-14-dev
-    libcmocka-dev shellcheck codespell)
+    libcmocka-dev openssl shellcheck codespell)
 
 # headline TEXT: what comes next, in bold on a terminal.
 headline() {

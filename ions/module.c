@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "client_lua.h"
+#include "curl_lua.h"
 #include "dev.h"
 #include "files.h"
 #include "hash.h"
@@ -49,6 +50,8 @@ void lion_ions_preload(lua_State *state)
     lua_setfield(state, -2, "ions.hash");
     lua_pushcfunction(state, luaopen_ions_client);
     lua_setfield(state, -2, "ions.client");
+    lua_pushcfunction(state, luaopen_ions_curl);
+    lua_setfield(state, -2, "ions.curl");
     lua_pushcfunction(state, luaopen_ions_files);
     lua_setfield(state, -2, "ions.files");
     lua_pushcfunction(state, luaopen_ions_key_file);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "bind/state.h"
+#include "curl_lua.h"
 #include "module.h"
 #include "next.h"
 #include "request_lua.h"
@@ -46,6 +47,7 @@ struct lion_revision {
     call *waiting;           /* for a step to answer them; newest first */
     call *stalled;           /* streams that a step may have a piece for */
     uv_timer_t *pump;        /* when the application's next step is due; NULL before the first request */
+    lion_curl *curl;         /* its own requests to others; NULL before the first request to it */
 };
 
 /* ---- loading ---- */
@@ -169,6 +171,7 @@ void lion_revision_drop(lion_revision *revision)
     lua_insert(state, -2);
     if (lua_pcall(state, 1, 0, 0) != 0) lua_pop(state, 1);
     lua_close(state);
+    lion_curl_close(revision->curl);
     for (size_t i = 0; i < revision->file_count; i++) free(revision->files[i].path);
     free(revision->files);
     free(revision);
@@ -457,6 +460,44 @@ static void on_pump(uv_timer_t *timer)
     lion_revision_drop(revision);
 }
 
+/* ---- requests to others ---- */
+
+enum { FETCH_DONE = 17, FETCH_FAILED = 18 }; /* as a node's writer answers */
+
+typedef struct delivery {
+    const lion_revision *revision;
+    lua_Number token;
+    bool is_sound;
+    lion_slice head, body;
+} delivery;
+
+/* app:deliver(token, kind, the answer) */
+static int deliver(lua_State *state)
+{
+    const delivery *self = lua_touserdata(state, 1);
+    lua_rawgeti(state, LUA_REGISTRYINDEX, self->revision->app);
+    lua_getfield(state, -1, "deliver");
+    lua_insert(state, -2);
+    lua_pushnumber(state, self->token);
+    lua_pushinteger(state, self->is_sound ? FETCH_DONE : FETCH_FAILED);
+    lua_pushlstring(state, (const char *)self->head.data, self->head.size);
+    lua_pushliteral(state, "\n");
+    lua_pushlstring(state, (const char *)self->body.data, self->body.size);
+    lua_concat(state, 3);
+    lua_call(state, 4, 0);
+    return 0;
+}
+
+static void on_fetched(void *context, uint64_t id, bool is_sound, lion_slice head, lion_slice body)
+{
+    lion_revision *revision = context;
+    delivery made = { .revision = revision, .token = (lua_Number)id, .is_sound = is_sound, .head = head, .body = body };
+    if (lua_cpcall(revision->state, deliver, &made) != 0) tell(revision->state);
+    arm(revision);
+}
+
+/* ---- requests ---- */
+
 /* The timer is of the loop that its requests come from. */
 static bool have_pump(lion_revision *revision, uv_loop_t *loop)
 {
@@ -466,6 +507,8 @@ static bool have_pump(lion_revision *revision, uv_loop_t *loop)
     uv_timer_init(loop, revision->pump);
     uv_unref((uv_handle_t *)revision->pump); /* requests keep the loop going, not what their tasks left */
     revision->pump->data = revision;
+    revision->curl = lion_curl_new(loop, on_fetched, revision);
+    lion_curl_attach(revision->state, revision->curl);
     return true;
 }
 

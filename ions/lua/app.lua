@@ -38,6 +38,7 @@ local LIBRARY = {
   ["ion.file"] = true,
   ["ion.hash"] = true,
   ["ion.html"] = true,
+  ["ion.http"] = true,
   ["ion.json"] = true,
   ["ion.route"] = true,
   ["ion.time"] = true,

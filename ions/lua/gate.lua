@@ -17,6 +17,8 @@ function live.random() return math.random() end
 function live.bytes(size) return sodium.random(size) end
 function live.files() return require("ions.app").current:files_below() end
 
+function live.fetch(request) return require("ions.fetch").run(request) end
+
 gate.source = live
 
 --- Wall clock, ms since 1970.
@@ -40,7 +42,10 @@ function gate.bytes(size) return gate.source.bytes(size) end
 --- The folder of the application's own files, as of ions.files.
 function gate.files() return gate.source.files() end
 
---- Let `source` ({ now =, random =, bytes =, files = }) answer, until `gate.live()`.
+--- The answer to a request to somebody else, as of ions.fetch.
+function gate.fetch(request) return gate.source.fetch(request) end
+
+--- Let `source` ({ now =, random =, bytes =, files =, fetch = }) answer, until `gate.live()`.
 function gate.use(source) gate.source = source end
 function gate.live() gate.source = live end
 

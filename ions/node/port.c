@@ -38,6 +38,29 @@ static int request(lua_State *lua)
     return 1;
 }
 
+/* fetch(request) → token: a request of curl.h, whose answer comes as one of the writer's does */
+static int fetch(lua_State *lua)
+{
+    lion_node_state *state = state_of(lua);
+    if (!state->is_installed)
+        return luaL_error(lua, "port.fetch: while an application loads use ions.curl");
+    lion_item *item = new_item(lua, LION_ITEM_FETCH, 1);
+    item->id = (uint64_t)state->number << 32 | ++state->last_token;
+    lua_pushnumber(lua, (lua_Number)item->id);
+    lion_inbox_put(&state->worker->outbox, &item->link);
+    return 1;
+}
+
+/* forget(token): nobody waits for the answer to fetch any more */
+static int forget(lua_State *lua)
+{
+    lua_Number token = luaL_checknumber(lua, 1);
+    lion_item *item = new_item(lua, LION_ITEM_FORGET, 2);
+    item->id = (uint64_t)token;
+    lion_inbox_put(&state_of(lua)->worker->outbox, &item->link);
+    return 0;
+}
+
 /* call(kind, payload) → kind, payload; 0: the writer was lost */
 static int call(lua_State *lua)
 {
@@ -104,6 +127,8 @@ static const char LIMIT[] = "local cell = require('ffi').cast('double **', (...)
 static int open_port(lua_State *lua)
 {
     static const luaL_Reg functions[] = { { "request", request },
+                                          { "fetch", fetch },
+                                          { "forget", forget },
                                           { "call", call },
                                           { "send", send_message },
                                           { "headers", headers },

@@ -193,6 +193,10 @@ static void take_item(lion_worker *worker, lion_item *item)
                        item->size);
         break;
     case LION_ITEM_MESSAGE: send_message(worker, item); break;
+    case LION_ITEM_FETCH: lion_worker_fetch(worker, item); break;
+    case LION_ITEM_FORGET:
+        if (worker->curl != NULL) lion_curl_cancel(worker->curl, item->id);
+        break;
     case LION_ITEM_RUNS:
         lion_worker_runs(worker, name, name + strlen(name) + 1, false);
         tell_switched(worker, item);

@@ -9,6 +9,7 @@
 #include <lua.h>
 #include <stdatomic.h>
 
+#include "curl.h"
 #include "data/form_code.h"
 #include "http.h"
 #include "memory.h"
@@ -46,6 +47,8 @@ typedef enum lion_item_kind {
                        asked, code: ms */
     LION_ITEM_REMOVED,   /* bytes: application, NUL; to, id */
     LION_ITEM_EXHAUSTED, /* a state has reached its cap */
+    LION_ITEM_FETCH,     /* id (token), bytes: a request of curl.h; a frame answers it */
+    LION_ITEM_FORGET,    /* id of one that nobody waits for any more */
     LION_ITEM_OVER       /* the Lua thread has ended */
 } lion_item_kind;
 
@@ -164,6 +167,7 @@ struct lion_worker {
     lion_http_server *server;
     lion_bus *bus;
     lion_link *link;
+    lion_curl *curl; /* NULL before the first request of an application's */
     lion_load *loads; /* that wait; one at a time is done */
     bool is_loading, is_ready, is_stopping, is_over;
     lion_node_request *requests; /* in hand */
@@ -176,6 +180,8 @@ struct lion_worker {
 lion_http_limits lion_worker_limits(const lion_worker *worker);
 lion_http_handler lion_worker_handler(lion_worker *worker);
 void lion_worker_take(lion_worker *worker);           /* what is in the outbox */
+/* work_fetch.c: requests of applications to others. */
+void lion_worker_fetch(lion_worker *worker, const lion_item *item);
 void lion_worker_hand_over_idle(lion_worker *worker); /* connections without a request */
 void lion_worker_hand_over(lion_worker *worker,
                            lion_http_taken *taken); /* to any worker; takes it */

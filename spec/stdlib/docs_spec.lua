@@ -12,7 +12,7 @@ local DOCS = read "docs/stdlib.md"
 local HELPERS = { "tag", "fragment", "each", "raw", "json", "escape", "render", "stream", "page" }
 
 describe("The reference of the library", function()
-  for _, name in ipairs { "cast", "file", "hash", "route", "time", "uuid" } do
+  for _, name in ipairs { "cast", "file", "hash", "http", "route", "time", "uuid" } do
     it("has every function of ion." .. name, function()
       for member, value in pairs(require("ion." .. name)) do
         local written = name .. "." .. member .. (type(value) == "function" and "(" or "")
@@ -35,6 +35,6 @@ describe("The reference of the library", function()
       assert(loadstring((code:gsub("…", ""))))
       count = count + 1
     end
-    assert.equal(8, count)
+    assert.equal(9, count)
   end)
 end)

@@ -9,6 +9,7 @@ local anomaly = require "lion.anomaly"
 local app = require "ions.app"
 local casting = require "ions.casting"
 local core = require "lion.core"
+local fetch = require "ions.fetch"
 local gate = require "ions.gate"
 local json = require "lion.json"
 local lion = require "lion"
@@ -17,6 +18,8 @@ local terminal = require "lion.terminal"
 local time = require "ion.time"
 
 local test = {}
+
+local ask_others
 
 -- How long a streamed body may take to its end.
 local BODY_MS_MAX = 30000
@@ -114,6 +117,68 @@ function Files:remove(path)
   return true
 end
 
+-- ---- those that applications ask -----------------------------------------------------------------
+
+local answer_for_others -- what test.http was given
+
+local Asked = {}
+Asked.__index = Asked
+
+--- The body of what was asked, as JSON.
+function Asked:json() return json.read(self.body) end
+
+local ANSWERED = { status = true, headers = true, body = true, json = true }
+
+local function shape_answer(request, given)
+  if type(given) == "string" then given = { body = given } end
+  if type(given) ~= "table" then
+    refuse("what answers for others gives a string or { status =, headers =, body = or json = }, not a %s",
+      type(given))
+  end
+  check_options(given, ANSWERED, "an answer")
+  local headers = {}
+  for name, value in pairs(given.headers or {}) do
+    headers[#headers + 1] = { name:lower(), tostring(value) }
+  end
+  local body = given.body or ""
+  if given.json ~= nil then
+    body, headers[#headers + 1] = json.write(given.json), { "content-type", "application/json" }
+  end
+  if #body > request.max_bytes then
+    local message = "the answer has more than max_bytes, " .. request.max_bytes
+    error(anomaly.new("fault", "http/too-large", message), 0)
+  end
+  return { status = given.status or 200, url = request.url, headers = headers, body = body, ms = 0 }
+end
+
+-- In the stead of ions.fetch.
+function ask_others(request)
+  if not answer_for_others then return fetch.run(request) end
+  local asked = { method = request.method, url = request.url, headers = request.by_name, body = request.body,
+    timeout_ms = request.timeout_ms }
+  return shape_answer(request, answer_for_others(setmetatable(asked, Asked)))
+end
+
+local before_http -- the gate's source
+
+--- Have a function answer what ion.http asks, here and in applications; without one those who are asked do.
+-- @tparam[opt] function fn of { method =, url =, headers = (names in lower case), body =, timeout_ms = } with
+-- the method json(); gives a string, or { status = 200, headers =, body = or json = }; what it raises is
+-- raised
+function test.http(fn)
+  if fn ~= nil and type(fn) ~= "function" then refuse("test.http takes a function, not a %s", type(fn)) end
+  answer_for_others = fn
+  if fn and not before_http then
+    before_http = gate.source
+    gate.use(setmetatable({ fetch = ask_others }, { __index = before_http }))
+  elseif not fn and before_http then
+    gate.use(before_http)
+    before_http = nil
+  end
+end
+
+-- ---- the gate ------------------------------------------------------------------------------------
+
 local function make_source(self, seed)
   local random = make_random(seed)
   local function bytes(size)
@@ -126,6 +191,7 @@ local function make_source(self, seed)
     random = random,
     bytes = bytes,
     files = function() return setmetatable({ files = self.files }, Files) end,
+    fetch = ask_others,
   }
 end
 

@@ -29,7 +29,8 @@ local OUTSIDE = {
 
 -- What a function of transactions does not ask for: it has its database and its arguments, and gives
 -- the same data for the same ones.
-local IMPURE_MODULES = { ion = true, lion = true, ["ion.cast"] = true, ["ion.file"] = true }
+local IMPURE_MODULES = { ion = true, lion = true, ["ion.cast"] = true, ["ion.file"] = true,
+  ["ion.http"] = true }
 local IMPURE_NAMES = { print = true, ["os.time"] = true, ["os.date"] = true, ["os.clock"] = true,
   ["math.random"] = true, ["ion.time.now"] = true, ["ion.time.parse_http"] = true, ["ion.uuid.new"] = true,
   ["ion.hash.token"] = true, ["ion.hash.password"] = true }

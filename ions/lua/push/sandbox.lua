@@ -31,6 +31,11 @@ local function not_yet()
     0)
 end
 
+local function no_request()
+  error(anomaly.new("unavailable", "lion/push",
+    "nobody is asked while a revision is checked: ask in a function, not while its module loads"), 0)
+end
+
 -- Those that groups will have are not known yet.
 local function param_of(self, path, default)
   local value = params.find(params.merge { self.manifest.params or {} }, params.path(path))
@@ -117,10 +122,13 @@ end
 function Sandbox:load(name)
   local outer = app.current
   app.current = self.application
+  local source = gate.source
+  gate.use(setmetatable({ fetch = no_request }, { __index = source }))
   local budget = fuel.budget { steps = self.steps, deadline_ms = core.monotonic_ms() + sandbox.MS_MAX,
     handler = make_handler(self, sandbox.path_of(name)) }
   local ok, value = budget:call(require_module, self, name)
   app.current = outer
+  gate.use(source)
   if ok then return value end
   if getmetatable(value) == Problem then return nil, value end
   -- a program that was stopped: its module has failed with the place in it
