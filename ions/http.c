@@ -1,8 +1,8 @@
 /* http.c - connections, their parser and their deadlines.
  *
- * A connection reads into one growing input buffer. When a request is complete the parser pauses; the answer resumes it
- * with what is left of the buffer (pipelining). Reading goes on meanwhile, to a bound, so that a client that leaves is
- * noticed. Header names and values are kept as offsets into a text buffer while they arrive, since it may move, and
+ * All connections of a server read into its one buffer, and what is parsed at once is kept nowhere else. When a request
+ * is complete the parser pauses, and what came behind it goes into the connection's input; the answer resumes there
+ * (pipelining). Reading goes on meanwhile, to a bound, so that a client that leaves is noticed. Header names and values are kept as offsets into a text buffer while they arrive, since it may move, and
  * become pointers when the request is whole. Deadlines are looked at by one timer of the server: they need not be exact,
  * and setting one costs nothing. */
 #include "http.h"
@@ -21,6 +21,7 @@
 #define LION_HTTP_SWEEP_MS 50
 #define LION_HTTP_AHEAD_MAX 262144 /* bytes that are read while a request is in hand */
 #define LION_HTTP_KEPT_MAX 65536   /* of a buffer that the next request has too */
+#define LION_HTTP_JOINED_MAX 16384 /* of a body that is copied behind its head, to be one write */
 
 typedef struct bytes {
     char *data;
@@ -92,6 +93,8 @@ struct lion_http_server {
     size_t pending, connection_count;
     lion_http_counters counters;
     uint64_t last_id;
+    bytes out;              /* the answer being made */
+    char read[LION_HTTP_READ_SIZE]; /* what a connection reads, until it is parsed */
     bool is_closing;
     void (*closed)(void *context);
     void *closed_context;
@@ -138,6 +141,7 @@ static void finish_server(lion_http_server *server)
     if (server->open_handles > 0 || server->connections != NULL) return;
     void (*closed)(void *) = server->closed;
     void *context = server->closed_context;
+    free(server->out.data);
     free(server);
     if (closed != NULL) closed(context);
 }
@@ -307,15 +311,21 @@ static bool has_line_break(const lion_http_text *text)
     return memchr(text->data, '\n', text->size) != NULL || memchr(text->data, '\r', text->size) != NULL;
 }
 
-static void put_text(bytes *out, const char *text) { bytes_put(out, text, strlen(text)); }
+static inline void put_text(bytes *out, const char *text) { bytes_put(out, text, strlen(text)); }
+
+static void put_number(bytes *out, size_t number)
+{
+    char digits[24], *at = digits + sizeof digits;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    bytes_put(out, at, (size_t)(digits + sizeof digits - at));
+}
 
 /* llhttp names them NOT_FOUND: as people write them, "Not Found". */
 static void put_reason(bytes *out, const char *name)
 {
-    if (strcmp(name, "OK") == 0) {
-        put_text(out, name);
-        return;
-    }
     bool begins = true; /* a word */
     for (; *name != '\0'; name++) {
         bool is_letter = *name >= 'A' && *name <= 'Z';
@@ -330,14 +340,23 @@ static void put_reason(bytes *out, const char *name)
 #define BODY_CHUNKED SIZE_MAX
 #define BODY_TO_THE_END (SIZE_MAX - 1)
 
+static void put_status(bytes *out, int status)
+{
+    if (status == 200) { /* most are */
+        put_text(out, "HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    put_text(out, "HTTP/1.1 ");
+    put_number(out, (size_t)status);
+    put_text(out, " ");
+    put_reason(out, reason_of(status));
+    put_text(out, "\r\n");
+}
+
 static void put_head(bytes *out, int status, const lion_http_header *headers, size_t count,
                      const char *connection_header, size_t size)
 {
-    char line[96];
-    snprintf(line, sizeof line, "HTTP/1.1 %d ", status);
-    put_text(out, line);
-    put_reason(out, reason_of(status));
-    put_text(out, "\r\n");
+    put_status(out, status);
     for (size_t i = 0; i < count; i++) {
         if (equals_name(&headers[i].name, "content-length") || has_line_break(&headers[i].name) ||
             equals_name(&headers[i].name, "transfer-encoding") || has_line_break(&headers[i].value) ||
@@ -350,8 +369,9 @@ static void put_head(bytes *out, int status, const lion_http_header *headers, si
     }
     if (size == BODY_CHUNKED) put_text(out, "transfer-encoding: chunked\r\n");
     else if (size != BODY_TO_THE_END && status != 204 && status != 304) {
-        snprintf(line, sizeof line, "content-length: %zu\r\n", size);
-        put_text(out, line);
+        put_text(out, "content-length: ");
+        put_number(out, size);
+        put_text(out, "\r\n");
     }
     put_text(out, connection_header);
     put_text(out, "\r\n");
@@ -376,10 +396,22 @@ static const char *connection_header(bool keeps_alive, bool is_old)
     return is_old ? "connection: keep-alive\r\n" : "";
 }
 
-/* The end of an answer. */
-static void send_last(connection *self, const bytes *head, const void *body, size_t size)
+/* An empty buffer to make an answer in. It is used no more when those who send return: they may have begun the next. */
+static bytes *new_answer(lion_http_server *server)
 {
-    send_bytes(self, head, body, size, true);
+    if (server->out.capacity > LION_HTTP_KEPT_MAX) {
+        free(server->out.data);
+        server->out = (bytes){ 0 };
+    }
+    server->out.size = 0;
+    return &server->out;
+}
+
+/* The end of an answer. */
+static void send_last(connection *self, bytes *head, const void *body, size_t size)
+{
+    bool is_joined = size <= LION_HTTP_JOINED_MAX && bytes_put(head, body, size);
+    send_bytes(self, head, body, is_joined ? 0 : size, true);
     if (self->stage == STAGE_SENDING) await_sent(self);
 }
 
@@ -390,14 +422,13 @@ static void refuse(connection *self, int status, const char *message, bool close
         { .name = { "content-type", 12 }, .value = { "text/plain; charset=utf-8", 25 } },
         { .name = { "retry-after", 11 }, .value = { "1", 1 } }
     };
-    bytes head = { 0 };
+    bytes *head = new_answer(self->server);
     if (closes) self->closes_after_write = true;
     self->stage = STAGE_SENDING;
-    put_head(&head, status, headers, status == 503 ? 2 : 1, connection_header(!self->closes_after_write, false),
+    put_head(head, status, headers, status == 503 ? 2 : 1, connection_header(!self->closes_after_write, false),
              strlen(message));
     count_answer(self->server, status);
-    send_last(self, &head, message, strlen(message));
-    free(head.data);
+    send_last(self, head, message, strlen(message));
 }
 
 /* ---- answering ---- */
@@ -431,13 +462,12 @@ void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http
         return;
     }
     bool is_bodiless = exchange->is_head || status == 204 || status == 304;
-    bytes head = { 0 };
+    bytes *head = new_answer(self->server);
     bool keeps_alive = exchange->keeps_alive && !self->server->is_closing;
-    put_head(&head, status, headers, header_count, connection_header(keeps_alive, exchange->is_old), size);
+    put_head(head, status, headers, header_count, connection_header(keeps_alive, exchange->is_old), size);
     count_answer(self->server, status);
     detach(exchange, self);
-    send_last(self, &head, body, is_bodiless ? 0 : size);
-    free(head.data);
+    send_last(self, head, body, is_bodiless ? 0 : size);
 }
 
 void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion_http_header *headers,
@@ -451,12 +481,11 @@ void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion
     exchange->left = size;
     size_t unknown = exchange->is_old ? BODY_TO_THE_END : BODY_CHUNKED;
     if (exchange->is_old && !exchange->is_sized) exchange->keeps_alive = false;
-    bytes head = { 0 };
-    put_head(&head, status, headers, header_count, connection_header(exchange->keeps_alive, exchange->is_old),
+    bytes *head = new_answer(self->server);
+    put_head(head, status, headers, header_count, connection_header(exchange->keeps_alive, exchange->is_old),
              exchange->is_sized ? size : unknown);
-    send_bytes(self, &head, NULL, 0, false);
+    send_bytes(self, head, NULL, 0, false);
     await_sent(self);
-    free(head.data);
 }
 
 size_t lion_http_stream_piece(lion_http_exchange *exchange, const void *data, size_t size)
@@ -467,14 +496,13 @@ size_t lion_http_stream_piece(lion_http_exchange *exchange, const void *data, si
     bool is_first = self->queued == 0, is_chunked = !exchange->is_old && !exchange->is_sized;
     if (exchange->is_sized) exchange->left -= size;
     char line[32];
-    bytes chunk = { 0 };
+    bytes *chunk = new_answer(self->server);
     snprintf(line, sizeof line, "%zx\r\n", size);
-    if (is_chunked) put_text(&chunk, line);
-    bytes_put(&chunk, data, size);
-    if (is_chunked) put_text(&chunk, "\r\n");
-    send_bytes(self, &chunk, NULL, 0, false);
+    if (is_chunked) put_text(chunk, line);
+    bytes_put(chunk, data, size);
+    if (is_chunked) put_text(chunk, "\r\n");
+    send_bytes(self, chunk, NULL, 0, false);
     if (is_first) await_sent(self);
-    free(chunk.data);
     return self->queued;
 }
 
@@ -488,10 +516,9 @@ void lion_http_stream_end(lion_http_exchange *exchange)
     }
     bool is_chunked = !exchange->is_head && !exchange->is_old && !exchange->is_sized;
     detach(exchange, self);
-    bytes last = { 0 };
-    if (is_chunked) put_text(&last, "0\r\n\r\n");
-    send_last(self, &last, NULL, 0);
-    free(last.data);
+    bytes *last = new_answer(self->server);
+    if (is_chunked) put_text(last, "0\r\n\r\n");
+    send_last(self, last, NULL, 0);
 }
 
 void lion_http_abort(lion_http_exchange *exchange)
@@ -728,10 +755,9 @@ static int on_headers_complete(llhttp_t *parser)
         return refuse_parse(self, 413);
     lion_http_exchange *exchange = current(self);
     if (exchange != NULL && parser->http_minor > 0 && expects_continue(exchange)) {
-        bytes interim = { 0 };
-        put_text(&interim, "HTTP/1.1 100 Continue\r\n\r\n");
-        send_bytes(self, &interim, NULL, 0, false);
-        free(interim.data);
+        bytes *interim = new_answer(self->server);
+        put_text(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+        send_bytes(self, interim, NULL, 0, false);
     }
     return 0;
 }
@@ -809,17 +835,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
     connection *self = handle->data;
-    bytes *input = &self->input;
-    if (input->capacity - input->size < LION_HTTP_READ_SIZE) {
-        char *grown = realloc(input->data, input->size + LION_HTTP_READ_SIZE);
-        if (grown == NULL) {
-            *buffer = uv_buf_init(NULL, 0);
-            return;
-        }
-        input->data = grown;
-        input->capacity = input->size + LION_HTTP_READ_SIZE;
-    }
-    *buffer = uv_buf_init(input->data + input->size, LION_HTTP_READ_SIZE);
+    *buffer = uv_buf_init(self->server->read, sizeof self->server->read);
 }
 
 static void set_reading(connection *self, bool reads)
@@ -830,45 +846,57 @@ static void set_reading(connection *self, bool reads)
     else uv_read_stop((uv_stream_t *)&self->tcp);
 }
 
-/* Parse what has been read, up to the end of one request. */
-static void parse_input(connection *self)
+/* What is not parsed yet. false: out of memory. */
+static bool keep_rest(connection *self, const char *rest, size_t size)
+{
+    if (self->input.size == 0) return bytes_put(&self->input, rest, size);
+    memmove(self->input.data, rest, size); /* it stands in the input */
+    self->input.size = size;
+    return true;
+}
+
+/* Parse up to the end of one request: the input, or where that is empty what was just read. */
+static void parse(connection *self, const char *data, size_t size)
 {
     if (self->is_fresh) {
         self->is_fresh = false;
         set_due(self, self->server->limits.receive_ms);
     }
-    size_t size = self->input.size;
-    llhttp_errno_t code = llhttp_execute(&self->parser, self->input.data, size);
-    size_t used = code == HPE_OK ? size : (size_t)(llhttp_get_error_pos(&self->parser) - self->input.data);
+    llhttp_errno_t code = llhttp_execute(&self->parser, data, size);
+    size_t used = code == HPE_OK ? size : (size_t)(llhttp_get_error_pos(&self->parser) - data);
     if (code != HPE_OK && code != HPE_PAUSED) {
         set_reading(self, false);
         int status = self->refusal != 0 ? self->refusal : 400;
         exchange_free(self->exchange);
         self->exchange = NULL;
         refuse(self, status, status == 400 ? "malformed HTTP\n" : "too large, or no room for it\n", true);
-        return;
-    }
-    if (size > used) memmove(self->input.data, self->input.data + used, size - used);
-    self->input.size = size - used;
-    if (code == HPE_PAUSED) {
+    } else if (!keep_rest(self, data + used, size - used)) {
+        connection_close(self);
+    } else if (code == HPE_PAUSED) {
         llhttp_resume(&self->parser);
         hand_over(self);
     }
 }
 
-/* Requests one after the other, as long as each is answered at once: whoever answers comes back here. */
-static void advance(connection *self)
+static bool may_parse(const connection *self)
+{
+    return self->stage == STAGE_RECEIVING && !self->closes_after_write;
+}
+
+/* Requests one after the other, as long as each is answered at once: whoever answers comes back here. data: just read. */
+static void advance(connection *self, const char *data, size_t size)
 {
     if (self->is_advancing) return;
     self->is_advancing = true;
-    while (self->input.size > 0 && self->stage == STAGE_RECEIVING && !self->closes_after_write) parse_input(self);
+    if (self->input.size == 0 && may_parse(self) && size > 0) parse(self, data, size);
+    else if (!bytes_put(&self->input, data, size)) connection_close(self);
+    while (self->input.size > 0 && may_parse(self)) parse(self, self->input.data, self->input.size);
     self->is_advancing = false;
     if (self->has_ended && self->stage == STAGE_RECEIVING) connection_close(self);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
 {
-    (void)buffer;
     connection *self = stream->data;
     bool is_in_hand = self->stage != STAGE_RECEIVING && self->stage != STAGE_LINGERING;
     if (size == UV_EOF && is_in_hand) { /* it may have ended its side alone, and wait for the answer */
@@ -882,9 +910,9 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         return;
     }
     if (self->stage == STAGE_LINGERING) return; /* nobody reads it */
-    self->input.size += (size_t)size;
-    if (self->input.size > LION_HTTP_AHEAD_MAX && self->stage != STAGE_RECEIVING) set_reading(self, false);
-    advance(self);
+    if (self->input.size + (size_t)size > LION_HTTP_AHEAD_MAX && self->stage != STAGE_RECEIVING)
+        set_reading(self, false);
+    advance(self, buffer->base, (size_t)size);
 }
 
 /* To close while input is unread is to reset the connection, and what the peer has not fetched by then, the answer, is
@@ -908,7 +936,7 @@ static void receive_next(connection *self)
     self->refusal = 0;
     set_due(self, self->server->limits.idle_ms);
     set_reading(self, !self->has_ended);
-    advance(self);
+    advance(self, NULL, 0);
 }
 
 /* ---- the server ---- */

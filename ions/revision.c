@@ -384,7 +384,8 @@ static void answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange 
     }
     int status = (int)lua_tointeger(state, body_at - 2);
     size_t count = 0;
-    lion_http_header *headers = lion_read_headers(state, body_at - 1, &count);
+    lion_http_header room[LION_HEADERS_ROOM];
+    lion_http_header *headers = lion_read_headers(state, body_at - 1, room, LION_HEADERS_ROOM, &count);
     if (lua_isfunction(state, body_at)) {
         bool is_sized = lua_isnumber(state, body_at + 1);
         size_t size = is_sized ? (size_t)lua_tonumber(state, body_at + 1) : LION_HTTP_SIZE_UNKNOWN;
@@ -396,7 +397,7 @@ static void answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange 
         const char *body = lua_tolstring(state, body_at, &size);
         lion_http_respond(exchange, status, headers, count, body, size);
     }
-    free(headers);
+    if (headers != room) free(headers);
 }
 
 /* Call app:handle(the request on the top, which is taken) and answer with what it returns. */

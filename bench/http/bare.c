@@ -1,5 +1,5 @@
 /* bare.c - the least that answers HTTP: epoll, read, a fixed text. What it serves is what the
- * client can take on this machine at all. bare        prints "ready http://127.0.0.1:PORT/" */
+ * client can take on this machine at all. It prints "ready http://127.0.0.1:PORT/". */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

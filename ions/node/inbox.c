@@ -3,16 +3,15 @@
 
 #include <stddef.h>
 
-void lion_inbox_init(lion_inbox *inbox, uv_async_t *async)
+void lion_inbox_init(lion_inbox *inbox)
 {
     inbox->first = inbox->last = NULL;
     inbox->is_waiting = false;
-    inbox->async = async;
     (void)uv_mutex_init(&inbox->mutex);
     (void)uv_cond_init(&inbox->condition);
 }
 
-void lion_inbox_put(lion_inbox *inbox, lion_inbox_link *link)
+bool lion_inbox_put(lion_inbox *inbox, lion_inbox_link *link)
 {
     link->next = NULL;
     uv_mutex_lock(&inbox->mutex);
@@ -26,7 +25,7 @@ void lion_inbox_put(lion_inbox *inbox, lion_inbox_link *link)
     inbox->is_waiting = false;
     uv_mutex_unlock(&inbox->mutex);
     if (is_waiting) uv_cond_signal(&inbox->condition);
-    if (was_empty && inbox->async != NULL) (void)uv_async_send(inbox->async);
+    return was_empty;
 }
 
 static lion_inbox_link *detach(lion_inbox *inbox)
@@ -58,4 +57,28 @@ lion_inbox_link *lion_inbox_wait(lion_inbox *inbox, uint64_t ns)
     lion_inbox_link *first = detach(inbox);
     uv_mutex_unlock(&inbox->mutex);
     return first;
+}
+
+void lion_inbox_wake(lion_inbox *inbox)
+{
+    uv_mutex_lock(&inbox->mutex);
+    if (inbox->is_waiting) uv_cond_signal(&inbox->condition);
+    inbox->is_waiting = false;
+    uv_mutex_unlock(&inbox->mutex);
+}
+
+bool lion_inbox_is_waiting(lion_inbox *inbox)
+{
+    uv_mutex_lock(&inbox->mutex);
+    bool is_waiting = inbox->is_waiting;
+    uv_mutex_unlock(&inbox->mutex);
+    return is_waiting;
+}
+
+bool lion_inbox_is_empty(lion_inbox *inbox)
+{
+    uv_mutex_lock(&inbox->mutex);
+    bool is_empty = inbox->first == NULL;
+    uv_mutex_unlock(&inbox->mutex);
+    return is_empty;
 }

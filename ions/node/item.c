@@ -15,3 +15,11 @@ lion_item *lion_item_new(lion_item_kind kind, const void *data, size_t size)
     if (data != NULL && size > 0) memcpy(item->bytes, data, size);
     return item;
 }
+
+/* A keeper that is this thread itself takes it after its turn; the I/O thread takes what is there
+ * when it becomes the keeper. A loader is neither. */
+void lion_worker_send(lion_worker *worker, lion_item *item)
+{
+    bool was_empty = lion_inbox_put(&worker->outbox, &item->link);
+    if (was_empty && lion_keeper_is_io(&worker->keeper)) (void)uv_async_send(&worker->async);
+}

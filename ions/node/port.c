@@ -34,7 +34,7 @@ static int request(lua_State *lua)
     item->code = kind;
     item->id = (uint64_t)state->number << 32 | ++state->last_token;
     lua_pushnumber(lua, (lua_Number)item->id);
-    lion_inbox_put(&state->worker->outbox, &item->link);
+    lion_worker_send(state->worker, item);
     return 1;
 }
 
@@ -47,7 +47,7 @@ static int fetch(lua_State *lua)
     lion_item *item = new_item(lua, LION_ITEM_FETCH, 1);
     item->id = (uint64_t)state->number << 32 | ++state->last_token;
     lua_pushnumber(lua, (lua_Number)item->id);
-    lion_inbox_put(&state->worker->outbox, &item->link);
+    lion_worker_send(state->worker, item);
     return 1;
 }
 
@@ -57,7 +57,7 @@ static int forget(lua_State *lua)
     lua_Number token = luaL_checknumber(lua, 1);
     lion_item *item = new_item(lua, LION_ITEM_FORGET, 2);
     item->id = (uint64_t)token;
-    lion_inbox_put(&state_of(lua)->worker->outbox, &item->link);
+    lion_worker_send(state_of(lua)->worker, item);
     return 0;
 }
 
@@ -88,7 +88,9 @@ static int send_message(lua_State *lua)
     item->to = (uint16_t)to;
     item->code = kind;
     item->id = (uint64_t)id;
-    lion_inbox_put(&state_of(lua)->worker->outbox, &item->link);
+    lion_node_state *state = state_of(lua);
+    lion_worker_send(state->worker, item);
+    if (!state->is_installed) (void)uv_async_send(&state->worker->async); /* a loader's */
     return 0;
 }
 

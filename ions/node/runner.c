@@ -12,40 +12,6 @@
 #define LOOK_MS 500  /* between two looks at what calls have taken */
 #define STEPS_MAX 64 /* of a state in one turn, so that what has come gets its own */
 
-/* ---- calling an application ---- */
-
-static int tell(lua_State *lua)
-{
-    lua_getglobal(lua, "tostring");
-    lua_pushvalue(lua, 1);
-    lua_call(lua, 1, 1);
-    return 1;
-}
-
-bool lion_runner_call(lion_node_state *state, const char *method, int arguments, int results)
-{
-    lua_State *lua = state->lua;
-    int first = lua_gettop(lua) - arguments + 1;
-    lua_pushcfunction(lua, tell);
-    lua_rawgeti(lua, LUA_REGISTRYINDEX, state->app);
-    lua_getfield(lua, -1, method);
-    lua_insert(lua, -2);
-    lua_insert(lua, first);
-    lua_insert(lua, first);
-    lua_insert(lua, first);
-    /* tell, method, app, arguments: each insert put the one that was on the top before those after
-     * it */
-    bool is_sound = lua_pcall(lua, arguments + 1, results, first) == 0;
-    if (!is_sound) {
-        const char *text = lua_tostring(lua, -1);
-        fprintf(stderr, "lion: %s: %s\n", state->name,
-                text == NULL ? "an error without a message" : text);
-        lua_pop(lua, 1);
-    }
-    lua_remove(lua, first);
-    return is_sound;
-}
-
 /* ---- requests ---- */
 
 const lion_http_request *lion_runner_request(lion_runner *runner, uint64_t id)
@@ -57,22 +23,13 @@ const lion_http_request *lion_runner_request(lion_runner *runner, uint64_t id)
     return call == NULL ? NULL : lion_http_request_view(call->request->exchange);
 }
 
-static int push_request(lua_State *lua)
-{
-    lion_push_request(lua, lua_touserdata(lua, 1));
-    return 1;
-}
-
 /* true: this state has it. */
 static bool offer(lion_runner *runner, lion_node_state *state, lion_node_request *request)
 {
     lua_State *lua = state->lua;
     int top = lua_gettop(lua);
-    lua_pushcfunction(lua, push_request);
-    lua_pushlightuserdata(lua, (void *)(uintptr_t)lion_http_request_view(request->exchange));
-    bool is_sound = lua_pcall(lua, 1, 1, 0) == 0 && lion_runner_call(state, "handle", 1, 4);
     bool is_its = true;
-    if (is_sound)
+    if (lion_runner_handle(state, lion_http_request_view(request->exchange)))
         is_its = lion_runner_answer(runner, state, request, top + 1);
     else
         lion_runner_respond(runner, request, 500, "the application failed\n");
@@ -128,8 +85,9 @@ static void on_gone(lion_runner *runner, uint64_t id)
     bool is_stream = call->pieces != LUA_NOREF;
     lion_runner_end(runner, LION_ITEM_ABORT, call->request);
     lion_runner_drop(runner, call);
+    lion_runner_push(state, is_stream ? LION_METHOD_FINISH : LION_METHOD_GONE);
     lua_pushnumber(state->lua, (lua_Number)id);
-    (void)lion_runner_call(state, is_stream ? "finish" : "gone", 1, 0);
+    (void)lion_runner_call(state, 1, 0);
 }
 
 static void on_room(lion_runner *runner, uint64_t id, size_t size)
@@ -163,7 +121,7 @@ static void tell_of(lion_runner *runner, lion_item_kind kind, const char *name,
     item->to = asked->to;
     item->id = asked->id;
     item->code = asked->code;
-    lion_inbox_put(&runner->worker->outbox, &item->link);
+    lion_worker_send(runner->worker, item);
 }
 
 static void on_loaded(lion_runner *runner, const lion_item *item)
@@ -181,7 +139,9 @@ static void on_loaded(lion_runner *runner, const lion_item *item)
 
 static bool is_idle(lion_node_state *state)
 {
-    if (state->streams != NULL || !lion_runner_call(state, "is_idle", 0, 1)) return false;
+    if (state->streams != NULL) return false;
+    lion_runner_push(state, LION_METHOD_IS_IDLE);
+    if (!lion_runner_call(state, 0, 1)) return false;
     bool is = lua_toboolean(state->lua, -1);
     lua_pop(state->lua, 1);
     return is;
@@ -191,7 +151,9 @@ static bool is_idle(lion_node_state *state)
 static void count_steps(lion_runner *runner, lion_node_state *state, const lion_item *item)
 {
     (void)item;
-    if (state->memory == NULL || !lion_runner_call(state, "steps", 0, 1)) return;
+    if (state->memory == NULL) return;
+    lion_runner_push(state, LION_METHOD_STEPS);
+    if (!lion_runner_call(state, 0, 1)) return;
     uint64_t steps = (uint64_t)lua_tonumber(state->lua, -1);
     lua_pop(state->lua, 1);
     atomic_fetch_add(&runner->worker->steps, steps - state->steps);
@@ -229,20 +191,22 @@ static void deliver(lion_runner *runner, lion_node_state *state, const lion_item
 {
     (void)runner;
     if (item->id >> 32 != state->number) return;
+    lion_runner_push(state, LION_METHOD_DELIVER);
     lua_pushnumber(state->lua, (lua_Number)item->id);
     lua_pushinteger(state->lua, item->code);
     lua_pushlstring(state->lua, (const char *)item->bytes, item->size);
-    (void)lion_runner_call(state, "deliver", 3, 0);
+    (void)lion_runner_call(state, 3, 0);
 }
 
 /* true: it was for this state. */
 static bool offer_message(lion_node_state *state, const lion_item *item)
 {
+    lion_runner_push(state, LION_METHOD_MESSAGE);
     lua_pushinteger(state->lua, item->to);
     lua_pushinteger(state->lua, item->code);
     lua_pushnumber(state->lua, (lua_Number)item->id);
     lua_pushlstring(state->lua, (const char *)item->bytes, item->size);
-    if (!lion_runner_call(state, "message", 4, 1)) return false;
+    if (!lion_runner_call(state, 4, 1)) return false;
     bool is_its = lua_toboolean(state->lua, -1);
     lua_pop(state->lua, 1);
     return is_its;
@@ -259,7 +223,7 @@ static void on_message(lion_runner *runner, const lion_item *item)
     answer->to = item->to;
     answer->code = LION_BUS_DELIVERED;
     answer->id = item->id;
-    lion_inbox_put(&runner->worker->outbox, &answer->link);
+    lion_worker_send(runner->worker, answer);
 }
 
 static void take_item(lion_runner *runner, lion_item *item)
@@ -267,7 +231,7 @@ static void take_item(lion_runner *runner, lion_item *item)
     switch (item->kind) {
     case LION_ITEM_REQUEST:
         on_request(runner, (lion_node_request *)item);
-        return; /* the I/O thread frees it */
+        return; /* the loop's keeper frees it */
     case LION_ITEM_GONE: on_gone(runner, item->id); break;
     case LION_ITEM_ROOM: on_room(runner, item->id, item->size); break;
     case LION_ITEM_FRAME: each_state(runner, deliver, item); break;
@@ -289,7 +253,8 @@ static void take_item(lion_runner *runner, lion_item *item)
 static double due(lion_node_state *state)
 {
     if (lion_runner_can_stream(state)) return 0;
-    if (!lion_runner_call(state, "due", 0, 1)) return -1;
+    lion_runner_push(state, LION_METHOD_DUE);
+    if (!lion_runner_call(state, 0, 1)) return -1;
     double ms = lua_isnumber(state->lua, -1) ? lua_tonumber(state->lua, -1) : -1;
     lua_pop(state->lua, 1);
     return ms;
@@ -299,7 +264,8 @@ static void step(lion_runner *runner, lion_node_state *state)
 {
     lua_State *lua = state->lua;
     int top = lua_gettop(lua);
-    if (!lion_runner_call(state, "step", 0, 5)) return;
+    lion_runner_push(state, LION_METHOD_STEP);
+    if (!lion_runner_call(state, 0, 5)) return;
     lion_node_call *call = NULL;
     if (lua_isnumber(lua, top + 1))
         call = lion_runner_find(runner, (uint64_t)lua_tonumber(lua, top + 1));
@@ -314,14 +280,14 @@ static void step(lion_runner *runner, lion_node_state *state)
 static void turn(lion_runner *runner, lion_node_state *state, const lion_item *item)
 {
     (void)item;
-    bool has_stepped = false;
-    for (int i = 0; i < STEPS_MAX && due(state) == 0; i++) {
-        step(runner, state);
-        has_stepped = true;
+    int steps = 0;
+    for (; (state->due_ms = due(state)) == 0 && steps < STEPS_MAX; steps++) step(runner, state);
+    if (state->streams != NULL) {
+        for (lion_node_call *each = state->streams; steps > 0 && each != NULL; each = each->after)
+            each->is_stalled = false;
+        lion_runner_stream(runner, state);
+        state->due_ms = due(state);
     }
-    for (lion_node_call *each = state->streams; has_stepped && each != NULL; each = each->after)
-        each->is_stalled = false;
-    lion_runner_stream(runner, state);
     if (state->memory != NULL) lion_memory_balance(state->memory);
     if (state->memory != NULL && lion_memory_is_exhausted(state->memory) && !state->is_exhausted) {
         state->is_exhausted = true;
@@ -335,8 +301,7 @@ static double soonest(lion_runner *runner)
     lion_node_state *lists[] = { runner->states, runner->retired };
     for (int i = 0; i < 2; i++) {
         for (lion_node_state *each = lists[i]; each != NULL; each = each->next) {
-            double its = due(each);
-            if (its >= 0 && (ms < 0 || its < ms)) ms = its;
+            if (each->due_ms >= 0 && (ms < 0 || each->due_ms < ms)) ms = each->due_ms;
         }
     }
     return ms;
@@ -371,13 +336,19 @@ static bool is_over(lion_runner *runner)
 /* While it stops, tasks end without anything that comes. */
 #define STOPPING_MS 20
 
+/* Run the loop meanwhile, unless the I/O thread does. */
 static lion_inbox_link *wait_for_items(lion_runner *runner)
 {
+    lion_worker *worker = runner->worker;
     double ms = soonest(runner);
     if (runner->is_stopping && (ms < 0 || ms > STOPPING_MS)) ms = STOPPING_MS;
-    if (ms == 0) return lion_inbox_take(&runner->worker->inbox);
-    return lion_inbox_wait(&runner->worker->inbox,
-                           ms < 0 ? UINT64_MAX : (uint64_t)(ms * 1e6) + 1000);
+    if (lion_keeper_reclaim(&worker->keeper)) {
+        lion_worker_turn(worker, ms);
+        lion_keeper_lend(&worker->keeper);
+        ms = 0;
+    }
+    if (ms == 0) return lion_inbox_take(&worker->inbox);
+    return lion_inbox_wait(&worker->inbox, ms < 0 ? UINT64_MAX : (uint64_t)(ms * 1e6) + 1000);
 }
 
 void lion_runner_run(void *context)

@@ -28,9 +28,12 @@ struct lion_runner {
     bool is_stopping;
 };
 
-/* runner.c: app:method(the values on the top, which are taken); so many results are
- * left. false: it raised, which was told on standard error, and nothing is left. */
-bool lion_runner_call(lion_node_state *state, const char *method, int arguments, int results);
+/* runner_call.c: app:method(…). The arguments are pushed between the two; so many results are left.
+ * false: it raised, which was told on standard error, and nothing is left. */
+void lion_runner_push(lion_node_state *state, lion_node_method method);
+bool lion_runner_call(lion_node_state *state, int arguments, int results);
+/* app:handle(request), with four results; also when there is no memory for the request. */
+bool lion_runner_handle(lion_node_state *state, const lion_http_request *request);
 
 /* runner_answer.c */
 lion_node_call *lion_runner_find(lion_runner *runner, uint64_t id); /* NULL: no such call */

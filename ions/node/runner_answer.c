@@ -1,4 +1,4 @@
-/* runner_answer.c - what an application returns becomes items for the I/O thread: answers, and
+/* runner_answer.c - what an application returns becomes answers, and items for the loop's keeper:
  * pieces of streams. */
 #include <lauxlib.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ void lion_runner_drop(lion_runner *runner, lion_node_call *call)
 static void put(lion_runner *runner, lion_item *item, lion_node_request *request)
 {
     item->request = request;
-    lion_inbox_put(&runner->worker->outbox, &item->link);
+    lion_worker_send(runner->worker, item);
 }
 
 /* Without memory for so little the request is never answered: its client's deadline is all that is
@@ -121,8 +121,9 @@ static void stream_finish(lion_runner *runner, lion_node_call *call, bool is_who
     uint64_t id = call->id;
     lion_runner_end(runner, is_whole ? LION_ITEM_END : LION_ITEM_ABORT, call->request);
     lion_runner_drop(runner, call);
+    lion_runner_push(state, LION_METHOD_FINISH);
     lua_pushnumber(state->lua, (lua_Number)id);
-    (void)lion_runner_call(state, "finish", 1, 0);
+    (void)lion_runner_call(state, 1, 0);
 }
 
 /* false: the stream has ended, or has none for now. */
@@ -182,8 +183,9 @@ static void begin_stream(lion_runner *runner, lion_node_state *state, lion_node_
     if (call == NULL) {
         uint64_t id = request->id;
         lion_runner_end(runner, is_head ? LION_ITEM_END : LION_ITEM_ABORT, request);
+        lion_runner_push(state, LION_METHOD_FINISH);
         lua_pushnumber(state->lua, (lua_Number)id);
-        (void)lion_runner_call(state, "finish", 1, 0);
+        (void)lion_runner_call(state, 1, 0);
         return;
     }
     lua_pushvalue(state->lua, index);
@@ -197,18 +199,25 @@ static void answer_with(lion_runner *runner, lion_node_state *state, lion_node_r
 {
     lua_State *lua = state->lua;
     size_t count = 0, size = 0;
-    lion_http_header *headers =
-        lua_istable(lua, first + 1) ? lion_read_headers(lua, first + 1, &count) : NULL;
+    lion_http_header room[LION_HEADERS_ROOM], *headers = room;
+    if (lua_istable(lua, first + 1))
+        headers = lion_read_headers(lua, first + 1, room, LION_HEADERS_ROOM, &count);
+    int status = (int)lua_tointeger(lua, first);
     bool is_stream = lua_isfunction(lua, first + 2);
     const char *body = is_stream ? NULL : lua_tolstring(lua, first + 2, &size);
+    if (!is_stream &&
+        lion_worker_answer(runner->worker, request, status, headers, count, body, size)) {
+        if (headers != room) free(headers);
+        return;
+    }
     lion_item *item = item_with_headers(is_stream ? LION_ITEM_BEGIN : LION_ITEM_ANSWER, body, size,
                                         headers, count);
-    free(headers);
+    if (headers != room) free(headers);
     if (item == NULL) {
         lion_runner_respond(runner, request, 500, "out of memory\n");
         return;
     }
-    item->code = (int)lua_tointeger(lua, first);
+    item->code = status;
     if (is_stream)
         item->size = lua_isnumber(lua, first + 3) ? (size_t)lua_tonumber(lua, first + 3)
                                                   : LION_HTTP_SIZE_UNKNOWN;

@@ -1,7 +1,7 @@
-/* watch.c - the I/O thread looks whether the Lua thread comes back when it must. One that does not
- * is lost: others get what it had not begun, its own requests are answered, and the process ends.
- * No lock is taken that the lost thread may hold: those of the queues are held for a few
- * instructions of C, never while Lua runs. */
+/* watch.c - the loop's keeper, the I/O thread when it matters, looks whether the Lua thread comes
+ * back when it must. One that does not is lost: others get what it had not begun, its own requests
+ * are answered, and the process ends. No lock is taken that the lost thread may hold: those of the
+ * queues are held for a few instructions of C, never while Lua runs. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

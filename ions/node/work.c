@@ -1,7 +1,8 @@
-/* work.c - the worker's process, which is the door's and that of events too: its I/O thread from
- * the start to the end. */
+/* work.c - the worker's process, which is the door's and that of events too: its loop from the start
+ * to the end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -350,6 +351,37 @@ static void on_frame(void *context, lion_frame_kind kind, uint64_t id, const uin
 
 /* ---- the start ---- */
 
+static void on_due(uv_timer_t *timer)
+{
+    ((lion_worker *)timer->data)->is_due = true;
+}
+
+void lion_worker_turn(lion_worker *worker, double ms)
+{
+    worker->is_due = ms == 0;
+    lion_worker_take(worker);
+    if (ms > 0) (void)uv_timer_start(&worker->due, on_due, (uint64_t)ceil(ms), 0);
+    do {
+        (void)uv_run(&worker->loop, worker->is_due ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    } while (!worker->is_due && lion_inbox_is_empty(&worker->inbox));
+    if (ms > 0) (void)uv_timer_stop(&worker->due);
+}
+
+/* The I/O thread. The Lua thread has the loop whenever it waits; when it does not come back to it,
+ * this one runs it. */
+static void run_loop(lion_worker *worker)
+{
+    while (!worker->is_over) {
+        (void)uv_run(&worker->loop, UV_RUN_ONCE);
+        if (worker->is_lost || !lion_inbox_is_waiting(&worker->inbox)) continue;
+        lion_keeper_lend(&worker->keeper);
+        lion_inbox_wake(&worker->inbox);
+        lion_keeper_stand_by(&worker->keeper);
+        uv_update_time(&worker->loop);
+        lion_worker_take(worker);
+    }
+}
+
 static void on_async(uv_async_t *async)
 {
     lion_worker_take(async->data);
@@ -365,10 +397,12 @@ static bool open_all(lion_worker *self)
     (void)uv_async_init(&self->loop, &self->async, on_async);
     (void)uv_timer_init(&self->loop, &self->watch);
     (void)uv_timer_init(&self->loop, &self->grace);
-    self->async.data = self->watch.data = self->grace.data = self;
+    (void)uv_timer_init(&self->loop, &self->due);
+    self->async.data = self->watch.data = self->grace.data = self->due.data = self;
     lion_series_init(&self->series);
-    lion_inbox_init(&self->inbox, NULL);
-    lion_inbox_init(&self->outbox, &self->async);
+    lion_keeper_init(&self->keeper);
+    lion_inbox_init(&self->inbox);
+    lion_inbox_init(&self->outbox);
     size_t size = strlen(self->options->primary) + sizeof "/writer.sock";
     self->writer_path = malloc(size);
     self->runner = calloc(1, sizeof *self->runner);
@@ -398,7 +432,7 @@ static int work(const lion_node_options *options, const char *role, const char *
     load->is_list = host == NULL;
     enqueue(&worker, load);
     lion_worker_watch(&worker);
-    while (!worker.is_over) (void)uv_run(&worker.loop, UV_RUN_ONCE);
+    run_loop(&worker);
     (void)uv_thread_join(&worker.thread);
     leave(worker.exit_code);
     return 0;

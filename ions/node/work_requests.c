@@ -1,4 +1,4 @@
-/* work_requests.c - the I/O thread's side of requests: from the server to the Lua thread, and its
+/* work_requests.c - the loop's side of requests: from the server to the Lua thread, and its
  * items back. */
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +212,17 @@ static void take_item(lion_worker *worker, lion_item *item)
     default: take_answer(worker, item); break;
     }
     free(item);
+}
+
+bool lion_worker_answer(lion_worker *worker, lion_node_request *request, int status,
+                        const lion_http_header *headers, size_t count, const void *body,
+                        size_t size)
+{
+    if (!lion_keeper_reclaim(&worker->keeper)) return false;
+    lion_http_respond(request->exchange, status, headers, count, body, size);
+    lion_request_free(worker, request);
+    lion_keeper_lend(&worker->keeper);
+    return true;
 }
 
 void lion_worker_take(lion_worker *worker)

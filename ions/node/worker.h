@@ -1,8 +1,9 @@
 /* worker.h - what the two threads of a worker share, and what each keeps for itself.
  *
- * The I/O thread (work*.c, watch.c) owns the loop, the sockets, the bus and the link to the writer.
- * The Lua thread (runner*.c) owns the states. They know of one another by the items of two queues,
- * and by the fields of lion_worker that say so. */
+ * Who keeps the loop (keeper.h) has the sockets, the bus and the link to the writer (work*.c,
+ * watch.c): the I/O thread, or between two of its turns the Lua thread. The Lua thread (runner*.c)
+ * owns the states. The two parts know of one another by the items of two queues, and by the fields
+ * of lion_worker that say so. */
 #ifndef LION_IONS_NODE_WORKER_H
 #define LION_IONS_NODE_WORKER_H
 
@@ -15,6 +16,7 @@
 #include "memory.h"
 #include "node/bus.h"
 #include "node/inbox.h"
+#include "node/keeper.h"
 #include "node/link.h"
 #include "node/node.h"
 #include "node/series.h"
@@ -70,15 +72,15 @@ typedef struct lion_item {
 /* Room for size bytes, which may be copied from data. NULL: out of memory. */
 lion_item *lion_item_new(lion_item_kind kind, const void *data, size_t size);
 
-/* A request in hand. Made and freed by the I/O thread; the Lua thread may use it until it has sent
- * what ends it. */
+/* A request in hand. Made and freed by who keeps the loop; the Lua thread may use it until it has
+ * sent what ends it. */
 typedef struct lion_node_request {
     lion_item item; /* LION_ITEM_REQUEST, its place in the queue */
     lion_http_exchange *exchange;
     uint64_t id;
     atomic_int stage; /* lion_request_stage: who moves it from WAITING has it */
     atomic_bool is_gone;
-    bool is_passed_on; /* the I/O thread's own from here */
+    bool is_passed_on; /* the loop's keeper's own from here */
     bool is_streamed;
     size_t unconfirmed; /* bytes of its stream that the Lua thread takes for waiting */
     struct lion_node_request *next, *previous;
@@ -88,20 +90,37 @@ enum { LION_REQUEST_WAITING, LION_REQUEST_BEGUN, LION_REQUEST_TAKEN };
 
 /* ---- states ---- */
 
+/* What an application has, as far as it is called here; in the order of its names in runner_call.c.
+ */
+typedef enum lion_node_method {
+    LION_METHOD_HANDLE,
+    LION_METHOD_STEP,
+    LION_METHOD_DUE,
+    LION_METHOD_GONE,
+    LION_METHOD_FINISH,
+    LION_METHOD_DELIVER,
+    LION_METHOD_MESSAGE,
+    LION_METHOD_IS_IDLE,
+    LION_METHOD_STEPS,
+    LION_METHOD_COUNT
+} lion_node_method;
+
 /* An application at a revision. Its loader's thread, then the Lua thread's. */
 typedef struct lion_node_state {
     struct lion_node_state *next;
     lion_worker *worker;
     lua_State *lua;
-    lion_memory *memory; /* NULL: without a cap */
-    int app;             /* registry reference of the application */
+    lion_memory *memory;            /* NULL: without a cap */
+    int app;                        /* registry reference of the application */
+    int methods[LION_METHOD_COUNT]; /* registry references of those called so far; 0: not yet */
     char *name, *revision;
     uint32_t number; /* upper half of its tokens */
     uint32_t last_token;
     uint64_t steps; /* as of the last look */
     bool is_installed;
     bool is_exhausted; /* which was told */
-    double *limit;     /* what port.limit sets: its own until it is installed, then the worker's */
+    double due_ms; /* from the end of its last turn until it has something to do; negative: never */
+    double *limit; /* what port.limit sets: its own until it is installed, then the worker's */
     double own_limit;
     struct lion_node_call *streams; /* those that have pieces to come */
 } lion_node_state;
@@ -148,6 +167,7 @@ struct lion_worker {
     bool is_door;
     char *writer_path;
     /* shared */
+    lion_keeper keeper;      /* of the loop */
     lion_inbox inbox;        /* to the Lua thread */
     lion_inbox outbox;       /* from it */
     double limit_ms;         /* written by the Lua thread, also by compiled Lua; read atomically */
@@ -158,11 +178,13 @@ struct lion_worker {
     atomic_bool has_broken;    /* an application did not load when the process started */
     lion_series_list series;   /* what states count */
     lion_runner *runner;       /* the Lua thread's */
-    /* the I/O thread's */
+    /* the loop's keeper's */
     uv_loop_t loop;
-    uv_async_t async;
+    uv_async_t async; /* something is in the outbox */
     uv_timer_t watch;
     uv_timer_t grace;
+    uv_timer_t due; /* of the Lua thread while it runs the loop */
+    bool is_due;
     uv_thread_t thread;
     lion_http_server *server;
     lion_bus *bus;
@@ -179,10 +201,14 @@ struct lion_worker {
 /* work_requests.c */
 lion_http_limits lion_worker_limits(const lion_worker *worker);
 lion_http_handler lion_worker_handler(lion_worker *worker);
-void lion_worker_take(lion_worker *worker);           /* what is in the outbox */
+void lion_worker_take(lion_worker *worker); /* what is in the outbox */
+/* The Lua thread: answer at once, if the loop is only lent. Nothing is kept of what it is given,
+ * and the request is gone. false: an item has to go to the loop's keeper. */
+bool lion_worker_answer(lion_worker *worker, lion_node_request *request, int status,
+                        const lion_http_header *headers, size_t count, const void *body,
+                        size_t size);
 /* work_fetch.c: requests of applications to others. */
 void lion_worker_fetch(lion_worker *worker, const lion_item *item);
-void lion_worker_hand_over_idle(lion_worker *worker); /* connections without a request */
 void lion_worker_hand_over(lion_worker *worker,
                            lion_http_taken *taken); /* to any worker; takes it */
 /* Those without a request; a door has nobody to give them to. */
@@ -190,6 +216,9 @@ void lion_worker_hand_over_idle(lion_worker *worker);
 void lion_request_free(lion_worker *worker, lion_node_request *request);
 
 /* work.c */
+/* The Lua thread, which keeps the loop: run it until something has come for Lua, or so many ms are
+ * over (0: take what is there; negative: without end). */
+void lion_worker_turn(lion_worker *worker, double ms);
 void lion_worker_stop(lion_worker *worker, uint64_t grace_ms);
 void lion_worker_replace(
     lion_worker *worker,
@@ -205,6 +234,9 @@ void lion_worker_metrics(lion_worker *worker, uint16_t to, uint64_t id);
 
 /* watch.c */
 void lion_worker_watch(lion_worker *worker); /* now and from now on */
+
+/* item.c: from the Lua thread or a loader's to the loop's keeper */
+void lion_worker_send(lion_worker *worker, lion_item *item);
 
 /* runner.c */
 void lion_runner_run(void *worker); /* the Lua thread */
