@@ -1,6 +1,7 @@
 --- One revision of an application, loaded into this Lua state: its modules in an environment of
 -- their own, its entry points, its dispatch of requests. The state is thrown away with the revision.
 -- @module ions.app
+local access_log = require "ions.access_log"
 local anomaly = require "lion.anomaly"
 local call = require "lion.call"
 local calls = require "ions.calls"
@@ -164,10 +165,13 @@ local function load_routes(self)
   local routes = {}
   for path, folder in pairs(self.manifest.static or {}) do
     local files = static.new(self.source, path, folder)
-    routes[#routes + 1] = { "GET", path:gsub("/$", "") .. "/*path", files }
+    files.route = path:gsub("/$", "") .. "/*path"
+    routes[#routes + 1] = { "GET", files.route, files }
   end
   for _, r in ipairs(manifest.routes(self.manifest.http)) do
-    routes[#routes + 1] = { r[1], r[2], entry.new(r[3], self:resolve(r[3]), r[4], self:label(r[3])) }
+    local at = entry.new(r[3], self:resolve(r[3]), r[4], self:label(r[3]))
+    at.route = r[2]
+    routes[#routes + 1] = { r[1], r[2], at }
   end
   self.router = route.new(routes)
 end
@@ -300,8 +304,9 @@ function app.load(options)
     events = {}, -- name → { entry =, spec = }
     connections = {},
     nesting = 0,
-    calls = calls.new { is_dev = options.is_dev },
   }, App)
+  self.log = access_log.new(self)
+  self.calls = calls.new { is_dev = options.is_dev, log = self.log }
   app.current = self
   if options.node then
     self.node = require("ions.residence").new(options)
@@ -421,6 +426,15 @@ local function admit(self, at, raw, params)
   return self.calls:begin(begun)
 end
 
+-- What is answered without an entry point.
+local function logged(self, raw, came_ms, route, status, headers, body, size)
+  if self.log and status then
+    local bytes = type(body) == "string" and #body or size or 0
+    self.log:write(raw, nil, status, core.monotonic_ms() - came_ms, 0, bytes, route)
+  end
+  return status, headers, body, size
+end
+
 --- A request. `raw`: { method, path, query, headers, body, remote, id, is_control }.
 -- @treturn number|boolean|nil status; false: `step` answers it; nil, in a node: no route of this application
 -- @treturn table headers, pairs
@@ -435,17 +449,18 @@ function App:handle(raw)
     if path == "" then path = "/" end
     raw.path = path
   end
-  local skip = nil
+  local skip, came_ms = nil, self.log and core.monotonic_ms()
   while true do
     local target, params, tail = self.router:find(raw.method, path, skip)
-    if not target and skip then return answer_unrouted(self, raw, {}) end
-    if not target then return answer_unrouted(self, raw, params, tail) end
+    if not target then
+      return logged(self, raw, came_ms, nil, answer_unrouted(self, raw, skip and {} or params, tail))
+    end
     if getmetatable(target) ~= static.Files then return admit(self, target, raw, params) end
     request.headers(raw)
     local status, headers, body, size = target:answer(raw, tail)
     if status then
       if type(body) == "function" then self.calls:note(raw.id) end
-      return status, headers, body, size
+      return logged(self, raw, came_ms, target.route, status, headers, body, size)
     end
     skip = (skip or 0) + 1
   end
@@ -514,6 +529,7 @@ function App:invoke(name, input)
     deadline_ms = core.monotonic_ms() + at.timeout,
     depth = depth,
     origin = at.name,
+    request = outer and (outer.request or outer.id),
   }
   if not ok then error(app.failure(result), 0) end
   return plain.copy(result, "the result of " .. name)

@@ -28,10 +28,11 @@ local Calls = {}
 Calls.__index = Calls
 
 --- None in hand.
--- @tparam table options is_dev
+-- @tparam table options is_dev; log: of requests (ions.access_log), or nil
 function calls.new(options)
   return setmetatable({
     is_dev = options.is_dev,
+    log = options.log,
     tasks = scheduler.new(),
     steps = 0, -- that all calls so far have taken
     budget = fuel.budget(), -- for shaping answers
@@ -71,12 +72,19 @@ local function answer_later(self, call)
   self.answers[self.last] = call
 end
 
+-- A call was answered.
+local function note(self, call, status, steps, bytes)
+  local ms = monotonic_ms() - call.came_ms
+  call.entry:count(status, ms)
+  if self.log and bytes then self.log:write(call.raw, call.entry, status, ms, steps, bytes) end
+end
+
 -- It has waited for a place as long as it may.
 local function on_waited_in_vain(call)
   call.on_time, call.is_waiting = nil, nil
   call.entry:forget(call.id)
   call.status, call.headers, call.body = response.text(504, "no place in time: try again")
-  call.entry:count(call.status, monotonic_ms() - call.came_ms)
+  note(call.owner, call, call.status, 0, #call.body)
   call.owner.list[call.id] = nil
   answer_later(call.owner, call)
 end
@@ -104,6 +112,8 @@ local function take_piece(value, stream)
 end
 
 local function end_stream(ok, result, stream)
+  stream.steps = scheduler.cost(stream)
+  stream.entry:pay(stream.steps)
   if stream.is_failed or stream.is_unwanted then return end
   if not ok then
     fail_stream(stream, response.words(result))
@@ -123,7 +133,10 @@ local function next_piece(stream)
   if stream.is_failed then error("the body failed", 0) end
   local piece = stream.next
   stream.next = nil
-  if piece ~= nil then return piece end
+  if piece ~= nil then
+    stream.bytes = stream.bytes + #piece
+    return piece
+  end
   if stream.state ~= "over" then return false end
 end
 
@@ -135,7 +148,11 @@ local function make_stream(self, call, body)
     piece = take_piece,
     done = end_stream,
     raw = call.raw,
+    entry = call.entry,
+    origin = call.origin,
+    request = call.id,
     timeout = call.entry.timeout,
+    bytes = 0,
     tasks = self.tasks,
   }
   call.stream = stream
@@ -171,10 +188,12 @@ local function on_end(ok, result, call)
   local steps = scheduler.cost(call)
   self.steps = self.steps + steps
   call.entry:pay(steps)
+  call.steps = steps
   if not call.is_unwanted then
     shape(self, call, ok, result)
-    call.entry:count(call.status, monotonic_ms() - call.came_ms)
-    if type(call.body) == "function" then
+    local is_stream = type(call.body) == "function"
+    note(self, call, call.status, steps, not is_stream and #call.body)
+    if is_stream then
       call.body = make_stream(self, call, call.body)
       self.list[call.id] = call
       if not call.is_direct then answer_later(self, call) end
@@ -216,11 +235,13 @@ function Calls:new() return take_call(self) end
 function Calls:begin(call)
   local entry = call.entry
   local verdict = entry:admit(call.id)
-  if verdict == "refuse" then
-    return response.text(503, "busy: try again", { { "retry-after", "1" } })
-  end
   local now = monotonic_ms()
   call.came_ms = now
+  if verdict == "refuse" then
+    local status, headers, body = response.text(503, "busy: try again", { { "retry-after", "1" } })
+    if self.log then self.log:write(call.raw, entry, status, 0, 0, #body) end
+    return status, headers, body
+  end
   if verdict == "wait" then
     self.list[call.id], call.is_waiting, call.on_time = call, true, on_waited_in_vain
     self.tasks:at(call, now + entry.timeout)
@@ -264,6 +285,10 @@ local function end_streaming(self, call)
   local stream = call.stream
   stream.is_unwanted = true
   self.tasks:cancel(stream, "the client has gone")
+  if self.log then
+    local ms, steps = monotonic_ms() - call.came_ms, call.steps + (stream.steps or 0)
+    self.log:write(call.raw, call.entry, call.status, ms, steps, stream.bytes)
+  end
   leave(self, call.entry)
 end
 

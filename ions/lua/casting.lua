@@ -17,6 +17,10 @@ casting.DROPPED = "lion/metrics-dropped"
 -- function(item), instead of lines and counters
 local host
 
+-- A node's worker: what writes lines.
+local port = (package.loaded["ions.port"] or package.preload["ions.port"]) and require "ions.port"
+local write = port and port.cast or function(text) io.stderr:write(text, "\n") end
+
 -- Key → { name =, metric =, tags =, count =, sum =, min =, max =, last =, numbers = (in a node) }
 local known, known_count = {}, 0
 
@@ -101,7 +105,7 @@ function casting.send(item)
   if item.kind == "dev" then
     io.stderr:write("dev: ", secrets.hide(item.text), "\n")
   else
-    io.stderr:write(secrets.hide(json.write(item)), "\n")
+    write(secrets.hide(json.write(item)))
   end
 end
 

@@ -36,7 +36,9 @@ typedef enum lion_bus_kind {
     LION_BUS_STATUS = 11,
     LION_BUS_DELIVER = 12,
     LION_BUS_DELIVERED = 13,
-    LION_BUS_METRICS = 20
+    LION_BUS_METRICS = 20,
+    LION_BUS_REOPEN = 21,
+    LION_BUS_ALERT = 22
 } lion_bus_kind;
 
 #define LION_BUS_FDS_MAX 4

@@ -21,6 +21,9 @@ typedef struct lion_node_options {
     int control_fd;       /* the control door's at control_address; -1: none */
     const char *app;      /* of a trial */
     const char *revision;
+    const char *cast_file;  /* where what applications cast is written; NULL: standard error */
+    const char *access_log; /* where each request is written; "-": standard error; NULL: nowhere */
+    const char *alert_url;  /* where alerts are posted; NULL: nowhere */
     uint64_t memory_max;  /* bytes of a Lua state; 0: 512 MiB */
     const char *secret_key; /* the file of the key of secret parameters; NULL: secret.key in the primary's folder */
 } lion_node_options;

@@ -122,6 +122,24 @@ static int series(lua_State *lua)
     return 1;
 }
 
+/* cast(object): JSON, a line of its own */
+static int cast(lua_State *lua)
+{
+    size_t size = 0;
+    const char *object = luaL_checklstring(lua, 1, &size);
+    lion_lines_put(&state_of(lua)->worker->casts, object, size);
+    return 0;
+}
+
+/* access(object): the same, of a request; only there if requests are written down */
+static int access_line(lua_State *lua)
+{
+    size_t size = 0;
+    const char *object = luaL_checklstring(lua, 1, &size);
+    lion_lines_put(&state_of(lua)->worker->access, object, size);
+    return 0;
+}
+
 /* Compiled code sets the limit: it does so twice for each slice of a task. */
 static const char LIMIT[] = "local cell = require('ffi').cast('double **', (...))\n"
                             "return function(ms) cell[0][0] = ms end";
@@ -135,10 +153,16 @@ static int open_port(lua_State *lua)
                                           { "send", send_message },
                                           { "headers", headers },
                                           { "series", series },
+                                          { "cast", cast },
                                           { NULL, NULL } };
     lua_newtable(lua);
     lua_pushvalue(lua, lua_upvalueindex(1));
     luaL_openlib(lua, NULL, functions, 1);
+    if (state_of(lua)->worker->has_access_log) {
+        lua_pushvalue(lua, lua_upvalueindex(1));
+        lua_pushcclosure(lua, access_line, 1);
+        lua_setfield(lua, -2, "access");
+    }
     if (luaL_loadbuffer(lua, LIMIT, sizeof LIMIT - 1, "=ions.port") != 0) return lua_error(lua);
     lua_pushlightuserdata(lua, &state_of(lua)->limit);
     lua_call(lua, 1, 1);

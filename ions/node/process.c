@@ -29,6 +29,9 @@ static const struct option {
     { "--control-fd", NUMBER, offsetof(lion_node_options, control_fd) },
     { "--app", TEXT, offsetof(lion_node_options, app) },
     { "--revision", TEXT, offsetof(lion_node_options, revision) },
+    { "--cast", TEXT, offsetof(lion_node_options, cast_file) },
+    { "--access-log", TEXT, offsetof(lion_node_options, access_log) },
+    { "--alert-url", TEXT, offsetof(lion_node_options, alert_url) },
     { "--memory", SIZE, offsetof(lion_node_options, memory_max) },
     { "--secret-key", TEXT, offsetof(lion_node_options, secret_key) },
 };

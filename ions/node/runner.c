@@ -58,6 +58,8 @@ static void respond_unrouted(lion_runner *runner, lion_node_request *request)
                  has_any ? "no application that runs here has that" : text);
     else
         snprintf(json, sizeof json, "%s\n", text);
+    lion_worker_log_unrouted(runner->worker, lion_http_request_view(request->exchange),
+                             has_any ? 404 : 503, strlen(json));
     lion_runner_respond(runner, request, has_any ? 404 : 503, json);
 }
 

@@ -380,6 +380,17 @@ static void watch_signal(supervisor *self, uv_signal_t *handle, int number, uv_s
     (void)uv_signal_start(handle, callback, number);
 }
 
+/* Files that others have moved are written anew. */
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    supervisor *self = handle->data;
+    (void)number;
+    lion_form none = lion_form_entries(&self->arena, NULL, 0);
+    for (process *each = self->processes; each != NULL; each = each->next)
+        supervisor_send(each, LION_BUS_REOPEN, 0, none);
+    lion_arena_reset(&self->arena);
+}
+
 static void close_each(uv_handle_t *handle, void *context)
 {
     (void)context;
@@ -395,6 +406,8 @@ static void supervise(supervisor *self)
     watch_signal(self, &self->child, SIGCHLD, on_child);
     watch_signal(self, &self->interrupt, SIGINT, on_stop_signal);
     watch_signal(self, &self->terminate, SIGTERM, on_stop_signal);
+    if (self->options->cast_file != NULL || self->options->access_log != NULL)
+        watch_signal(self, &self->hangup, SIGHUP, on_hangup);
     self->stage = -1;
     advance(self);
     uv_run(&self->loop, UV_RUN_DEFAULT);

@@ -67,7 +67,7 @@ typedef struct waiting {
 struct supervisor {
     const lion_node_options *options;
     uv_loop_t loop;
-    uv_signal_t child, interrupt, terminate;
+    uv_signal_t child, interrupt, terminate, hangup;
     uv_timer_t timer;
     lion_arena arena; /* of the message that is handled */
     place *places;

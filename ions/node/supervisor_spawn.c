@@ -13,7 +13,7 @@
 
 #include "node/supervisor.h"
 
-enum { ARGUMENTS_MAX = 40, NUMBERS_MAX = 6, INHERITED_MAX = 3, EXIT_NO_EXEC = 127 };
+enum { ARGUMENTS_MAX = 48, NUMBERS_MAX = 6, INHERITED_MAX = 3, EXIT_NO_EXEC = 127 };
 
 typedef struct command {
     const char *arguments[ARGUMENTS_MAX];
@@ -59,6 +59,10 @@ static void describe(command *self, const supervisor *of, const place *place_, i
     add(self, "--control", options->control);
     if (of->control_address[0] != '\0') add(self, "--control-address", of->control_address);
     add_number(self, "--workers", (uint64_t)options->workers);
+    if (options->cast_file != NULL) add(self, "--cast", options->cast_file);
+    if (options->access_log != NULL) add(self, "--access-log", options->access_log);
+    if (options->alert_url != NULL && address == LION_BUS_DOOR)
+        add(self, "--alert-url", options->alert_url);
     if (options->memory_max > 0) add_number(self, "--memory", options->memory_max);
     if (options->secret_key != NULL) add(self, "--secret-key", options->secret_key);
     add_number(self, "--bus", (uint64_t)bus_fd);

@@ -51,6 +51,7 @@ int lion_node_try(const lion_node_options *options)
     worker.options = options;
     worker.writer_path = path;
     lion_series_init(&worker.series);
+    if (!lion_lines_init(&worker.casts, options, options->cast_file, false)) return 1;
     (void)signal(SIGPIPE, SIG_IGN);
     (void)fcntl(options->bus_fd, F_SETFD, FD_CLOEXEC);
     lion_load *load = lion_load_new(&worker, options->app, options->revision);
@@ -65,5 +66,6 @@ int lion_node_try(const lion_node_options *options)
     while (!worker.is_over || lion_bus_waiting(worker.bus) > 0)
         (void)uv_run(&worker.loop, UV_RUN_ONCE);
     (void)fflush(stderr);
+    lion_lines_drain(&worker.casts, LION_LINES_DRAIN_MS);
     _exit(0);
 }

@@ -64,7 +64,8 @@ static void on_last_words(uv_timer_t *timer)
     static uint64_t began_ms;
     if (began_ms == 0) began_ms = uv_now(timer->loop);
     bool is_late = uv_now(timer->loop) - began_ms > LAST_WORDS_MS;
-    if (is_late || (worker->server == NULL && lion_bus_waiting(worker->bus) == 0)) _exit(0);
+    if (is_late || (worker->server == NULL && lion_bus_waiting(worker->bus) == 0))
+        lion_worker_leave(0);
 }
 
 static void on_server_closed(void *context)

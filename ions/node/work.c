@@ -17,6 +17,8 @@
     100 /* between the last answer and the end, for what is still in a queue                       \
          */
 
+static lion_worker the_worker; /* one a process */
+
 /* ---- telling ---- */
 
 void lion_worker_tell(lion_worker *worker, uint16_t to, lion_bus_kind kind, uint64_t id,
@@ -40,17 +42,19 @@ void lion_worker_tell(lion_worker *worker, uint16_t to, lion_bus_kind kind, uint
 /* ---- the end ---- */
 
 /* The Lua thread may be in the midst of something: nothing of the process is taken apart. */
-static void leave(int code)
+void lion_worker_leave(int code)
 {
     (void)fflush(stdout);
     (void)fflush(stderr);
+    lion_lines_drain(&the_worker.casts, LION_LINES_DRAIN_MS);
+    lion_lines_drain(&the_worker.access, LION_LINES_DRAIN_MS);
     _exit(code);
 }
 
 static void on_grace_over(uv_timer_t *timer)
 {
     (void)timer;
-    leave(0);
+    lion_worker_leave(0);
 }
 
 /* The last answer is sent: the Lua thread ends when its states are idle. */
@@ -146,7 +150,7 @@ static void become_ready(lion_worker *worker)
         code = lion_http_listen_also(worker->server, worker->options->control_fd);
     if (code != 0) {
         fprintf(stderr, "lion: cannot listen: %s\n", uv_strerror(code));
-        leave(1);
+        lion_worker_leave(1);
     }
     lion_bus_message message = { .to = LION_BUS_SUPERVISOR, .kind = LION_BUS_READY };
     (void)lion_bus_send(worker->bus, &message);
@@ -155,7 +159,7 @@ static void become_ready(lion_worker *worker)
 static void install(lion_worker *worker, const lion_load *load)
 {
     lion_item *item = lion_item_new(LION_ITEM_LOADED, NULL, 0);
-    if (item == NULL) leave(1);
+    if (item == NULL) lion_worker_leave(1);
     item->state = load->state;
     item->to = load->to;
     item->id = load->id;
@@ -181,7 +185,7 @@ static void on_failure(lion_worker *worker, const lion_load *load)
             fprintf(stderr, "lion: what the group runs cannot be told: %s\n", message);
         else
             fprintf(stderr, "lion: %s: it does not start: %s\n", worker->role, message);
-        leave(1);
+        lion_worker_leave(1);
     }
     fprintf(stderr, "lion: %s at %s does not load: %s\n", load->app, load->revision, message);
     lion_worker_runs(worker, load->app, load->revision, true);
@@ -311,6 +315,10 @@ static void on_message(void *context, lion_bus_message *message)
     lion_arena_init(&arena, 0);
     if (message->size > 0)
         (void)lion_form_decode(&map, lion_slice_of(message->payload, message->size), &arena, NULL);
+    if (message->kind == LION_BUS_REOPEN) {
+        lion_lines_reopen(&worker->casts);
+        lion_lines_reopen(&worker->access);
+    }
     if (worker->host != NULL) pass_on(worker, message);
     if (message->kind == LION_BUS_STOP)
         on_stop(worker, &map);
@@ -333,7 +341,7 @@ static void on_message(void *context, lion_bus_message *message)
 static void on_bus_closed(void *context)
 {
     (void)context;
-    leave(0);
+    lion_worker_leave(0);
 }
 
 /* ---- the writer ---- */
@@ -400,6 +408,12 @@ static bool open_all(lion_worker *self)
     (void)uv_timer_init(&self->loop, &self->due);
     self->async.data = self->watch.data = self->grace.data = self->due.data = self;
     lion_series_init(&self->series);
+    const char *access_log = self->options->access_log;
+    self->has_access_log = access_log != NULL;
+    if (access_log != NULL && strcmp(access_log, "-") == 0) access_log = NULL;
+    if (!lion_lines_init(&self->casts, self->options, self->options->cast_file, false) ||
+        !lion_lines_init(&self->access, self->options, access_log, true))
+        return false;
     lion_keeper_init(&self->keeper);
     lion_inbox_init(&self->inbox);
     lion_inbox_init(&self->outbox);
@@ -418,23 +432,23 @@ static bool open_all(lion_worker *self)
 
 static int work(const lion_node_options *options, const char *role, const char *host)
 {
-    static lion_worker worker; /* one a process */
-    worker.options = options;
-    worker.role = role;
-    worker.host = host;
-    worker.is_door = strcmp(role, "door") == 0;
+    lion_worker *worker = &the_worker;
+    worker->options = options;
+    worker->role = role;
+    worker->host = host;
+    worker->is_door = strcmp(role, "door") == 0;
     (void)signal(SIGPIPE, SIG_IGN);
-    lion_load *load = lion_load_new(&worker, NULL, NULL);
-    if (load == NULL || !open_all(&worker)) {
+    lion_load *load = lion_load_new(worker, NULL, NULL);
+    if (load == NULL || !open_all(worker)) {
         fprintf(stderr, "lion: the process does not start: %s\n", strerror(errno));
         return 1;
     }
     load->is_list = host == NULL;
-    enqueue(&worker, load);
-    lion_worker_watch(&worker);
-    run_loop(&worker);
-    (void)uv_thread_join(&worker.thread);
-    leave(worker.exit_code);
+    enqueue(worker, load);
+    lion_worker_watch(worker);
+    run_loop(worker);
+    (void)uv_thread_join(&worker->thread);
+    lion_worker_leave(worker->exit_code);
     return 0;
 }
 

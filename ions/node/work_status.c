@@ -1,5 +1,7 @@
 /* work_status.c - what a worker tells of itself: docs/node.md, "Counters". */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "node/worker.h"
 
@@ -65,6 +67,27 @@ void lion_worker_status(lion_worker *worker, uint16_t to, uint64_t id)
     lion_arena_deinit(&arena);
 }
 
+/* ---- the access log ---- */
+
+void lion_worker_log_unrouted(lion_worker *worker, const lion_http_request *request, int status,
+                              size_t size)
+{
+    if (!worker->has_access_log) return;
+    size_t method_size = strlen(request->method);
+    size_t room = 256 + 6 * (method_size + request->path.size);
+    char *text = malloc(room);
+    if (text == NULL) return;
+    size_t used =
+        (size_t)snprintf(text, room, "{\"id\":%llu,\"method\":", (unsigned long long)request->id);
+    used += lion_json_text(text + used, request->method, method_size);
+    used += (size_t)snprintf(text + used, room - used, ",\"path\":");
+    used += lion_json_text(text + used, request->path.data, request->path.size);
+    used += (size_t)snprintf(text + used, room - used,
+                             ",\"status\":%d,\"ms\":0,\"steps\":0,\"bytes\":%zu}", status, size);
+    lion_lines_put(&worker->access, text, used);
+    free(text);
+}
+
 /* ---- for docs/metrics.md: what the labels are is told in ions/lua/door/families.lua ---- */
 
 static void tell_server(lion_forms *told, const lion_worker *worker)
@@ -85,6 +108,15 @@ static void tell_server(lion_forms *told, const lion_worker *worker)
     lion_series_tell_one(told, label, values, count);
 }
 
+static void tell_lines(lion_forms *told, const char *what, lion_lines *lines)
+{
+    const char *label[] = { "lines", "", "to", what, NULL };
+    uint64_t written = 0, dropped = 0;
+    lion_lines_count(lines, &written, &dropped);
+    const double values[] = { (double)written, (double)dropped };
+    lion_series_tell_one(told, label, values, 2);
+}
+
 void lion_worker_metrics(lion_worker *worker, uint16_t to, uint64_t id)
 {
     lion_arena arena;
@@ -92,6 +124,8 @@ void lion_worker_metrics(lion_worker *worker, uint16_t to, uint64_t id)
     lion_forms told = { .arena = &arena };
     if (worker->server != NULL) tell_server(&told, worker);
     lion_series_tell(&worker->series, &told);
+    tell_lines(&told, "casts", &worker->casts);
+    tell_lines(&told, "access", &worker->access);
     lion_entry entry = { "series", lion_form_list(&arena, told.items, told.count) };
     lion_worker_tell(worker, to, LION_BUS_METRICS, id, &entry, 1);
     lion_arena_deinit(&arena);

@@ -17,6 +17,7 @@
 #include "node/bus.h"
 #include "node/inbox.h"
 #include "node/keeper.h"
+#include "node/lines.h"
 #include "node/link.h"
 #include "node/node.h"
 #include "node/series.h"
@@ -177,6 +178,8 @@ struct lion_worker {
     atomic_bool is_lost;       /* the I/O thread goes on alone: requests must not be looked at */
     atomic_bool has_broken;    /* an application did not load when the process started */
     lion_series_list series;   /* what states count */
+    lion_lines casts, access;  /* what they cast; requests, if has_access_log */
+    bool has_access_log;
     lion_runner *runner;       /* the Lua thread's */
     /* the loop's keeper's */
     uv_loop_t loop;
@@ -216,6 +219,7 @@ void lion_worker_hand_over_idle(lion_worker *worker);
 void lion_request_free(lion_worker *worker, lion_node_request *request);
 
 /* work.c */
+void lion_worker_leave(int code); /* ends the process */
 /* The Lua thread, which keeps the loop: run it until something has come for Lua, or so many ms are
  * over (0: take what is there; negative: without end). */
 void lion_worker_turn(lion_worker *worker, double ms);
@@ -231,6 +235,10 @@ void lion_worker_tell(lion_worker *worker, uint16_t to, lion_bus_kind kind, uint
 /* work_status.c */
 void lion_worker_status(lion_worker *worker, uint16_t to, uint64_t id);
 void lion_worker_metrics(lion_worker *worker, uint16_t to, uint64_t id);
+
+/* work_status.c: into the access log, of a request that no application has */
+void lion_worker_log_unrouted(lion_worker *worker, const lion_http_request *request, int status,
+                              size_t size);
 
 /* watch.c */
 void lion_worker_watch(lion_worker *worker); /* now and from now on */

@@ -143,7 +143,7 @@ end
 
 --- Start a node and wait until it is ready.
 -- @tparam table options name; group; workers; follow: the primary node; memory (MB of a state); control:
--- HOST:PORT, where the control door is over TCP: the node's `tcp`
+-- HOST:PORT, where the control door is over TCP: the node's `tcp`; words: more of the command
 function Cluster:start(options)
   local self_node = setmetatable({ name = options.name }, Node)
   self_node.options = options
@@ -158,6 +158,7 @@ function Cluster:start(options)
   if options.follow then add("--follow", options.follow.door) end
   if options.memory then add("--memory", options.memory) end
   if options.control then add("--control", options.control) end
+  if options.words then add(unpack(options.words)) end
   os.execute("mkdir -p " .. self_node.mark)
   local child = program.start(run_folder(self), words, { env = "LION_SPEC_NODE=" .. self_node.mark })
   self_node.child = child

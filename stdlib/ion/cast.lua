@@ -40,7 +40,7 @@ local function new_item(kind, name)
     app = current and current.manifest.app,
     revision = current and current.options.revision,
     entry = task and task.origin,
-    request = task and task.id,
+    request = task and (task.request or task.id),
   }
 end
 
@@ -129,7 +129,7 @@ end
 -- @param message text, or a table that is shown as JSON
 function cast.dev(message)
   local current = app.current
-  if not (current and current.options.is_dev) then return end
+  if current and not current.options.is_dev then return end -- without an application it is a prompt or a script
   local item = new_item "dev"
   item.text = type(message) == "table" and json.write(message) or tostring(message)
   meter.pay(#item.text / BYTES_PER_STEP)

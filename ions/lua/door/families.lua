@@ -80,6 +80,13 @@ function shapes.reader(out, values, labels)
     labels)
 end
 
+local LINES = {
+  { "lion_lines_written_total", "counter", "lines of what is cast and of requests that were written" },
+  { "lion_lines_dropped_total", "counter", "lines that found no room, or could not be written" },
+}
+
+function shapes.lines(out, values, labels) each(out, LINES, values, labels, 1) end
+
 function shapes.refused(out, values, labels)
   out:sample("lion_series_refused_total", "counter", "series that found no room", values[1], labels)
 end

@@ -9,7 +9,8 @@ local node = {
   summary = "Run a node: databases, their writer, workers that answer HTTP, and a control door.",
   usage = [[--data DIR [--name NAME (GROUP-HOST)] [--group NAME (main)] [--workers N (the cores)]
   [--listen HOST:PORT (127.0.0.1:8080)] [--control [unix:PATH][,][HOST:PORT] (unix:DIR/control.sock)]
-  [--follow unix:PATH] [--memory MB] [--secret-key FILE (DIR/secret.key)] [--config FILE]
+  [--follow unix:PATH] [--memory MB] [--secret-key FILE (DIR/secret.key)] [--cast FILE]
+  [--access-log FILE] [--config FILE]
 
   --data     the folder in which all is that the node keeps; it is made if there is none
   --control  where the control door is: a Unix socket, and with HOST:PORT TCP beside it, where each request
@@ -17,10 +18,13 @@ local node = {
   --follow   the control door of a node on this machine whose databases this one uses
   --memory   what an application may hold in one process
   --secret-key   the file of the key of secret parameters; it is made when the first secret is set
+  --cast     where events and alerts of applications are written, a line of JSON each; else standard error
+  --access-log   where each request is written, a line of JSON each; - is standard error
   --config   a Lua file that returns a table of these options by name; the command line goes before it
 
 When all has started it prints `ready http://HOST:PORT/ unix:PATH`, and behind it http://HOST:PORT/ of a
-control door over TCP. Ctrl-C or SIGTERM ends it cleanly.
+control door over TCP. Ctrl-C or SIGTERM ends it cleanly. SIGHUP has it open the files of --cast and
+--access-log anew.
 
   lion node --data /var/lib/lion --listen 0.0.0.0:8080]],
 }
@@ -35,6 +39,8 @@ local KNOWN = {
   follow = "value",
   memory = "number",
   ["secret-key"] = "value",
+  cast = "value",
+  ["access-log"] = "value",
   config = "value",
 }
 local LUA_TYPES = { value = "string", number = "number" }
@@ -141,6 +147,17 @@ local function make_folder(ffi, path)
   error(anomaly.new("unavailable", "lion/io", ("%s cannot be made: %s"):format(path, reason)), 0)
 end
 
+local EXISTS, WRITABLE = 0, 2
+
+-- What cannot be written is known before anything starts.
+local function check_writable(ffi, option, path)
+  if not path or path == "-" then return end
+  local is_there = ffi.C.access(path, EXISTS) == 0
+  if ffi.C.access(is_there and path or path:match "^(.*/)[^/]*$" or ".", WRITABLE) == 0 then return end
+  local reason = ffi.string(ffi.C.strerror(ffi.errno()))
+  options.misuse("--%s: %s cannot be written: %s", option, path, reason)
+end
+
 --- The words of `lion node-process supervisor` for what was given.
 -- @tparam table found the options
 -- @tparam[opt] table primary what the primary said of itself
@@ -166,6 +183,8 @@ function node.words(found, primary)
   add("memory", found.memory and ("%.0f"):format(found.memory * 1048576))
   add("primary", primary and primary.dir)
   add("secret-key", found["secret-key"])
+  add("cast", found.cast)
+  add("access-log", found["access-log"])
   return words
 end
 
@@ -202,7 +221,10 @@ function node.run(args)
     int execv(const char *path, char *const arguments[]);
     int mkdir(const char *path, unsigned int mode);
     char *strerror(int code);
+    int access(const char *path, int mode);
   ]]
+  check_writable(ffi, "cast", found.cast)
+  check_writable(ffi, "access-log", found["access-log"])
   make_folder(ffi, found.data)
   become(ffi, node.words(found, primary))
 end
