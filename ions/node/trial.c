@@ -49,6 +49,7 @@ int lion_node_try(const lion_node_options *options)
     char path[4096];
     snprintf(path, sizeof path, "%s/writer.sock", options->primary);
     worker.options = options;
+    worker.role = "worker";
     worker.writer_path = path;
     lion_series_init(&worker.series);
     if (!lion_lines_init(&worker.casts, options, options->cast_file, false)) return 1;
