@@ -11,7 +11,6 @@ local core = require "lion.core"
 local development = require "ions.development"
 local entry = require "ions.entry"
 local environment = require "ions.fuel.environment"
-local folders = require "ions.files"
 local fuel = require "ions.fuel"
 local gate = require "ions.gate"
 local handler = require "ions.events.handler"
@@ -19,8 +18,10 @@ local lion = require "lion"
 local manifest = require "ions.manifest"
 local meter = require "ions.fuel.meter"
 local nearest = require "lion.nearest"
+local own_files = require "ions.own_files"
 local parameters = require "ions.params"
 local plain = require "ions.plain"
+local receive = require "ions.events.receive"
 local request = require "ions.request"
 local response = require "ions.response"
 local route = require "ions.route"
@@ -173,6 +174,7 @@ local function load_routes(self)
     at.route = r[2]
     routes[#routes + 1] = { r[1], r[2], at }
   end
+  receive.add_routes(self, routes)
   self.router = route.new(routes)
 end
 
@@ -356,14 +358,8 @@ end
 function App:files_below()
   if self.own_files then return self.own_files end
   local name = self.node and "files/" .. self.manifest.app or "files"
-  local top, reason = folders.folder(self.options.folder)
-  local is_made
-  if top then is_made, reason = top:make(name) end
-  if is_made then self.own_files, reason = top:folder(name) end
-  if top then top:close() end
-  if self.own_files then return self.own_files end
-  local message = ("the folder %s/%s cannot be made: %s"):format(self.options.folder, name, reason or "")
-  error(anomaly.new("unavailable", "lion/io", message), 0)
+  self.own_files = own_files.open(self.options.folder, name)
+  return self.own_files
 end
 
 --- Where it runs: "dev" under `lion dev`, in a node what was set for the group, or its name.

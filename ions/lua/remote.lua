@@ -157,8 +157,8 @@ local function check_name(name)
     anomaly.incorrect("lion/syntax", "a database's name is of letters, digits, _, - and ., not %s",
       tostring(name))
   end
-  if name == "system" then
-    error(anomaly.new("forbidden", "lion/not-allowed", "the system database is not for applications"), 0)
+  if name == "system" or name:find "^system%." then
+    error(anomaly.new("forbidden", "lion/not-allowed", "the system's databases are not for applications"), 0)
   end
 end
 

@@ -105,6 +105,13 @@ local function move_on(engine, event, item)
   engine:touch(event)
 end
 
+-- Sources that have something of their own to keep are told of each end.
+local function tell_source(engine, event, item, is_ok)
+  local source = event.source
+  if not source.ended then return end
+  course.insist(engine, event, "an end is not noted", function() source:ended(item, is_ok) end)
+end
+
 local function end_replay(engine, event, item, letter)
   course.insist(engine, event, "a replay is written", function()
     engine.host.store:replayed(event, item.replay.id, letter)
@@ -114,6 +121,7 @@ end
 
 local function finish(engine, event, item)
   event.delivered = event.delivered + 1
+  tell_source(engine, event, item, true)
   if item.replay then end_replay(engine, event, item) else move_on(engine, event, item) end
 end
 
@@ -144,6 +152,7 @@ local function bury(engine, event, item, answer, attempts)
     if not is_full then letters:bury(event, item.position, letter) end
   end)
   if is_full or not is_written then return false end
+  tell_source(engine, event, item, false)
   move_on(engine, event, item)
   engine.host.log(("events: %s is given up, tried %d times: %s\n"):format(item.key, attempts, letter.error))
   return true
@@ -211,6 +220,7 @@ end
 -- All that has happened is passed over.
 local function pass_over(engine, event)
   event.skip = nil
+  if event.source.pass_over then event.source:pass_over() end
   event.position, event.failing = math.max(event.position, event.source:newest()), nil
   engine:touch(event)
 end

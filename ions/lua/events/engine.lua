@@ -9,7 +9,8 @@
 --   { is_absent = true }: nobody here has it now
 -- - now(), monotonic(): ms; random(): 0 … 1; log(text)
 -- - and what sources ask of it: connection(db), a connection, may wait; follow(db, fn), have fn(t) called
---   whenever everything up to t has become durable; readers, a table that they share
+--   whenever everything up to t has become durable; files(app), the folder of its own files; readers, a
+--   table that they share
 --
 -- A source is a module with
 --
@@ -22,6 +23,8 @@
 --   - :passed() → the position up to which all was handed out or passed over; nil: it has more in hand
 --   - :newest() → the position of what happened last; :lag(position) → how far that is behind
 --   - :close()
+--   - and if there are these: :ended(item, is_ok), an item is done, or given up; it has its input alone when
+--     it was replayed. :pass_over(), all that has happened
 --
 -- first, open and :next() may wait.
 -- @module ions.events.engine

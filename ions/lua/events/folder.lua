@@ -175,6 +175,9 @@ function Folder:next(now_ms)
   end
 end
 
+--- How many whole files are known to wait, with the one in hand.
+function Folder:count() return #self.queue - self.first + 1 + (self.taken and 1 or 0) end
+
 -- ---- ends ----------------------------------------------------------------------------------------
 
 -- A path that no other file has there.
@@ -220,6 +223,17 @@ function Folder:failed(file)
   local path = self:find(file)
   if path and path:sub(#self.path + 2):find "^failed/" then return end -- a replay
   move(self, file, "failed")
+end
+
+--- All that is whole is given up.
+-- @tparam number now_ms as of next
+function Folder:pass_over(now_ms)
+  self.queue, self.first = {}, 1 -- what is there now
+  while true do
+    local file = self:next(now_ms)
+    if not file then return end
+    self:failed(file)
+  end
 end
 
 return folder

@@ -3,8 +3,10 @@
 local anomaly = require "lion.anomaly"
 local conn = require "lion.conn"
 local core = require "lion.core"
+local dir = require "ions.events.dir"
 local entry = require "ions.entry"
 local find = require "lion.find"
+local http = require "ions.events.http"
 local manifest = require "ions.manifest"
 local query = require "lion.query"
 local scheduler = require "ions.scheduler"
@@ -80,17 +82,21 @@ end
 -- ---- calls ---------------------------------------------------------------------------------------
 
 -- The database stands at the event's transaction, whichever process told of it.
-local function prepare(app, event, input)
-  if event.spec.on ~= "tx" then return true end
+local function prepare_transaction(app, input, spec)
   local connection = app:connection(input.db)
   if connection:db().basis_t < input.t then connection:sync(input.t) end
-  if not event.spec.query then return true end
-  input.rows = rows_of(connection, event.spec.query, input.t)
+  if not spec.query then return true end
+  input.rows = rows_of(connection, spec.query, input.t)
   return has_rows(input.rows)
 end
 
+-- Kind → function(app, input, spec): what a handler is given that is found where it is called. False: there
+-- is nothing to handle.
+local PREPARE = { dir = dir.prepare, http = http.prepare, tx = prepare_transaction }
+
 local function call(app, event, input)
-  if not prepare(app, event, input) then return SKIPPED end
+  local prepare = PREPARE[event.spec.on]
+  if prepare and not prepare(app, input, event.spec) then return SKIPPED end
   event.entry.fn(input)
 end
 

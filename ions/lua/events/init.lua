@@ -5,6 +5,7 @@ local bell = require "ions.events.bell"
 local core = require "lion.core"
 local engine = require "ions.events.engine"
 local lion = require "lion"
+local own_files = require "ions.own_files"
 local scheduler = require "ions.scheduler"
 local sodium = require "ions.sodium"
 local sources = require "ions.events.sources"
@@ -149,6 +150,7 @@ local function host_of(self, options, given)
     log = self.log,
     connection = function(name) return connection(self, name) end,
     follow = function(db, fn) follow(self, db, fn) end,
+    files = function(app) return own_files.open(self.dir, "files/" .. app) end,
   }
 end
 
@@ -166,6 +168,7 @@ function events.load(options, given)
     port = given.port or require "ions.port",
     log = given.log or function(text) io.stderr:write(text) end,
     connect = given.connect or function(name) return require("ions.remote").open(dir, name) end,
+    dir = dir,
     connections = {},
     following = {}, -- a list of { db =, fns =, over = rings when it has ended }
     followed = {}, -- token → one of these

@@ -1,6 +1,8 @@
 --- The kinds of events as manifests have them: which fields each has, and what these may hold.
 -- @module ions.events.kinds
 local cron = require "ions.events.cron"
+local folder = require "ions.events.folder"
+local signature = require "ions.events.signature"
 
 local kinds = {}
 
@@ -31,7 +33,9 @@ local function database(value)
   if type(value) ~= "string" or not value:find "^[%w_][%w_.-]*$" then
     return "a database's name, of letters, digits, _, - and ."
   end
-  if value == "system" then return "not system, which is not for applications" end
+  if value == "system" or value:find "^system%." then
+    return ("not %s, which is not for applications"):format(value)
+  end
 end
 
 local function attributes(value)
@@ -43,6 +47,10 @@ local function attributes(value)
       return expected
     end
   end
+end
+
+local function header(value)
+  if type(value) ~= "string" or not value:find "^[%w!#$%%&'*+.^_`|~-]+$" then return "a header's name" end
 end
 
 -- ---- kinds ---------------------------------------------------------------------------------------
@@ -76,8 +84,22 @@ kinds.KINDS = {
       if not schedule then return "at: " .. problem end
     end,
   },
-  http = { fields = {}, needs = { "name" } },
-  dir = { fields = { path = text }, needs = { "path" } },
+  http = {
+    fields = { signature = function() end, id_header = header },
+    needs = { "name" },
+    check = function(event)
+      local problem
+      if event.signature ~= nil then
+        signature.check(event.signature, function(message) problem = problem or message end)
+      end
+      return problem
+    end,
+  },
+  dir = {
+    fields = { path = text, delete = flag },
+    needs = { "path" },
+    check = function(event) return folder.problem(event.path) end,
+  },
 }
 
 --- Their names, in order.

@@ -3,5 +3,7 @@
 -- @module ions.events.sources
 return {
   cron = require "ions.events.clock",
+  dir = require "ions.events.dir",
+  http = require "ions.events.http",
   tx = require "ions.events.tx",
 }

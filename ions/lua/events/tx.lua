@@ -52,8 +52,11 @@ end
 --- What a handler is given of a transaction, besides what all are given.
 -- @tparam string|nil db nil: the application's own
 function tx.input(db, t, instant, datoms, is_partial)
-  return { db = db, t = t, tx = t + TX_FIRST, tx_instant = instant, datoms = datoms, is_partial = is_partial }
+  return { db = db, t = t, tx = tx.id_of(t), tx_instant = instant, datoms = datoms, is_partial = is_partial }
 end
+
+--- The id of a transaction.
+function tx.id_of(t) return t + TX_FIRST end
 
 -- ---- reading -------------------------------------------------------------------------------------
 
