@@ -2,6 +2,7 @@
 local application = require "spec.ions.application"
 local json = require "lion.json"
 local lion = require "lion"
+local manifest = require "ions.manifest"
 local message = require "ions.events.message"
 local receive = require "ions.events.receive"
 local sodium = require "ions.sodium"
@@ -212,4 +213,41 @@ describe("A webhook", function()
   it("is written where the application cannot reach it", function()
     assert.has_error(function() require("ions.remote").connect(shop.dir, message.DATABASE, {}) end)
   end)
+end)
+
+describe("A manifest with webhooks and folders", function()
+  local function problems(event)
+    event.fn = "shop/hook"
+    return manifest.problems { app = "shop", events = { event } }
+  end
+
+  it("is right as it is documented", function()
+    for _, event in ipairs {
+      { on = "http", name = "a", id_header = "X-Id", retries = 0, timeout = 1 },
+      { on = "http", name = "a", signature = { scheme = "standard", secret_param = "s" } },
+      { on = "dir", path = "orders/in", delete = true },
+    } do
+      assert.same({}, problems(event))
+    end
+  end)
+
+  for _, case in ipairs {
+    { 'an event on "http" has name', { on = "http" } },
+    { "secret_param is the name", { on = "http", name = "a", signature = { scheme = "github" } } },
+    { "signature is {", { on = "http", name = "a", signature = "github" } },
+    { "id_header is a header's name", { on = "http", name = "a", id_header = "x y" } },
+    { "did you mean id_header?", { on = "http", name = "a", id_headr = "x" } },
+    { 'an event on "dir" has path', { on = "dir" } },
+    { "path is a folder below", { on = "dir", path = "../in" } },
+    { "path is a folder below", { on = "dir", path = "/etc" } },
+    { "delete is true or false", { on = "dir", path = "in", delete = "yes" } },
+    { "unknown key signature", { on = "dir", path = "in", signature = {} } },
+    { "db is not system.events", { on = "tx", attr = "a/b", db = "system.events" } },
+  } do
+    it("is refused: " .. case[1], function()
+      local found = problems(case[2])
+      assert.equal(1, #found)
+      assert.truthy(found[1]:find(case[1], 1, true), found[1])
+    end)
+  end
 end)
