@@ -22,6 +22,7 @@ local plain = require "ions.plain"
 local query = require "lion.query"
 local request = require "ions.request"
 local response = require "ions.response"
+local secrets = require "ions.secrets"
 local values = require "ions.door.values"
 
 local control = {}
@@ -32,16 +33,17 @@ local HEADERS = { { "content-type", "application/json" } }
 
 local function say(text) return 200, HEADERS, text end
 
--- Who asks here is trusted: nothing is kept from them.
+-- Who asks here is trusted: nothing is kept from them but secrets.
 local function fail(e, raw, refused_status, refused_headers)
   if not anomaly.is_category(e.category) then
     e = anomaly.new("fault", "lion/handler-failed", e.trace or tostring(e.message or e))
   end
   local status = refused_status or response.status_of(e.category)
   if status >= 500 then
-    io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), tostring(e)))
+    io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id),
+      secrets.hide(tostring(e))))
   end
-  local code, message = tostring(e.code), tostring(e.message)
+  local code, message = tostring(e.code), secrets.hide(tostring(e.message))
   local told = { category = e.category, code = code, message = message, request = raw.id }
   local headers = { HEADERS[1], unpack(refused_headers or {}) }
   if status == 503 then headers[#headers + 1] = { "retry-after", "1" } end

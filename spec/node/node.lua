@@ -142,8 +142,8 @@ local function run_folder(self)
 end
 
 --- Start a node and wait until it is ready.
--- @tparam table options name; group; workers; follow: the primary node; memory (MB of a state); control:
--- HOST:PORT, where the control door is over TCP: the node's `tcp`; words: more of the command
+-- @tparam table options name; group; workers; follow: the primary node; memory (MB of a state); secret_key;
+-- control: HOST:PORT, where the control door is over TCP: the node's `tcp`; words: more of the command
 function Cluster:start(options)
   local self_node = setmetatable({ name = options.name }, Node)
   self_node.options = options
@@ -157,6 +157,7 @@ function Cluster:start(options)
   add("--workers", options.workers, "--listen", options.listen or "127.0.0.1:0")
   if options.follow then add("--follow", options.follow.door) end
   if options.memory then add("--memory", options.memory) end
+  if options.secret_key then add("--secret-key", options.secret_key) end
   if options.control then add("--control", options.control) end
   if options.words then add(unpack(options.words)) end
   os.execute("mkdir -p " .. self_node.mark)

@@ -44,11 +44,12 @@ local FILES = {
 }
 
 describe("A node's application", function()
-  local cluster, a
+  local cluster, a, key_file
 
   setup(function()
     cluster = node.cluster()
-    a = cluster:start { name = "one", group = "a", workers = 1 }
+    key_file = cluster.folder .. "/key"
+    a = cluster:start { name = "one", group = "a", workers = 1, secret_key = key_file }
     cluster:run(a, FILES, "a")
   end)
   teardown(function() cluster:close() end)
@@ -90,11 +91,11 @@ describe("A node's application", function()
     lion("param", "rotate-key")
     assert.equal("9", body "/key")
     assert.equal("hush-hush\n", lion("param", "get", "bank/key", "--reveal"))
-    os.execute(("chmod 644 %s/secret.key"):format(a.mark))
+    os.execute("chmod 644 " .. key_file)
     lion("param", "set", "other", "x") -- what was opened before is not kept
     assert.equal(503, a:ask("GET", "/key").status)
-    node.wait_for(function() return a.child:err():find("chmod 600 ", 1, true) end, "the advice")
-    os.execute(("chmod 600 %s/secret.key"):format(a.mark))
+    node.wait_for(function() return a.child:err():find("chmod 600 " .. key_file, 1, true) end, "the advice")
+    os.execute("chmod 600 " .. key_file)
     assert.equal("9", body "/key")
   end)
 

@@ -9,6 +9,7 @@ local EXIT_FAILED, EXIT_NOT_FOUND = 1, 3
 local invoke = {
   summary = "Call an entry point of an application: JSON in, JSON out.",
   usage = [[FN [JSON] [--dir DIR (.)] [--db URI (DIR/.lion/dev.lion)] [--with DIR]    ("-" is standard input)
+         [--param NAME=TEXT]…
 
        lion invoke [APP/]FN [JSON] --node NODE [--token TOKEN]
 
@@ -28,7 +29,7 @@ end
 local function fail(exit, e) error({ exit = exit, message = tostring(e.message or e) }, 0) end
 
 local function in_folder(name, input, found)
-  local place = require("lion.cli.dev").place(found.dir or ".", found.db, found.with)
+  local place = require("lion.cli.dev").place(found.dir or ".", found.db, found.with, found.param)
   local app = require("ions.app").load(place)
   local ok, result = pcall(function() return json.write(app:invoke(name, input)) end)
   app:close()
@@ -68,11 +69,11 @@ end
 
 function invoke.run(args)
   local found, words = options.parse(args, { dir = "value", db = "value", node = "value", token = "value",
-    with = "value" })
+    with = "value", param = "list" })
   if #words < 1 or #words > 2 then options.misuse "a name is needed: lion invoke FN [JSON]" end
-  local is_local = found.dir or found.db or found.with
+  local is_local = found.dir or found.db or found.with or found.param
   if is_local and found.node then
-    options.misuse "--dir, --db and --with mean a folder, --node means a node"
+    options.misuse "--dir, --db, --with and --param mean a folder, --node means a node"
   end
   local input = read_input(words[2])
   if not is_local and node_client.named(found.node) then

@@ -14,7 +14,7 @@ local param = {
        lion param unset PATH [--group GROUP] [--app APP]
        lion param history PATH [--group GROUP] [--app APP] [--limit N] [--json]
        lion param key | rotate-key [--json]
-       each with --node NODE
+       each with [--node NODE] [--token TOKEN]
 
   --group, --app   where it holds: for one group, one application, both; without them for all
   --secret         keep it sealed by the node's key; it is shown by `get --reveal` alone
@@ -30,12 +30,14 @@ before one for all, and that before the manifest's. A change is seen by the next
   lion param get /shop/web/currency --app shop --group production]],
 }
 
-local PLACE = { node = "value", group = "value", app = "value", json = "flag" }
+local NODE = { node = "value", token = "value" }
+local PLACE = { group = "value", app = "value", json = "flag" }
 
-local function known_with(more)
+local function known_with(...)
   local known = {}
-  for name, kind in pairs(PLACE) do known[name] = kind end
-  for name, kind in pairs(more or {}) do known[name] = kind end
+  for _, names in ipairs { NODE, ... } do
+    for name, kind in pairs(names) do known[name] = kind end
+  end
   return known
 end
 
@@ -159,20 +161,20 @@ end
 -- ---- all ---------------------------------------------------------------------------------------------
 
 local ACTIONS = {
-  set = { set, known_with { secret = "flag", stdin = "flag" } },
-  get = { get, known_with { reveal = "flag" } },
-  list = { list_all, known_with() },
-  unset = { unset, { node = "value", group = "value", app = "value" } },
-  history = { history, known_with { limit = "number" } },
-  key = { key, { node = "value", json = "flag" } },
-  ["rotate-key"] = { rotate_key, { node = "value", json = "flag" } },
+  set = { set, known_with(PLACE, { secret = "flag", stdin = "flag" }) },
+  get = { get, known_with(PLACE, { reveal = "flag" }) },
+  list = { list_all, known_with(PLACE) },
+  unset = { unset, known_with { group = "value", app = "value" } },
+  history = { history, known_with(PLACE, { limit = "number" }) },
+  key = { key, known_with { json = "flag" } },
+  ["rotate-key"] = { rotate_key, known_with { json = "flag" } },
 }
 
 function param.run(args)
   local name = args[1]
   local action = ACTIONS[name] or options.no_action("param", tostring(name), ACTIONS)
   local found, words = options.parse({ unpack(args, 2) }, action[2])
-  local node = node_client.open(found.node)
+  local node = node_client.open(found.node, found.token)
   local code = action[1](node, found, words)
   node:close()
   return code
