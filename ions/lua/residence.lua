@@ -23,7 +23,7 @@ function residence.new(options)
     system = system,
     source = source.revision(db, options.app, options.revision),
     options = options,
-    read_t = -1, -- of what `tree` is
+    read_t = -1, -- of what `tree` and `env_name` are
   }, Residence)
 end
 
@@ -34,12 +34,28 @@ function Residence:connect(name)
   return remote.connect(options.folder, name or options.app, maker)
 end
 
--- Of each param call: parameters that are set later are seen by the next one.
+-- So far apart (in t) transactions are looked into one by one, to see whether they are about parameters:
+-- there are many others, and reading all parameters takes longer.
+local LOOK_T_MAX = 64
+
+local function is_about_params(system, from_t)
+  for tx in system:tx_range(from_t + 1) do
+    for _, datom in ipairs(tx.data) do
+      if datom.a:find("^param/") or datom.a:find("^group/") then return true end
+    end
+  end
+  return false
+end
+
+-- Of each call: what is set later is seen by the next one.
 local function newest(self)
   local db = self.system:sync()
-  if db.basis_t ~= self.read_t then
-    self.read_t, self.tree = db.basis_t, nil
+  local passed = db.basis_t - self.read_t
+  if passed == 0 then return db end
+  if passed < 0 or passed > LOOK_T_MAX or is_about_params(self.system, self.read_t) then
+    self.tree, self.env_name = nil, nil
   end
+  self.read_t = db.basis_t
   return db
 end
 
@@ -66,8 +82,11 @@ function Residence:env()
   local group = self.options.group
   if not group then return nil end
   local db = newest(self)
-  if not db:entid ":group/env" then return group end
-  return db:q("[:find ?env . :in $ ?name :where [?g :group/name ?name] [?g :group/env ?env]]", group) or group
+  if not self.env_name then
+    local entity = db:entid ":group/env" and db:entity { "group/name", group }
+    self.env_name = entity and entity["group/env"] or group
+  end
+  return self.env_name
 end
 
 function Residence:close() self.system:close() end

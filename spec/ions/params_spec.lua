@@ -216,6 +216,19 @@ describe("Parameters", function()
       assert.same({ 1, 2 }, select(2, run "list"))
     end)
 
+    it("stay what they are while others write the system database", function()
+      set("currency", "USD")
+      assert.same({ "USD" }, select(2, run "currency"))
+      for _, count in ipairs { 1, 100 } do
+        for i = 1, count do node.system:transact { { ["node/name"] = "other", ["node/workers"] = i } } end
+        assert.same({ "USD" }, select(2, run "currency"))
+      end
+      node.system:transact { { ["node/name"] = "other", ["node/workers"] = 7 } }
+      set("currency", "NOK")
+      node.system:transact { { ["node/name"] = "other", ["node/workers"] = 8 } }
+      assert.same({ "NOK" }, select(2, run "currency"))
+    end)
+
     it("that are missing have a default, or an error that says what sets them", function()
       assert.same({ 7, true }, select(2, run "default"))
       local status, _, log = run "missing"
