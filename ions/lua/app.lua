@@ -423,10 +423,10 @@ local function admit(self, at, raw, params)
 end
 
 -- What is answered without an entry point.
-local function logged(self, raw, came_ms, route, status, headers, body, size)
+local function logged(self, raw, came_ms, pattern, status, headers, body, size)
   if self.log and status then
     local bytes = type(body) == "string" and #body or size or 0
-    self.log:write(raw, nil, status, core.monotonic_ms() - came_ms, 0, bytes, route)
+    self.log:write(raw, nil, status, core.monotonic_ms() - came_ms, 0, bytes, pattern)
   end
   return status, headers, body, size
 end

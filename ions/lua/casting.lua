@@ -2,6 +2,7 @@
 -- in a node are told by the worker (docs/metrics.md). A host may take all of it into its own hands.
 -- @module ions.casting
 local anomaly = require "lion.anomaly"
+local core = require "lion.core"
 local json = require "lion.json"
 local secrets = require "ions.secrets"
 local series = require "ions.series"
@@ -17,6 +18,10 @@ casting.DROPPED = "lion/metrics-dropped"
 -- function(item), instead of lines and counters
 local host
 
+-- Alerts that a state sends to the node's door in a second; what is beyond is written alone.
+local ALERTS_MAX = 20
+local DOOR, ALERT = 3, 22 -- ions/node/bus.h
+
 -- A node's worker: what writes lines.
 local port = (package.loaded["ions.port"] or package.preload["ions.port"]) and require "ions.port"
 local write = port and port.cast or function(text) io.stderr:write(text, "\n") end
@@ -30,6 +35,20 @@ local kinds = {}
 --- Have a function called with everything that is cast; nil: as before.
 -- @tparam function|nil fn takes { kind = "event"|"metric"|"alert"|"dev", time =, name =, app =, … }
 function casting.set_host(fn) host = fn end
+
+local alerts_second, alerts_count = 0, 0
+
+local function send_alert(item)
+  local second = math.floor(core.monotonic_ms() / 1000)
+  if second ~= alerts_second then alerts_second, alerts_count = second, 0 end
+  alerts_count = alerts_count + 1
+  if alerts_count > ALERTS_MAX then return end
+  port.send(DOOR, ALERT, 0, core.form_write {
+    name = item.name, key = (item.app or "") .. " " .. item.name, time = item.time, app = item.app,
+    revision = item.revision, entry = item.entry, request = item.request, is_written = true,
+    data = item.data and json.read(secrets.hide(json.write(item.data))) or nil,
+  })
+end
 
 local function key_of(item)
   if not item.tags then return item.name end
@@ -106,6 +125,7 @@ function casting.send(item)
     io.stderr:write("dev: ", secrets.hide(item.text), "\n")
   else
     write(secrets.hide(json.write(item)))
+    if item.kind == "alert" and port and port.post then send_alert(item) end
   end
 end
 

@@ -155,6 +155,7 @@ static int load_host(lua_State *lua)
     lua_pushinteger(lua, options->workers);
     lua_setfield(lua, -2, "workers");
     set_text(lua, "address", options->address);
+    set_text(lua, "alert_url", options->alert_url); /* nil: none */
     set_text(lua, "control", options->control);
     set_text(lua, "secret_key", options->secret_key);
     set_text(lua, "control_address", options->control_address); /* nil: none */

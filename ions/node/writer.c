@@ -102,6 +102,7 @@ static void on_wake(uv_async_t *wake)
 {
     send_outgoing(wake->data);
     metrics_check(wake->data);
+    metrics_tell_disk(wake->data);
 }
 
 /* ---- the end ---- */

@@ -65,6 +65,8 @@ typedef struct database {
     tally tally;
     lion_connection_stats stats; /* as of the last look */
     bool wants_look;             /* the thread is to look, or does */
+    bool has_disk_error;         /* that the door was not told of */
+    lion_error disk_error;
     /* The thread's own. */
     lion_connection *connection; /* NULL: not open yet */
     struct applied *group,
@@ -176,6 +178,9 @@ void metrics_look(database *self);
 void metrics_note_commit(database *self, const job *of);
 void metrics_note_group(database *self, size_t count, int64_t waited_ns);
 void metrics_note_failure(database *self, const lion_error *error);
+/* The disk has refused something; the loop's thread tells the door. */
+void metrics_note_disk(database *self, const lion_error *error);
+void metrics_tell_disk(writer *self);
 
 /* ---- writer_call.c ---- */
 

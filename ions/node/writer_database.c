@@ -167,7 +167,10 @@ static void settle(database *self)
         lion_db *db = NULL;
         status = lion_connection_sync(&db, self->connection, self->group_t, 0, &error);
         lion_db_drop(db);
-        if (status < 0) self->is_broken = true;
+        if (status < 0) {
+            self->is_broken = true;
+            metrics_note_disk(self, &error);
+        }
     }
     int64_t durable_t = status == LION_OK ? self->group_t : 0;
     int64_t waited_ns = lion_clock_monotonic_ns() - began_ns;
@@ -269,7 +272,10 @@ static void fail_transaction(database *self, job *of, const lion_error *error)
         answer_error(of, error);
     lion_buffer_clear(&self->failure);
     metrics_note_failure(self, error);
-    if (is_of_the_disk(error)) self->is_broken = true;
+    if (is_of_the_disk(error)) {
+        self->is_broken = true;
+        metrics_note_disk(self, error);
+    }
     job_free(of);
 }
 

@@ -3,6 +3,7 @@
  * The numbers of an open database are the connection's to tell, and its locks may be held while a
  * function runs that the loop's thread must answer for. So each database's thread looks, between
  * two groups; who has not looked in time is told as of the time before. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -63,7 +64,52 @@ void metrics_note_failure(database *self, const lion_error *error)
     pthread_mutex_unlock(&self->lock);
 }
 
+void metrics_note_disk(database *self, const lion_error *error)
+{
+    pthread_mutex_lock(&self->lock);
+    self->has_disk_error = true;
+    self->disk_error = *error;
+    pthread_mutex_unlock(&self->lock);
+    uv_async_send(&self->writer->wake);
+}
+
 /* ---- the loop's thread ---- */
+
+static void tell_disk(writer *self, const char *name, const char *message)
+{
+    lion_arena arena;
+    lion_buffer bytes;
+    char key[WRITER_NAME_MAX + 32];
+    lion_arena_init(&arena, 0);
+    lion_buffer_init(&bytes);
+    snprintf(key, sizeof key, "lion/disk %s", name);
+    lion_entry entries[] = { { "name", lion_form_string("lion/disk") },
+                             { "key", lion_form_string(key) },
+                             { "message", lion_form_string(message) } };
+    lion_form map = lion_form_entries(&arena, entries, 3);
+    if (lion_form_encode(&bytes, &map, NULL) == LION_OK && !bytes.is_failed) {
+        lion_bus_message alert = { .to = LION_BUS_DOOR,
+                                   .from = LION_BUS_WRITER,
+                                   .kind = LION_BUS_ALERT,
+                                   .payload = bytes.data,
+                                   .size = bytes.size };
+        lion_bus_send(self->bus, &alert);
+    }
+    lion_buffer_deinit(&bytes);
+    lion_arena_deinit(&arena);
+}
+
+void metrics_tell_disk(writer *self)
+{
+    for (database *each = self->databases; each != NULL && self->bus != NULL; each = each->next) {
+        pthread_mutex_lock(&each->lock);
+        bool has_error = each->has_disk_error;
+        each->has_disk_error = false;
+        lion_error error = each->disk_error;
+        pthread_mutex_unlock(&each->lock);
+        if (has_error) tell_disk(self, each->name, error.message);
+    }
+}
 
 static void tell_histogram(lion_forms *list, const char *what, const char *db,
                            const uint64_t *slots, double sum)

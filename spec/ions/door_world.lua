@@ -164,7 +164,7 @@ function world.new(options)
   if options.writer then options.dir = options.writer.folder end
   local self = setmetatable({ dir = options.dir or program.folder(), is_owner = not options.dir, inbox = {},
     sent = {},
-    answers = {}, replaced = {}, logged = "", writer = options.writer, last_id = 0, last_pid = 100,
+    answers = {}, replaced = {}, cast = {}, logged = "", writer = options.writer, last_id = 0, last_pid = 100,
       processes = {} }, World)
   function self.trial() end
   function self.fault() end
@@ -178,7 +178,10 @@ function world.new(options)
   self.door = door.load({ name = options.name or "one", group = options.group or "production", dir = self.dir,
     primary = self.dir, is_primary = options.is_primary ~= false, workers = options.workers or 2,
     address = "127.0.0.1:8080", control = "unix:" .. self.dir .. "/control.sock" }, {
-    port = { send = function(...) receive(self, ...) end },
+    port = {
+      send = function(...) receive(self, ...) end,
+      cast = function(text) self.cast[#self.cast + 1] = json.read(text) end,
+    },
     connect = not options.writer and function(name) return lion.connect(("%s/%s.lion"):format(self.dir,
       name)) end or nil,
     is_alive = function() return false end,

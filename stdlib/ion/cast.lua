@@ -129,7 +129,7 @@ end
 -- @param message text, or a table that is shown as JSON
 function cast.dev(message)
   local current = app.current
-  if current and not current.options.is_dev then return end -- without an application it is a prompt or a script
+  if current and not current.options.is_dev then return end -- without an application it is a prompt
   local item = new_item "dev"
   item.text = type(message) == "table" and json.write(message) or tostring(message)
   meter.pay(#item.text / BYTES_PER_STEP)

@@ -4,6 +4,7 @@
 -- @module ions.door
 local access = require "ions.door.access"
 local anomaly = require "lion.anomaly"
+local alerts = require "ions.door.alerts"
 local answer = require "ions.door.answer"
 local call = require "lion.call"
 local core = require "lion.core"
@@ -209,6 +210,7 @@ function Door:deliver(token, kind, payload) self.tasks:deliver(token, kind, payl
 function Door:message(from, kind, id, payload)
   local value = payload ~= nil and payload ~= "" and self.forms.read(payload) or {}
   if kind == KIND.stop then return self:leave(value.grace_ms) end
+  if kind == KIND.alert then return self.alerts:hear(value) end
   self.node:receive(from, kind, id, value)
 end
 
@@ -313,6 +315,8 @@ local function watch(self)
   while not self.is_leaving do
     local ok, is_busy = pcall(self.roll.pass, self.roll) -- the writer may be lost, say: it is tried again
     if not ok then complain(self, "deployments", is_busy) end
+    local looked, why = pcall(self.alerts.look, self.alerts, self.system:db())
+    if not looked then complain(self, "alerts", why) end
     if not ok then
       sleep_until_woken(self, RETRY_MS)
     elseif not is_busy then
@@ -374,6 +378,11 @@ function door.load(options, given)
     port = self.port, forms = self.forms, is_alive = given.is_alive,
   }
   self.node.on_change = function() self:wake() end
+  self.alerts = alerts.new {
+    url = options.alert_url, node = options.name, group = options.group, tasks = self.tasks, log = self.log,
+    post = self.port.post, cast = self.port.cast,
+  }
+  self.node.on_process = function(process) self.alerts:note_process(process) end
   self.system = self:connection "system"
   self.access = access.new(function() return self.system:db() end)
   self.roll = roll.new(self.system, self.node)

@@ -50,6 +50,15 @@ local function add_databases(out, list)
   end
 end
 
+local function add_alerts(out, alerts)
+  local function add(name, kind, help, value) out:sample("lion_alerts_" .. name, kind, help, value) end
+  add("sent_total", "counter", "alerts that the webhook took", alerts.sent)
+  add("failed_total", "counter", "alerts that it did not take", alerts.failed)
+  add("dropped_total", "counter", "alerts that found the queue full", alerts.dropped)
+  add("repeated_total", "counter", "alerts of a key that was sent a moment ago", alerts.repeated)
+  add("waiting", "gauge", "alerts that are to be sent", #alerts.queue)
+end
+
 --- The text.
 function metrics.text(door, request)
   local out = exposition.new { "node", door.node.name, "group", door.node.group }
@@ -58,6 +67,7 @@ function metrics.text(door, request)
   for _, told in ipairs(door.node:metrics()) do families.add(out, told) end
   local group = db:entid { "group/name", door.node.group }
   if group then add_system(out, db, group) end
+  add_alerts(out, door.alerts)
   add_databases(out, databases.list(door, request))
   out:sample("lion_samples_refused", "gauge", "samples that are left out here: a name of two kinds, say",
     out.refused)

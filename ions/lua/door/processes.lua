@@ -11,6 +11,7 @@ local processes = {}
 processes.KIND = {
   ready = 1, stop = 2, replace = 3, handover = 4, switch = 5, switched = 6, try = 7, tried = 8, processes = 9,
   changed = 10, status = 11, metrics = 20,
+  alert = 22,
 }
 
 local KIND = processes.KIND
@@ -173,6 +174,7 @@ end
 function Processes:receive(from, kind, id, payload)
   if kind == KIND.changed then
     note(self, payload)
+    self.on_process(payload)
     self.on_change()
   elseif kind == KIND.processes then
     note_all(self, payload.processes or {})
@@ -185,6 +187,9 @@ end
 
 --- Called when something is to be looked at anew.
 function Processes.on_change() end
+
+--- Called with what the supervisor tells of a process that has changed.
+function Processes.on_process() end
 
 -- ---- as the roll knows a node ----------------------------------------------------------------------
 

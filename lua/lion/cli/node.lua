@@ -10,7 +10,7 @@ local node = {
   usage = [[--data DIR [--name NAME (GROUP-HOST)] [--group NAME (main)] [--workers N (the cores)]
   [--listen HOST:PORT (127.0.0.1:8080)] [--control [unix:PATH][,][HOST:PORT] (unix:DIR/control.sock)]
   [--follow unix:PATH] [--memory MB] [--secret-key FILE (DIR/secret.key)] [--cast FILE]
-  [--access-log FILE] [--config FILE]
+  [--access-log FILE] [--alert-url URL] [--config FILE]
 
   --data     the folder in which all is that the node keeps; it is made if there is none
   --control  where the control door is: a Unix socket, and with HOST:PORT TCP beside it, where each request
@@ -20,6 +20,7 @@ local node = {
   --secret-key   the file of the key of secret parameters; it is made when the first secret is set
   --cast     where events and alerts of applications are written, a line of JSON each; else standard error
   --access-log   where each request is written, a line of JSON each; - is standard error
+  --alert-url    http://HOST:PORT/PATH, to which alerts are posted as JSON
   --config   a Lua file that returns a table of these options by name; the command line goes before it
 
 When all has started it prints `ready http://HOST:PORT/ unix:PATH`, and behind it http://HOST:PORT/ of a
@@ -41,6 +42,7 @@ local KNOWN = {
   ["secret-key"] = "value",
   cast = "value",
   ["access-log"] = "value",
+  ["alert-url"] = "value",
   config = "value",
 }
 local LUA_TYPES = { value = "string", number = "number" }
@@ -104,6 +106,16 @@ local function check_followed(address)
   local message = "--follow is unix:PATH, not %s: a node uses the files of the one that it follows, "
     .. "so both are on one machine"
   error(anomaly.new("unsupported", "lion/unsupported", message:format(address)), 0)
+end
+
+local function check_alert_url(url)
+  if url:find "^https:" then
+    local message = "--alert-url is http://HOST:PORT/PATH: https needs a proxy between"
+    error(anomaly.new("unsupported", "lion/unsupported", message), 0)
+  end
+  if not require("ions.door.alerts").parse(url) then
+    options.misuse("--alert-url is http://HOST:PORT/PATH, not %s", url)
+  end
 end
 
 local function host_name()
@@ -185,6 +197,7 @@ function node.words(found, primary)
   add("secret-key", found["secret-key"])
   add("cast", found.cast)
   add("access-log", found["access-log"])
+  add("alert-url", found["alert-url"])
   return words
 end
 
@@ -215,6 +228,7 @@ function node.run(args)
   if found.listen then check_address(found.listen) end
   if found.control then split_control(found.control) end
   if found.follow then check_followed(found.follow) end
+  if found["alert-url"] then check_alert_url(found["alert-url"]) end
   local primary = found.follow and node.ask_primary(found.follow)
   local ffi = require "ffi"
   ffi.cdef [[
