@@ -27,6 +27,9 @@ typedef struct lion_cycle {
  * pattern by pattern, which leaves `fanout` rows per row next, is cheaper than to read all of their attributes. */
 bool lion_cycle_of(lion_cycle *cycle_out, lion_scope *scope, const lion_todo *todo, uint32_t next, const lion_operator *operator, double fanout);
 
+/* Whether any of the patterns still to do go round in a cycle. */
+bool lion_cycle_any(const lion_scope *scope, const lion_todo *todo);
+
 /* op_cycle.c: the operator that joins the input with all of them. */
 lion_operator *lion_cycle_new(lion_scope *scope, lion_operator *input, const lion_cycle *cycle, const uint8_t *keep);
 

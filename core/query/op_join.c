@@ -58,6 +58,18 @@ void lion_feed_set(lion_operator *operator, size_t from, size_t to)
     self->to = to;
 }
 
+lion_operator *lion_unit_new(lion_run *run)
+{
+    lion_relation *one = lion_arena_new(&run->arena, lion_relation);
+    lion_relation_init(one, &run->arena, 0);
+    lion_relation_append(one, NULL);
+    lion_operator *unit = lion_feed_new(run, one, NULL, 0);
+    lion_feed_set(unit, 0, 1);
+    unit->rows_estimated = 1;
+    unit->is_distinct = true;
+    return unit;
+}
+
 /* ---- join ---- */
 
 typedef struct join {

@@ -13,6 +13,9 @@ lion_operator *lion_feed_new(lion_run *run, const lion_relation *relation, const
 /* Feed rows [from, to) at the next rewind and afterwards. */
 void lion_feed_set(lion_operator *feed, size_t from, size_t to);
 
+/* One row without columns: where a plan begins. */
+lion_operator *lion_unit_new(lion_run *run);
+
 /* ---- join: input rows with the rows of a relation ---- */
 
 typedef enum lion_column_kind {
@@ -32,6 +35,10 @@ typedef struct lion_join_column {
 /* columns: one per column of the relation (fewer: the others are ignored). */
 lion_operator *lion_join_new(lion_run *run, lion_operator *input, const lion_relation *relation,
                              const lion_join_column *columns, uint32_t column_count, const uint8_t *keep, const char *name);
+
+/* The input's rows with those of a plan that stands by itself (op_build.c): it runs once, into a hash table by the variables
+ * that both have, and not before the input has a row. */
+lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep);
 
 /* ---- pattern: input rows with the datoms of a database ---- */
 

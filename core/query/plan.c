@@ -1,10 +1,11 @@
-/* plan.c - scopes, what binds what, and the order of clauses: greedy. */
+/* plan.c - scopes, what binds what, and operators in the order of the join graph, or clause by clause. */
 #include "query/plan.h"
 
 #include <math.h>
 
 #include "base/assert.h"
 #include "query/cycle.h"
+#include "query/order.h"
 
 /* ---- scopes and variables ---- */
 
@@ -259,43 +260,131 @@ static uint32_t add_cycle(lion_scope *scope, lion_todo *todo, uint32_t next, dou
     return cycle.edge_count;
 }
 
+/* One clause, or the cycle that it is in, onto *operator; rows are what is estimated to be there then. */
+static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double fanout, double rows, lion_operator **operator,
+                              const uint8_t *needed, lion_error *error)
+{
+    const lion_operator *input = *operator;
+    const lion_clause *clause = todo->items[next];
+    lion_status status = LION_OK;
+    uint32_t done = add_cycle(scope, todo, next, fanout, operator, needed);
+    todo->is_done[next] = 1;
+    const uint8_t *keep = lion_plan_keep(scope, todo, needed);
+    if (done == 0) status = lion_plan_operator(scope, clause, operator, keep, error);
+    if (status != LION_OK) return status;
+    (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
+    (*operator)->rows_estimated = rows;
+    if ((*operator)->detail == NULL) (*operator)->detail = lion_plan_detail(scope->run, clause->text);
+    if (!wants_distinct(todo, *operator)) return LION_OK;
+    *operator = lion_distinct_new(scope->run, *operator, keep);
+    (*operator)->is_distinct = true;
+    (*operator)->rows_estimated = rows;
+    return LION_OK;
+}
+
+/* ---- in the order that the join graph gives (order.h) ---- */
+
+static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed, const lion_order *order,
+                          const lion_clause **cut_out, lion_error *error);
+
+static const char *names_of_key(lion_scope *scope, const lion_operator *left, const lion_operator *right)
+{
+    const char *text = "";
+    for (uint32_t i = 0; i < right->width; i++) {
+        uint32_t var = right->vars[i];
+        if (lion_operator_slot(left, var) == LION_SLOT_NONE || var >= scope->name_count) continue;
+        text = lion_arena_printf(&scope->run->arena, "%s%s%.*s", text, *text == 0 ? "" : " ", (int)scope->names[var].size,
+                                 (const char *)scope->names[var].data);
+    }
+    return text;
+}
+
+/* A part of the plan by itself, joined by hash. */
+static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_order_step *step, lion_operator **operator, const uint8_t *needed,
+                             lion_error *error)
+{
+    lion_run *run = scope->run;
+    lion_operator *left = *operator, *right = lion_unit_new(run);
+    uint8_t *wanted = lion_arena_alloc(&run->arena, scope->capacity + 1);
+    memcpy(wanted, needed, scope->capacity);
+    for (uint32_t i = 0; i < left->width; i++) wanted[left->vars[i]] = 1;
+    lion_status status = follow(scope, todo, &right, wanted, step->group, NULL, error);
+    if (status != LION_OK) return status;
+    right->rows_estimated = step->group->rows;
+    *operator = lion_hash_join_new(run, left, right, lion_plan_keep(scope, todo, needed));
+    (*operator)->detail = names_of_key(scope, left, right);
+    (*operator)->rows_estimated = step->rows;
+    (*operator)->is_distinct = (*operator)->is_set && lion_plan_is_distinct(scope, todo->items[0], left, *operator);
+    if (*(*operator)->detail == 0) (*operator)->advice = lion_plan_product(scope, left, right);
+    return LION_OK;
+}
+
+static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed, const lion_order *order,
+                          const lion_clause **cut_out, lion_error *error)
+{
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; i < order->count && status == LION_OK; i++) {
+        const lion_order_step *step = &order->steps[i];
+        double before = fmax((*operator)->rows_estimated, 1);
+        if (step->group != NULL) {
+            status = add_group(scope, todo, step, operator, needed, error);
+            continue;
+        }
+        const lion_clause *clause = todo->items[step->clause];
+        if (todo->is_done[step->clause] && clause->kind != LION_PLAN_INPUT) continue;
+        status = lion_run_check(scope->run, error);
+        if (status != LION_OK) return status;
+        if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
+            todo->is_done[step->clause] = 1;
+            *cut_out = clause;
+            return LION_OK;
+        }
+        status = add_clause(scope, todo, step->clause, step->rows / before, step->rows, operator, needed, error);
+    }
+    return status;
+}
+
+/* Fewer clauses than this have one order worth a thought. */
+#define ORDER_CLAUSES_MIN 2
+
+static bool make_order(lion_order *order, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, bool is_flat)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < todo->count; i++) left += !todo->is_done[i];
+    return left >= ORDER_CLAUSES_MIN && !lion_cycle_any(scope, todo) && lion_order_make(order, scope, todo, operator, is_flat);
+}
+
+/* ---- clause by clause ---- */
+
 static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
                             const lion_clause **cut_out, lion_error *error)
 {
     uint8_t *bound = lion_arena_zalloc(&scope->run->arena, scope->capacity + 1);
-    uint32_t left = 0;
+    lion_order order;
     if (cut_out != NULL) *cut_out = NULL;
-    mark_bound(*operator, bound);
-    for (uint32_t i = 0; i < todo->count; i++) left += !todo->is_done[i];
-    while (left > 0) {
+    if (make_order(&order, scope, todo, *operator, cut_out != NULL)) {
+        lion_status status = follow(scope, todo, operator, needed, &order, cut_out, error);
+        if (status != LION_OK || (cut_out != NULL && *cut_out != NULL)) return status;
+    }
+    for (;;) {
         double fanout = 1, rows = (*operator)->rows_estimated;
+        uint32_t left = 0;
+        for (uint32_t i = 0; i < todo->count; i++) left += !todo->is_done[i];
+        if (left == 0) return LION_OK;
         lion_status status = lion_run_check(scope->run, error);
         if (status != LION_OK) return status;
+        mark_bound(*operator, bound);
         uint32_t next = choose(scope, todo, *operator, bound, &fanout);
         if (next == todo->count) return fail_stuck(scope, todo, bound, error);
         const lion_clause *clause = todo->items[next];
-        todo->is_done[next] = 1;
         if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
+            todo->is_done[next] = 1;
             *cut_out = clause;
             return LION_OK;
         }
-        const lion_operator *input = *operator;
-        uint32_t done = add_cycle(scope, todo, next, fanout, operator, needed);
-        const uint8_t *keep = lion_plan_keep(scope, todo, needed);
-        if (done == 0) status = lion_plan_operator(scope, clause, operator, keep, error);
+        status = add_clause(scope, todo, next, fanout, fmax(rows, 1) * fanout, operator, needed, error);
         if (status != LION_OK) return status;
-        left -= done == 0 ? 1 : done;
-        (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
-        (*operator)->rows_estimated = fmax(rows, 1) * fanout;
-        if ((*operator)->detail == NULL) (*operator)->detail = lion_plan_detail(scope->run, clause->text);
-        mark_bound(*operator, bound);
-        if (wants_distinct(todo, *operator)) {
-            *operator = lion_distinct_new(scope->run, *operator, keep);
-            (*operator)->is_distinct = true;
-            (*operator)->rows_estimated = fmax(rows, 1) * fanout;
-        }
     }
-    return LION_OK;
 }
 
 lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,

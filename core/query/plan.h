@@ -1,7 +1,8 @@
-/* plan.h - from clauses to operators: greedy, by counts.
+/* plan.h - from clauses to operators.
  *
- * A scope is one numbering of variables (a query, or one rule) being planned. At each step, of the clauses whose
- * requirements are met, the one that leaves the fewest rows (by stats.h) goes next. Estimates only order. */
+ * A scope is one numbering of variables (a query, or one rule) being planned. The order comes from the join graph (order.h).
+ * What that does not know (cycles, branches that need what others bind) goes clause by clause: of those whose requirements are
+ * met, the one that leaves the fewest rows. Estimates only order. */
 #ifndef LION_QUERY_PLAN_H
 #define LION_QUERY_PLAN_H
 
@@ -55,6 +56,8 @@ lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operat
 uint8_t *lion_plan_keep(lion_scope *scope, const lion_todo *todo, const uint8_t *needed);
 /* The clause's operator onto *operator (plan_operators.c). */
 lion_status lion_plan_operator(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error);
+/* What explain says of two parts that nothing joins. */
+const char *lion_plan_product(const lion_scope *scope, const lion_operator *left, const lion_operator *right);
 /* A clause's text for explain and messages, in the arena, not longer than is read. */
 const char *lion_plan_detail(lion_run *run, lion_slice text);
 /* A sub-plan over a feed of the shared variables and the row's number. */
@@ -84,6 +87,9 @@ lion_range **lion_ranges_read(lion_scope *scope, const lion_todo *todo);
 bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
                     uint32_t var);
 
+/* The same, however many they are. */
+bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
+                       uint32_t var);
 /* What the comparisons leave of the variable's values, as text; NULL: all. */
 const char *lion_ranges_text(const lion_scope *scope, uint32_t var);
 
@@ -99,6 +105,19 @@ lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lio
 
 /* ---- stats.c: rows that the clause leaves per row of the operator ---- */
 double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator);
+
+/* What is known of a pattern on a database, whatever is bound when it comes. */
+typedef struct lion_pattern_stats {
+    const lion_db *db;
+    const lion_attribute *attribute; /* NULL: it is a variable */
+    double total;                    /* datoms of the attribute */
+    double count;                    /* those that match constants, inputs of one row, and ranges */
+    double distinct_e, distinct_v;   /* of the attribute */
+    bool has_e, has_v;               /* a constant, or an input of one row */
+    bool has_range;                  /* count is of a range of the value */
+} lion_pattern_stats;
+
+void lion_stats_pattern(lion_pattern_stats *stats_out, lion_scope *scope, const lion_clause *clause);
 /* Datoms that match the pattern's constants. */
 uint64_t lion_stats_count(lion_scope *scope, const lion_clause *clause);
 /* Datoms of the attribute. */

@@ -94,3 +94,17 @@ bool lion_cycle_of(lion_cycle *cycle, lion_scope *scope, const lion_todo *todo, 
     double rows = operator->rows_estimated < 1 ? 1 : operator->rows_estimated;
     return rows * fanout * ROW_COST >= references(cycle);
 }
+
+bool lion_cycle_any(const lion_scope *scope, const lion_todo *todo)
+{
+    lion_cycle cycle = { 0 };
+    for (uint32_t i = 0; i < todo->count && cycle.edge_count + 1 < LION_CYCLE_EDGES_MAX; i++) {
+        const lion_clause *clause = todo->items[i];
+        if (todo->is_done[i] || clause->kind != LION_CLAUSE_PATTERN) continue;
+        const lion_db *db = scope->run->sources[clause->source].db;
+        if (db == NULL || db->view.filter_count > 0) continue;
+        cycle.edge_count += is_edge(&cycle.edges[cycle.edge_count], scope, clause, clause->source);
+    }
+    drop_loose_ends(&cycle);
+    return cycle.edge_count > 0;
+}

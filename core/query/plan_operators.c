@@ -277,6 +277,20 @@ static bool makes_product(const lion_scope *scope, const lion_clause *clause, co
     return first_var(scope, marks) != UINT32_MAX && input->vars[0] < scope->name_count;
 }
 
+static const char *product(const lion_scope *scope, uint32_t one, uint32_t other)
+{
+    lion_slice left = scope->names[one], right = scope->names[other];
+    return lion_arena_printf(&scope->run->arena, "cartesian product between %.*s and %.*s: no clause joins them", (int)left.size,
+                             (const char *)left.data, (int)right.size, (const char *)right.data);
+}
+
+const char *lion_plan_product(const lion_scope *scope, const lion_operator *left, const lion_operator *right)
+{
+    bool is_product = left->width > 0 && right->width > 0 && left->rows_estimated > 1 && right->rows_estimated > 1;
+    bool has_names = is_product && left->vars[0] < scope->name_count && right->vars[0] < scope->name_count;
+    return has_names ? product(scope, left->vars[0], right->vars[0]) : NULL;
+}
+
 static bool is_unbound_call(const lion_clause *clause, const lion_operator *input)
 {
     if (clause->kind != LION_CLAUSE_RULE || clause->term_count == 0) return false;
@@ -299,9 +313,7 @@ static const char *advice_of_step(lion_scope *scope, const lion_clause *clause, 
         return lion_arena_printf(arena, "this rule is computed unbound because no clause or input binds %.*s before it", (int)scope->names[var].size,
                                  (const char *)scope->names[var].data);
     if (!makes_product(scope, clause, input, marks)) return NULL;
-    lion_slice left = scope->names[input->vars[0]], right = scope->names[var];
-    return lion_arena_printf(arena, "cartesian product between %.*s and %.*s: no clause joins them", (int)left.size, (const char *)left.data,
-                             (int)right.size, (const char *)right.data);
+    return product(scope, input->vars[0], var);
 }
 
 lion_status lion_plan_operator(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error)

@@ -191,13 +191,7 @@ static lion_status open_plan(opening *self, lion_error *error)
     uint8_t *needed = lion_arena_zalloc(&run->arena, self->scope.capacity + 1);
     for (uint32_t i = 0; i < ir->element_count; i++) needed[ir->elements[i].var] = 1;
     for (uint32_t i = 0; i < ir->with_count; i++) needed[ir->with[i]] = 1;
-    lion_relation *start = lion_arena_new(&run->arena, lion_relation);
-    lion_relation_init(start, &run->arena, 0);
-    lion_relation_append(start, NULL);
-    lion_operator *root = lion_feed_new(run, start, NULL, 0);
-    lion_feed_set(root, 0, 1);
-    root->rows_estimated = 1;
-    root->is_distinct = true;
+    lion_operator *root = lion_unit_new(run);
     lion_status status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
     self->run->root = root; /* closed with the run, whole or not */
     if (status == LION_OK) status = check_found(self, root, error);

@@ -27,13 +27,14 @@ static void narrow(lion_range *range, bool is_low, const lion_value *value)
     *bound = *value;
 }
 
-/* [(< ?v 10)], [(<= 10 ?v)] … */
+/* [(< ?v 10)], [(<= 10 ?v)], [(= ?v 10)] … */
 static void read_comparison(lion_scope *scope, const lion_clause *clause)
 {
     if (clause->kind != LION_CLAUSE_PREDICATE || clause->term_count != 2) return;
     bool is_less = lion_slice_equal(clause->name, lion_slice_text("<")) || lion_slice_equal(clause->name, lion_slice_text("<="));
     bool is_more = lion_slice_equal(clause->name, lion_slice_text(">")) || lion_slice_equal(clause->name, lion_slice_text(">="));
-    if (!is_less && !is_more) return;
+    bool is_same = lion_slice_equal(clause->name, lion_slice_text("=")) || lion_slice_equal(clause->name, lion_slice_text("=="));
+    if (!is_less && !is_more && !is_same) return;
     for (uint32_t i = 0; i < 2; i++) {
         const lion_term *var = &clause->terms[i];
         const lion_value *value = known_value(scope, &clause->terms[1 - i]);
@@ -43,7 +44,8 @@ static void read_comparison(lion_scope *scope, const lion_clause *clause)
             *range = lion_arena_new(&scope->run->arena, lion_range);
             **range = (lion_range){ 0 };
         }
-        narrow(*range, is_more == (i == 0), value);
+        if (is_same || is_more == (i == 0)) narrow(*range, true, value);
+        if (is_same || is_more != (i == 0)) narrow(*range, false, value);
     }
 }
 
@@ -96,23 +98,8 @@ static bool after(lion_value *value, lion_arena *arena)
     return true;
 }
 
-/* As a part of all: an index range that holds much is no better than a scan, whose entities ascend. */
-#define PART_MAX 0.25
-
-/* Is it worth it? */
-static bool is_small(double *count_out, const lion_view *view, uint32_t a, const lion_index_range *range)
-{
-    uint64_t count = 0, total = 0;
-    lion_key key = { .datom = { .a = a }, .parts = 1 };
-    const lion_value *low = range->has_low ? &range->low : NULL, *end = range->has_end ? &range->end : NULL;
-    if (lion_view_estimate(&total, view, LION_AEVT, &key, NULL) != LION_OK) return false;
-    if (lion_view_estimate_range(&count, view, a, low, end, NULL) != LION_OK) return false;
-    *count_out = (double)count;
-    return (double)count < (double)total * PART_MAX;
-}
-
-bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
-                    uint32_t var)
+bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
+                       uint32_t var)
 {
     const lion_range *range = scope->ranges == NULL ? NULL : scope->ranges[var];
     if (range == NULL || attribute == NULL || !attribute->is_in_avet) return false;
@@ -125,7 +112,21 @@ bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *
     if (range->has_high && to_type(&range_out->end, type, range->high, false))
         range_out->has_end = after(&range_out->end, &scope->run->arena);
     if (!range_out->has_low && !range_out->has_end) return false;
-    return is_small(count_out, &db->view, attribute->id, range_out);
+    uint64_t count = 0;
+    const lion_value *low = range_out->has_low ? &range_out->low : NULL, *end = range_out->has_end ? &range_out->end : NULL;
+    if (lion_view_estimate_range(&count, &db->view, attribute->id, low, end, NULL) != LION_OK) return false;
+    *count_out = (double)count;
+    return true;
+}
+
+/* As a part of all: an index range that holds much is no better than a scan, whose entities ascend. */
+#define PART_MAX 0.25
+
+bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
+                    uint32_t var)
+{
+    return lion_ranges_count(range_out, count_out, scope, db, attribute, var) &&
+           *count_out < (double)lion_stats_attribute(db, attribute) * PART_MAX;
 }
 
 const char *lion_ranges_text(const lion_scope *scope, uint32_t var)

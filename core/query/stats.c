@@ -68,12 +68,34 @@ static double run_length(lion_scope *scope, const lion_db *db, const lion_attrib
     return runs == 1 && batch.count >= 256 ? (double)lion_stats_attribute(db, attribute) / 4 : length;
 }
 
+/* How much of an attribute must be in the trees for their numbers to tell of all of it. */
+#define INDEXED_PART_MIN 0.5
+
+/* Distinct leads of the attribute in the trees, for as many datoms as there are now; 0: the trees do not tell. */
+static double indexed_distinct(const lion_db *db, const lion_attribute *attribute, lion_index index, double total)
+{
+    const lion_root_attribute *trees = db->view.root == NULL ? NULL : lion_root_attribute_lookup(db->view.root, attribute->id);
+    const lion_tree *tree = trees == NULL ? NULL : index == LION_AVET ? &trees->avet : &trees->aevt;
+    double distinct = trees == NULL ? 0 : (double)(index == LION_AVET ? trees->distinct_v : trees->distinct_e);
+    if (tree == NULL || tree->count == 0 || distinct == 0 || (double)tree->count < total * INDEXED_PART_MIN) return 0;
+    return fmin(distinct * fmax(1, total / (double)tree->count), total);
+}
+
+/* Datoms per entity (AEVT), or per value (AVET). */
+static double datoms_per_lead(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, lion_index index, double total)
+{
+    if (index == LION_AEVT && !attribute->is_many) return 1;
+    if (index == LION_AVET && attribute->unique != LION_UNIQUE_NONE) return 1;
+    double distinct = indexed_distinct(db, attribute, index, total);
+    return distinct > 0 ? total / distinct : run_length(scope, db, attribute, index);
+}
+
 static double value_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause)
 {
     const lion_value *known = scope->known == NULL ? NULL : scope->known[clause->terms[2].index];
     if (attribute->unique != LION_UNIQUE_NONE) return 1;
     if (!attribute->is_in_avet) return (double)lion_stats_attribute(db, attribute) / 10;
-    if (known == NULL) return run_length(scope, db, attribute, LION_AVET);
+    if (known == NULL) return datoms_per_lead(scope, db, attribute, LION_AVET, (double)lion_stats_attribute(db, attribute));
     lion_form form = lion_form_value(*known);
     return (double)count_value(scope, db, attribute, &form);
 }
@@ -85,7 +107,7 @@ static double attribute_fanout(lion_scope *scope, const lion_db *db, const lion_
     if (e != FREE && v == BOUND) return 0.2;
     if (e != FREE && v == CONSTANT)
         return fmin(1, (double)count_value(scope, db, attribute, clause->terms[2].constant) / fmax(total, 1)) * 0.9 + 0.001;
-    if (e != FREE) return attribute->is_many ? run_length(scope, db, attribute, LION_AEVT) : 1;
+    if (e != FREE) return datoms_per_lead(scope, db, attribute, LION_AEVT, total);
     if (v == CONSTANT) return (double)count_value(scope, db, attribute, clause->terms[2].constant);
     bool is_var = v == FREE && clause->term_count > 2 && clause->terms[2].kind == LION_TERM_VAR;
     lion_index_range range;
@@ -177,6 +199,98 @@ double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lio
     case LION_CLAUSE_OR: return or_fanout(scope, clause, operator);
     default: return rule_fanout(clause, operator);
     }
+}
+
+/* ---- a pattern's numbers, whatever is bound ---- */
+
+static const lion_form *constant_at(const lion_clause *clause, uint32_t place)
+{
+    bool is_constant = place < clause->term_count && clause->terms[place].kind == LION_TERM_CONST;
+    return is_constant ? clause->terms[place].constant : NULL;
+}
+
+/* The value of a place that is known when the plan is made: a constant, or an input of one row. */
+static bool known_form(lion_form *form_out, const lion_scope *scope, const lion_clause *clause, uint32_t place)
+{
+    const lion_form *constant = constant_at(clause, place);
+    if (constant != NULL) {
+        *form_out = *constant;
+        return true;
+    }
+    if (place >= clause->term_count || clause->terms[place].kind != LION_TERM_VAR || scope->known == NULL) return false;
+    const lion_value *known = scope->known[clause->terms[place].index];
+    if (known != NULL) *form_out = lion_form_value(*known);
+    return known != NULL;
+}
+
+/* Values looked at of an attribute that AVET does not have. */
+#define SAMPLE_ROWS 256
+
+/* The part of an attribute's datoms that have the value, by its first ones. */
+static double sampled_part(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, lion_value value)
+{
+    lion_view view = db->view;
+    lion_cursor *cursor = NULL;
+    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
+    lion_cursor_options options = { .columns = LION_COLUMN_V, .batch_rows = SAMPLE_ROWS };
+    lion_datom_batch batch;
+    uint32_t same = 0;
+    view.filter_count = 0;
+    if (lion_cursor_open(&cursor, &view, LION_AEVT, &key, &options, &scope->run->arena, NULL) != LION_OK) return 0.1;
+    if (lion_cursor_next(cursor, &batch, NULL) != LION_OK || batch.count == 0) return 0;
+    for (uint32_t i = 0; i < batch.count; i++) same += lion_value_equal(lion_vector_get(&batch.v, i), value);
+    return same == 0 ? 0.5 / batch.count : (double)same / batch.count;
+}
+
+static double count_known_value(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_form *form, double total)
+{
+    lion_value value;
+    if (lion_db_value(&value, db, attribute, form, &scope->run->arena, NULL) != LION_OK) return 0;
+    if (!attribute->is_in_avet) return total * sampled_part(scope, db, attribute, value);
+    lion_key key = { .datom = { .a = attribute->id, .v = value }, .parts = 2 };
+    return (double)count_prefix(db, LION_AVET, &key);
+}
+
+static double count_known_entity(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_form *form)
+{
+    lion_value value, ref;
+    if (lion_query_value(&value, form, &scope->run->arena, NULL) != LION_OK) return 1;
+    if (lion_query_ref(&ref, db, value, &scope->run->arena, NULL) != LION_OK) return 0;
+    lion_key key = { .datom = { .e = ref.bits, .a = attribute->id }, .parts = 2 };
+    return (double)count_prefix(db, LION_AEVT, &key);
+}
+
+void lion_stats_pattern(lion_pattern_stats *stats_out, lion_scope *scope, const lion_clause *clause)
+{
+    const lion_db *db = scope->run->sources[clause->source].db;
+    lion_pattern_stats stats = { .db = db, .attribute = lion_clause_attribute(db->schema, clause) };
+    const lion_attribute *attribute = stats.attribute;
+    lion_form e, v;
+    stats.has_e = known_form(&e, scope, clause, 0);
+    stats.has_v = known_form(&v, scope, clause, 2);
+    if (attribute == NULL) {
+        lion_key key = { 0 };
+        stats.count = stats.total = (double)count_prefix(db, LION_EAVT, &key);
+        stats.distinct_e = stats.distinct_v = fmax(1, stats.total / 8);
+        if (stats.has_e) stats.count = 10;
+        if (stats.has_v) stats.count = fmax(1, stats.count / stats.distinct_v);
+        *stats_out = stats;
+        return;
+    }
+    double total = stats.total = stats.count = (double)lion_stats_attribute(db, attribute);
+    stats.distinct_e = fmax(1, total / datoms_per_lead(scope, db, attribute, LION_AEVT, total));
+    stats.distinct_v = fmax(1, attribute->is_in_avet ? total / datoms_per_lead(scope, db, attribute, LION_AVET, total) : total / 10);
+    lion_index_range range;
+    bool is_var = !stats.has_v && clause->term_count > 2 && clause->terms[2].kind == LION_TERM_VAR;
+    if (stats.has_v) stats.count = count_known_value(scope, db, attribute, &v, total);
+    else if (is_var && lion_ranges_count(&range, &stats.count, scope, db, attribute, clause->terms[2].index)) stats.has_range = true;
+    if (stats.has_e) {
+        double of_entity = total == 0 ? 0 : count_known_entity(scope, db, attribute, &e);
+        stats.count = stats.has_v || stats.has_range ? fmin(of_entity, of_entity * stats.count / fmax(total, 1)) : of_entity;
+    }
+    for (uint32_t i = 3; i < clause->term_count; i++)
+        if (clause->terms[i].kind == LION_TERM_CONST) stats.count *= 0.5;
+    *stats_out = stats;
 }
 
 uint64_t lion_stats_count(lion_scope *scope, const lion_clause *clause)

@@ -184,8 +184,8 @@ end
 
 local slow -- { fn =, ms = } while somebody wants to be told
 
---- Be told of queries that take long: fn is given { query =, inputs =, ms =, plan =, tree = } after each that took at least
--- so many milliseconds. What it raises is the query's error. nil takes it away.
+--- Be told of queries that take long: fn is given { query =, inputs =, ms =, plan =, tree = } after each
+-- that took at least so many milliseconds. What it raises is the query's error. nil takes it away.
 -- @tparam function fn
 -- @tparam[opt=100] number ms
 function find.on_slow_query(fn, ms)
@@ -196,8 +196,8 @@ function find.on_slow_query(fn, ms)
   if type(fn) ~= "function" then
     anomaly.incorrect("lion/syntax", "on_slow_query takes a function and milliseconds, not a %s", type(fn))
   end
-  if ms ~= nil and (type(ms) ~= "number" or not (ms >= 0)) then
-    anomaly.incorrect("lion/syntax", "a query is slow from a number of milliseconds on, not %s", tostring(ms))
+  if ms ~= nil and (type(ms) ~= "number" or ms ~= ms or ms < 0) then
+    anomaly.incorrect("lion/syntax", "a query is slow from some milliseconds on, not %s", tostring(ms))
   end
   slow = { fn = fn, ms = ms or 100 }
 end
@@ -209,7 +209,8 @@ local function tell_slow(told, began, run, q, arguments, count)
   local tree, text = core.explain(run)
   local inputs = {}
   for i = 1, count do inputs[i] = arguments[i] end
-  told.fn { query = getmetatable(q) == Prepared and q.query or q, inputs = inputs, ms = ms, plan = text, tree = tree }
+  local asked = getmetatable(q) == Prepared and q.query or q
+  told.fn { query = asked, inputs = inputs, ms = ms, plan = text, tree = tree }
 end
 
 --- The whole result.

@@ -3,7 +3,9 @@ local lion = require "lion"
 
 local function people(count)
   local conn = lion.connect "mem:"
-  conn:transact(lion.schema { p = { name = "string", age = "long", note = { "string", index = false }, boss = "ref" } })
+  conn:transact(lion.schema {
+    p = { name = "string", age = "long", note = { "string", index = false }, boss = "ref" },
+  })
   local tx = {}
   for i = 1, count do
     tx[i] = { ["db/id"] = "p" .. i, ["p/name"] = "n" .. i, ["p/age"] = i % 80, ["p/note"] = "x" .. i,
@@ -67,7 +69,8 @@ describe("A plan", function()
   end)
 
   it("says why a rule is computed for all", function()
-    local rules = "[[(above ?a ?b) [?a :p/boss ?b]] [(above ?a ?b) [?a :p/boss ?c] (above ?c ?b) [?c :p/age]]]"
+    local rules = [=[[[(above ?a ?b) [?a :p/boss ?b]]
+      [(above ?a ?b) [?a :p/boss ?c] (above ?c ?b) [?c :p/age]]]]=]
     local plan = db:explain("[:find (count ?a) . :in $ % :where (above ?a ?b)]", rules)
     assert.matches("computed unbound because no clause or input binds %?a", plan.text)
     local bound = db:explain('[:find ?b :in $ % :where [?a :p/name "n9"] (above ?a ?b)]', rules)
@@ -79,7 +82,8 @@ describe("A plan", function()
   end)
 
   it("is what { stats = true } gives beside the result", function()
-    local answer = lion.q { query = "[:find ?n . :where [?e :p/age 7] [?e :p/name ?n]]", args = { db }, stats = true }
+    local query = "[:find ?n . :where [?e :p/age 7] [?e :p/name ?n]]"
+    local answer = lion.q { query = query, args = { db }, stats = true }
     assert.matches("^n%d+$", answer.ret)
     assert.equal("avet", find(answer.query_stats, ":p/age").index)
   end)

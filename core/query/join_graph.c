@@ -1,0 +1,381 @@
+/* join_graph.c - clauses as nodes, and what hangs on. */
+#include <math.h>
+
+#include "query/order.h"
+
+static uint64_t bit(uint32_t var)
+{
+    return UINT64_C(1) << var;
+}
+
+/* ---- variables ---- */
+
+static void mark_vars(const lion_scope *scope, const lion_clause *clause, uint8_t *marks)
+{
+    memset(marks, 0, scope->capacity + 1);
+    if (clause->kind != LION_PLAN_INPUT) {
+        lion_clause_mark_vars(clause, marks);
+        return;
+    }
+    const lion_plan_input *input = &scope->inputs[clause->rule];
+    for (uint32_t i = 0; i < input->var_count; i++) marks[input->vars[i]] = 1;
+}
+
+static bool number_vars(lion_join_graph *graph, const lion_operator *operator)
+{
+    lion_scope *scope = graph->scope;
+    lion_arena *arena = &scope->run->arena;
+    uint8_t marks[scope->capacity + 1];
+    graph->numbers = lion_arena_alloc(arena, scope->capacity + 1);
+    graph->masks = lion_arena_zalloc(arena, sizeof(uint64_t) * (graph->todo->count + 1));
+    graph->uses = lion_arena_zalloc(arena, sizeof(uint32_t) * LION_JOIN_VARS_MAX);
+    memset(graph->numbers, LION_JOIN_NONE, scope->capacity + 1);
+    for (uint32_t i = 0; i < graph->todo->count; i++) {
+        if (graph->todo->is_done[i]) continue;
+        mark_vars(scope, graph->todo->items[i], marks);
+        for (uint32_t var = 0; var < scope->capacity; var++) {
+            if (!marks[var]) continue;
+            if (graph->numbers[var] == LION_JOIN_NONE) {
+                if (graph->var_count == LION_JOIN_VARS_MAX) return false;
+                graph->numbers[var] = (uint8_t)graph->var_count++;
+            }
+            graph->masks[i] |= bit(graph->numbers[var]);
+            graph->uses[graph->numbers[var]]++;
+        }
+    }
+    for (uint32_t i = 0; i < operator->width; i++)
+        if (graph->numbers[operator->vars[i]] != LION_JOIN_NONE) graph->feed |= bit(graph->numbers[operator->vars[i]]);
+    return true;
+}
+
+static uint8_t number_at(const lion_join_graph *graph, const lion_clause *clause, uint32_t place)
+{
+    bool is_var = place < clause->term_count && clause->terms[place].kind == LION_TERM_VAR;
+    return is_var ? graph->numbers[clause->terms[place].index] : LION_JOIN_NONE;
+}
+
+static void read_inputs(lion_join_graph *graph)
+{
+    graph->inputs = lion_arena_array(&graph->scope->run->arena, uint32_t, graph->todo->count + 1);
+    for (uint32_t i = 0; i < graph->todo->count; i++) {
+        const lion_clause *clause = graph->todo->items[i];
+        if (graph->todo->is_done[i] || clause->kind != LION_PLAN_INPUT) continue;
+        if (graph->scope->inputs[clause->rule].rows->count > 1) {
+            graph->pending |= graph->masks[i];
+        } else {
+            graph->known |= graph->masks[i];
+            graph->inputs[graph->input_count++] = i;
+        }
+    }
+}
+
+/* ---- nodes ---- */
+
+static lion_join_node *add_node(lion_join_graph *graph, lion_join_kind kind, uint32_t parts_max)
+{
+    if (graph->node_count == LION_JOIN_NODES_MAX) return NULL;
+    lion_join_node *node = &graph->nodes[graph->node_count++];
+    *node = (lion_join_node){ .kind = (uint8_t)kind, .entity = LION_JOIN_NONE };
+    node->parts = lion_arena_zalloc(&graph->scope->run->arena, sizeof(lion_join_part) * parts_max);
+    node->ends = lion_arena_array(&graph->scope->run->arena, lion_join_end, LION_JOIN_VARS_MAX);
+    return node;
+}
+
+/* Values of a variable that something else binds, too. */
+static void add_end(const lion_join_graph *graph, lion_join_node *node, uint8_t var, double distinct)
+{
+    if (var == LION_JOIN_NONE || node->end_count == LION_JOIN_VARS_MAX || (graph->known & bit(var)) != 0) return;
+    node->ends[node->end_count++] = (lion_join_end){ .var = var, .distinct = fmax(1, distinct) };
+}
+
+/* A clause that is a node by itself. */
+static bool add_single(lion_join_graph *graph, uint32_t at, lion_join_kind kind, double rows, double distinct, uint64_t needs)
+{
+    lion_join_node *node = add_node(graph, kind, 1);
+    if (node == NULL) return false;
+    node->parts[0].clause = at;
+    node->part_count = 1;
+    node->vars = graph->masks[at];
+    node->needs = needs;
+    node->rows = rows;
+    for (uint32_t var = 0; var < graph->var_count; var++)
+        if ((node->vars & ~needs & bit(var)) != 0) add_end(graph, node, (uint8_t)var, distinct);
+    return true;
+}
+
+static bool is_star_part(const lion_join_graph *graph, const lion_clause *clause)
+{
+    if (clause->kind != LION_CLAUSE_PATTERN || clause->term_count < 2 || clause->term_count > 3) return false;
+    const lion_db *db = graph->scope->run->sources[clause->source].db;
+    if (db == NULL || clause->terms[0].kind != LION_TERM_VAR || lion_clause_attribute(db->schema, clause) == NULL) return false;
+    return number_at(graph, clause, 0) != number_at(graph, clause, 2);
+}
+
+/* What has this much or more of the star's entities is no filter. */
+#define WHOLE_PART 0.9
+
+/* Does the pattern only fetch a value that nobody else asks for? */
+static bool is_fetch(const lion_join_graph *graph, const lion_join_part *part)
+{
+    if (part->stats.has_e || part->stats.has_v || part->stats.has_range || part->each < WHOLE_PART) return false;
+    return part->value == LION_JOIN_NONE || (graph->uses[part->value] == 1 && (graph->feed & bit(part->value)) == 0);
+}
+
+static void add_extra(lion_join_graph *graph, uint32_t at, uint64_t needs, uint64_t adds, double selects, bool is_late)
+{
+    graph->extras[graph->extra_count++] = (lion_join_extra){ .clause = at, .needs = needs, .adds = adds, .selects = selects, .is_late = is_late };
+}
+
+/* Is the entity found by something else than the star's own mere fetches? */
+static bool is_bound_elsewhere(const lion_join_graph *graph, uint8_t entity, const uint8_t *is_fetched)
+{
+    if (((graph->known | graph->feed | graph->pending) & bit(entity)) != 0) return true;
+    for (uint32_t i = 0; i < graph->todo->count; i++) {
+        const lion_clause *clause = graph->todo->items[i];
+        if (graph->todo->is_done[i] || is_fetched[i] || (graph->masks[i] & bit(entity)) == 0) continue;
+        if (clause->kind == LION_CLAUSE_PATTERN && number_at(graph, clause, 0) != entity) return true;
+        if (clause->kind == LION_CLAUSE_OR || clause->kind == LION_CLAUSE_RULE) return true;
+    }
+    return false;
+}
+
+static void measure_star(lion_join_node *node)
+{
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        const lion_pattern_stats *stats = &node->parts[i].stats;
+        node->domain = fmax(node->domain, stats->has_e ? 1 : stats->distinct_e);
+    }
+    node->rows = node->domain;
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        node->parts[i].each = node->parts[i].stats.count / fmax(1, node->domain);
+        node->rows *= node->parts[i].each;
+    }
+}
+
+/* Mere fetches leave the star, if anything else finds its entities, or at least one part stays. */
+static void split_fetches(lion_join_graph *graph, lion_join_node *node, uint8_t *is_fetched)
+{
+    uint32_t count = 0, fetches = 0, best = 0;
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        is_fetched[node->parts[i].clause] = is_fetch(graph, &node->parts[i]);
+        fetches += is_fetched[node->parts[i].clause];
+        if (node->parts[i].stats.count < node->parts[best].stats.count) best = i;
+    }
+    bool keeps_one = fetches == node->part_count && !is_bound_elsewhere(graph, node->entity, is_fetched);
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        lion_join_part part = node->parts[i];
+        if (!is_fetched[part.clause] || (keeps_one && i == best)) {
+            node->parts[count++] = part;
+            continue;
+        }
+        uint64_t adds = part.value == LION_JOIN_NONE ? 0 : bit(part.value);
+        add_extra(graph, part.clause, (bit(node->entity) | graph->masks[part.clause]) & ~adds, adds, part.each, true);
+    }
+    node->part_count = count;
+}
+
+static void finish_star(lion_join_graph *graph, lion_join_node *node)
+{
+    node->vars = bit(node->entity);
+    node->rows = node->domain;
+    add_end(graph, node, node->entity, node->domain);
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        node->rows *= node->parts[i].each;
+        if (node->parts[i].value == LION_JOIN_NONE) continue;
+        node->vars |= bit(node->parts[i].value);
+        if (!node->parts[i].stats.has_v) add_end(graph, node, node->parts[i].value, node->parts[i].stats.distinct_v);
+    }
+    node->needs = node->vars & graph->pending;
+}
+
+static bool add_star(lion_join_graph *graph, uint32_t first, uint8_t *is_taken)
+{
+    const lion_todo *todo = graph->todo;
+    const lion_clause *from = todo->items[first];
+    lion_join_node *node = add_node(graph, LION_JOIN_STAR, todo->count - first);
+    if (node == NULL) return false;
+    node->entity = number_at(graph, from, 0);
+    for (uint32_t i = first; i < todo->count; i++) {
+        const lion_clause *clause = todo->items[i];
+        if (todo->is_done[i] || is_taken[i] || !is_star_part(graph, clause) || clause->source != from->source) continue;
+        if (number_at(graph, clause, 0) != node->entity) continue;
+        lion_join_part *part = &node->parts[node->part_count++];
+        part->clause = i;
+        part->value = number_at(graph, clause, 2);
+        lion_stats_pattern(&part->stats, graph->scope, clause);
+        is_taken[i] = 1;
+    }
+    measure_star(node);
+    uint8_t *is_fetched = lion_arena_zalloc(&graph->scope->run->arena, todo->count + 1);
+    split_fetches(graph, node, is_fetched);
+    if (node->part_count == 0) graph->node_count--;
+    else finish_star(graph, node);
+    return true;
+}
+
+/* ---- clauses of other kinds ---- */
+
+/* Rows of a rule that is asked for all, and for one argument: nobody knows before. */
+#define RULE_ROWS 100000.0
+#define RULE_ROWS_EACH 30.0
+#define OR_ROWS_MAX 100000
+
+static double or_rows(const lion_join_graph *graph, const lion_clause *clause)
+{
+    static const lion_operator nothing = { 0 };
+    return fmin(lion_stats_fanout(graph->scope, clause, &nothing), OR_ROWS_MAX * (double)clause->branch_count);
+}
+
+static uint64_t var_terms(const lion_join_graph *graph, const lion_clause *clause)
+{
+    uint64_t vars = 0;
+    for (uint32_t i = 0; i < clause->term_count; i++)
+        if (number_at(graph, clause, i) != LION_JOIN_NONE) vars |= bit(number_at(graph, clause, i));
+    return vars;
+}
+
+static bool is_ready_alone(const lion_join_graph *graph, const lion_clause *clause)
+{
+    uint8_t bound[graph->scope->capacity + 1];
+    lion_clauses alone = { .items = (lion_clause *)clause, .count = 1 };
+    memset(bound, 0, graph->scope->capacity + 1);
+    return lion_plan_binds(graph->scope, &alone, bound, NULL, 0);
+}
+
+static bool is_range_read(const lion_join_graph *graph, const lion_clause *clause)
+{
+    uint64_t vars = var_terms(graph, clause) & ~graph->known;
+    for (uint32_t n = 0; n < graph->node_count; n++)
+        for (uint32_t i = 0; graph->nodes[n].kind == LION_JOIN_STAR && i < graph->nodes[n].part_count; i++) {
+            const lion_join_part *part = &graph->nodes[n].parts[i];
+            if (part->stats.has_range && part->value != LION_JOIN_NONE && vars == bit(part->value)) return true;
+        }
+    return false;
+}
+
+static bool is_comparison(lion_slice name)
+{
+    static const char *const NAMES[] = { "<", "<=", ">", ">=", "=", "==" };
+    for (uint32_t i = 0; i < 6; i++)
+        if (lion_slice_equal(name, lion_slice_text(NAMES[i]))) return true;
+    return false;
+}
+
+static double predicate_selects(const lion_join_graph *graph, const lion_clause *clause)
+{
+    bool is_equal = lion_slice_equal(clause->name, lion_slice_text("=")) || lion_slice_equal(clause->name, lion_slice_text("=="));
+    if (is_comparison(clause->name) && is_range_read(graph, clause)) return 1;
+    if (lion_slice_equal(clause->name, lion_slice_text("!=")) || lion_slice_equal(clause->name, lion_slice_text("not="))) return 0.95;
+    return is_equal ? 0.05 : 0.33;
+}
+
+static bool add_rule(lion_join_graph *graph, uint32_t at, uint64_t needs)
+{
+    const lion_clause *clause = graph->todo->items[at];
+    bool has_constant = (graph->masks[at] & graph->known) != 0;
+    for (uint32_t i = 0; i < clause->term_count; i++) has_constant = has_constant || clause->terms[i].kind == LION_TERM_CONST;
+    double rows = has_constant ? RULE_ROWS_EACH : RULE_ROWS;
+    if (!add_single(graph, at, LION_JOIN_RULE, rows, has_constant ? rows : RULE_ROWS / RULE_ROWS_EACH, needs)) return false;
+    graph->nodes[graph->node_count - 1].has_constant = has_constant;
+    return true;
+}
+
+static bool add_other(lion_join_graph *graph, uint32_t at)
+{
+    const lion_clause *clause = graph->todo->items[at];
+    lion_scope *scope = graph->scope;
+    uint64_t vars = graph->masks[at], needs = vars & graph->pending, args = var_terms(graph, clause);
+    bool is_own = lion_function_named(clause->name) != NULL, is_scalar = clause->binding.kind == LION_BIND_SCALAR || clause->binding.kind == LION_BIND_TUPLE;
+    switch (clause->kind) {
+    case LION_CLAUSE_PATTERN: {
+        const lion_source *source = &scope->run->sources[clause->source];
+        if (source->db == NULL) {
+            double rows = source->relation == NULL ? 0 : (double)source->relation->count;
+            return add_single(graph, at, LION_JOIN_ROWS, rows, rows, needs);
+        }
+        lion_pattern_stats stats;
+        lion_stats_pattern(&stats, scope, clause);
+        return add_single(graph, at, LION_JOIN_PATTERN, stats.count, stats.distinct_e, needs);
+    }
+    case LION_PLAN_INPUT: {
+        double rows = (double)scope->inputs[clause->rule].rows->count;
+        return rows <= 1 || add_single(graph, at, LION_JOIN_ROWS, rows, rows, 0);
+    }
+    case LION_CLAUSE_PREDICATE: add_extra(graph, at, vars, 0, predicate_selects(graph, clause), !is_own); return true;
+    case LION_CLAUSE_NOT: add_extra(graph, at, vars, 0, 0.8, true); return true;
+    case LION_CLAUSE_FUNCTION:
+        if (!is_scalar) return add_single(graph, at, LION_JOIN_FUNCTION, 5, 5, needs | args);
+        add_extra(graph, at, args | needs, vars & ~args, 1, false);
+        return true;
+    case LION_CLAUSE_QUERY: return add_single(graph, at, LION_JOIN_QUERY, 50, 50, needs | args);
+    case LION_CLAUSE_OR: {
+        double rows = or_rows(graph, clause);
+        return is_ready_alone(graph, clause) && add_single(graph, at, LION_JOIN_OR, rows, rows, needs);
+    }
+    default: return is_ready_alone(graph, clause) && add_rule(graph, at, needs);
+    }
+}
+
+bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator)
+{
+    lion_arena *arena = &scope->run->arena;
+    *graph = (lion_join_graph){ .scope = scope, .todo = todo };
+    if (!number_vars(graph, operator)) return false;
+    graph->nodes = lion_arena_array(arena, lion_join_node, LION_JOIN_NODES_MAX);
+    graph->extras = lion_arena_array(arena, lion_join_extra, todo->count + 1);
+    uint8_t *is_taken = lion_arena_zalloc(arena, todo->count + 1);
+    read_inputs(graph);
+    for (uint32_t i = 0; i < todo->count; i++)
+        if (!todo->is_done[i] && !is_taken[i] && is_star_part(graph, todo->items[i]) && !add_star(graph, i, is_taken)) return false;
+    for (uint32_t i = 0; i < todo->count; i++)
+        if (!todo->is_done[i] && !is_taken[i] && !add_other(graph, i)) return false;
+    for (uint32_t n = 0; n < graph->node_count; n++) graph->nodes[n].uses_feed = (graph->nodes[n].vars & graph->feed) != 0;
+    return !arena->is_exhausted;
+}
+
+/* ---- rows ---- */
+
+uint64_t lion_join_closure(const lion_join_graph *graph, uint64_t bound)
+{
+    for (bool grows = true; grows;) {
+        grows = false;
+        for (uint32_t i = 0; i < graph->extra_count; i++) {
+            const lion_join_extra *extra = &graph->extras[i];
+            if (extra->is_late || (extra->needs & ~bound) != 0 || (extra->adds & ~bound) == 0) continue;
+            bound |= extra->adds;
+            grows = true;
+        }
+    }
+    return bound;
+}
+
+double lion_join_rows(const lion_join_graph *graph, uint64_t set, uint64_t bound)
+{
+    double rows = 1, product[LION_JOIN_VARS_MAX], least[LION_JOIN_VARS_MAX];
+    uint64_t seen = graph->feed;
+    for (uint32_t i = 0; i < graph->extra_count; i++) { /* a function's value is one per row */
+        const lion_join_extra *extra = &graph->extras[i];
+        if (!extra->is_late && (extra->needs & ~bound) == 0) seen |= extra->adds;
+        if (!extra->is_late && (extra->needs & ~bound) == 0) rows *= extra->selects;
+    }
+    for (uint32_t var = 0; var < graph->var_count; var++) product[var] = least[var] = 1;
+    for (uint64_t left = set; left != 0; left &= left - 1) {
+        const lion_join_node *node = &graph->nodes[__builtin_ctzll(left)];
+        rows *= node->rows;
+        for (uint32_t i = 0; i < node->end_count; i++) {
+            uint8_t var = node->ends[i].var;
+            double distinct = node->ends[i].distinct;
+            product[var] *= distinct;
+            least[var] = (seen & bit(var)) != 0 ? fmin(least[var], distinct) : distinct;
+            seen |= bit(var);
+        }
+    }
+    for (uint32_t var = 0; var < graph->var_count; var++) rows *= least[var] / product[var];
+    if (graph->corrections == NULL) return rows;
+    for (uint64_t left = set; left != 0; left &= left - 1) {
+        uint32_t one = (uint32_t)__builtin_ctzll(left);
+        for (uint64_t others = left & (left - 1); others != 0; others &= others - 1)
+            rows *= graph->corrections[one][__builtin_ctzll(others)];
+    }
+    return rows;
+}

@@ -1,0 +1,344 @@
+/* join_search.c - the cheapest plan of a join graph: dynamic programming over connected sets of nodes, each pair of sets that
+ * join looked at once (Moerkotte and Neumann's DPccp); greedy beyond so many nodes or pairs. Plans may be bushy.
+ *
+ * Two sets are joined in one of two ways: what is on the right is probed for each row of the left (one node), or it is computed
+ * by itself and hashed. */
+#include <math.h>
+
+#include "query/order.h"
+
+/* Nanoseconds, of bench/query on the machine it names; what matters is how they compare. */
+#define SCAN_NS 30.0           /* a row read in order */
+#define ROW_NS 20.0            /* a row made */
+#define FACT_NS 90.0           /* a value of an entity, cardinality one */
+#define FACT_FIRST_NS 300.0    /* … the first of them, before the attribute's leaves stay open */
+#define FACT_FIRST_COUNT 16.0
+#define PROBE_NS 450.0         /* a look-up in an index with any number of rows */
+#define BUILD_NS 90.0          /* a row into a hash table */
+#define HASH_NS 70.0           /* a row looked up there */
+#define CALL_NS 250.0          /* a row through a function that yields rows, or an or */
+#define SEARCH_NS 1500.0       /* a row through a rule */
+#define QUERY_NS 20000.0       /* a row through a nested query */
+#define HASH_AFTER_PART 0.25   /* a pattern is hashed once it was probed for this part of its rows (op_pattern.c) */
+
+#define PAIRS_MAX 4000
+#define NO_NODE LION_JOIN_NODES_MAX
+
+typedef struct search {
+    const lion_join_graph *graph;
+    uint64_t neighbours[LION_JOIN_NODES_MAX];
+    lion_join_plan **best;     /* per set, of the dynamic programming */
+    uint32_t pairs;
+} search;
+
+static uint64_t bit(uint32_t at)
+{
+    return UINT64_C(1) << at;
+}
+
+/* ---- what it costs ---- */
+
+/* Values of entities that are known. */
+static double part_cost(const lion_join_part *part, double rows)
+{
+    bool is_one = part->stats.attribute != NULL && !part->stats.attribute->is_many;
+    double first = fmin(rows, FACT_FIRST_COUNT), total = part->stats.total;
+    if (is_one) return first * FACT_FIRST_NS + (rows - first) * FACT_NS;
+    double probes = rows * PROBE_NS + rows * part->each * ROW_NS;
+    double hashed = total * HASH_AFTER_PART * PROBE_NS + total * (SCAN_NS + BUILD_NS) + rows * HASH_NS;
+    return fmin(probes, hashed);
+}
+
+static double parts_cost(const lion_join_node *node, uint32_t done, double rows)
+{
+    double cost = 0;
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        if (i == done) continue;
+        cost += part_cost(&node->parts[i], rows);
+        rows *= node->parts[i].each;
+    }
+    return cost + rows * ROW_NS;
+}
+
+/* A star probed for each of the rows. */
+static double star_cost(const lion_join_graph *graph, const lion_join_node *node, double rows, uint64_t bound)
+{
+    uint32_t entry = lion_join_entry(graph, node, bound);
+    if (entry == node->part_count) return parts_cost(node, entry, rows);
+    const lion_join_part *part = &node->parts[entry];
+    const lion_pattern_stats *stats = &part->stats;
+    bool is_bound = part->value != LION_JOIN_NONE && (bound & bit(part->value)) != 0;
+    bool has_index = stats->attribute != NULL && stats->attribute->is_in_avet;
+    double read = stats->has_v && !has_index ? stats->total : stats->count;
+    if (!is_bound) return rows * (PROBE_NS + read * SCAN_NS) + parts_cost(node, entry, rows * stats->count);
+    double each = stats->has_v ? stats->count : stats->count / stats->distinct_v;
+    double probes = rows * (has_index ? PROBE_NS : stats->total * SCAN_NS) + rows * each * ROW_NS;
+    double hashed = HASH_AFTER_PART * stats->total * (has_index ? PROBE_NS : stats->total * SCAN_NS) + stats->total * (SCAN_NS + BUILD_NS) +
+                    rows * (HASH_NS + each * ROW_NS);
+    return fmin(probes, hashed) + parts_cost(node, entry, rows * each);
+}
+
+/* A node that stands first. */
+static double alone_cost(const lion_join_node *node)
+{
+    if (node->kind == LION_JOIN_PATTERN) return PROBE_NS + node->parts[0].stats.total * SCAN_NS;
+    if (node->kind == LION_JOIN_ROWS) return node->rows * ROW_NS;
+    return SEARCH_NS + node->rows * CALL_NS;
+}
+
+static double probe_cost(const lion_join_graph *graph, const lion_join_node *node, double rows, uint64_t bound, double rows_out)
+{
+    bool is_bound = (node->vars & (bound | graph->known | graph->feed)) != 0 || node->has_constant;
+    if (node->kind == LION_JOIN_STAR) return star_cost(graph, node, rows, bound);
+    if (node->kind == LION_JOIN_ROWS && is_bound) return node->rows * BUILD_NS + rows * HASH_NS + rows_out * ROW_NS;
+    if (node->kind == LION_JOIN_QUERY) return rows * QUERY_NS + rows_out * ROW_NS;
+    if (node->kind == LION_JOIN_FUNCTION) return rows * CALL_NS + rows_out * ROW_NS;
+    if (!is_bound) return rows * alone_cost(node) + rows_out * ROW_NS;
+    if (node->kind == LION_JOIN_PATTERN) return rows * PROBE_NS + rows_out * ROW_NS;
+    return rows * (node->kind == LION_JOIN_RULE ? SEARCH_NS : 2 * CALL_NS) + rows_out * ROW_NS;
+}
+
+uint32_t lion_join_entry(const lion_join_graph *graph, const lion_join_node *node, uint64_t bound)
+{
+    uint32_t best = node->part_count;
+    double least = INFINITY;
+    uint64_t given = graph->known | graph->feed | bound;
+    if ((given & bit(node->entity)) != 0) return node->part_count;
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        const lion_pattern_stats *stats = &node->parts[i].stats;
+        bool is_bound = !stats->has_v && node->parts[i].value != LION_JOIN_NONE && (given & bit(node->parts[i].value)) != 0;
+        double rows = is_bound ? stats->count / stats->distinct_v : stats->count;
+        if (is_bound && stats->attribute != NULL && !stats->attribute->is_in_avet) rows = stats->total;
+        if (rows >= least && best != node->part_count) continue;
+        least = rows;
+        best = i;
+    }
+    return best;
+}
+
+/* ---- joining plans ---- */
+
+/* Can the node come when this is bound? */
+static bool is_ready(const lion_join_graph *graph, const lion_join_node *node, uint64_t bound)
+{
+    return (node->needs & ~(bound | graph->known | graph->feed)) == 0;
+}
+
+static lion_join_plan *alone(const search *self, uint32_t n)
+{
+    const lion_join_graph *graph = self->graph;
+    const lion_join_node *node = &graph->nodes[n];
+    if (!is_ready(graph, node, 0)) return NULL;
+    lion_join_plan *plan = lion_arena_new(&graph->scope->run->arena, lion_join_plan);
+    plan->set = bit(n);
+    plan->node = n;
+    plan->bound = lion_join_closure(graph, node->vars | graph->known | graph->feed);
+    plan->rows = lion_join_rows(graph, plan->set, plan->bound);
+    plan->cost_ns = probe_cost(graph, node, 1, 0, plan->rows);
+    return plan;
+}
+
+static bool is_free(const lion_join_graph *graph, uint64_t set)
+{
+    for (uint64_t left = set; left != 0; left &= left - 1)
+        if (graph->nodes[__builtin_ctzll(left)].uses_feed) return false;
+    return true;
+}
+
+/* Make *plan (of the joined set; its rows and what it binds are there) the way left, then right, if that is cheaper. */
+static void consider(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right, uint64_t right_set)
+{
+    const lion_join_graph *graph = self->graph;
+    bool is_single = (right_set & (right_set - 1)) == 0;
+    if (left == NULL) return;
+    if (is_single) {
+        uint32_t n = (uint32_t)__builtin_ctzll(right_set);
+        double cost = left->cost_ns + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1), left->bound, plan->rows);
+        if (cost < plan->cost_ns && is_ready(graph, &graph->nodes[n], left->bound)) {
+            plan->cost_ns = cost;
+            plan->left = left;
+            plan->right = NULL;
+            plan->node = n;
+        }
+    }
+    if (right == NULL || !is_free(graph, right_set)) return;
+    double cost = left->cost_ns + right->cost_ns + right->rows * BUILD_NS + left->rows * HASH_NS + plan->rows * ROW_NS;
+    if (cost >= plan->cost_ns) return;
+    plan->cost_ns = cost;
+    plan->left = left;
+    plan->right = right;
+    plan->node = NO_NODE;
+}
+
+/* What both of the sets, joined, leave. */
+static lion_join_plan joined(const lion_join_graph *graph, uint64_t set)
+{
+    lion_join_plan plan = { .set = set, .bound = graph->known | graph->feed, .cost_ns = INFINITY, .node = NO_NODE };
+    for (uint64_t left = set; left != 0; left &= left - 1) plan.bound |= graph->nodes[__builtin_ctzll(left)].vars;
+    plan.bound = lion_join_closure(graph, plan.bound);
+    plan.rows = lion_join_rows(graph, set, plan.bound);
+    return plan;
+}
+
+static lion_join_plan *copied(const lion_join_graph *graph, const lion_join_plan *plan)
+{
+    lion_join_plan *copy = lion_arena_new(&graph->scope->run->arena, lion_join_plan);
+    *copy = *plan;
+    return copy;
+}
+
+/* ---- pairs of connected sets ---- */
+
+static uint64_t neighbours_of(const search *self, uint64_t set)
+{
+    uint64_t all = 0;
+    for (uint64_t left = set; left != 0; left &= left - 1) all |= self->neighbours[__builtin_ctzll(left)];
+    return all & ~set;
+}
+
+static void join_pair(search *self, uint64_t one, uint64_t other)
+{
+    if (++self->pairs > PAIRS_MAX) return;
+    uint64_t set = one | other;
+    lion_join_plan *known = self->best[set];
+    lion_join_plan plan = known != NULL ? *known : joined(self->graph, set);
+    consider(self, &plan, self->best[one], self->best[other], other);
+    consider(self, &plan, self->best[other], self->best[one], one);
+    if (plan.left == NULL || isinf(plan.cost_ns)) return;
+    if (known != NULL) *known = plan;
+    else self->best[set] = copied(self->graph, &plan);
+}
+
+static void grow_other(search *self, uint64_t one, uint64_t other, uint64_t excluded)
+{
+    uint64_t near = neighbours_of(self, other) & ~excluded;
+    for (uint64_t part = near & -near; part != 0 && self->pairs <= PAIRS_MAX; part = (part - near) & near) join_pair(self, one, other | part);
+    for (uint64_t part = near & -near; part != 0 && self->pairs <= PAIRS_MAX; part = (part - near) & near)
+        grow_other(self, one, other | part, excluded | near);
+}
+
+static void pair_with_others(search *self, uint64_t one)
+{
+    uint64_t least = one & -one, excluded = one | (least - 1), near = neighbours_of(self, one) & ~excluded;
+    for (uint64_t left = near; left != 0 && self->pairs <= PAIRS_MAX;) {
+        uint64_t other = bit(63 - (uint32_t)__builtin_clzll(left));
+        left &= ~other;
+        join_pair(self, one, other);
+        grow_other(self, one, other, excluded | (near & (other | (other - 1))));
+    }
+}
+
+static void grow_one(search *self, uint64_t one, uint64_t excluded)
+{
+    uint64_t near = neighbours_of(self, one) & ~excluded;
+    for (uint64_t part = near & -near; part != 0 && self->pairs <= PAIRS_MAX; part = (part - near) & near) pair_with_others(self, one | part);
+    for (uint64_t part = near & -near; part != 0 && self->pairs <= PAIRS_MAX; part = (part - near) & near)
+        grow_one(self, one | part, excluded | near);
+}
+
+/* ---- the search ---- */
+
+static void find_neighbours(search *self)
+{
+    const lion_join_graph *graph = self->graph;
+    for (uint32_t a = 0; a < graph->node_count; a++)
+        for (uint32_t b = 0; b < graph->node_count; b++) {
+            const lion_join_node *one = &graph->nodes[a], *other = &graph->nodes[b];
+            uint64_t one_vars = lion_join_closure(graph, one->vars) & ~graph->known, other_vars = other->vars | other->needs;
+            bool is_near = (one_vars & other_vars & ~graph->known) != 0 || (one->uses_feed && other->uses_feed);
+            if (a != b && is_near) {
+                self->neighbours[a] |= bit(b);
+                self->neighbours[b] |= bit(a);
+            }
+        }
+}
+
+static uint64_t component(const search *self, uint32_t from)
+{
+    uint64_t set = bit(from);
+    for (uint64_t near; (near = neighbours_of(self, set)) != 0;) set |= near;
+    return set;
+}
+
+/* The cheapest next node, again and again. */
+static const lion_join_plan *greedy(search *self, uint64_t set)
+{
+    const lion_join_graph *graph = self->graph;
+    lion_join_plan *singles[LION_JOIN_NODES_MAX], *plan = NULL;
+    for (uint64_t left = set; left != 0; left &= left - 1) {
+        uint32_t n = (uint32_t)__builtin_ctzll(left);
+        singles[n] = alone(self, n);
+        if (singles[n] == NULL) continue;
+        bool is_fewer = plan == NULL || singles[n]->rows < plan->rows || (singles[n]->rows == plan->rows && singles[n]->cost_ns < plan->cost_ns);
+        if (is_fewer) plan = singles[n];
+    }
+    while (plan != NULL && plan->set != set) {
+        uint64_t near = neighbours_of(self, plan->set) & set;
+        lion_join_plan best = { .cost_ns = INFINITY, .rows = INFINITY };
+        for (; near != 0; near &= near - 1) {
+            uint32_t n = (uint32_t)__builtin_ctzll(near);
+            lion_join_plan next = joined(graph, plan->set | bit(n));
+            consider(self, &next, plan, singles[n], bit(n));
+            if (next.left == NULL) continue;
+            bool is_better = next.rows < best.rows || (next.rows == best.rows && next.cost_ns < best.cost_ns);
+            if (best.left == NULL || is_better) best = next;
+        }
+        plan = best.left == NULL ? NULL : copied(graph, &best);
+    }
+    return plan;
+}
+
+static const lion_join_plan *of_component(search *self, uint64_t set)
+{
+    uint32_t count = (uint32_t)__builtin_popcountll(set);
+    if (count == 1) return alone(self, (uint32_t)__builtin_ctzll(set));
+    if (self->best == NULL || count > LION_JOIN_SEARCH_MAX) return greedy(self, set);
+    self->pairs = 0;
+    for (uint64_t left = set; left != 0; left &= left - 1) self->best[left & -left] = alone(self, (uint32_t)__builtin_ctzll(left));
+    for (uint64_t left = set; left != 0 && self->pairs <= PAIRS_MAX;) {
+        uint64_t one = bit(63 - (uint32_t)__builtin_clzll(left));
+        left &= ~one;
+        pair_with_others(self, one);
+        grow_one(self, one, one | (one - 1));
+    }
+    return self->pairs > PAIRS_MAX ? greedy(self, set) : self->best[set];
+}
+
+/* Components have nothing in common: the smaller ones first, each hashed (without a key). */
+static const lion_join_plan *product(search *self, const lion_join_plan **parts, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++)
+        for (uint32_t k = i; k > 0 && parts[k]->rows < parts[k - 1]->rows; k--) {
+            const lion_join_plan *swapped = parts[k];
+            parts[k] = parts[k - 1];
+            parts[k - 1] = swapped;
+        }
+    const lion_join_plan *plan = parts[0];
+    for (uint32_t i = 1; i < count; i++) {
+        lion_join_plan next = joined(self->graph, plan->set | parts[i]->set);
+        consider(self, &next, plan, parts[i], parts[i]->set);
+        if (next.left == NULL) return NULL;
+        plan = copied(self->graph, &next);
+    }
+    return plan;
+}
+
+const lion_join_plan *lion_join_search(const lion_join_graph *graph)
+{
+    search self = { .graph = graph };
+    const lion_join_plan *parts[LION_JOIN_NODES_MAX];
+    uint32_t count = 0;
+    lion_arena *arena = &graph->scope->run->arena;
+    if (graph->node_count <= LION_JOIN_SEARCH_MAX) self.best = lion_arena_zalloc(arena, sizeof(lion_join_plan *) << graph->node_count);
+    if (arena->is_exhausted) return NULL;
+    find_neighbours(&self);
+    uint64_t seen = 0;
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        if ((seen & bit(n)) != 0) continue;
+        uint64_t set = component(&self, n);
+        parts[count] = of_component(&self, set);
+        if (parts[count++] == NULL) return NULL;
+        seen |= set;
+    }
+    return count == 0 || arena->is_exhausted ? NULL : product(&self, parts, count);
+}

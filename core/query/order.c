@@ -1,0 +1,220 @@
+/* order.c - a plan of the join graph as a sequence of clauses. */
+#include "query/order.h"
+
+#include <math.h>
+
+static uint64_t bit(uint32_t at)
+{
+    return UINT64_C(1) << at;
+}
+
+/* ---- steps ---- */
+
+static void insert_step(lion_join_graph *graph, lion_order *order, uint32_t at, lion_order_step step)
+{
+    if (order->count == order->room) {
+        uint32_t room = order->room == 0 ? 8 : order->room * 2;
+        lion_order_step *grown = lion_arena_grow(&graph->scope->run->arena, order->steps, sizeof(lion_order_step) * order->room,
+                                                 sizeof(lion_order_step) * room);
+        if (grown == NULL) return;
+        order->steps = grown;
+        order->room = room;
+    }
+    memmove(&order->steps[at + 1], &order->steps[at], sizeof(lion_order_step) * (order->count - at));
+    order->steps[at] = step;
+    order->count++;
+}
+
+static uint64_t bound_after(const lion_order *order)
+{
+    return order->count == 0 ? order->start : order->steps[order->count - 1].bound;
+}
+
+static double rows_after(const lion_order *order)
+{
+    return order->count == 0 ? 1 : order->steps[order->count - 1].rows;
+}
+
+static void add_step(lion_join_graph *graph, lion_order *order, uint32_t clause, lion_order *group, double rows, uint64_t adds)
+{
+    lion_order_step step = { .clause = clause, .group = group, .rows = rows, .bound = bound_after(order) | adds };
+    insert_step(graph, order, order->count, step);
+}
+
+/* What is cheap and can be done now. */
+static void add_extras(lion_join_graph *graph, lion_order *order)
+{
+    for (bool moves = true; moves;) {
+        moves = false;
+        for (uint32_t i = 0; i < graph->extra_count; i++) {
+            lion_join_extra *extra = &graph->extras[i];
+            if (extra->is_done || extra->is_late || (extra->needs & ~bound_after(order)) != 0) continue;
+            extra->is_done = moves = true;
+            add_step(graph, order, extra->clause, NULL, rows_after(order) * extra->selects, extra->adds);
+        }
+    }
+}
+
+/* ---- nodes ---- */
+
+static void add_part(lion_join_graph *graph, lion_order *order, const lion_join_node *node, uint32_t part, double rows)
+{
+    uint64_t adds = bit(node->entity);
+    if (node->parts[part].value != LION_JOIN_NONE) adds |= bit(node->parts[part].value);
+    add_step(graph, order, node->parts[part].clause, NULL, rows, adds);
+    add_extras(graph, order);
+}
+
+/* Does the part, of an entity that is known, find its value there already? */
+static double part_each(const lion_join_part *part, uint64_t bound)
+{
+    bool is_bound = !part->stats.has_v && part->value != LION_JOIN_NONE && (bound & bit(part->value)) != 0;
+    return is_bound ? part->each / part->stats.distinct_v : part->each;
+}
+
+static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_node *node, double rows)
+{
+    uint8_t is_done[node->part_count + 1];
+    memset(is_done, 0, node->part_count + 1);
+    uint64_t bound = bound_after(order);
+    uint32_t entry = lion_join_entry(graph, node, bound), left = node->part_count;
+    if (entry < node->part_count) {
+        const lion_join_part *part = &node->parts[entry];
+        bool is_bound = !part->stats.has_v && part->value != LION_JOIN_NONE && ((bound | graph->feed) & bit(part->value)) != 0;
+        double each = is_bound ? part->stats.count / part->stats.distinct_v : part->stats.count;
+        is_done[entry] = 1;
+        add_part(graph, order, node, entry, --left == 0 ? rows : rows_after(order) * each);
+    }
+    while (left > 0) {
+        uint32_t best = node->part_count;
+        for (uint32_t i = 0; i < node->part_count; i++) {
+            bool is_better = best == node->part_count || part_each(&node->parts[i], bound) < part_each(&node->parts[best], bound);
+            if (!is_done[i] && is_better) best = i;
+        }
+        is_done[best] = 1;
+        add_part(graph, order, node, best, --left == 0 ? rows : rows_after(order) * part_each(&node->parts[best], bound));
+    }
+}
+
+static void add_node(lion_join_graph *graph, lion_order *order, uint32_t n, double rows)
+{
+    const lion_join_node *node = &graph->nodes[n];
+    if (node->kind == LION_JOIN_STAR) {
+        add_star(graph, order, node, rows);
+    } else {
+        add_step(graph, order, node->parts[0].clause, NULL, rows, node->vars);
+        add_extras(graph, order);
+    }
+}
+
+static void begin(lion_join_graph *graph, lion_order *order)
+{
+    for (uint32_t i = 0; i < graph->input_count; i++) {
+        uint32_t at = graph->inputs[i];
+        double rows = (double)graph->scope->inputs[graph->todo->items[at]->rule].rows->count;
+        add_step(graph, order, at, NULL, rows_after(order) * rows, graph->masks[at]);
+    }
+    add_extras(graph, order);
+}
+
+static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
+{
+    if (plan->left == NULL) {
+        add_node(graph, order, plan->node, plan->rows);
+        return;
+    }
+    add_plan(graph, order, plan->left);
+    if (plan->right == NULL) {
+        add_node(graph, order, plan->node, plan->rows);
+        return;
+    }
+    lion_order *group = lion_arena_new(&graph->scope->run->arena, lion_order);
+    begin(graph, group);
+    add_plan(graph, group, plan->right);
+    group->rows = plan->right->rows;
+    group->cost_ns = plan->right->cost_ns;
+    add_step(graph, order, 0, group, plan->rows, bound_after(group));
+    add_extras(graph, order);
+}
+
+/* ---- what comes late ---- */
+
+typedef struct place {
+    lion_order *order;
+    uint32_t at;
+    double rows;
+} place;
+
+/* Where the fewest rows are, of the steps that have what is needed; of such, the last. */
+static void find_place(place *best, lion_order *order, uint64_t needs)
+{
+    for (uint32_t i = 0; i <= order->count; i++) {
+        uint64_t bound = i == 0 ? order->start : order->steps[i - 1].bound;
+        double rows = i == 0 ? 1 : order->steps[i - 1].rows;
+        if ((needs & ~bound) == 0 && rows <= best->rows) *best = (place){ .order = order, .at = i, .rows = rows };
+        if (i < order->count && order->steps[i].group != NULL) {
+            place inside = { .rows = INFINITY };
+            find_place(&inside, order->steps[i].group, needs);
+            if (inside.rows * 2 < best->rows) *best = inside; /* what is fetched there must be kept in the table */
+        }
+    }
+}
+
+static void add_bound(lion_order *order, uint32_t from, uint64_t adds)
+{
+    for (uint32_t i = from; i < order->count; i++) order->steps[i].bound |= adds;
+}
+
+static bool add_late(lion_join_graph *graph, lion_order *order, lion_join_extra *extra)
+{
+    place best = { .rows = INFINITY };
+    if (extra->selects > 1.0) {
+        if ((extra->needs & ~bound_after(order)) != 0) return false;
+        best = (place){ .order = order, .at = order->count, .rows = rows_after(order) };
+    } else {
+        find_place(&best, order, extra->needs);
+    }
+    if (best.order == NULL) return false;
+    uint64_t bound = best.at == 0 ? best.order->start : best.order->steps[best.at - 1].bound;
+    lion_order_step step = { .clause = extra->clause, .rows = best.rows * extra->selects, .bound = bound | extra->adds };
+    insert_step(graph, best.order, best.at, step);
+    add_bound(best.order, best.at, extra->adds);
+    extra->is_done = true;
+    return true;
+}
+
+/* Those that select most first; those that make more rows at the very end. false: some never find what they need. */
+static bool add_late_ones(lion_join_graph *graph, lion_order *order)
+{
+    for (;;) {
+        lion_join_extra *next = NULL;
+        for (uint32_t i = 0; i < graph->extra_count; i++) {
+            lion_join_extra *extra = &graph->extras[i];
+            if (!extra->is_done && extra->is_late && (next == NULL || extra->selects < next->selects)) next = extra;
+        }
+        if (next == NULL) break;
+        if (!add_late(graph, order, next)) return false;
+        add_extras(graph, order);
+    }
+    for (uint32_t i = 0; i < graph->extra_count; i++)
+        if (!graph->extras[i].is_done) return false;
+    return true;
+}
+
+/* ---- making ---- */
+
+bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, bool is_flat)
+{
+    lion_join_graph *graph = lion_arena_new(&scope->run->arena, lion_join_graph);
+    if (!lion_join_graph_make(graph, scope, todo, operator)) return false;
+    for (uint32_t n = 0; is_flat && n < graph->node_count; n++) graph->nodes[n].uses_feed = true;
+    const lion_join_plan *plan = graph->node_count == 0 ? NULL : lion_join_search(graph);
+    if (graph->node_count > 0 && plan == NULL) return false;
+    *order_out = (lion_order){ .start = graph->feed };
+    begin(graph, order_out);
+    if (plan != NULL) add_plan(graph, order_out, plan);
+    if (!add_late_ones(graph, order_out)) return false;
+    order_out->rows = rows_after(order_out);
+    order_out->cost_ns = plan == NULL ? 0 : plan->cost_ns;
+    return !scope->run->arena.is_exhausted;
+}

@@ -1,0 +1,127 @@
+/* order.h - in which order clauses are joined, and how: the join graph, and the search through it.
+ *
+ * Patterns that share an entity variable fold into a star, which is one node of the graph; other clauses that bind variables
+ * (inputs, relations, or, rules, functions that yield rows, nested queries) are nodes of their own. Predicates, scalar functions
+ * and negations hang on: they are done as soon as what they need is bound. A pattern of a star that only fetches a value (no other
+ * clause has its variable) is fetched where the fewest rows are.
+ *
+ * How many rows a set of nodes leaves does not depend on their order: the product of the nodes' rows, over what their
+ * shared variables select (1 / the larger number of distinct values), times what samples found (join_sample.c). So the search
+ * (join_search.c) keeps the cheapest plan of each connected set, of up to LION_JOIN_SEARCH_MAX nodes; beyond, it is greedy. */
+#ifndef LION_QUERY_ORDER_H
+#define LION_QUERY_ORDER_H
+
+#include "query/plan.h"
+
+#define LION_JOIN_SEARCH_MAX 12
+#define LION_JOIN_NODES_MAX 40
+#define LION_JOIN_VARS_MAX 64
+#define LION_JOIN_NONE 0xff
+
+/* ---- the order ---- */
+
+typedef struct lion_order_step {
+    uint32_t clause;           /* of todo */
+    struct lion_order *group;  /* not NULL: these steps by themselves, then joined by hash */
+    double rows;               /* estimated after it */
+    uint64_t bound;            /* variables, as the graph numbers them */
+} lion_order_step;
+
+typedef struct lion_order {
+    lion_order_step *steps;
+    uint32_t count, room;
+    uint64_t start;            /* variables bound before the first step */
+    double rows, cost_ns;
+} lion_order;
+
+/* is_flat: without groups. false: the clauses are of a kind that goes clause by clause (plan.c). */
+bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, bool is_flat);
+
+/* ---- the graph (join_graph.c) ---- */
+
+typedef enum lion_join_kind {
+    LION_JOIN_STAR, LION_JOIN_PATTERN, LION_JOIN_ROWS, LION_JOIN_FUNCTION, LION_JOIN_OR, LION_JOIN_RULE, LION_JOIN_QUERY
+} lion_join_kind;
+
+/* A pattern of a star. */
+typedef struct lion_join_part {
+    uint32_t clause;
+    lion_pattern_stats stats;
+    uint8_t value;             /* its value's variable, or NONE */
+    double each;               /* rows per entity of the star */
+} lion_join_part;
+
+/* A variable that other clauses have too, with the number of its distinct values here. */
+typedef struct lion_join_end {
+    uint8_t var;
+    double distinct;
+} lion_join_end;
+
+typedef struct lion_join_node {
+    uint8_t kind;
+    uint8_t entity;            /* of a star, or NONE */
+    bool uses_feed;            /* it is correlated: nothing by itself */
+    bool has_constant;         /* a rule's call: an argument is known */
+    uint64_t vars, needs;
+    double rows;               /* by itself */
+    double domain;             /* entities of a star, whatever its parts select */
+    lion_join_part *parts;     /* of a star; of others one, whose clause alone counts */
+    uint32_t part_count;
+    lion_join_end *ends;
+    uint32_t end_count;
+} lion_join_node;
+
+/* What is done when it can be: it selects, or adds a variable. */
+typedef struct lion_join_extra {
+    uint32_t clause;
+    uint64_t needs, adds;
+    double selects;
+    bool is_late;              /* dear, or a mere fetch: where the fewest rows are */
+    bool is_done;
+} lion_join_extra;
+
+typedef struct lion_join_graph {
+    lion_scope *scope;
+    const lion_todo *todo;
+    uint8_t *numbers;          /* per variable of the scope */
+    uint32_t var_count;
+    uint64_t *masks;           /* per clause of todo */
+    uint32_t *uses;            /* per variable as numbered: clauses that have it */
+    uint64_t feed;             /* bound before */
+    uint64_t known;            /* of inputs of one row */
+    uint64_t pending;          /* of other inputs */
+    uint32_t *inputs;          /* clauses: those of one row */
+    uint32_t input_count;
+    lion_join_node *nodes;
+    uint32_t node_count;
+    lion_join_extra *extras;
+    uint32_t extra_count;
+    double (*corrections)[LION_JOIN_NODES_MAX]; /* per pair of nodes; NULL: no samples */
+} lion_join_graph;
+
+/* false: not of this kind. */
+bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator);
+/* Everything that is bound once these variables are: functions add theirs. */
+uint64_t lion_join_closure(const lion_join_graph *graph, uint64_t bound);
+/* Rows of a set of nodes, joined; bound: its closure. */
+double lion_join_rows(const lion_join_graph *graph, uint64_t set, uint64_t bound);
+
+/* ---- join_sample.c: what statistics of single attributes cannot tell, asked of the data, in at most so many nanoseconds ---- */
+void lion_join_sample(lion_join_graph *graph, int64_t time_ns);
+
+/* ---- join_search.c ---- */
+
+typedef struct lion_join_plan lion_join_plan;
+struct lion_join_plan {
+    uint64_t set, bound;
+    double rows, cost_ns;
+    const lion_join_plan *left, *right; /* NULL, NULL: one node by itself */
+    uint32_t node;             /* by itself, or what is probed for each row of left; NODES_MAX: right is hashed */
+};
+
+/* The cheapest plan of all nodes; NULL: there is none without a product that depends. */
+const lion_join_plan *lion_join_search(const lion_join_graph *graph);
+/* In which order a star's parts are done where `bound` is bound: the first one finds the entities, if they are not. */
+uint32_t lion_join_entry(const lion_join_graph *graph, const lion_join_node *node, uint64_t bound);
+
+#endif
