@@ -1,7 +1,7 @@
 --- What the suites' generators share: numbers that come out the same on every machine, and tables.
 --
--- A suite describes its data once, as tables; each engine makes of it what is proper to it. A table is
---   { name =, columns = { { name, type, unique = "identity", index = false }, … }, rows = { { value, … }, … } }
+-- A suite describes its data once, as tables; each engine makes of it what is proper to it:
+--   { name =, columns = { { name, type, unique = "identity", index = false }, … }, rows = { { … }, … } }
 -- where a type is "string", "long", "double" or the name of the table whose rows are referred to. Rows are
 -- numbered from 1; the number is the key in SQL, an entity in Lion. A table with `link = "a/b"` holds
 -- pairs of rows of `from` and `to`: a reference of cardinality many.

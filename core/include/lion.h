@@ -42,7 +42,9 @@ LION_API const char *lion_version(void);
 /* ---- limits ---- */
 
 #define LION_VALUE_SIZE_MAX (256u << 20)  /* bytes of one value */
-#define LION_BATCH_ROWS 1024              /* rows of one batch */
+#ifndef LION_BATCH_ROWS
+#define LION_BATCH_ROWS 1024              /* rows of one batch; tests are built with few */
+#endif
 #define LION_FORM_DEPTH_MAX 10000         /* of results: read them with a stack of your own */
 #define LION_FORM_INPUT_DEPTH_MAX 200     /* of forms handed down: whoever builds them keeps to it */
 #define LION_TUPLE_DEPTH_MAX 64

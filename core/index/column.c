@@ -82,6 +82,13 @@ static inline bool view_value(const lion_column *column, size_t index, int64_t s
     return true;
 }
 
+bool lion_column_get_distinct(const lion_column *column, size_t index, lion_value *value_out)
+{
+    int64_t start = lion_ints_get(&column->places, index);
+    int64_t end = lion_ints_get(&column->places, index + 1);
+    return view_value(column, index, start, end, value_out);
+}
+
 bool lion_column_get_bytes(const lion_column *column, size_t index, lion_value *value_out)
 {
     if ((column->mode & LION_COLUMN_CODES) != 0) {
@@ -89,9 +96,7 @@ bool lion_column_get_bytes(const lion_column *column, size_t index, lion_value *
         if (code >= column->distinct) return false;
         index = (size_t)code;
     }
-    int64_t start = lion_ints_get(&column->places, index);
-    int64_t end = lion_ints_get(&column->places, index + 1);
-    return view_value(column, index, start, end, value_out);
+    return lion_column_get_distinct(column, index, value_out);
 }
 
 /* ---- ranges ---- */

@@ -79,6 +79,8 @@ bool lion_column_open(lion_column *column_out, lion_reader *reader);
 
 /* Bytes are borrowed from the segment, large values are stubs. false: the bytes make no sense. */
 bool lion_column_get_bytes(const lion_column *column, size_t index, lion_value *value_out);
+/* The value that a code stands for; index < distinct. */
+bool lion_column_get_distinct(const lion_column *column, size_t index, lion_value *value_out);
 int64_t lion_column_double_bits(const lion_column *column, size_t index);
 
 /* A value, stored as two words: put together field by field and copied, it would stall on its own

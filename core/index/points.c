@@ -405,6 +405,20 @@ lion_status lion_points_get(lion_value *value_out, int64_t *tx_out, const lion_r
                               : status;
 }
 
+lion_status lion_points_leaf(lion_leaf **leaf_out, int64_t *from_out, int64_t *to_out,
+                             const lion_root *root, const lion_tree *tree, int64_t e,
+                             lion_error *error)
+{
+    spot at = { 0 };
+    lion_status status = find_leaf(&at, root, tree, e, error);
+    if (status != LION_OK) return status;
+    bool is_last = at.index + 1 == at.open->count;
+    *leaf_out = at.leaf;
+    *from_out = at.index == 0 ? INT64_MIN : (int64_t)(at.open->borders[at.index] ^ SIGN);
+    *to_out = is_last ? INT64_MAX : (int64_t)(at.open->borders[at.index + 1] ^ SIGN);
+    return LION_OK;
+}
+
 /* Step by step for all of them, so that the waits for memory overlap. */
 lion_status lion_points_row(lion_value *values_out, const lion_root *root,
                             const lion_tree *const *trees, uint32_t count, int64_t e,

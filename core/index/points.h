@@ -3,6 +3,7 @@
 #ifndef LION_INDEX_POINTS_H
 #define LION_INDEX_POINTS_H
 
+#include "index/leaf.h"
 #include "index/root.h"
 
 #define LION_POINTS_ROW 16 /* attributes that are read at once */
@@ -17,6 +18,11 @@ lion_status lion_points_find(int64_t *e_out, int64_t *tx_out, const lion_root *r
 lion_status lion_points_row(lion_value *values_out, const lion_root *root,
                             const lion_tree *const *trees, uint32_t count, int64_t e,
                             lion_error *error);
+/* The open leaf that has the entity, if any has: all of its rows, with e and v, and nobody changes it. It is that
+  * of the entities [*from_out, *to_out). LION_END: the tree is not kept open. */
+lion_status lion_points_leaf(lion_leaf **leaf_out, int64_t *from_out, int64_t *to_out,
+                             const lion_root *root, const lion_tree *tree, int64_t e,
+                             lion_error *error);
 /* Keep the tree open from now on, not first when it was asked often. NULL is allowed. */
 void lion_points_keep_open(const lion_root *root, const lion_tree *tree);
 

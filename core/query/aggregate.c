@@ -106,6 +106,122 @@ lion_status lion_aggregate_add(lion_accumulator *self, lion_aggregate aggregate,
     return LION_OK;
 }
 
+/* ---- a column at a time ---- */
+
+static lion_status fail_sum(lion_error *error)
+{
+    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum does not fit into 64 bits");
+}
+
+static inline uint32_t row_at(const lion_batch *batch, uint32_t i)
+{
+    return batch->selection != NULL ? batch->selection[i] : i;
+}
+
+/* Longs of one group: their sum fits, or each is added with a look. */
+static lion_status sum_longs(lion_accumulator *self, const int64_t *bits, const lion_batch *batch, uint32_t rows, lion_error *error)
+{
+    int64_t sum = self->sum;
+    bool is_over = false;
+    for (uint32_t i = 0; i < rows; i++) is_over |= __builtin_add_overflow(sum, bits[row_at(batch, i)], &sum);
+    if (is_over) return fail_sum(error);
+    self->sum = sum;
+    return LION_OK;
+}
+
+static inline double double_of(int64_t bits)
+{
+    double number;
+    memcpy(&number, &bits, sizeof(number));
+    return number;
+}
+
+static void sum_doubles(lion_accumulator *self, const int64_t *bits, const lion_batch *batch, uint32_t rows, bool is_double)
+{
+    double sum = self->double_sum;
+    if (is_double)
+        for (uint32_t i = 0; i < rows; i++) sum += double_of(bits[row_at(batch, i)]);
+    else
+        for (uint32_t i = 0; i < rows; i++) sum += (double)bits[row_at(batch, i)];
+    self->double_sum = sum;
+    self->is_double = self->is_double || is_double;
+}
+
+static lion_status sum_one_group(lion_accumulator *self, lion_aggregate aggregate, const lion_batch *batch, const lion_vector *column,
+                                 lion_error *error)
+{
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    self->count += rows;
+    bool is_double = column->type == LION_TYPE_DOUBLE;
+    if (aggregate == LION_AGGREGATE_SUM && !is_double) return sum_longs(self, column->bits, batch, rows, error);
+    sum_doubles(self, column->bits, batch, rows, is_double);
+    return LION_OK;
+}
+
+static lion_status sum_groups(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, lion_aggregate aggregate,
+                              const lion_batch *batch, const lion_vector *column, lion_error *error)
+{
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    bool is_double = column->type == LION_TYPE_DOUBLE, is_average = aggregate == LION_AGGREGATE_AVG;
+    for (uint32_t i = 0; i < rows; i++) {
+        lion_accumulator *self = &accumulators[(size_t)groups[i] * stride];
+        int64_t bits = column->bits[row_at(batch, i)];
+        self->count++;
+        if (is_double) self->is_double = true;
+        if (is_double || is_average) self->double_sum += is_double ? double_of(bits) : (double)bits;
+        else if (__builtin_add_overflow(self->sum, bits, &self->sum)) return fail_sum(error);
+    }
+    return LION_OK;
+}
+
+/* Scalars but doubles compare as their bits. */
+static void extremes_of_bits(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_least, const lion_batch *batch,
+                             const lion_vector *column)
+{
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    for (uint32_t i = 0; i < rows; i++) {
+        lion_accumulator *self = &accumulators[(size_t)groups[i] * stride];
+        int64_t bits = column->bits[row_at(batch, i)];
+        bool is_best = self->count == 0 || (is_least ? bits < self->best.bits : bits > self->best.bits);
+        self->count++;
+        if (is_best) self->best = lion_value_scalar((lion_type)column->type, bits);
+    }
+}
+
+/* All values so far have the column's type (or there are none). */
+static bool is_of_type(const lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, const lion_batch *batch, uint8_t type)
+{
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    for (uint32_t i = 0; i < rows; i++) {
+        const lion_accumulator *self = &accumulators[(size_t)groups[i] * stride];
+        if (self->count > 0 && self->best.type != type) return false;
+    }
+    return true;
+}
+
+lion_status lion_aggregate_add_column(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_one_group,
+                                      lion_aggregate aggregate, int64_t wanted, const lion_batch *batch, uint32_t slot, lion_error *error)
+{
+    const lion_vector *column = &batch->columns[slot];
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    if (aggregate == LION_AGGREGATE_COUNT) {
+        if (is_one_group) accumulators[0].count += rows;
+        else
+            for (uint32_t i = 0; i < rows; i++) accumulators[(size_t)groups[i] * stride].count++;
+        return LION_OK;
+    }
+    if (needs_values(aggregate, wanted) || column->is_constant || !lion_type_is_scalar(column->type)) return LION_ABSENT;
+    if (aggregate == LION_AGGREGATE_SUM || aggregate == LION_AGGREGATE_AVG) {
+        if (!lion_type_is_number(column->type)) return LION_ABSENT;
+        return is_one_group ? sum_one_group(accumulators, aggregate, batch, column, error)
+                            : sum_groups(accumulators, stride, groups, aggregate, batch, column, error);
+    }
+    bool is_extreme = aggregate == LION_AGGREGATE_MIN || aggregate == LION_AGGREGATE_MAX;
+    if (!is_extreme || column->type == LION_TYPE_DOUBLE || !is_of_type(accumulators, stride, groups, batch, column->type)) return LION_ABSENT;
+    extremes_of_bits(accumulators, stride, groups, aggregate == LION_AGGREGATE_MIN, batch, column);
+    return LION_OK;
+}
+
 /* ---- over all values ---- */
 
 static int ascending(const void *a, const void *b)
@@ -113,15 +229,58 @@ static int ascending(const void *a, const void *b)
     return lion_value_compare(*(const lion_value *)a, *(const lion_value *)b);
 }
 
-static void sort(lion_accumulator *self)
+#define RADIX_VALUES_MIN 256
+#define RADIX_BYTES 8
+
+/* In the order of the values. */
+static uint64_t radix_key(lion_value value)
 {
-    if (self->value_count > 1) qsort(self->values, self->value_count, sizeof(lion_value), ascending);
+    const uint64_t sign = UINT64_C(1) << 63;
+    if (value.type != LION_TYPE_DOUBLE) return (uint64_t)value.bits ^ sign;
+    if (isnan(value.number)) return UINT64_MAX;
+    uint64_t bits = value.number == 0 ? 0 : (uint64_t)value.bits; /* one zero */
+    return bits & sign ? ~bits : bits | sign;
 }
 
-static void make_distinct(lion_accumulator *self)
+/* Scalars of one type go byte by byte, from the last, bytes that are the same for all left out. false: they are not. */
+static bool radix_sort(lion_accumulator *self, lion_arena *arena)
+{
+    size_t counts[RADIX_BYTES][256] = { { 0 } }, count = self->value_count;
+    if (count < RADIX_VALUES_MIN || !lion_type_is_scalar((lion_type)self->values[0].type)) return false;
+    for (size_t i = 0; i < count; i++) {
+        if (self->values[i].type != self->values[0].type) return false;
+        uint64_t key = radix_key(self->values[i]);
+        for (int byte = 0; byte < RADIX_BYTES; byte++) counts[byte][key >> (8 * byte) & 255]++;
+    }
+    lion_value *from = self->values, *to = lion_arena_array(arena, lion_value, count);
+    if (to == NULL) return false;
+    for (int byte = 0; byte < RADIX_BYTES; byte++) {
+        size_t *places = counts[byte], place = 0;
+        if (places[radix_key(from[0]) >> (8 * byte) & 255] == count) continue;
+        for (int digit = 0; digit < 256; digit++) {
+            size_t here = places[digit];
+            places[digit] = place;
+            place += here;
+        }
+        for (size_t i = 0; i < count; i++) to[places[radix_key(from[i]) >> (8 * byte) & 255]++] = from[i];
+        lion_value *read = from;
+        from = to;
+        to = read;
+    }
+    self->values = from;
+    self->value_room = count;
+    return true;
+}
+
+static void sort(lion_accumulator *self, lion_arena *arena)
+{
+    if (self->value_count > 1 && !radix_sort(self, arena)) qsort(self->values, self->value_count, sizeof(lion_value), ascending);
+}
+
+static void make_distinct(lion_accumulator *self, lion_arena *arena)
 {
     size_t left = 0;
-    sort(self);
+    sort(self, arena);
     for (size_t i = 0; i < self->value_count; i++)
         if (left == 0 || !lion_value_equal(self->values[left - 1], self->values[i])) self->values[left++] = self->values[i];
     self->value_count = left;
@@ -147,9 +306,9 @@ static lion_status need_numbers(const lion_accumulator *self, lion_aggregate agg
     return LION_OK;
 }
 
-static lion_value median(lion_accumulator *self)
+static lion_value median(lion_accumulator *self, lion_arena *arena)
 {
-    sort(self);
+    sort(self, arena);
     lion_value low = self->values[(self->value_count - 1) / 2], high = self->values[self->value_count / 2];
     if (self->value_count % 2 == 1) return low;
     int64_t sum = 0;
@@ -184,7 +343,7 @@ static lion_form draw(lion_accumulator *self, int64_t wanted, lion_arena *arena)
 
 static lion_form sample(lion_accumulator *self, int64_t wanted, lion_arena *arena)
 {
-    make_distinct(self);
+    make_distinct(self, arena);
     size_t count = (uint64_t)wanted < self->value_count ? (size_t)wanted : self->value_count;
     for (size_t i = 0; i < count; i++) {
         size_t other = i + random_below(self->value_count - i);
@@ -197,7 +356,7 @@ static lion_form sample(lion_accumulator *self, int64_t wanted, lion_arena *aren
 
 static lion_form extremes(lion_accumulator *self, lion_aggregate aggregate, int64_t wanted, lion_arena *arena)
 {
-    sort(self);
+    sort(self, arena);
     size_t count = (uint64_t)wanted < self->value_count ? (size_t)wanted : self->value_count;
     lion_form form = lion_form_vector(arena, count);
     for (size_t i = 0; i < count; i++)
@@ -240,15 +399,15 @@ lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *self, l
     case LION_AGGREGATE_VARIANCE:
     case LION_AGGREGATE_STDDEV:
         if (need_numbers(self, aggregate, error) != LION_OK) return LION_FAILED;
-        if (aggregate == LION_AGGREGATE_MEDIAN) value = median(self);
+        if (aggregate == LION_AGGREGATE_MEDIAN) value = median(self, arena);
         else value = lion_value_double(aggregate == LION_AGGREGATE_VARIANCE ? variance(self) : sqrt(variance(self)));
         break;
     case LION_AGGREGATE_COUNT_DISTINCT:
-        make_distinct(self);
+        make_distinct(self, arena);
         value = lion_value_long((int64_t)self->value_count);
         break;
     case LION_AGGREGATE_DISTINCT:
-        make_distinct(self);
+        make_distinct(self, arena);
         *form_out = collection(arena, self->values, self->value_count);
         return LION_OK;
     case LION_AGGREGATE_MIN:

@@ -3,6 +3,7 @@
 #define LION_QUERY_AGGREGATE_H
 
 #include "query/ir.h"
+#include "query/operator.h"
 
 typedef enum lion_aggregate {
     LION_AGGREGATE_CUSTOM, LION_AGGREGATE_AVG, LION_AGGREGATE_COUNT, LION_AGGREGATE_COUNT_DISTINCT, LION_AGGREGATE_DISTINCT,
@@ -25,6 +26,9 @@ typedef struct lion_accumulator {
 lion_status lion_aggregate_read(lion_aggregate *aggregate_out, int64_t *wanted_out, const lion_element *element, lion_error *error);
 lion_status lion_aggregate_add(lion_accumulator *accumulator, lion_aggregate aggregate, int64_t wanted, lion_value value, lion_arena *arena,
                                lion_error *error);
+/* The batch's rows of a column, the i-th to the accumulator groups[i] * stride. LION_ABSENT: one by one, nothing was done. */
+lion_status lion_aggregate_add_column(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_one_group,
+                                      lion_aggregate aggregate, int64_t wanted, const lion_batch *batch, uint32_t slot, lion_error *error);
 /* Not for CUSTOM. Collections are vector forms. */
 lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *accumulator, lion_aggregate aggregate, int64_t wanted,
                                   lion_arena *arena, lion_error *error);

@@ -173,7 +173,7 @@ static void emit(cycle *self, uint32_t row, const level *last, uint32_t count)
 {
     lion_output *output = &self->output;
     for (uint32_t i = 0; i < output->kept; i++) {
-        lion_value value = self->reading.batch.columns[output->from[i]].values[row];
+        lion_value value = lion_batch_get(&self->reading.batch, output->from[i], row);
         for (uint32_t k = 0; k < count; k++) output->vectors[i].values[output->count + k] = value;
     }
     for (uint32_t i = self->bound_count; i < self->wanted_count; i++) {

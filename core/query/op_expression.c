@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "query/binding.h"
+#include "query/comparison.h"
 #include "query/operators.h"
 
 /* What both operators share: reading arguments, asking the host. */
@@ -133,12 +134,13 @@ typedef struct filter {
     bool has_batch;
     uint32_t at, kept_count;   /* of the batch, for a built-in that asked for a call */
     uint16_t selection[LION_BATCH_ROWS];
-    lion_vector *columns;      /* of the output: some of the input's */
-    uint32_t *from;
+    lion_passing passing;
+    lion_comparison comparison; /* of a built-in that is one */
 } filter;
 
 static lion_status filter_builtin(filter *self, lion_error *error)
 {
+    if (self->at == 0 && lion_comparison_select(&self->comparison, &self->batch, self->selection, &self->kept_count)) return LION_OK;
     for (; self->at < lion_batch_rows(&self->batch); self->at++) {
         uint32_t row = lion_batch_row(&self->batch, self->at);
         lion_value verdict = { 0 };
@@ -178,8 +180,8 @@ static lion_status filter_next(lion_operator *operator, lion_batch *batch_out, l
         if (status != LION_OK) return status;
         self->has_batch = false;
     } while (self->kept_count == 0);
-    for (uint32_t i = 0; i < operator->width; i++) self->columns[i] = self->batch.columns[self->from[i]];
-    *batch_out = (lion_batch){ .count = self->batch.count, .width = operator->width, .columns = self->columns,
+    lion_passing_take(&self->passing, &self->batch);
+    *batch_out = (lion_batch){ .count = self->batch.count, .width = operator->width, .columns = self->passing.columns,
                                .selection = self->selection, .selected = self->kept_count };
     return LION_OK;
 }
@@ -198,6 +200,15 @@ static void filter_close(lion_operator *operator)
     lion_function_forget(&((filter *)operator)->caller.call);
 }
 
+/* Two arguments, neither an attribute that stands for its ident. */
+static bool is_by_values(const caller *self)
+{
+    if (self->expression.function == NULL || self->count != 2) return false;
+    for (uint32_t i = 0; i < 2; i++)
+        if (self->slots[i] != LION_SLOT_NONE && self->expression.is_attribute[self->terms[i].index]) return false;
+    return true;
+}
+
 lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep)
 {
     filter *self = LION_OPERATOR(run, filter, filter_next, "filter");
@@ -205,14 +216,9 @@ lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_e
     self->operator.close = filter_close;
     self->operator.inputs[0] = input;
     self->prepared = caller_init(&self->caller, run, input, expression, &self->error);
-    self->operator.vars = lion_arena_array(&run->arena, uint32_t, input->width + 1);
-    self->from = lion_arena_array(&run->arena, uint32_t, input->width + 1);
-    self->columns = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (input->width + 1));
-    for (uint32_t i = 0; i < input->width; i++) {
-        if (!keep[input->vars[i]]) continue;
-        self->from[self->operator.width] = i;
-        self->operator.vars[self->operator.width++] = input->vars[i];
-    }
+    lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
+    if (self->prepared == LION_OK && is_by_values(&self->caller))
+        self->comparison = lion_comparison_of(lion_slice_text(expression->function->name), self->caller.slots, self->caller.values);
     return &self->operator;
 }
 

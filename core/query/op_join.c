@@ -8,16 +8,44 @@ typedef struct feed {
     lion_operator operator;
     const lion_relation *relation;
     size_t from, to, next;
-    lion_vector *vectors;
+    lion_vector *vectors;      /* of a relation's rows … */
+    uint32_t room;             /* … with room for so many */
+    lion_batch batch;          /* fed instead of a relation, if it has rows */
+    bool is_fed;
 } feed;
+
+static lion_status feed_batch(feed *self, lion_batch *batch_out)
+{
+    if (self->is_fed) return LION_END;
+    self->is_fed = true;
+    *batch_out = self->batch;
+    return LION_OK;
+}
+
+/* Columns with room for so many rows. */
+static lion_status make_vectors(feed *self, uint32_t rows, lion_error *error)
+{
+    lion_arena *arena = &self->operator.run->arena;
+    uint32_t width = self->operator.width;
+    if (rows <= self->room) return LION_OK;
+    self->vectors = lion_arena_zalloc(arena, sizeof(lion_vector) * (width + 1));
+    for (uint32_t i = 0; i < width; i++) {
+        self->vectors[i].type = LION_TYPE_MIXED;
+        self->vectors[i].values = lion_arena_array(arena, lion_value, rows);
+    }
+    self->room = rows;
+    return lion_arena_check(arena, error);
+}
 
 static lion_status feed_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     feed *self = (feed *)operator;
-    (void)error;
+    if (self->relation == NULL) return feed_batch(self, batch_out);
     if (self->next >= self->to) return LION_END;
     size_t left = self->to - self->next;
     uint32_t count = left < LION_BATCH_ROWS ? (uint32_t)left : LION_BATCH_ROWS;
+    lion_status status = make_vectors(self, count, error);
+    if (status != LION_OK) return status;
     for (uint32_t i = 0; i < count; i++) {
         const lion_value *row = lion_relation_row(self->relation, self->next + i);
         for (uint32_t k = 0; k < operator->width; k++) self->vectors[k].values[i] = row[k];
@@ -32,6 +60,7 @@ static lion_status feed_rewind(lion_operator *operator, lion_error *error)
     feed *self = (feed *)operator;
     (void)error;
     self->next = self->from;
+    self->is_fed = self->batch.count == 0;
     return LION_OK;
 }
 
@@ -42,12 +71,8 @@ lion_operator *lion_feed_new(lion_run *run, const lion_relation *relation, const
     self->relation = relation;
     self->operator.width = width;
     self->operator.vars = lion_arena_array(&run->arena, uint32_t, width + 1);
-    self->vectors = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (width + 1));
-    for (uint32_t i = 0; i < width; i++) {
-        self->operator.vars[i] = vars[i];
-        self->vectors[i].type = LION_TYPE_MIXED;
-        self->vectors[i].values = lion_arena_array(&run->arena, lion_value, LION_BATCH_ROWS);
-    }
+    for (uint32_t i = 0; i < width; i++) self->operator.vars[i] = vars[i];
+    self->is_fed = true;
     return &self->operator;
 }
 
@@ -68,6 +93,13 @@ lion_operator *lion_unit_new(lion_run *run)
     unit->rows_estimated = 1;
     unit->is_distinct = true;
     return unit;
+}
+
+void lion_feed_set_batch(lion_operator *operator, const lion_batch *batch)
+{
+    feed *self = (feed *)operator;
+    self->batch = *batch;
+    self->is_fed = batch->count == 0;
 }
 
 /* ---- join ---- */

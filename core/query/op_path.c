@@ -73,7 +73,7 @@ static void emit_list(path *self, uint32_t row)
             for (uint32_t k = 0; k < count; k++) column[k] = lion_value_ref(self->list.ids[self->at + k]);
             continue;
         }
-        lion_value value = i < output->kept ? self->reading.batch.columns[output->from[i]].values[row] : lion_value_ref(self->source);
+        lion_value value = i < output->kept ? lion_batch_get(&self->reading.batch, output->from[i], row) : lion_value_ref(self->source);
         for (uint32_t k = 0; k < count; k++) column[k] = value;
     }
     output->count += count;

@@ -6,7 +6,7 @@
 #include "data/tuple.h"
 #include "index/facts.h"
 #include "index/view_parts.h"
-#include "query/operators.h"
+#include "query/pattern.h"
 
 enum { E, A, V, TX, OP };
 
@@ -70,26 +70,26 @@ static lion_status to_attribute(pattern *self, lion_value value, lion_value *out
 }
 
 /* The slots of a tuple as the attribute's types; what cannot be such a tuple matches nothing. */
-static lion_status to_tuple(pattern *self, const lion_attribute *attribute, lion_value value, lion_value *out)
+static lion_status to_tuple(const lion_db *db, const lion_attribute *attribute, lion_value value, lion_value *out, lion_arena *arena)
 {
-    lion_arena *arena = &self->operator.run->arena;
     lion_value *slots = NULL;
     size_t count = 0;
     if (lion_tuple_read(&slots, &count, value, arena, NULL) != LION_OK) return LION_ABSENT;
     lion_form form = lion_form_vector(arena, count);
     for (size_t i = 0; i < count; i++) form.items[i] = lion_form_value(slots[i]);
-    return lion_db_value(out, self->spec.db, attribute, &form, arena, NULL) == LION_OK ? LION_OK : LION_ABSENT;
+    return lion_db_value(out, db, attribute, &form, arena, NULL) == LION_OK ? LION_OK : LION_ABSENT;
 }
 
-static lion_status to_value(pattern *self, const lion_attribute *attribute, lion_value value, lion_value *out, lion_error *error)
+lion_status lion_pattern_value(lion_value *out, const lion_pattern_spec *spec, const lion_attribute *attribute, lion_value value,
+                               lion_arena *arena, lion_error *error)
 {
     if (value.type == LION_TYPE_NIL) return LION_ABSENT;
-    if (attribute->type == LION_TYPE_TUPLE) return value.type == LION_TYPE_TUPLE ? to_tuple(self, attribute, value, out) : LION_ABSENT;
+    if (attribute->type == LION_TYPE_TUPLE) return value.type == LION_TYPE_TUPLE ? to_tuple(spec->db, attribute, value, out, arena) : LION_ABSENT;
     if (attribute->type == value.type) {
         *out = value;
         return LION_OK;
     }
-    if (attribute->type == LION_TYPE_REF) return to_entity(self, value, out, error);
+    if (attribute->type == LION_TYPE_REF) return lion_query_ref(out, spec->db, value, arena, error);
     if (value.type == LION_TYPE_DOUBLE && (attribute->type == LION_TYPE_LONG || attribute->type == LION_TYPE_INSTANT)) {
         if (!(value.number >= -9.2e18 && value.number <= 9.2e18) || (double)(int64_t)value.number != value.number) return LION_ABSENT;
         *out = lion_value_scalar((lion_type)attribute->type, (int64_t)value.number);
@@ -99,7 +99,7 @@ static lion_status to_value(pattern *self, const lion_attribute *attribute, lion
         *out = lion_value_long(value.bits);
         return LION_OK;
     }
-    lion_status status = lion_value_coerce(out, value, (lion_type)attribute->type, &self->operator.run->arena);
+    lion_status status = lion_value_coerce(out, value, (lion_type)attribute->type, arena);
     return status == LION_OK ? LION_OK : LION_ABSENT;
 }
 
@@ -119,7 +119,7 @@ static lion_status coerce_position(pattern *self, int position, lion_value value
     const lion_attribute *attribute = position == V ? row_attribute(self) : NULL;
     if (position == E || position == TX) status = to_entity(self, value, out, error);
     else if (position == A) status = to_attribute(self, value, out, error);
-    else if (attribute != NULL) status = to_value(self, attribute, value, out, error);
+    else if (attribute != NULL) status = lion_pattern_value(out, &self->spec, attribute, value, &self->operator.run->arena, error);
     else if (position == V && value.type == LION_TYPE_KEYWORD && to_entity(self, value, out, NULL) != LION_OK) *out = value;
     else if (position != V || value.type != LION_TYPE_KEYWORD) *out = value;
     self->is_known[position] = status == LION_OK;
@@ -489,7 +489,7 @@ static uint32_t needed_columns(const pattern *self)
     return columns == 0 ? LION_COLUMN_E : columns;
 }
 
-lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
+static lion_operator *lookup_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
 {
     pattern *self = LION_OPERATOR(run, pattern, pattern_next, "lookup");
     self->operator.rewind = pattern_rewind;
@@ -516,4 +516,13 @@ lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_
     self->columns = needed_columns(self);
     self->never = coerce_constants(self) != LION_OK;
     return &self->operator;
+}
+
+lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
+{
+    pattern coercing = { .operator = { .run = run }, .spec = *spec, .schema = spec->db->schema };
+    bool never = coerce_constants(&coercing) != LION_OK;
+    if (!never && lion_scan_can(spec)) return lion_scan_new(run, input, &coercing.spec, keep);
+    if (!never && lion_star_can(spec)) return lion_star_new(run, input, &coercing.spec, keep);
+    return lookup_new(run, input, spec, keep);
 }

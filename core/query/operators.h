@@ -8,10 +8,12 @@
 
 /* ---- feed: the rows of a relation, or of a range of it (the root of every plan) ---- */
 
-/* No rows are fed before lion_feed_set. */
+/* No rows are fed before lion_feed_set, or, of no relation (NULL), lion_feed_set_batch. */
 lion_operator *lion_feed_new(lion_run *run, const lion_relation *relation, const uint32_t *vars, uint32_t width);
 /* Feed rows [from, to) at the next rewind and afterwards. */
 void lion_feed_set(lion_operator *feed, size_t from, size_t to);
+/* Feed one batch instead, at the next rewind and afterwards; its columns are the feed's variables. Borrowed. */
+void lion_feed_set_batch(lion_operator *feed, const lion_batch *batch);
 
 /* One row without columns: where a plan begins. */
 lion_operator *lion_unit_new(lion_run *run);
@@ -87,7 +89,6 @@ lion_operator *lion_subquery_new(lion_run *run, lion_operator *input, const lion
 /* ---- sub-plans: run for each batch of the input; their feed has the shared variables and, last, the row's number ---- */
 
 typedef struct lion_subplan {
-    lion_relation *feed_rows;
     lion_operator *feed;
     lion_operator *root;
 } lion_subplan;

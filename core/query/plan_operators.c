@@ -185,9 +185,7 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
     uint32_t *feed_vars = lion_arena_array(arena, uint32_t, var_count + 1);
     for (uint32_t i = 0; i < var_count; i++) feed_vars[i] = vars[i];
     feed_vars[var_count] = row_var;
-    subplan_out->feed_rows = lion_arena_new(arena, lion_relation);
-    lion_relation_init(subplan_out->feed_rows, arena, var_count + 1);
-    subplan_out->feed = lion_feed_new(scope->run, subplan_out->feed_rows, feed_vars, var_count + 1);
+    subplan_out->feed = lion_feed_new(scope->run, NULL, feed_vars, var_count + 1);
     subplan_out->feed->rows_estimated = 1;
     subplan_out->root = subplan_out->feed;
     lion_todo todo;

@@ -2,6 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* qsort_r */
 #endif
+#include "query/groups.h"
 #include "query/result.h"
 
 #include <stdlib.h>
@@ -33,13 +34,12 @@ struct lion_result {
     uint32_t *order_slots;     /* per order: of the root (no aggregates) or of the elements */
     bool order_is_element;
     /* groups */
-    lion_relation keys;
+    lion_groups group_of;
     uint32_t *key_slots, key_count;
     lion_accumulator *groups;  /* per group, per element */
     size_t group_room, group_at;
     uint32_t element_at;
     bool is_asked;
-    lion_value *key;
     /* output */
     lion_vector *columns;
     const lion_form **forms;
@@ -81,10 +81,19 @@ static void open_columns(lion_result *self)
     self->form_rooms = lion_arena_zalloc(arena, sizeof(lion_form *) * (self->width + 1));
     self->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (self->width + 1));
     self->values = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->width + 1));
-    for (uint32_t i = 0; i < self->width; i++) {
-        self->bits[i] = lion_arena_array(arena, int64_t, LION_BATCH_ROWS);
-        self->values[i] = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
-    }
+}
+
+/* Room for a column's bits or values, made when it is needed; NULL: out of memory. */
+static int64_t *bits_room(lion_result *self, uint32_t column)
+{
+    if (self->bits[column] == NULL) self->bits[column] = lion_arena_array(&self->run->arena, int64_t, LION_BATCH_ROWS);
+    return self->bits[column];
+}
+
+static lion_value *value_room(lion_result *self, uint32_t column)
+{
+    if (self->values[column] == NULL) self->values[column] = lion_arena_array(&self->run->arena, lion_value, LION_BATCH_ROWS);
+    return self->values[column];
 }
 
 static void open_bounds(lion_result *self)
@@ -124,8 +133,7 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
         lion_status status = lion_aggregate_read(&to->aggregate, &to->wanted, from, error);
         if (status != LION_OK) return status;
     }
-    self->key = lion_arena_array(arena, lion_value, self->key_count + 1);
-    lion_relation_init(&self->keys, arena, self->key_count);
+    lion_groups_init(&self->group_of, arena, self->key_count);
     self->is_gathered = self->has_aggregates || run->ir->order_count > 0;
     self->stride = self->width + run->ir->order_count;
     lion_status status = open_order(self, error);
@@ -203,8 +211,9 @@ static lion_status gather_plain(lion_result *self, const lion_batch *batch, uint
 
 static lion_status grow_groups(lion_result *self, lion_error *error)
 {
-    if (self->keys.count <= self->group_room) return LION_OK;
-    size_t room = self->group_room == 0 ? 64 : self->group_room * 2, size = sizeof(lion_accumulator) * self->width;
+    size_t room = self->group_room == 0 ? 64 : self->group_room, size = sizeof(lion_accumulator) * self->width;
+    if (self->group_of.keys.count <= self->group_room) return LION_OK;
+    while (room < self->group_of.keys.count) room *= 2;
     lion_accumulator *groups = lion_arena_grow(&self->run->arena, self->groups, self->group_room * size, room * size);
     if (groups == NULL) return lion_fail_memory(error);
     memset(groups + self->group_room * self->width, 0, (room - self->group_room) * size);
@@ -213,51 +222,45 @@ static lion_status grow_groups(lion_result *self, lion_error *error)
     return LION_OK;
 }
 
-static lion_status gather_group(lion_result *self, const lion_batch *batch, uint32_t row, lion_error *error)
+static lion_status gather_element(lion_result *self, uint32_t at, const lion_batch *batch, lion_error *error)
 {
-    size_t group = 0;
-    for (uint32_t i = 0; i < self->key_count; i++) self->key[i] = lion_batch_get(batch, self->key_slots[i], row);
-    if (lion_relation_add(&self->keys, self->key)) group = self->keys.count - 1;
-    else if (!lion_relation_has(&self->keys, self->key, &group)) return lion_fail_memory(error);
-    lion_status status = grow_groups(self, error);
-    for (uint32_t i = 0; status == LION_OK && i < self->width; i++) {
-        const element *from = &self->elements[i];
-        if (!from->is_aggregate) continue;
-        lion_value value = shown(self, i, lion_batch_get(batch, from->slot, row));
-        status = lion_aggregate_add(&self->groups[group * self->width + i], from->aggregate, from->wanted, value, &self->run->arena, error);
+    const element *from = &self->elements[at];
+    const uint32_t *numbers = self->group_of.numbers;
+    lion_status status = LION_ABSENT;
+    bool is_seen = from->is_attribute || batch->columns[from->slot].type == LION_TYPE_ATTRIBUTE; /* as its ident */
+    if (!is_seen)
+        status = lion_aggregate_add_column(self->groups + at, self->width, numbers, self->key_count == 0, from->aggregate, from->wanted,
+                                           batch, from->slot, error);
+    if (status != LION_ABSENT) return status;
+    status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < lion_batch_rows(batch); i++) {
+        lion_value value = shown(self, at, lion_batch_get(batch, from->slot, lion_batch_row(batch, i)));
+        status = lion_aggregate_add(&self->groups[numbers[i] * self->width + at], from->aggregate, from->wanted, value, &self->run->arena, error);
     }
     return status;
 }
 
-/* Nothing but counts of all rows: a batch at a time, nobody looks into it. */
-static lion_status gather_counts(lion_result *self, lion_error *error)
+static lion_status gather_groups(lion_result *self, lion_error *error)
 {
-    uint32_t row = 0;
+    lion_batch batch;
     lion_status status;
-    while ((status = lion_reading_row(&self->reading, self->root, &row, error)) == LION_OK) {
-        lion_relation_add(&self->keys, self->key);
-        status = grow_groups(self, error);
+    while ((status = lion_operator_next(self->root, &batch, error)) == LION_OK) {
+        status = lion_groups_find(&self->group_of, &batch, self->key_slots, error);
+        if (status == LION_OK) status = grow_groups(self, error);
+        for (uint32_t i = 0; status == LION_OK && i < self->width; i++)
+            if (self->elements[i].is_aggregate) status = gather_element(self, i, &batch, error);
         if (status != LION_OK) return status;
-        for (uint32_t i = 0; i < self->width; i++) self->groups[i].count += lion_batch_rows(&self->reading.batch);
-        self->reading.is_open = false;
     }
     return status == LION_END ? LION_OK : status;
-}
-
-static bool is_counting(const lion_result *self)
-{
-    for (uint32_t i = 0; i < self->width; i++)
-        if (self->elements[i].aggregate != LION_AGGREGATE_COUNT) return false;
-    return self->has_aggregates && self->key_count == 0;
 }
 
 static lion_status gather(lion_result *self, lion_error *error)
 {
     uint32_t row = 0;
     lion_status status;
-    if (is_counting(self)) return gather_counts(self, error);
+    if (self->has_aggregates) return gather_groups(self, error);
     while ((status = lion_reading_row(&self->reading, self->root, &row, error)) == LION_OK) {
-        status = self->has_aggregates ? gather_group(self, &self->reading.batch, row, error) : gather_plain(self, &self->reading.batch, row, error);
+        status = gather_plain(self, &self->reading.batch, row, error);
         if (status != LION_OK) return status;
         lion_reading_advance(&self->reading);
     }
@@ -294,12 +297,12 @@ static lion_status finish_element(lion_result *self, uint32_t at, lion_form *out
 
 static lion_status finish_groups(lion_result *self, lion_error *error)
 {
-    for (; self->group_at < self->keys.count; self->group_at++) {
+    for (; self->group_at < self->group_of.keys.count; self->group_at++) {
         lion_form *out = self->element_at == 0 && !self->is_asked ? add_row(self) : self->rows + (self->row_count - 1) * self->stride;
         if (out == NULL) return lion_fail_memory(error);
         uint32_t key = 0;
         for (uint32_t i = 0; i < self->width; i++)
-            if (!self->elements[i].is_aggregate) out[i] = lion_form_value(shown(self, i, lion_relation_row(&self->keys, self->group_at)[key++]));
+            if (!self->elements[i].is_aggregate) out[i] = lion_form_value(shown(self, i, lion_relation_row(&self->group_of.keys, self->group_at)[key++]));
         for (; self->element_at < self->width; self->element_at++) {
             if (!self->elements[self->element_at].is_aggregate) continue;
             lion_status status = finish_element(self, self->element_at, &out[self->element_at], error);
@@ -327,7 +330,7 @@ static lion_status complete(lion_result *self, lion_error *error)
 /* ---- output ---- */
 
 /* One type for the whole column, if it has one. */
-static void type_column(lion_result *self, uint32_t column, uint32_t count)
+static lion_status type_column(lion_result *self, uint32_t column, uint32_t count, lion_error *error)
 {
     const lion_value *values = self->values[column];
     uint8_t type = values[0].type;
@@ -335,9 +338,11 @@ static void type_column(lion_result *self, uint32_t column, uint32_t count)
         if (values[i].type != type) type = LION_TYPE_MIXED;
     lion_vector *vector = &self->columns[column];
     *vector = (lion_vector){ .type = type, .values = self->values[column] };
-    if (!lion_type_is_scalar(type)) return;
+    if (!lion_type_is_scalar(type)) return LION_OK;
+    if (bits_room(self, column) == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < count; i++) self->bits[column][i] = values[i].bits;
     vector->bits = self->bits[column];
+    return LION_OK;
 }
 
 /* A column to be pulled holds ids: what else names an entity (an input may) is resolved. Nobody is an id without facts. */
@@ -354,18 +359,88 @@ static lion_status resolve_pulled(lion_result *self, uint32_t column, uint32_t c
     return LION_OK;
 }
 
-static lion_status yield(lion_result *self, uint32_t count, lion_query_batch *batch_out, lion_error *error)
+static bool is_pulled(const lion_result *self, uint32_t column)
+{
+    return self->pulls != NULL && self->pulls[column].is_pull;
+}
+
+static lion_status yield(lion_result *self, uint32_t count, lion_query_batch *batch_out)
 {
     if (count == 0) return LION_END;
-    for (uint32_t i = 0; i < self->width; i++) {
-        lion_status status = LION_OK;
-        if (self->pulls != NULL && self->pulls[i].is_pull) status = resolve_pulled(self, i, count, error);
-        if (status < 0) return status;
-        type_column(self, i, count);
-    }
     *batch_out = (lion_query_batch){ .count = count, .width = self->width, .columns = self->columns, .forms = self->forms, .pulls = self->pulls };
     return LION_OK;
 }
+
+/* ---- streaming: columns go out as they come, or as much of them as is selected ---- */
+
+static lion_status take_bits(lion_result *self, uint32_t column, const lion_batch *batch, const lion_vector *from, uint32_t first,
+                             uint32_t count, lion_error *error)
+{
+    int64_t *bits = bits_room(self, column);
+    if (bits == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < count; i++) bits[i] = from->bits[from->is_constant ? 0 : lion_batch_row(batch, first + i)];
+    self->columns[column] = (lion_vector){ .type = from->type, .bits = bits };
+    return LION_OK;
+}
+
+static lion_status take_values(lion_result *self, uint32_t column, const lion_batch *batch, const lion_vector *from, uint32_t first,
+                               uint32_t count, lion_error *error)
+{
+    lion_value *values = value_room(self, column);
+    if (values == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < count; i++) values[i] = from->values[from->is_constant ? 0 : lion_batch_row(batch, first + i)];
+    self->columns[column] = (lion_vector){ .type = from->type, .values = values };
+    return LION_OK;
+}
+
+/* As users see the values, each looked at. */
+static lion_status take_shown(lion_result *self, uint32_t column, const lion_batch *batch, uint32_t first, uint32_t count, lion_error *error)
+{
+    lion_value *values = value_room(self, column);
+    if (values == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = shown(self, column, lion_batch_get(batch, self->elements[column].slot, lion_batch_row(batch, first + i)));
+    lion_status status = is_pulled(self, column) ? resolve_pulled(self, column, count, error) : LION_OK;
+    return status < 0 ? status : type_column(self, column, count, error);
+}
+
+static lion_status take_column(lion_result *self, uint32_t column, const lion_batch *batch, uint32_t first, uint32_t count, lion_error *error)
+{
+    const lion_vector *from = &batch->columns[self->elements[column].slot];
+    bool is_plain = from->type != LION_TYPE_MIXED && from->type != LION_TYPE_ATTRIBUTE && !self->elements[column].is_attribute &&
+                    (!is_pulled(self, column) || from->type == LION_TYPE_REF);
+    if (!is_plain) return take_shown(self, column, batch, first, count, error);
+    if (batch->selection == NULL && first == 0 && !from->is_constant) {
+        self->columns[column] = *from;
+        return LION_OK;
+    }
+    return lion_type_is_scalar(from->type) ? take_bits(self, column, batch, from, first, count, error)
+                                           : take_values(self, column, batch, from, first, count, error);
+}
+
+static lion_status next_streamed(lion_result *self, lion_query_batch *batch_out, lion_error *error)
+{
+    lion_batch batch;
+    uint32_t first = 0, count = 0;
+    while (count == 0) {
+        if (self->limit_left == 0) return LION_END;
+        lion_status status = lion_operator_next(self->root, &batch, error);
+        if (status != LION_OK) return status;
+        uint32_t rows = lion_batch_rows(&batch);
+        first = self->offset_left < rows ? (uint32_t)self->offset_left : rows;
+        self->offset_left -= first;
+        count = rows - first;
+        if (self->limit_left > 0 && count > self->limit_left) count = (uint32_t)self->limit_left;
+    }
+    if (self->limit_left > 0) self->limit_left -= count;
+    for (uint32_t i = 0; i < self->width; i++) {
+        lion_status status = take_column(self, i, &batch, first, count, error);
+        if (status != LION_OK) return status;
+    }
+    return yield(self, count, batch_out);
+}
+
+/* ---- what was gathered ---- */
 
 static bool take_row(lion_result *self)
 {
@@ -375,25 +450,6 @@ static bool take_row(lion_result *self)
     }
     if (self->limit_left > 0) self->limit_left--;
     return true;
-}
-
-static lion_status next_streamed(lion_result *self, lion_query_batch *batch_out, lion_error *error)
-{
-    uint32_t count = 0;
-    while (count < LION_BATCH_ROWS && self->limit_left != 0) {
-        uint32_t row = 0;
-        /* What is there goes out before a call is waited for. */
-        if (count > 0 && !self->reading.is_open) break;
-        lion_status status = lion_reading_row(&self->reading, self->root, &row, error);
-        if (status == LION_END) break;
-        if (status != LION_OK) return status;
-        if (take_row(self)) {
-            for (uint32_t i = 0; i < self->width; i++) self->values[i][count] = shown(self, i, lion_batch_get(&self->reading.batch, self->elements[i].slot, row));
-            count++;
-        }
-        lion_reading_advance(&self->reading);
-    }
-    return yield(self, count, batch_out, error);
 }
 
 static void put_form(lion_result *self, uint32_t column, uint32_t row, const lion_form *form)
@@ -409,13 +465,21 @@ static lion_status next_gathered(lion_result *self, lion_query_batch *batch_out,
     lion_status status = complete(self, error);
     uint32_t count = 0;
     if (status != LION_OK) return status;
-    for (uint32_t i = 0; i < self->width; i++) self->forms[i] = NULL;
+    for (uint32_t i = 0; i < self->width; i++) {
+        self->forms[i] = NULL;
+        if (value_room(self, i) == NULL) return lion_fail_memory(error);
+    }
     for (; count < LION_BATCH_ROWS && self->limit_left != 0 && self->row_at < self->row_count; self->row_at++) {
         if (!take_row(self)) continue;
         for (uint32_t i = 0; i < self->width; i++) put_form(self, i, count, &self->rows[self->row_at * self->stride + i]);
         count++;
     }
-    return yield(self, count, batch_out, error);
+    for (uint32_t i = 0; count > 0 && i < self->width; i++) {
+        if (is_pulled(self, i)) status = resolve_pulled(self, i, count, error);
+        if (status >= 0) status = type_column(self, i, count, error);
+        if (status < 0) return status;
+    }
+    return yield(self, count, batch_out);
 }
 
 lion_status lion_result_next(lion_result *self, lion_query_batch *batch_out, lion_error *error)

@@ -141,6 +141,23 @@ lion_status lion_reading_row(lion_reading *reading, lion_operator *input, uint32
     return LION_OK;
 }
 
+void lion_passing_init(lion_passing *passing, lion_operator *self, const lion_operator *input, const uint8_t *keep,
+                       const uint32_t *added, uint32_t added_count)
+{
+    lion_arena *arena = &self->run->arena;
+    uint32_t width = input->width + added_count;
+    *passing = (lion_passing){ .from = lion_arena_array(arena, uint32_t, width + 1) };
+    self->vars = lion_arena_array(arena, uint32_t, width + 1);
+    for (uint32_t i = 0; i < input->width; i++) {
+        if (!keep[input->vars[i]]) continue;
+        self->vars[passing->kept] = input->vars[i];
+        passing->from[passing->kept++] = i;
+    }
+    for (uint32_t i = 0; i < added_count; i++) self->vars[passing->kept + i] = added[i];
+    self->width = passing->kept + added_count;
+    passing->columns = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
+}
+
 void lion_output_init(lion_output *output, lion_operator *self, const lion_operator *input, const uint8_t *keep,
                       const uint32_t *added, uint32_t added_count)
 {

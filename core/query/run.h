@@ -1,6 +1,7 @@
 /* run.h - what the operators of one execution share, and the helpers every operator is written with.
  *
- * Inside the executor all columns are MIXED (tagged values); the result's columns are typed at the end (query.c).
+ * Columns come typed where one attribute or one feed fills them (scans, stars and what passes them on), MIXED from operators that
+ * work row by row. Read them by lion_batch_get, or by type.
  * Values borrowed from cursors live as long as the database values, which the run keeps. */
 #ifndef LION_QUERY_RUN_H
 #define LION_QUERY_RUN_H
@@ -66,7 +67,7 @@ static inline uint32_t lion_batch_row(const lion_batch *batch, uint32_t i)
 }
 static inline lion_value lion_batch_get(const lion_batch *batch, uint32_t slot, uint32_t row)
 {
-    return batch->columns[slot].values[row];
+    return lion_vector_get(&batch->columns[slot], row);
 }
 
 /* An operator's place in its input: the current batch and row, kept across LION_CALL. */
@@ -107,7 +108,7 @@ static inline lion_value *lion_output_at(lion_output *output, uint32_t slot)
 static inline void lion_output_keep(lion_output *output, const lion_batch *batch, uint32_t row)
 {
     for (uint32_t i = 0; i < output->kept; i++)
-        output->vectors[i].values[output->count] = batch->columns[output->from[i]].values[row];
+        output->vectors[i].values[output->count] = lion_vector_get(&batch->columns[output->from[i]], row);
 }
 /* LION_OK with the rows so far (and none left), or LION_END when there are none. */
 lion_status lion_output_yield(lion_output *output, lion_batch *batch_out);
@@ -115,6 +116,21 @@ lion_status lion_output_yield(lion_output *output, lion_batch *batch_out);
 #define LION_OPERATOR(run_, type, next_, name_) lion_operator_init(lion_arena_new(&(run_)->arena, type), (run_), (next_), (name_))
 void *lion_operator_init(void *operator, lion_run *run,
                          lion_status (*next)(lion_operator *, lion_batch *, lion_error *), const char *name);
+
+/* Columns that an operator passes on as they are: `kept` of the input's, by slot. */
+typedef struct lion_passing {
+    uint32_t kept;
+    uint32_t *from;
+    lion_vector *columns;      /* of the output: those kept, then those added */
+} lion_passing;
+
+/* As lion_output_init, for operators whose rows are rows of the input. */
+void lion_passing_init(lion_passing *passing, lion_operator *self, const lion_operator *input, const uint8_t *keep,
+                       const uint32_t *added, uint32_t added_count);
+static inline void lion_passing_take(lion_passing *passing, const lion_batch *batch)
+{
+    for (uint32_t i = 0; i < passing->kept; i++) passing->columns[i] = batch->columns[passing->from[i]];
+}
 
 /* A value of a form: vectors (and sets) become tuples; maps are incorrect. */
 lion_status lion_query_value(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error);

@@ -13,7 +13,7 @@ local STAR_SEX = [=[[:find ?e ?a :in $ ?n :where [?e :person/name ?n] [?e :perso
 local function edit(engines, size)
   local lion, random = engines[1], data.random(11)
   lion.before = lion.db
-  for i = 1, EDITS do
+  for _ = 1, EDITS do
     local person, age = random(size) + 1, 100 + random(100)
     lion.conn:transact { { "db/add", lion.ids["person" .. person], "person/age", age } }
   end

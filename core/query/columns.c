@@ -1,0 +1,63 @@
+/* columns.c - typed columns that fill up. */
+#include "query/columns.h"
+
+void lion_columns_init(lion_columns *columns, lion_operator *self, const lion_operator *input, const uint8_t *keep,
+                       const uint32_t *added, uint32_t added_count)
+{
+    lion_passing passing;
+    lion_passing_init(&passing, self, input, keep, added, added_count);
+    *columns = (lion_columns){ .vectors = passing.columns, .width = self->width, .kept = passing.kept, .from = passing.from,
+                               .arena = &self->run->arena };
+}
+
+/* Room for values of any type. */
+static bool make_room(lion_columns *columns, uint32_t slot)
+{
+    lion_vector *vector = &columns->vectors[slot];
+    if (vector->values == NULL) vector->values = lion_arena_array(columns->arena, lion_value, LION_BATCH_ROWS);
+    return vector->values != NULL;
+}
+
+bool lion_columns_fit(lion_columns *columns, const lion_batch *batch, lion_error *error)
+{
+    (void)error;
+    for (uint32_t i = 0; i < columns->kept; i++)
+        if (columns->count > 0 && columns->vectors[i].type != batch->columns[columns->from[i]].type) return false;
+    for (uint32_t i = 0; i < columns->kept; i++) {
+        make_room(columns, i);
+        columns->vectors[i].type = batch->columns[columns->from[i]].type;
+    }
+    return true;
+}
+
+void *lion_columns_room(lion_columns *columns, uint32_t slot, uint8_t type)
+{
+    lion_vector *vector = &columns->vectors[slot];
+    if (columns->count > 0 && vector->type != type) return NULL;
+    if (!make_room(columns, slot)) return NULL;
+    vector->type = type;
+    if (lion_type_is_scalar((lion_type)type)) return vector->bits + columns->count;
+    return vector->values + columns->count;
+}
+
+void lion_columns_take(lion_columns *columns, const lion_batch *batch, const uint16_t *rows, uint32_t count)
+{
+    for (uint32_t i = 0; i < columns->kept; i++) {
+        const lion_vector *from = &batch->columns[columns->from[i]];
+        lion_vector *to = &columns->vectors[i];
+        size_t step = from->is_constant ? 0 : 1;
+        if (lion_type_is_scalar((lion_type)from->type))
+            for (uint32_t k = 0; k < count; k++) to->bits[columns->count + k] = from->bits[rows[k] * step];
+        else
+            for (uint32_t k = 0; k < count; k++) to->values[columns->count + k] = from->values[rows[k] * step];
+    }
+    columns->count += count;
+}
+
+lion_status lion_columns_yield(lion_columns *columns, lion_batch *batch_out)
+{
+    if (columns->count == 0) return LION_END;
+    *batch_out = (lion_batch){ .count = columns->count, .width = columns->width, .columns = columns->vectors };
+    columns->count = 0;
+    return LION_OK;
+}

@@ -1,0 +1,33 @@
+/* columns.h - an operator's output where a row of the input becomes several or none: typed columns that fill up over the input's
+ * batches. A column has the type of the batches that it was filled from; where that changes, what is there goes out
+ * first. */
+#ifndef LION_QUERY_COLUMNS_H
+#define LION_QUERY_COLUMNS_H
+
+#include "query/run.h"
+
+typedef struct lion_columns {
+    lion_vector *vectors;      /* those kept of the input, then those added */
+    uint32_t width, kept, count;
+    uint32_t *from;            /* per kept column: the input's slot */
+    lion_arena *arena;
+} lion_columns;
+
+/* As lion_output_init. */
+void lion_columns_init(lion_columns *columns, lion_operator *self, const lion_operator *input, const uint8_t *keep,
+                       const uint32_t *added, uint32_t added_count);
+/* Get ready for rows of the batch: false where what is there has to go out before. */
+bool lion_columns_fit(lion_columns *columns, const lion_batch *batch, lion_error *error);
+/* An added column's place for the next rows, of so many of the type (columns->count and on); NULL: it has another
+ * type, what is there has to go out before. */
+void *lion_columns_room(lion_columns *columns, uint32_t slot, uint8_t type);
+/* The kept columns of `count` rows of the batch, and so many rows more. There is room for them. */
+void lion_columns_take(lion_columns *columns, const lion_batch *batch, const uint16_t *rows, uint32_t count);
+static inline uint32_t lion_columns_free(const lion_columns *columns)
+{
+    return LION_BATCH_ROWS - columns->count;
+}
+/* As lion_output_yield. */
+lion_status lion_columns_yield(lion_columns *columns, lion_batch *batch_out);
+
+#endif

@@ -1,0 +1,146 @@
+/* op_scan.c - a pattern that nothing before it binds: the datoms of one attribute, of one value or of a range of them,
+ * handed on as the cursor's own columns. Each row of the input meets all of them. */
+#include "query/operators.h"
+#include "query/pattern.h"
+
+enum { E, A, V, TX, OP };
+
+typedef struct scan {
+    lion_operator operator;
+    lion_pattern_spec spec;
+    lion_key key;
+    lion_index index;
+    lion_cursor_options options;
+    uint32_t out[5];           /* the output's slot, or NONE */
+    lion_cursor *cursor;       /* NULL before the first row */
+    lion_reading reading;
+    bool is_open;              /* the cursor goes on for the current row */
+    lion_passing passing;
+    lion_value *constants;     /* of the kept columns: the current row's */
+    int64_t *added;            /* of OP; NULL: not wanted */
+} scan;
+
+/* The row of the input stands for all rows of the batches. */
+static void keep_row(scan *self, uint32_t row)
+{
+    for (uint32_t i = 0; i < self->passing.kept; i++) {
+        lion_value *value = &self->constants[i];
+        *value = lion_batch_get(&self->reading.batch, self->passing.from[i], row);
+        self->passing.columns[i] = (lion_vector){ .type = value->type, .is_constant = true, .values = value };
+        if (lion_type_is_scalar(value->type)) self->passing.columns[i].bits = &value->bits;
+    }
+}
+
+static lion_status open_row(scan *self, uint32_t row, lion_error *error)
+{
+    lion_status status;
+    keep_row(self, row);
+    if (self->cursor != NULL) status = lion_cursor_seek(self->cursor, &self->key, error);
+    else status = lion_cursor_open(&self->cursor, &self->spec.db->view, self->index, &self->key, &self->options, &self->operator.run->arena, error);
+    self->is_open = status == LION_OK;
+    return status;
+}
+
+static void put_column(scan *self, int position, uint8_t type, const int64_t *bits)
+{
+    if (self->out[position] != LION_SLOT_NONE)
+        self->passing.columns[self->out[position]] = (lion_vector){ .type = type, .bits = (int64_t *)(uintptr_t)bits };
+}
+
+static void put_datoms(scan *self, const lion_datom_batch *datoms)
+{
+    put_column(self, E, LION_TYPE_REF, datoms->e);
+    put_column(self, TX, LION_TYPE_REF, datoms->tx);
+    if (self->out[V] != LION_SLOT_NONE) self->passing.columns[self->out[V]] = datoms->v;
+    if (self->out[OP] == LION_SLOT_NONE) return;
+    for (uint32_t i = 0; i < datoms->count; i++) self->added[i] = datoms->added[i] != 0;
+    put_column(self, OP, LION_TYPE_BOOLEAN, self->added);
+}
+
+static lion_status scan_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    scan *self = (scan *)operator;
+    for (;;) {
+        uint32_t row = 0;
+        lion_datom_batch datoms;
+        lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
+        if (status == LION_OK && !self->is_open) status = open_row(self, row, error);
+        if (status != LION_OK) return status;
+        status = lion_cursor_next(self->cursor, &datoms, error);
+        if (status == LION_CALL) operator->run->call = lion_cursor_call(self->cursor);
+        if (status == LION_END) {
+            self->is_open = false;
+            lion_reading_advance(&self->reading);
+            continue;
+        }
+        if (status != LION_OK) return status;
+        put_datoms(self, &datoms);
+        *batch_out = (lion_batch){ .count = datoms.count, .width = operator->width, .columns = self->passing.columns };
+        return LION_OK;
+    }
+}
+
+static lion_status scan_rewind(lion_operator *operator, lion_error *error)
+{
+    scan *self = (scan *)operator;
+    (void)error;
+    self->reading = (lion_reading){ 0 };
+    self->is_open = false;
+    return LION_OK;
+}
+
+bool lion_scan_can(const lion_pattern_spec *spec)
+{
+    const lion_position *positions = spec->positions;
+    if (spec->attribute == NULL) return false;
+    for (int i = 0; i < 5; i++) {
+        bool is_open = positions[i].kind == LION_POSITION_OUT || positions[i].kind == LION_POSITION_BLANK;
+        if (!is_open && i != A && !(i == V && positions[V].kind == LION_POSITION_CONST && spec->attribute->is_in_avet)) return false;
+    }
+    return true;
+}
+
+static void choose_key(scan *self)
+{
+    const lion_pattern_spec *spec = &self->spec;
+    const lion_index_range *range = spec->range;
+    self->key = (lion_key){ .datom = { .a = spec->attribute->id }, .parts = 1 };
+    self->index = LION_AEVT;
+    if (spec->positions[V].kind == LION_POSITION_CONST) {
+        self->index = LION_AVET;
+        self->key.datom.v = spec->positions[V].constant;
+        self->key.parts = 2;
+    } else if (range != NULL) {
+        self->index = LION_AVET;
+        self->options.is_seek = self->options.is_in_attribute = true;
+        self->options.end_v = range->has_end ? &range->end : NULL;
+        self->key.datom.v = range->low;
+        self->key.parts = range->has_low ? 2 : 1;
+    }
+}
+
+lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
+{
+    static const uint32_t COLUMN[5] = { LION_COLUMN_E, 0, LION_COLUMN_V, LION_COLUMN_TX, LION_COLUMN_TX };
+    scan *self = LION_OPERATOR(run, scan, scan_next, spec->range != NULL ? "range" : "scan");
+    uint32_t added[5], added_count = 0;
+    self->operator.rewind = scan_rewind;
+    self->operator.inputs[0] = input;
+    self->spec = *spec;
+    choose_key(self);
+    for (int i = 0; i < 5; i++) {
+        const lion_position *position = &spec->positions[i];
+        self->out[i] = LION_SLOT_NONE;
+        if (i == A || position->kind != LION_POSITION_OUT || !keep[position->index]) continue;
+        self->options.columns |= COLUMN[i];
+        self->out[i] = added_count;
+        added[added_count++] = position->index;
+    }
+    if (self->options.columns == 0) self->options.columns = LION_COLUMN_E;
+    lion_passing_init(&self->passing, &self->operator, input, keep, added, added_count);
+    for (int i = 0; i < 5; i++)
+        if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->passing.kept;
+    self->constants = lion_arena_array(&run->arena, lion_value, self->passing.kept + 1);
+    if (self->out[OP] != LION_SLOT_NONE) self->added = lion_arena_array(&run->arena, int64_t, LION_BATCH_ROWS);
+    return &self->operator;
+}
