@@ -147,12 +147,13 @@ end
 
 local function status_of(e) return response.status_of(e.category) end
 
-local function answer(reader, raw) return values.answer(reader, raw, status_of, raw.who) end
+local function answer(reader, raw) return values.answer(reader, { raw = raw, who = raw.who }, status_of) end
 
 -- What stands for the door there; its connections are made when they are asked for.
 local function reader_of(app)
   app.reader = app.reader or {
     is_worker = true,
+    patience = function(_, _, ms) return ms end,
     limit = limit,
     tasks = app.calls.tasks,
     connections = setmetatable({}, { __index = function(_, name) return app:connection(name) end }),

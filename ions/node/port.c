@@ -79,6 +79,21 @@ static int call(lua_State *lua)
     return 2;
 }
 
+/* read(reader, payload) → token, under which the answer is delivered; kind 0: the reader was lost
+ */
+static int read_elsewhere(lua_State *lua)
+{
+    lion_node_state *state = state_of(lua);
+    int reader = (int)luaL_checkinteger(lua, 1);
+    luaL_argcheck(lua, reader >= 1 && reader <= LION_READERS, 1, "there is no such reader");
+    lion_item *item = new_item(lua, LION_ITEM_READ, 2);
+    item->to = (uint16_t)(reader - 1);
+    item->id = (uint64_t)state->number << 32 | ++state->last_token;
+    lua_pushnumber(lua, (lua_Number)item->id);
+    lion_inbox_put(&state->worker->outbox, &item->link);
+    return 1;
+}
+
 /* send(to, kind, id, payload): on the supervisor's channel */
 static int send_message(lua_State *lua)
 {
@@ -172,6 +187,7 @@ static int open_port(lua_State *lua)
                                           { "forget", forget },
                                           { "call", call },
                                           { "send", send_message },
+                                          { "read", read_elsewhere },
                                           { "headers", headers },
                                           { "series", series },
                                           { "cast", cast },

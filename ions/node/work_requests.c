@@ -192,6 +192,7 @@ static void take_item(lion_worker *worker, lion_item *item)
         lion_link_send(worker->link, (lion_frame_kind)item->code, item->id, item->bytes,
                        item->size);
         break;
+    case LION_ITEM_READ: lion_worker_read(worker, item); return; /* which frees it */
     case LION_ITEM_MESSAGE: send_message(worker, item); break;
     case LION_ITEM_FETCH: lion_worker_fetch(worker, item); break;
     case LION_ITEM_FORGET:

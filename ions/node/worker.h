@@ -24,8 +24,10 @@
 
 typedef struct lion_worker lion_worker;
 typedef struct lion_runner lion_runner;
+typedef struct lion_node_reader lion_node_reader;
 
 #define LION_STREAM_WINDOW (256u << 10) /* bytes of a stream that wait for its socket */
+#define LION_READERS 3 /* of a door; the loop's pool has 4 threads, and one is for loading */
 
 /* ---- items of the queues ---- */
 
@@ -47,6 +49,7 @@ typedef enum lion_item_kind {
     LION_ITEM_END,      /* request */
     LION_ITEM_ABORT,    /* request: nobody wants it, or the rest cannot be had */
     LION_ITEM_HANDOVER, /* request: to any worker */
+    LION_ITEM_READ, /* id (token), to (the reader, from 0), bytes; its answer is a FRAME */
     LION_ITEM_RUNS, /* bytes: application, NUL, revision, NUL. It takes calls now; to and id of who
                        asked, code: ms */
     LION_ITEM_REMOVED,   /* bytes: application, NUL; to, id */
@@ -195,6 +198,7 @@ struct lion_worker {
     lion_link *link;
     lion_curl *curl; /* NULL before the first request of an application's */
     lion_load *loads; /* that wait; one at a time is done */
+    lion_node_reader *readers[LION_READERS]; /* of a door; NULL: nobody has asked it yet */
     bool is_loading, is_ready, is_stopping, is_over;
     lion_node_request *requests; /* in hand */
     size_t request_count;
@@ -232,6 +236,9 @@ void lion_worker_runs(lion_worker *worker, const char *app, const char *revision
                       bool is_broken); /* NULL: no longer */
 void lion_worker_tell(lion_worker *worker, uint16_t to, lion_bus_kind kind, uint64_t id,
                       const lion_entry *entries, size_t count);
+
+/* read.c: takes an item for a reader. */
+void lion_worker_read(lion_worker *worker, lion_item *item);
 
 /* work_status.c */
 void lion_worker_status(lion_worker *worker, uint16_t to, uint64_t id);

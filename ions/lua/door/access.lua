@@ -43,6 +43,7 @@ access.NEEDED = {
   ["POST /q"] = READ,
   ["POST /pull"] = READ,
   ["POST /transact"] = WRITE,
+  ["GET /tx"] = READ,
   ["POST /values"] = { "read", "transact" }, -- its operations say which (ions.door.values)
   ["POST /values/:app"] = READ,
   ["POST /invoke/:app/:fn"] = INVOKE,
@@ -124,6 +125,14 @@ function access.check(who, roles, what)
   local message = ("%s needs the role %s, which the token %s has not"):format(what,
     table.concat(roles, " or "), tostring(who.name))
   error(anomaly.new("forbidden", "lion/forbidden", message, { roles = roles }), 0)
+end
+
+--- Whether a request that was let in still may go on; raises as `identify` and `check` do.
+-- @tparam table request raw, who
+-- @tparam string route
+function Access:check(request, route)
+  request.who = self:identify(request.raw)
+  access.check(request.who, access.NEEDED[route], route)
 end
 
 --- The system database has parameters and who may what: it is read by admins.

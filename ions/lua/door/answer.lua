@@ -53,6 +53,20 @@ function answer.write(status, value, is_edn)
   return status, { { "content-type", TYPES[is_edn or false] } }, text .. "\n"
 end
 
+--- What was raised, as an anomaly. That there is no memory is a bound reached: readers have one.
+-- @param e
+function answer.anomaly_of(e)
+  local text = type(e) == "table" and not e.code and e.message or e -- a text, as the scheduler gives it
+  if text == "not enough memory" then
+    return anomaly.new("interrupted", "lion/limit",
+      "the answer needs more memory than a reader of the node may have: ask for less, or in parts")
+  end
+  if type(e) == "table" and not e.code and e.message then
+    return anomaly.new("fault", "lion/fault", e.message, { trace = e.trace })
+  end
+  return anomaly.wrap(e)
+end
+
 --- The status of an anomaly.
 function answer.status_of(e) return e.status or response.status_of(e.category) end
 
@@ -60,10 +74,7 @@ function answer.status_of(e) return e.status or response.status_of(e.category) e
 -- @param e whatever was raised
 -- @tparam boolean is_edn
 function answer.fail(e, is_edn)
-  if type(e) == "table" and not e.code and e.message then -- a text, as the scheduler gives it
-    e = anomaly.new("fault", "lion/fault", e.message, { trace = e.trace })
-  end
-  local wrapped = anomaly.wrap(e)
+  local wrapped = answer.anomaly_of(e)
   local status = answer.status_of(wrapped)
   local body = { category = wrapped.category, code = wrapped.code, message = tostring(wrapped.message),
     data = type(wrapped.data) == "table" and wrapped.data or nil }

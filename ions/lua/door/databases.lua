@@ -3,6 +3,7 @@
 local access = require "ions.door.access"
 local anomaly = require "lion.anomaly"
 local answer = require "ions.door.answer"
+local core = require "lion.core"
 local edn = require "lion.edn"
 local find = require "lion.find"
 local form_text = require "lion.cli.form_text"
@@ -31,6 +32,7 @@ end
 
 --- The connection to a database that is there.
 local function existing(door, name)
+  if door.connections[name] then return door.connections[name] end
   check_name(name)
   local known = {}
   for _, other in ipairs(door:database_names()) do known[other] = true end
@@ -58,6 +60,7 @@ end
 
 -- Make it, or find it there; its name is written down when it is made.
 local function make(door, name, doc)
+  if door.connections[name] and not doc then return door.connections[name], false end
   check_name(name)
   local is_new = not is_there(door, name)
   local conn = door:connection(name)
@@ -189,8 +192,9 @@ function databases.q(door, request)
     typed = 1,
     limit = answer.bounded("limit", body.limit, LIMIT_MAX, LIMIT_MAX),
     offset = body.offset,
-    timeout = answer.bounded("timeout_ms", body.timeout_ms, TIMEOUT_MS, TIMEOUT_MS_MAX),
   }
+  local timeout = answer.bounded("timeout_ms", body.timeout_ms, TIMEOUT_MS, TIMEOUT_MS_MAX)
+  limits.timeout = door:patience(request, timeout)
   local db = view(door, request)
   local inputs, rules = inputs_of(request)
   local shape = output.shape(query.compile(body.query, rules))
@@ -202,12 +206,17 @@ end
 
 local PULL = with_view { pattern = "any!", id = "any", ids = "list" }
 
-local function pulled(db, pattern, entity)
+local function pulled(db, pattern, entity, timeout)
   local id = db:entid(entity)
   if not id then return values.null end
   local text = "[:find (pull ?e pattern) . :in $ pattern ?e]"
-  local result = find.all(text, { db, pattern, id }, 3, { typed = 1, timeout = TIMEOUT_MS })
+  local result = find.all(text, { db, pattern, id }, 3, { typed = 1, timeout = timeout })
   return result == nil and values.null or result
+end
+
+local function fail_late()
+  local message = ("the pulls took longer than %d ms: ask for fewer entities at once"):format(TIMEOUT_MS)
+  error(anomaly.new("interrupted", "lion/timeout", message), 0)
 end
 
 --- POST /pull
@@ -218,10 +227,14 @@ function databases.pull(door, request)
     anomaly.incorrect("lion/syntax",
       "either id or ids is needed: an id, an ident or a lookup ref, or a list of these")
   end
-  local db = view(door, request)
-  if body.id ~= nil then return { result = pulled(db, body.pattern, body.id), t = db.basis_t } end
-  local list = {}
-  for i, entity in ipairs(body.ids) do list[i] = pulled(db, body.pattern, entity) end
+  local db, list = view(door, request), {}
+  local until_ms = core.monotonic_ms() + door:patience(request, TIMEOUT_MS)
+  local function left() return math.max(1, math.ceil(until_ms - core.monotonic_ms())) end
+  if body.id ~= nil then return { result = pulled(db, body.pattern, body.id, left()), t = db.basis_t } end
+  for i, entity in ipairs(body.ids) do
+    if core.monotonic_ms() > until_ms then fail_late() end
+    list[i] = pulled(db, body.pattern, entity, left())
+  end
   return { result = answer.list(list), t = db.basis_t }
 end
 

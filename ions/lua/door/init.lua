@@ -10,16 +10,19 @@ local call = require "lion.call"
 local core = require "lion.core"
 local databases = require "ions.door.databases"
 local deployments = require "ions.door.deployments"
+local folder = require "ions.door.folder"
 local form = require "ions.form"
 local lion = require "lion"
 local nodes = require "ions.deploy.nodes"
 local parameters = require "ions.door.params"
 local processes = require "ions.door.processes"
 local push = require "ions.door.push"
+local readers = require "ions.door.readers"
 local roll = require "ions.deploy.roll"
 local route = require "ions.route"
 local scheduler = require "ions.scheduler"
 local status = require "ions.door.status"
+local stream = require "ions.door.stream"
 local system = require "ions.push.system"
 local tokens = require "ions.door.tokens"
 local values = require "ions.door.values"
@@ -58,8 +61,9 @@ local ROUTES = {
   { "POST", "/q", { fn = databases.q, body = {}, is_handed_over = databases.is_for_worker } },
   { "POST", "/pull", { fn = databases.pull, body = {} } },
   { "POST", "/transact", { fn = databases.transact, body = { is_tx = true } } },
+  { "GET", "/tx", { fn = function(self, request) return self.streams:begin(request) end, is_bytes = true } },
   { "POST", "/values", { fn = function(self, request)
-    return values.answer(self, request.raw, answer.status_of, request.who)
+    return values.answer(self, request, answer.status_of)
   end, is_bytes = true } },
   { "POST", "/values/:app", {} },
   { "GET", "/params", { fn = parameters.list } },
@@ -82,6 +86,7 @@ end
 
 local Door = {}
 Door.__index = Door
+folder.give(Door)
 
 local function find_target(self, raw)
   local target, params, malformed = self.router:find(raw.method, raw.path)
@@ -112,9 +117,18 @@ end
 
 -- ---- requests ------------------------------------------------------------------------------------
 
+-- What takes long is asked of a reader.
+local function result_of(self, target, request)
+  local ok, value, code = xpcall(target.fn, scheduler.traced, self, request)
+  if ok then return { value = value, status = code } end
+  if not self.readers or not self.readers:is_late(request, value) then error(value, 0) end
+  return { told = self.readers:ask(request) }
+end
+
 local function shaped(target, is_edn, ok, result)
   if not ok then return answer.fail(result, is_edn) end
-  if target.is_bytes then return result.value.status, result.value.headers, result.value.body end
+  local told = result.told or target.is_bytes and result.value
+  if told then return told.status, told.headers, told.body end
   if target.is_text then
     return 200, { { "content-type", "text/plain; version=0.0.4; charset=utf-8" } }, result.value
   end
@@ -127,10 +141,8 @@ end
 local function run(self, target, request)
   local raw, is_edn = request.raw, answer.wants_edn(request.raw)
   local now
-  local task = { deadline_ms = core.monotonic_ms() + REQUEST_MS, fn = function()
-    local value, code = target.fn(self, request)
-    return { value = value, status = code }
-  end }
+  local task = { deadline_ms = core.monotonic_ms() + REQUEST_MS, fn = result_of,
+    args = { self, target, request } }
   function task.done(ok, result)
     local code, headers, body = shaped(target, is_edn, ok, result)
     if not self.asked[raw.id] then
@@ -181,6 +193,7 @@ end
 
 --- Do some of what is ready.
 function Door:step()
+  if self.streams:take_news() then return end -- streams look where something was done
   if #self.answered == 0 then self.tasks:step() end
   local first = table.remove(self.answered, 1)
   if first then return unpack(first, 1, 4) end
@@ -188,7 +201,7 @@ end
 
 --- ms until `step` has something to do.
 function Door:due()
-  if #self.answered > 0 then return 0 end
+  if #self.answered > 0 or self.streams.is_told then return 0 end
   return self.tasks:due()
 end
 
@@ -200,11 +213,14 @@ function Door:gone(id)
   if task.is_waiting_for_news then self.tasks:cancel(task, "the client has left") end
 end
 
---- Nothing is streamed here.
-function Door.finish() end
+--- A stream has been sent, or cannot be.
+function Door:finish(id) self.streams:finish(id) end
 
---- The writer's answer to what a connection asked.
-function Door:deliver(token, kind, payload) self.tasks:deliver(token, kind, payload) end
+--- The writer's answer to what a connection asked, or what it tells of a database.
+function Door:deliver(token, kind, payload)
+  if self.streams:deliver(token, kind) then return end
+  self.tasks:deliver(token, kind, payload)
+end
 
 --- What comes on the supervisor's channel.
 function Door:message(from, kind, id, payload)
@@ -224,6 +240,11 @@ end
 
 function Door.monotonic() return core.monotonic_ms() end
 
+--- How long a question may hold the door; who needs longer is answered by a reader.
+function Door:patience(request, ms)
+  return self.readers and self.readers:patience(request, ms) or ms
+end
+
 --- Have the watch look at once.
 function Door:wake()
   self.is_woken = true
@@ -240,39 +261,6 @@ function Door:await_change(basis, until_ms)
     scheduler.sleep(math.min(NEWS_MS, math.max(0, until_ms - core.monotonic_ms())))
   end
   task.is_waiting_for_news = nil
-end
-
--- ---- databases -----------------------------------------------------------------------------------
-
---- The connection to a database; it is made if it is not there.
-function Door:connection(name)
-  local conn = self.connections[name]
-  if not conn then
-    conn = self.connect(name)
-    self.connections[name] = conn
-  end
-  return conn
-end
-
---- The names of the databases, in order.
-function Door:database_names()
-  local names = {}
-  for i, path in ipairs(lion.list(self.dir)) do names[i] = path:match "([^/]+)%.lion$" end
-  return names
-end
-
-local function size_of(path)
-  local file = io.open(path, "rb")
-  if not file then return 0 end
-  local size = file:seek "end"
-  file:close()
-  return size
-end
-
---- Bytes of a database's files: its trees, and the log of what is not in them yet.
-function Door:file_size(name)
-  local path = ("%s/%s.lion"):format(self.dir, name)
-  return size_of(path) + size_of(path .. "-log")
 end
 
 -- ---- the watch -----------------------------------------------------------------------------------
@@ -339,6 +327,7 @@ end
 function Door:leave(grace_ms)
   if self.is_leaving then return end
   self.is_leaving, self.has_left = true, false
+  self.streams.is_told = true
   self.tasks:cancel(self.watching, "the node stops") -- workers that end now are no failure of a revision
   self.tasks:spawn {
     deadline_ms = core.monotonic_ms() + (grace_ms or 5000),
@@ -377,6 +366,8 @@ function door.load(options, given)
     control_address = options.control_address, version = lion.version, tasks = self.tasks,
     port = self.port, forms = self.forms, is_alive = given.is_alive,
   }
+  self.streams = stream.new(self)
+  if self.port.read then self.readers = readers.new(self) end
   self.node.on_change = function() self:wake() end
   self.alerts = alerts.new {
     url = options.alert_url, node = options.name, group = options.group, tasks = self.tasks, log = self.log,

@@ -7,6 +7,7 @@
 -- @module ions.door.values
 local access = require "ions.door.access"
 local anomaly = require "lion.anomaly"
+local answer = require "ions.door.answer"
 local call = require "lion.call"
 local codec = require "lion.remote.codec"
 local conn_of = require "lion.conn"
@@ -224,7 +225,8 @@ local function question(door, asked)
     limits[name] = options[name]
   end
   local timeout = options.timeout
-  limits.timeout = timeout and timeout > 0 and math.min(timeout, QUERY_MS_MAX) or QUERY_MS_MAX
+  timeout = timeout and timeout > 0 and math.min(timeout, QUERY_MS_MAX) or QUERY_MS_MAX
+  limits.timeout = door:patience(asked.request, timeout)
   if door.limit then door.limit(limits.timeout) end
   return arguments, count, limits
 end
@@ -388,10 +390,7 @@ local HEADERS = { { "content-type", codec.TYPE } }
 
 -- An error with all that it carries and that can travel.
 local function fail(e, status_of)
-  if type(e) == "table" and not e.code and e.message then
-    e = anomaly.new("fault", "lion/fault", e.message, { trace = e.trace })
-  end
-  e = anomaly.wrap(e)
+  e = answer.anomaly_of(e)
   local told = {}
   for name, value in pairs(e) do
     if pcall(codec.write, value) then told[name] = value end
@@ -405,14 +404,42 @@ local OF_CONNECTION = { open = { "read", "transact" }, newest = { "read", "trans
   backup = { "admin" } }
 local READ = { "read" }
 
+local MANY = 256 -- entities
+
+local function is_recursive(pattern)
+  if type(pattern) == "string" then return pattern:find("...", 1, true) ~= nil end
+  if type(pattern) ~= "table" then return false end
+  for _, part in next, pattern do
+    if is_recursive(part) then return true end
+  end
+  return false
+end
+
+-- What is asked of a reader at once: what nothing here would end in time, and iterators over rows, which
+-- may take their time for each batch.
+local function is_long(asked)
+  local arguments = type(asked.arguments) == "table" and asked.arguments or {}
+  local list = arguments[2]
+  if asked.op == "pull_many" and type(list) == "table" and #list > MANY then return true end
+  if asked.op == "pull" or asked.op == "pull_many" then return is_recursive(arguments[1]) end
+  return asked.op == "walk" and asked.what == "rows"
+end
+
+-- A value that is to come is waited for here.
+local function ask_reader(door, asked)
+  asked_value(door, asked)
+  return door.readers:ask(asked.request, asked.op == "walk" and tostring(asked.id) or nil)
+end
+
 --- POST /values, POST /values/APP
--- @tparam table door or what a worker has in its place: connections, tasks; is_worker; limit(ms), told how
--- long a query may run with the functions that it calls
--- @tparam table raw the request, with its headers
+-- @tparam table door or what a worker or a reader has in its place: connections, tasks, patience(request,
+-- ms); readers, if there are some; is_worker; limit(ms), told how long a query may run with the functions
+-- that it calls
+-- @tparam table request raw, with its headers; who asks (ions.door.access)
 -- @tparam function status_of an anomaly's HTTP status
--- @tparam table who asks (ions.door.access)
 -- @treturn table status, headers, body
-function served.answer(door, raw, status_of, who)
+function served.answer(door, request, status_of)
+  local raw, who = request.raw, request.who
   local ok, result = pcall(function()
     if raw.headers["content-type"] ~= codec.TYPE then
       error(anomaly.new("unsupported", "lion/version", "this node speaks " .. codec.TYPE), 0)
@@ -424,10 +451,15 @@ function served.answer(door, raw, status_of, who)
     end
     if not op then anomaly.incorrect("lion/syntax", "a body is a table with an op that there is") end
     access.check(who, OF_CONNECTION[asked.op] or READ, asked.op)
-    asked.who = who
+    asked.who, asked.request = who, request
+    if door.readers and is_long(asked) then return ask_reader(door, asked) end
     return codec.write(op(door, asked))
   end)
-  if not ok then return fail(result, status_of) end
+  if not ok then
+    if door.readers and door.readers:is_late(request, result) then error(result, 0) end
+    return fail(result, status_of)
+  end
+  if type(result) == "table" then return result end
   return { status = 200, headers = HEADERS, body = result }
 end
 
