@@ -90,7 +90,7 @@ static int read_elsewhere(lua_State *lua)
     item->to = (uint16_t)(reader - 1);
     item->id = (uint64_t)state->number << 32 | ++state->last_token;
     lua_pushnumber(lua, (lua_Number)item->id);
-    lion_inbox_put(&state->worker->outbox, &item->link);
+    lion_worker_send(state->worker, item);
     return 1;
 }
 

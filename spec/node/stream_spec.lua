@@ -48,6 +48,11 @@ function Stream:await(doc)
   end, "a line with " .. doc)
 end
 
+-- It stands somewhere.
+function Stream:await_first()
+  return node.wait_for(function() return (self:lines())[1] end, "the first line")
+end
+
 function Stream:await_end()
   return node.wait_for(function()
     local lines, ended = self:lines()
@@ -75,8 +80,7 @@ describe("The live stream of transactions", function()
   it("begins with the t where it stands, and tells each transaction as a line of JSON", function()
     local t = write "before"
     local stream = open(a.door, "/tx?db=orders")
-    local first = node.wait_for(function() return (stream:lines())[1] end, "the first line")
-    assert.same({ t = t }, json.read(first))
+    assert.same({ t = t }, json.read(stream:await_first()))
     t = write "one"
     local told = json.read(stream:await "one")
     assert.equal(t, told.t)
@@ -153,6 +157,7 @@ describe("The live stream of transactions", function()
   it("ends with a line that says why when its token is revoked", function()
     local made = a:control("POST", "/tokens", { body = '{"name":"hears","roles":["read"]}' }).json()
     local stream = open(a.tcp, "/tx?db=orders", { authorization = "Bearer " .. made.token })
+    stream:await_first()
     write "heard"
     stream:await "heard"
     assert.equal(200, a:control("DELETE", "/tokens/hears").status)
@@ -226,7 +231,7 @@ describe("The live stream of transactions", function()
 
   it("ends with a line that says so when the node stops", function()
     local stream = open(a.door, "/tx?db=orders")
-    node.wait_for(function() return (stream:lines())[1] end, "the first line")
+    stream:await_first()
     assert.equal(0, a:stop())
     local ending = stream:await_end()
     assert.equal("whole", ending.ended)
