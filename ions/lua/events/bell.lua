@@ -1,4 +1,5 @@
---- Bells: a task waits for one to ring. One that has rung while nobody waited is heard at once.
+--- Bells: a task waits for one to ring, and no other one meanwhile. One that has rung while nobody waited is
+-- heard at once.
 -- @module ions.events.bell
 local core = require "lion.core"
 local scheduler = require "ions.scheduler"

@@ -50,8 +50,9 @@ function Source:passed() return self.scanned end
 
 function Source:newest() return self.host.now() end
 
-function Source:lag(position)
-  return (self.schedule:after(position) or math.huge) <= self.host.now() and 1 or 0
+function Source:lag()
+  local at = self.schedule:after(self.event.position)
+  return at and math.max(0, self.host.now() - at) or 0
 end
 
 function Source.close() end

@@ -21,7 +21,7 @@
 --     when it is done; input is what the handler is given besides what the engine adds
 --   - :due() → ms until :next() may have one without having been woken, or nil
 --   - :passed() → the position up to which all was handed out or passed over; nil: it has more in hand
---   - :newest() → the position of what happened last; :lag(position) → how far that is behind
+--   - :newest() → the position of what happened last; :lag() → ms since the oldest happened that is not done
 --   - :close()
 --   - and if there are these: :ended(item, is_ok), an item is done, or given up; it has its input alone when
 --     it was replayed. :pass_over(), all that has happened
@@ -345,16 +345,18 @@ function Engine:leave(grace_ms)
   self.saving:ring()
 end
 
---- The events that are held: a list of { app =, event =, lag =, delivered =, failed = (since this began) }.
+--- The events that are held, by application and name: a list of { app =, event =, lag_ms =, and since this
+-- began delivered =, failed = }.
 function Engine:told()
   local list = {}
-  for _, event in pairs(self.events) do
+  for key, event in pairs(self.events) do
     if event.is_held then
-      list[#list + 1] = { app = event.app, event = event.name, delivered = event.delivered,
-        failed = event.failed, lag = event.source and event.source:lag(event.position) or nil }
+      list[#list + 1] = { key = key, app = event.app, event = event.name, delivered = event.delivered,
+        failed = event.failed, lag_ms = event.source and event.source:lag() or nil }
     end
   end
-  table.sort(list, function(a, b) return key_of(a) < key_of(b) end)
+  table.sort(list, function(a, b) return a.key < b.key end)
+  for _, one in ipairs(list) do one.key = nil end
   return list
 end
 

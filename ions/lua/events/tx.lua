@@ -134,7 +134,7 @@ end
 --- A source of transactions behind event.position.
 function tx.open(host, event)
   local reader = reader_of(host, database_of(event))
-  local self = setmetatable({ event = event, reader = reader, queue = {}, datoms = 0,
+  local self = setmetatable({ host = host, event = event, reader = reader, queue = {}, datoms = 0,
     attributes = tx.attributes(event.spec), scanned = event.position }, Source)
   table.insert(reader.sources, self)
   return self
@@ -156,7 +156,20 @@ end
 
 function Source:newest() return self.reader.t end
 
-function Source:lag(position) return math.max(0, self.reader.t - position) end
+-- When the oldest happened that is not done; nil: there is none.
+local function oldest(self)
+  local item = self.event.item
+  if item and item.position then return item.input.tx_instant end
+  if self.queue[1] then return self.queue[1].input.tx_instant end
+  if self.scanned >= self.reader.t then return nil end
+  local t, instant = core.tx_range_next(core.tx_range(self.reader.conn.handle, self.scanned + 1, 0))
+  return t and instant
+end
+
+function Source:lag()
+  local instant = oldest(self)
+  return instant and math.max(0, self.host.now() - instant) or 0
+end
 
 function Source:close()
   for i, other in ipairs(self.reader.sources) do

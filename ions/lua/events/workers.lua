@@ -12,7 +12,6 @@ local REPLACE, DELIVER = 3, 12
 
 local SLACK_MS = 30000 -- that a worker may be late, until it is replaced
 local LAST_WORDS_MS = 1000 -- of one that was replaced and ends what it has in hand
-local READY_MS = 1000 -- that is waited for a worker
 
 local Workers = {}
 Workers.__index = Workers
@@ -26,7 +25,6 @@ function workers.new(options)
     write = options.write,
     list = {}, -- address → { pid =, state =, in_hand = }
     pending = {}, -- id → { to =, pid =, bell =, answer = }
-    came = bell.new(options.tasks),
     last_id = core.now_ms() * 1000, -- what the process before this one asked is not taken for our own
   }, Workers)
 end
@@ -66,7 +64,6 @@ function Workers:changed(process)
   if known and known.pid ~= process.pid then fail(self, address, process.reason or "") end
   self.list[address] = { pid = process.pid, state = process.state,
     in_hand = known and known.pid == process.pid and known.in_hand or 0 }
-  if process.state == "ready" then self.came:ring() end
 end
 
 --- A worker has answered.
@@ -104,10 +101,7 @@ end
 -- @treturn table { is_ok =, message =, trace = } or { is_absent = true }
 function Workers:deliver(payload, timeout_ms)
   local worker, to = pick(self)
-  if not worker then
-    self.came:wait(READY_MS)
-    return { is_absent = true }
-  end
+  if not worker then return { is_absent = true } end
   self.last_id = self.last_id + 1
   local id, asked = self.last_id, { to = to, pid = worker.pid, bell = bell.new(self.tasks) }
   self.pending[id] = asked
