@@ -162,10 +162,15 @@ local function check_name(name)
   end
 end
 
-local function is_there(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
+local READER = { read_only = true, no_create = true }
+
+-- A file that another process has made just now may be no database yet, as far as the writer has come.
+local function connect(path, name)
+  local ok, found = pcall(core.connect, path, READER)
+  if ok then return found end
+  if type(found) ~= "table" or found.code ~= "lion/not-found" then error(found, 0) end
+  ask(OPEN, { db = name })
+  return core.connect(path, READER)
 end
 
 --- Connect to a database of the node; the writer makes it if there is none. For the node itself: any one,
@@ -176,9 +181,7 @@ end
 -- @treturn table a connection
 function remote.open(folder, name, maker)
   local path = folder .. "/" .. name .. ".lion"
-  if not is_there(path) then ask(OPEN, { db = name }) end
-  local handle = core.connect(path, { read_only = true, no_create = true })
-  return conn.wrap(handle, path, make_writer(name, maker))
+  return conn.wrap(connect(path, name), path, make_writer(name, maker))
 end
 
 --- The same for an application, which may not have each of them.
