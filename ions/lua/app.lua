@@ -540,6 +540,7 @@ function App:close()
   for _, conn in pairs(self.connections) do
     pcall(conn.close, conn)
   end
+  if self.webhooks then pcall(self.webhooks.close, self.webhooks) end
   if self.company then self.company:close() end
   if self.own_files then self.own_files:close() end
   if self.node then self.node:close() end

@@ -1,5 +1,6 @@
 local cloud = require "ions.events.cloud"
 local lion = require "lion"
+local utf8 = require "ions.utf8"
 
 local JSON = "application/json"
 local STRUCTURED = "application/cloudevents+json; charset=utf-8"
@@ -175,5 +176,44 @@ describe("An event by HTTP", function()
     local _, status, message = cloud.read(headers, "1")
     assert.equal(400, status)
     assert.equal("an event has at most 64 attributes", message)
+  end)
+end)
+
+describe("Whatever is sent", function()
+  local seed = tonumber(os.getenv "LION_SEED") or os.time()
+  local state = seed % 2147483647
+
+  local function random(low, high)
+    state = (state * 48271) % 2147483647
+    return low + state % (high - low + 1)
+  end
+
+  local function mutated(text)
+    for _ = 1, random(1, 4) do
+      local at, kind = random(1, #text), random(1, 3)
+      local byte = kind == 1 and "" or string.char(random(0, 255))
+      text = text:sub(1, at - 1) .. byte .. text:sub(kind == 3 and at or at + 1)
+    end
+    return text
+  end
+
+  local BODY = '{"specversion":"1.0","id":"7","source":"/s","type":"t","time":"2026-11-28T17:18:54Z",'
+    .. '"subject":"é","n":1,"b":true,"data":{"a":[1,null]}}'
+
+  it(("is an event, or is told what is wrong (seed %d)"):format(seed), function()
+    for _ = 1, 3000 do
+      local event, status, message = cloud.read({ ["content-type"] = STRUCTURED }, mutated(BODY))
+      if event then
+        assert.equal("string", type(event.id))
+      else
+        assert.is_true(status == 400 or status == 415)
+        assert.is_true(#message > 0 and #message < 500 and utf8.is_valid(message), message)
+      end
+      local headers = binary { ["ce-time"] = mutated "2026-11-28T17:18:54Z" }
+      headers["ce-subject"] = mutated "a%20b"
+      headers["content-type"] = mutated(JSON)
+      event, status, message = cloud.read(headers, "1")
+      assert.is_true(event ~= nil or status == 400 or status == 415, message)
+    end
   end)
 end)

@@ -25,6 +25,7 @@ return {
     { on = "http", name = "unset", fn = "shop/hook",
       signature = { scheme = "github", secret_param = "nobody/knows" } },
     { on = "http", name = "named", fn = "shop/hook", id_header = "X-Delivery" },
+    { on = "cron", at = "@daily", fn = "shop/hook" },
     { on = "http", name = "mine", fn = "shop/hook" },
     { on = "http", name = "any", fn = "shop/hook" },
   },

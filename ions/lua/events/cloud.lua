@@ -27,8 +27,10 @@ local REQUIRED = { "id", "source", "type" }
 -- What is in an event and is no attribute of its own in a header.
 local RESERVED = { data = true, data_base64 = true, datacontenttype = true }
 
--- What is wrong stops the reading; it never leaves this module.
-local function refuse(status, message, ...) error({ status = status, message = message:format(...) }, 0) end
+-- What is wrong stops the reading; it never leaves this module. It is text, whatever it tells of.
+local function refuse(status, message, ...)
+  error({ status = status, message = utf8.repair(message:format(...)) }, 0)
+end
 
 local function malformed(message, ...) refuse(400, message, ...) end
 

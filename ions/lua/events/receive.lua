@@ -6,8 +6,8 @@ local cloud = require "ions.events.cloud"
 local entry = require "ions.entry"
 local gate = require "ions.gate"
 local lion = require "lion"
+local manifest = require "ions.manifest"
 local message = require "ions.events.message"
-local remote = require "ions.remote"
 local route = require "ions.route"
 local signature = require "ions.events.signature"
 
@@ -36,17 +36,13 @@ end
 -- ---- where they are written ----------------------------------------------------------------------
 
 local function connect(app)
-  if app.node then return remote.open(app.options.folder, message.DATABASE) end
+  if app.node then return require("ions.remote").open(app.options.folder, message.DATABASE) end
   return lion.connect(app.options.folder .. "/" .. message.DATABASE .. ".lion")
 end
 
--- Under a key that no application can ask for.
 local function connection(app)
-  local conn = app.connections[receive]
-  if not conn then
-    conn = connect(app)
-    app.connections[receive] = conn
-  end
+  app.webhooks = app.webhooks or connect(app)
+  local conn = app.webhooks
   if not conn:db():entid ":http.message/content" then conn:transact(message.SCHEMA) end
   return conn
 end
@@ -127,8 +123,8 @@ end
 -- @tparam table app
 -- @tparam table routes as route.new takes them
 function receive.add_routes(app, routes)
-  for _, event in ipairs(app.manifest.events or {}) do
-    local path = "/events/" .. event.name
+  for name, event in pairs(manifest.events(app.manifest)) do
+    local path = "/events/" .. name
     if event.on == "http" and not is_taken(routes, path) then
       local target = entry.new(path, receive.handler(app, event), nil, app:label(path))
       routes[#routes + 1] = { "POST", path, target }
