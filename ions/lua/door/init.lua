@@ -10,6 +10,7 @@ local call = require "lion.call"
 local core = require "lion.core"
 local databases = require "ions.door.databases"
 local deployments = require "ions.door.deployments"
+local events = require "ions.door.events"
 local folder = require "ions.door.folder"
 local form = require "ions.form"
 local lion = require "lion"
@@ -56,6 +57,12 @@ local ROUTES = {
   { "POST", "/rollback", { fn = deployments.rollback, body = {} } },
   { "GET", "/deployments", { fn = deployments.list } },
   { "GET", "/deployments/:id", { fn = deployments.one } },
+  { "GET", "/events", { fn = events.list } },
+  { "GET", "/events/dead", { fn = events.dead } },
+  { "GET", "/events/dead/:key", { fn = events.letter } },
+  { "POST", "/events/replay", { fn = events.replay, body = {} } },
+  { "POST", "/events/forget", { fn = events.forget, body = {} } },
+  { "POST", "/events/skip", { fn = events.skip, body = {} } },
   { "GET", "/databases", { fn = databases.list } },
   { "POST", "/db", { fn = databases.make, body = {} } },
   { "POST", "/q", { fn = databases.q, body = {}, is_handed_over = databases.is_for_worker } },

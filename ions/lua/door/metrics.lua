@@ -1,6 +1,7 @@
 --- GET /metrics: the numbers of the node and of its processes, of the group, of databases (docs/metrics.md).
 -- @module ions.door.metrics
 local databases = require "ions.door.databases"
+local events = require "ions.door.events"
 local exposition = require "ions.door.exposition"
 local families = require "ions.door.families"
 local tell = require "ions.door.tell"
@@ -66,7 +67,10 @@ function metrics.text(door, request)
   add_processes(out, door.node:all())
   for _, told in ipairs(door.node:metrics()) do families.add(out, told) end
   local group = db:entid { "group/name", door.node.group }
-  if group then add_system(out, db, group) end
+  if group then
+    add_system(out, db, group)
+    events.add_metrics(out, door, db, group)
+  end
   add_alerts(out, door.alerts)
   add_databases(out, databases.list(door, request))
   out:sample("lion_samples_refused", "gauge", "samples that are left out here: a name of two kinds, say",

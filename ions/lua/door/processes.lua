@@ -20,7 +20,7 @@ local KIND = processes.KIND
 local ANSWER = { [KIND.switch] = KIND.switched, [KIND.try] = KIND.tried, [KIND.status] = KIND.status,
   [KIND.processes] = KIND.processes, [KIND.metrics] = KIND.metrics }
 
-local SUPERVISOR, WRITER, EXECUTOR, WORKER = 0, 1, 2, 16
+local SUPERVISOR, WRITER, EXECUTOR, EVENTS, WORKER = 0, 1, 2, 5, 16
 
 local READY_MS = 30000 -- until a process is ready that is to be switched
 local SWITCH_MS = 30000 -- until it has switched
@@ -289,6 +289,13 @@ end
 
 local function is_ready_role(self, role)
   return self.list[role] ~= nil and self.list[role].state == "ready"
+end
+
+--- What the events process says of those that it holds: a list, empty where none comes in time.
+function Processes:events()
+  if not is_ready_role(self, "events") then return {} end
+  local answer = answer_of(self, ask(self, EVENTS, KIND.status, {}), STATUS_MS)
+  return answer and not answer.is_lost and answer.events or {}
 end
 
 --- The numbers of all processes that tell theirs in time: a list of { role =, worker = or nil, series = }.

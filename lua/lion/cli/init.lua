@@ -13,7 +13,8 @@ cli.groups = {
   { "Applications", { "dev", "invoke" } },
   {
     "Nodes",
-    { "node", "push", "deploy", "rollback", "status", "revisions", "groups", "group", "param", "token" },
+    { "node", "push", "deploy", "rollback", "status", "revisions", "groups", "group", "param", "token",
+      "events" },
   },
   { "This program", { "version", "help" } },
 }
