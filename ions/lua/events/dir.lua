@@ -49,7 +49,7 @@ function Source.passed() return 0 end
 
 function Source.newest() return 0 end
 
-function Source:lag() return self.folder:count() end
+function Source:lag() return self.folder:age(self.host.monotonic()) end
 
 function Source:close() self.below:close() end
 

@@ -122,7 +122,8 @@ local function look_into(self, path, now_ms, seen)
     local place = path .. "/" .. entry.name
     if entry.kind == "file" and is_name(entry.name) and is_finished(entry.name)
       and is_quiet(self, place, entry, now_ms, seen) then
-      found[#found + 1] = { name = entry.name, size = entry.size, changed = entry.changed, place = place }
+      found[#found + 1] = { name = entry.name, size = entry.size, changed = entry.changed, place = place,
+        since = seen[place].since }
     end
   end
   table.sort(found, by_age)
@@ -175,8 +176,14 @@ function Folder:next(now_ms)
   end
 end
 
---- How many whole files are known to wait, with the one in hand.
-function Folder:count() return #self.queue - self.first + 1 + (self.taken and 1 or 0) end
+--- How long the oldest of the whole files that are known has been there, with the one in hand.
+-- @tparam number now_ms as of next
+-- @treturn number ms; 0: there is none
+function Folder:age(now_ms)
+  local since = self.taken and self.taken.since or now_ms
+  for i = self.first, #self.queue do since = math.min(since, self.queue[i].since) end
+  return now_ms - since
+end
 
 -- ---- ends ----------------------------------------------------------------------------------------
 

@@ -109,10 +109,15 @@ function Source:passed() return self.log:passed() end
 
 function Source:newest() return self.log:newest() end
 
-function Source:lag(position)
-  local db = self.host.connection(message.DATABASE):db()
+function Source:lag()
+  local db, last = self.host.connection(message.DATABASE):db(), tx.id_of(self.event.position)
   if not db:entid ":http.message/waiting" then return 0 end
-  return math.min(db:count("avet", "http.message/waiting", self.queue), self.log:lag(position))
+  for datom in db:datoms("avet", "http.message/waiting", self.queue) do
+    if datom.tx > last then
+      return math.max(0, self.host.now() - db:entity(datom.e)["http.message/received"])
+    end
+  end
+  return 0
 end
 
 function Source:close() self.log:close() end
