@@ -105,4 +105,25 @@ function application.calls(one, event)
   return list
 end
 
+--- Raise unless each number was handled, none before its turn; repetitions go back to one that was handled,
+-- go on from there in order again, and have the same keys.
+-- @tparam table calls of `calls`
+-- @tparam number first
+-- @tparam number last
+-- @treturn number how many repetitions there are
+function application.in_order(calls, first, last)
+  local keys, before, repeats = {}, first - 1, 0
+  for _, call in ipairs(calls) do
+    local number = call.number
+    if number > before + 1 then error(("%d comes after %d"):format(number, before), 2) end
+    if keys[number] and keys[number] ~= call.key then error(("%d has two keys"):format(number), 2) end
+    if keys[number] then repeats = repeats + 1 end
+    keys[number], before = call.key, number
+  end
+  for number = first, last do
+    if not keys[number] then error(number .. " was not handled", 2) end
+  end
+  return repeats
+end
+
 return application

@@ -36,23 +36,6 @@ local function until_number(one, event, number)
   end, ("number %d at %s"):format(number, event))
 end
 
--- Each was handled, none before its turn; repetitions go back to one that was handled, go on from there in
--- order again, and have the same keys. How many there are.
-local function assert_in_order(calls, first, last)
-  local keys, before, repeats = {}, first - 1, 0
-  for _, call in ipairs(calls) do
-    local number = call.number
-    if keys[number] then
-      assert.equal(keys[number], call.key)
-      repeats = repeats + 1
-    end
-    assert.is_true(number <= before + 1, ("%d after %d"):format(number, before))
-    keys[number], before = call.key, number
-  end
-  for number = first, last do assert(keys[number], number .. " is missing") end
-  return repeats
-end
-
 local function on_order(fn, more)
   return ('{ on = "tx", attr = "order/number", fn = "shop.events/%s", %s },'):format(fn, more)
 end
@@ -87,7 +70,7 @@ describe("Events of a node", function()
       end
     end
     local calls = until_number(a, "shop.events/number", count)
-    assert_in_order(calls, 1, count)
+    application.in_order(calls, 1, count)
     assert.equal(4, kills)
     -- what is written under the event's id is written once
     local function ask(query)
@@ -112,7 +95,7 @@ describe("Events of a node", function()
     a:gone()
     a = cluster:start { name = "one", group = "a", workers = 2 }
     orders(a, 66, 70)
-    assert_in_order(until_number(a, "shop.events/number", 70), 1, 70)
+    application.in_order(until_number(a, "shop.events/number", 70), 1, 70)
   end)
 
   it("that fail for ever are given up, and looked at, replayed and skipped by commands", function()
@@ -160,7 +143,7 @@ describe("Events of a node", function()
     orders(a, 9, 10)
     cluster:run(a, application.files("four", NUMBER .. OTHER), "a")
     local calls = until_number(a, "shop.events/number", 10)
-    assert_in_order(calls, 1, 10)
+    application.in_order(calls, 1, 10)
     assert.equal("one", calls[1].version)
     assert.equal("four", calls[#calls].version)
   end)
@@ -183,7 +166,7 @@ describe("Events of a node", function()
     cluster:run(a, application.files("one", NUMBER), "a")
     orders(a, 1, 20)
     local calls = until_number(a, "shop.events/number", 20)
-    assert.equal(0, assert_in_order(calls, 1, 20))
+    assert.equal(0, application.in_order(calls, 1, 20))
     local function holder()
       local list = json.read(cluster:lion("events", "--json", "--node", a.door).out)
       return list[1].holder
@@ -193,6 +176,6 @@ describe("Events of a node", function()
       node.wait_for(function() return holder() == "one" end, "the other node")
     end
     orders(a, 21, 30)
-    assert.equal(0, assert_in_order(until_number(a, "shop.events/number", 30), 1, 30))
+    assert.equal(0, application.in_order(until_number(a, "shop.events/number", 30), 1, 30))
   end)
 end)

@@ -10,9 +10,9 @@ local PATIENCE_MS = 60000
 
 local node = {}
 
---- Wait until fn() gives something, which is returned; raises after a minute.
-function node.wait_for(fn, what)
-  local last = core.monotonic_ms() + PATIENCE_MS
+--- Wait until fn() gives something, which is returned; raises after a minute, or the ms that are given.
+function node.wait_for(fn, what, ms)
+  local last = core.monotonic_ms() + (ms or PATIENCE_MS)
   while true do
     local result = fn()
     if result then return result end
