@@ -271,7 +271,7 @@ describe("A request by ion.http", function()
           end
           function web.count()
             local count = 0
-            for _, ms in pairs(beats) do count = count + (ion.now() - ms < 1000 and 1 or 0) end
+            for _, ms in pairs(beats) do count = count + (ion.now() - ms < 300 and 1 or 0) end
             return tostring(count)
           end
           function web.release() is_released = true return "" end
