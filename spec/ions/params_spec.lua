@@ -2,6 +2,7 @@
 -- application is told.
 -- luacheck: max line length 120 (messages stand in it)
 local app = require "ions.app"
+local handler = require "ions.events.handler"
 local json = require "lion.json"
 local key_file = require "ions.key_file"
 local lion = require "lion"
@@ -16,6 +17,7 @@ local FILES = {
     return {
       app = "shop",
       http = { { "GET", "/run/:name", "web/run" } },
+      events = { { name = "leak", on = "cron", at = "* * * * *", fn = "web/leak" } },
       params = { currency = "EUR", mail = { from = "a@x", to = "b@x" }, list = { 1, 2 } },
     }
   ]==],
@@ -37,6 +39,7 @@ local FILES = {
     end
     function run.cast() cast.event { "paid", key = ion.param "bank/key" } return {} end
     function run.env() return { ion.env() } end
+    web.leak = run.leak
     function web.run(r) return { body = run[r.params.name]() } end
     return web
   ]==],
@@ -265,6 +268,15 @@ describe("Parameters", function()
         assert.truthy(log:find("(secret)", 1, true), log)
         assert.is_nil(json.write(body):find("horse", 1, true))
       end
+    end)
+
+    it("that are secret are taken out of what is written of events that fail", function()
+      set("bank/key", KEY, { is_secret = true })
+      local answer
+      assert.is_true(handler.run(shop, "leak", {}, function(given) answer = given end))
+      while not answer do shop:step() end
+      assert.truthy(answer.message:find("the key is (secret)", 1, true), answer.message)
+      assert.is_nil((answer.message .. answer.trace):find("horse", 1, true))
     end)
 
     it("that are secret do not open without their key file", function()

@@ -10,6 +10,7 @@ local http = require "ions.events.http"
 local manifest = require "ions.manifest"
 local query = require "lion.query"
 local scheduler = require "ions.scheduler"
+local secrets = require "ions.secrets"
 local values = require "lion.values"
 
 local handler = {}
@@ -108,8 +109,8 @@ end
 
 local function answer_of(ok, result)
   if ok then return { is_ok = true, is_skipped = result == SKIPPED or nil } end
-  local function text(field) return type(result[field]) == "string" and result[field] or nil end
-  return { is_ok = false, category = text "category" or "fault", message = words_of(result),
+  local function text(field) return type(result[field]) == "string" and secrets.hide(result[field]) or nil end
+  return { is_ok = false, category = text "category" or "fault", message = secrets.hide(words_of(result)),
     trace = text "trace" }
 end
 
