@@ -177,7 +177,7 @@ static int start_server(void **state)
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof address;
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)setenv("NO_PROXY", "*", 1);
+    (void)setenv("no_proxy", "*", 1);
     make_bomb();
     listener = socket(AF_INET, SOCK_STREAM, 0);
     if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 64) != 0)

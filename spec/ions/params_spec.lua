@@ -354,6 +354,11 @@ describe("Parameters", function()
       refused(404, "lion/not-found", "no group prod", "GET", "/params?group=prod")
       refused(400, "lion/syntax", "no parameter's name", "POST", "/params", { path = "a//b", value = 1 })
       refused(400, "lion/syntax", "value is needed", "POST", "/params", { path = "a" })
+      for _, is_secret in ipairs { false, true } do
+        set("large", ("x"):rep(65534), { is_secret = is_secret })
+        refused(400, "lion/limit", "at most 65536 bytes", "POST", "/params",
+          { path = "large", value = ("x"):rep(65535), is_secret = is_secret })
+      end
     end)
 
     it("go with what ion.env() says in a group", function()

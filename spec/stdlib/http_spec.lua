@@ -9,6 +9,11 @@ local program = require "spec.lua.program"
 local socket = require "spec.node.socket"
 local test = require "ion.test"
 
+-- Where the environment has a proxy, it is none for servers of the spec.
+local ffi = require "ffi"
+ffi.cdef "int setenv(const char *name, const char *value, int overwrites);"
+ffi.C.setenv("no_proxy", "*", 1)
+
 local URL = "http://others.example.org/x"
 
 -- An application under lion dev: { url =, close = }

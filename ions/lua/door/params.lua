@@ -13,6 +13,7 @@ local values = require "lion.values"
 local routes = {}
 
 local HISTORY, HISTORY_MAX = 100, 1000
+local VALUE_BYTES_MAX = 65536 -- as JSON: whoever asks for it gets a copy
 local TRIES_MAX = 5
 local LOCK_MS, LOCK_LOOK_MS = 10000, 10
 
@@ -139,13 +140,20 @@ local function transact(door, tx, by)
   door.system:transact(tx)
 end
 
+local function text_of(value)
+  local text = json.write(value)
+  if #text <= VALUE_BYTES_MAX then return text end
+  anomaly.incorrect("lion/limit", "a parameter has at most %d bytes as JSON, not %d", VALUE_BYTES_MAX, #text)
+end
+
 local function set_value(door, place, body)
-  transact(door, facts(door.system:db(), place, "param/value", json.write(body.value)), body.by)
+  transact(door, facts(door.system:db(), place, "param/value", text_of(body.value)), body.by)
 end
 
 local function set_secret(door, place, body)
+  local text = text_of(body.value)
   with_key(door, function(path)
-    local sealed = secrets.seal(secrets.make_keys(path), place, json.write(body.value))
+    local sealed = secrets.seal(secrets.make_keys(path), place, text)
     transact(door, facts(door.system:db(), place, "param/secret", sealed), body.by)
   end)
 end
