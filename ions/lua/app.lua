@@ -270,12 +270,22 @@ local function take_dependencies(self)
   for _, one in ipairs(list) do self.files[#self.files + 1] = one.path and one.path .. "/ion.lua" end
 end
 
+-- In a node there may be others at the next call.
+local function params_of(self)
+  if self.node then return self.node:params(self.manifest.params) end
+  self.params = self.params or parameters.merge(development.layers(self.manifest.params, self.options))
+  return self.params
+end
+
 local function load_all(self)
   self.files[1] = self.source:path "ion.lua"
   self.environment = make_environment(self)
   self.manifest = manifest.read(self.source)
   take_dependencies(self)
-  if self.options.is_dev then development.watch(self.files, self.options) end
+  if self.options.is_dev then
+    development.watch(self.files, self.options)
+    params_of(self) -- what is wrong with them is told now
+  end
   load_allowed(self)
   if self.options.with then load_company(self) end
   load_routes(self)
@@ -365,13 +375,6 @@ end
 --- Where it runs: "dev" under `lion dev`, in a node what was set for the group, or its name.
 function App:env()
   return self.node and self.node:env() or self.options.env or self.options.group or "dev"
-end
-
--- In a node there may be others at the next call.
-local function params_of(self)
-  if self.node then return self.node:params(self.manifest.params) end
-  self.params = self.params or parameters.merge(development.layers(self.manifest.params, self.options))
-  return self.params
 end
 
 local function fail_missing(self, path)

@@ -8,22 +8,20 @@ local development = {}
 
 local NAMES = { "params.lua", "params.json" }
 
-local function fail(path, message)
-  error(anomaly.new("incorrect", "lion/syntax", ("%s: %s"):format(path, message)), 0)
-end
+local function fail(message) error(anomaly.new("incorrect", "lion/syntax", message), 0) end
 
 -- Plain data: it sees no globals.
 local function read_lua(path, text)
   local chunk, problem = loadstring(text, "@" .. path)
-  if not chunk then fail(path, problem) end
+  if not chunk then fail(problem) end
   local ok, value = pcall(setfenv(chunk, {}))
-  if not ok then fail(path, tostring(value)) end
+  if not ok then fail(tostring(value)) end
   return value
 end
 
 local function read_json(path, text)
   local ok, value = pcall(json.read, text)
-  if not ok then fail(path, value.message) end
+  if not ok then fail(path .. ": " .. value.message) end
   return value
 end
 
@@ -35,7 +33,7 @@ local function read_file(name, path)
   local text = file:read "*a"
   file:close()
   local value = READ[name](path, text)
-  if type(value) ~= "table" or #value > 0 then fail(path, "it holds no table of parameters by name") end
+  if type(value) ~= "table" or #value > 0 then fail(path .. " holds no table of parameters by name") end
   return value
 end
 

@@ -392,6 +392,13 @@ describe("Parameters", function()
     local watched = table.concat(loaded.files, "\n")
     assert.truthy(watched:find("/.lion/params.lua", 1, true))
     loaded:close()
+    for name, text in pairs { ["params.lua"] = "return {", ["params.json"] = "[1]" } do
+      program.write(folder .. "/.lion/" .. name, text)
+      local is_loaded, problem = pcall(app.load, place)
+      assert.is_false(is_loaded)
+      assert.truthy(problem.message:find(".lion/" .. name, 1, true), problem.message)
+      os.remove(folder .. "/.lion/" .. name)
+    end
     program.remove(folder)
   end)
 end)
