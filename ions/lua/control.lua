@@ -16,6 +16,7 @@ local entry = require "ions.entry"
 local find = require "lion.find"
 local form = require "ions.form"
 local fuel = require "ions.fuel"
+local is_misuse = require "ions.misuse"
 local json = require "lion.json"
 local output = require "lion.cli.output"
 local plain = require "ions.plain"
@@ -52,6 +53,12 @@ end
 
 local function fail_call(e, raw) return fail(e, raw) end
 
+-- The same of an entry point, which may have called something wrongly.
+local function fail_invoked(e, raw)
+  if is_misuse(e) then e = anomaly.new("fault", "lion/handler-failed", e.trace or tostring(e)) end
+  return fail(e, raw)
+end
+
 local function read_body(raw)
   if raw.body == nil or raw.body == "" then return nil end
   return json.read(raw.body)
@@ -69,7 +76,7 @@ local function invoke(app, raw, name)
   begun.shape = function(result)
     return say(json.write(plain.copy(result, "the result of " .. name)) .. "\n")
   end
-  begun.fail = fail_call
+  begun.fail = fail_invoked
   return app.calls:begin(begun)
 end
 

@@ -2,6 +2,7 @@
 -- to the client only under `lion dev`.
 -- @module ions.response
 local anomaly = require "lion.anomaly"
+local is_misuse = require "ions.misuse"
 local json = require "lion.json"
 local secrets = require "ions.secrets"
 
@@ -165,7 +166,7 @@ end
 -- @tparam table raw the request
 -- @tparam boolean is_dev
 function response.failure(e, raw, is_dev)
-  local category = STATUS_OF[e.category] and e.category or "fault"
+  local category = STATUS_OF[e.category] and not is_misuse(e) and e.category or "fault"
   local status = STATUS_OF[category] or 500
   local text = response.words(e)
   io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), text))

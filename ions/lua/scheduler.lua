@@ -24,6 +24,7 @@
 local anomaly = require "lion.anomaly"
 local core = require "lion.core"
 local fuel = require "ions.fuel"
+local is_misuse = require "ions.misuse"
 local meter = require "ions.fuel.meter"
 local timers = require "ions.timers"
 
@@ -148,7 +149,11 @@ end
 
 -- A text without a position, error(text, 0), was written to be read alone: is_plain.
 local function traced(e)
-  if type(e) == "table" then return harmless(e) end
+  if type(e) == "table" then
+    e = harmless(e)
+    if is_misuse(e) and not e.trace then e.trace = debug.traceback(tostring(e), 2) end
+    return e
+  end
   local is_plain = type(e) == "string" and not e:find "^[^\n]-:%d+: "
   return { message = tostring(e), trace = debug.traceback(tostring(e), 2), is_plain = is_plain }
 end

@@ -18,11 +18,17 @@ codec.decode_invalid_numbers(false)
 
 local json = {}
 
+local function fail_malformed(why)
+  local e = anomaly.new("incorrect", "lion/syntax", "malformed JSON: " .. tostring(why))
+  e.is_of_input = true -- whoever wrote the text is to blame, not who reads it
+  error(e, 0)
+end
+
 --- A text's value. A malformed text is lion/syntax.
 function json.read(text)
   if type(text) ~= "string" then anomaly.incorrect("lion/syntax", "JSON is read from a string") end
   local ok, value = pcall(codec.decode, text)
-  if not ok then anomaly.incorrect("lion/syntax", "malformed JSON: %s", tostring(value)) end
+  if not ok then fail_malformed(value) end
   return value
 end
 

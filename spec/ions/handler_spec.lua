@@ -90,6 +90,10 @@ function answers.conflict() raise("conflict", "shop/taken", "it is taken") end
 function answers.forbidden() raise("forbidden", "shop/no", "not yours") end
 function answers.busy() raise("busy", "shop/busy", "secret words") end
 function answers.fault() raise("fault", "shop/secret", "secret words") end
+function answers.misuse() require "ion".db():entid(nil) end
+function answers.misquery() require "ion".db():q "[:find ?x :where" end
+function answers.reads() require "ion.json".read "{" end
+function answers.meant() raise("incorrect", "lion/syntax", "the handler says so") end
 function answers.odd() raise("no such category", { 1 }, "secret words") end
 return web
 ]==]
@@ -230,6 +234,8 @@ describe("A handler", function()
     { "conflict", 409, "shop/taken", "it is taken" },
     { "forbidden", 403, "shop/no", "not yours" },
     { "busy", 503, "shop/busy", "busy: try again" },
+    { "meant", 400, "lion/syntax", "the handler says so" },
+    { "reads", 400, "lion/syntax", "malformed JSON: Expected object key string but found T_END at character 2" },
   } do
     it("answers an anomaly by its category: " .. case[1], function()
       local answer = ask("GET /answer/" .. case[1])
@@ -237,6 +243,16 @@ describe("A handler", function()
       assert.truthy(answer.body:find(('"code":"%s"'):format(case[3]), 1, true))
       assert.truthy(answer.body:find(('"message":"%s"'):format(case[4]), 1, true))
       assert.equal(case[2] == 503 and "1" or nil, answer.headers["retry-after"])
+    end)
+  end
+
+  for name, words in pairs { misuse = "entid of nil", misquery = "lion/syntax" } do
+    it("answers 500 where it calls Lion wrongly, and the log says where: " .. name, function()
+      local answer = ask("GET /answer/" .. name)
+      assert.equal(500, answer.status)
+      assert.is_nil(answer.body:find(words, 1, true))
+      assert.truthy(shop.logged:find(words, 1, true), shop.logged)
+      assert.truthy(shop.logged:find("web.lua:%d+: in function"), shop.logged)
     end)
   end
 

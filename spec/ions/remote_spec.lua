@@ -223,7 +223,7 @@ describe("An application in a node", function()
     { "index", 403, "lion/not-allowed" },
     { "backup", 403, "lion/not-allowed" },
     { "system", 403, "lion/not-allowed" },
-    { "path", 400, "lion/syntax" },
+    { "path", 500, "lion/handler-failed" },
     { "files", 403, "lion/not-allowed" },
     { "delete", 403, "lion/not-allowed" },
     { "conflict", 409, "db.error/cas-failed" },
