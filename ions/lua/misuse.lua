@@ -1,5 +1,5 @@
---- Errors that say that a program has called Lion wrongly: no client is to blame for them. What a handler raises
--- itself, and what is wrong with a text that it reads as JSON, is meant for the client.
+--- Errors that say that a program has called Lion wrongly: no client is to blame for them. What a handler
+-- raises itself, and what is wrong with a text that it reads as JSON, is meant for the client.
 -- @module ions.misuse
 local anomaly = require "lion.anomaly"
 
@@ -17,5 +17,7 @@ local CODES = {
 -- @tparam table e
 -- @treturn boolean
 return function(e)
-  return CODES[rawget(e, "code")] == true and getmetatable(e) == anomaly.Anomaly and not rawget(e, "is_of_input")
+  return CODES[rawget(e, "code")] == true
+    and getmetatable(e) == anomaly.Anomaly
+    and not rawget(e, "is_of_input")
 end

@@ -39,7 +39,9 @@ local function worker_of(one)
   for name, value in pairs(one.status) do
     if type(value) == "number" then counters[name] = value end
   end
-  for i, app in ipairs(one.status.apps or {}) do apps[i] = { app = app.app, revision = app.revision } end
+  for i, app in ipairs(one.status.apps or {}) do
+    apps[i] = { app = app.app, revision = app.revision, is_broken = app.is_broken }
+  end
   return { worker = one.worker, is_answering = true, apps = answer.list(apps), counters = counters }
 end
 
