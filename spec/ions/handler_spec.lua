@@ -235,7 +235,8 @@ describe("A handler", function()
     { "forbidden", 403, "shop/no", "not yours" },
     { "busy", 503, "shop/busy", "busy: try again" },
     { "meant", 400, "lion/syntax", "the handler says so" },
-    { "reads", 400, "lion/syntax", "malformed JSON: Expected object key string but found T_END at character 2" },
+    { "reads", 400, "lion/syntax",
+      "malformed JSON: Expected object key string but found T_END at character 2" },
   } do
     it("answers an anomaly by its category: " .. case[1], function()
       local answer = ask("GET /answer/" .. case[1])
