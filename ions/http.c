@@ -19,6 +19,7 @@
 #define LION_HTTP_LINGER_MS 2000
 #define LION_HTTP_LEFT_MS 1000   /* who ended its side and has no answer by then is taken for gone */
 #define LION_HTTP_SWEEP_MS 50
+#define LION_HTTP_PART_MAX 262144  /* bytes of a request that is not whole that another server could go on with */
 #define LION_HTTP_AHEAD_MAX 262144 /* bytes that are read while a request is in hand */
 #define LION_HTTP_KEPT_MAX 65536   /* of a buffer that the next request has too */
 #define LION_HTTP_JOINED_MAX 16384 /* of a body that is copied behind its head, to be one write */
@@ -51,6 +52,7 @@ struct lion_http_exchange {
     bool is_head, keeps_alive, is_in_value;
     bool is_old;            /* HTTP/1.0: keep-alive is said aloud, and nothing is chunked */
     bool is_sized;          /* streamed, and the size was told */
+    bool has_head;          /* all headers have come */
     size_t left;            /* bytes that are still to come, if it was */
     int status;
     uint64_t began_ns;
@@ -65,6 +67,8 @@ struct connection {
     connection *next, *previous;
     llhttp_t parser;
     bytes input;            /* read, not yet parsed */
+    bytes part;             /* what has been parsed of a request that is not whole, unless its head is and tells its size */
+    bool is_part_lost;      /* it was too long to be kept */
     stage stage;
     int refusal;            /* status to answer malformed input with, 0: none */
     bool is_fresh;          /* no byte of the next request has arrived */
@@ -156,6 +160,7 @@ static void on_closed(uv_handle_t *handle)
     server->connection_count--;
     exchange_free(self->spare);
     free(self->input.data);
+    free(self->part.data);
     free(self);
     finish_server(server);
 }
@@ -540,8 +545,9 @@ static bool is_ours_to_say(const lion_http_text *name)
            equals_name(name, "expect");
 }
 
-/* The request as HTTP/1.1 text. A body that came in chunks has its size now, and who asked whether to send one was told. */
-static bool put_request(bytes *out, const lion_http_exchange *exchange)
+/* The request as HTTP/1.1 text; `left` bytes of its body are still to come. A body that came in chunks has its size now,
+ * and who asked whether to send one was told. */
+static bool put_request(bytes *out, const lion_http_exchange *exchange, uint64_t left)
 {
     const lion_http_request *request = &exchange->request;
     char line[64];
@@ -557,8 +563,8 @@ static bool put_request(bytes *out, const lion_http_exchange *exchange)
         bytes_put(out, header->value.data, header->value.size);
         put_text(out, "\r\n");
     }
-    snprintf(line, sizeof line, "content-length: %zu\r\n\r\n", request->body.size);
-    if (request->body.size > 0) put_text(out, line);
+    snprintf(line, sizeof line, "content-length: %llu\r\n\r\n", (unsigned long long)(request->body.size + left));
+    if (request->body.size + left > 0) put_text(out, line);
     else put_text(out, "\r\n");
     return bytes_put(out, request->body.data, request->body.size);
 }
@@ -580,7 +586,7 @@ bool lion_http_take(lion_http_exchange *exchange, lion_http_taken *taken_out)
 {
     connection *self = exchange->connection;
     bytes read = { 0 };
-    bool is_taken = self != NULL && self->stage == STAGE_HANDLING && put_request(&read, exchange) &&
+    bool is_taken = self != NULL && self->stage == STAGE_HANDLING && put_request(&read, exchange, 0) &&
                     take(self, &read, taken_out);
     if (!is_taken) {
         free(read.data);
@@ -593,12 +599,29 @@ bool lion_http_take(lion_http_exchange *exchange, lion_http_taken *taken_out)
     return true;
 }
 
+static bool has_sized_head(const connection *self)
+{
+    return self->exchange != NULL && self->exchange->has_head && (self->parser.flags & F_CONTENT_LENGTH) != 0;
+}
+
+static void complete_request(connection *self, lion_http_exchange *exchange);
+
+/* What has come of a request that is not whole. false: it cannot be had any more. */
+static bool put_part(bytes *out, connection *self)
+{
+    if (self->is_fresh) return true;
+    if (!has_sized_head(self)) return !self->is_part_lost && bytes_put(out, self->part.data, self->part.size);
+    self->exchange->is_old = self->parser.http_major == 1 && self->parser.http_minor == 0;
+    complete_request(self, self->exchange);
+    return put_request(out, self->exchange, self->parser.content_length);
+}
+
 bool lion_http_take_idle(lion_http_server *server, lion_http_taken *taken_out)
 {
     for (connection *each = server->connections; each != NULL; each = each->next) {
         bytes read = { 0 };
-        if (each->stage != STAGE_RECEIVING || !each->is_fresh || each->queued > 0) continue;
-        bool is_taken = take(each, &read, taken_out);
+        if (each->stage != STAGE_RECEIVING || each->queued > 0) continue;
+        bool is_taken = put_part(&read, each) && take(each, &read, taken_out);
         connection_close(each);
         if (is_taken) return true;
         free(read.data);
@@ -655,7 +678,7 @@ static lion_http_exchange *current(connection *self)
     exchange->connection = self;
     exchange->text.size = exchange->body.size = 0;
     exchange->header_count = exchange->target_size = 0;
-    exchange->is_in_value = exchange->is_sized = false;
+    exchange->is_in_value = exchange->is_sized = exchange->has_head = false;
     exchange->user = NULL;
     return exchange;
 }
@@ -754,6 +777,7 @@ static int on_headers_complete(llhttp_t *parser)
         parser->content_length != UINT64_MAX && (parser->flags & F_CONTENT_LENGTH))
         return refuse_parse(self, 413);
     lion_http_exchange *exchange = current(self);
+    if (exchange != NULL) exchange->has_head = true;
     if (exchange != NULL && parser->http_minor > 0 && expects_continue(exchange)) {
         bytes *interim = new_answer(self->server);
         put_text(interim, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -855,6 +879,22 @@ static bool keep_rest(connection *self, const char *rest, size_t size)
     return true;
 }
 
+/* Of a request that is not whole: another server would have to read it from its beginning. */
+static void keep_part(connection *self, const char *data, size_t size)
+{
+    bool is_needed = !self->is_part_lost && !has_sized_head(self);
+    if (is_needed && self->part.size + size <= LION_HTTP_PART_MAX && bytes_put(&self->part, data, size)) return;
+    self->is_part_lost = self->is_part_lost || is_needed;
+    free(self->part.data);
+    self->part = (bytes){ 0 };
+}
+
+static void forget_part(connection *self)
+{
+    self->part.size = 0;
+    self->is_part_lost = false;
+}
+
 /* Parse up to the end of one request: the input, or where that is empty what was just read. */
 static void parse(connection *self, const char *data, size_t size)
 {
@@ -870,10 +910,14 @@ static void parse(connection *self, const char *data, size_t size)
         exchange_free(self->exchange);
         self->exchange = NULL;
         refuse(self, status, status == 400 ? "malformed HTTP\n" : "too large, or no room for it\n", true);
-    } else if (!keep_rest(self, data + used, size - used)) {
+        return;
+    }
+    if (code == HPE_OK) keep_part(self, data, size);
+    if (!keep_rest(self, data + used, size - used)) {
         connection_close(self);
     } else if (code == HPE_PAUSED) {
         llhttp_resume(&self->parser);
+        forget_part(self);
         hand_over(self);
     }
 }

@@ -98,7 +98,8 @@ typedef struct lion_http_taken {
 /* Take the connection away from the server; the exchange is over. false: its client is gone, its answer has begun, or
  * there is no descriptor or memory: it is still to be answered. */
 bool lion_http_take(lion_http_exchange *exchange, lion_http_taken *taken_out);
-/* Take one of those that have no request in hand and none half read. false: there is none. */
+/* Take one of those that have no request in hand; of one that is half read what has come goes along, but a body in chunks
+ * of over 256 KiB, whose connection is closed. false: there is none. */
 bool lion_http_take_idle(lion_http_server *server, lion_http_taken *taken_out);
 
 const lion_http_request *lion_http_request_view(const lion_http_exchange *exchange);

@@ -2,10 +2,12 @@
  * ones, those that send trailers, and those that never take their answer. Server and client are one thread. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -303,6 +305,56 @@ static void an_idle_connection_goes_on_at_another_server(void **state)
     assert_false(hear("1 "));
 }
 
+/* Until the server has read what was said. */
+static void await_read(void)
+{
+    int under_way = 1;
+    while (under_way > 0) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        assert_int_equal(ioctl(client, SIOCOUTQ, &under_way), 0);
+    }
+    for (int i = 0; i < 5; i++) uv_run(&loop, UV_RUN_NOWAIT); /* accepted, read */
+}
+
+/* What has come, in these pieces, of a request; what is to be handed on; and what comes after it at the other server. */
+static void goes_on(const char *const *pieces, const char *expected, const char *rest, const char *answer)
+{
+    lion_http_taken taken;
+    for (; *pieces != NULL; pieces++) {
+        say(*pieces);
+        await_read();
+    }
+    assert_int_equal(lion_http_pending(server), 0);
+    assert_true(lion_http_take_idle(server, &taken));
+    assert_int_equal(taken.size, strlen(expected));
+    assert_memory_equal(taken.bytes, expected, taken.size);
+    assert_int_equal(lion_http_adopt(server, taken.fd, taken.bytes, taken.size, false), 0);
+    free(taken.bytes);
+    say(rest);
+    assert_false(hear(answer));
+}
+
+static void half_a_head_goes_on_at_another_server(void **state)
+{
+    (void)state;
+    const char *const pieces[] = { "GET /e", "cho HTTP/1.1\r\nX-", NULL };
+    goes_on(pieces, "GET /echo HTTP/1.1\r\nX-", "Some: y\r\n\r\n", "1 ");
+}
+
+static void half_a_body_goes_on_at_another_server(void **state)
+{
+    (void)state;
+    const char *const pieces[] = { "POST /echo HTTP/1.1\r\nContent-", "Length: 8\r\nX: 1\r\n\r\n", "ab", "cd", NULL };
+    goes_on(pieces, "POST /echo HTTP/1.1\r\nx: 1\r\ncontent-length: 8\r\n\r\nabcd", "efgh", "abcdefgh");
+}
+
+static void chunks_go_on_at_another_server(void **state)
+{
+    (void)state;
+    const char *const pieces[] = { "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n4\r", "\nab", NULL };
+    goes_on(pieces, "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n4\r\nab", "cd\r\n0\r\n\r\n", "abcd");
+}
+
 static void a_request_that_is_being_answered_stays(void **state)
 {
     (void)state;
@@ -381,6 +433,8 @@ int main(void)
         T(requests_that_were_sent_at_once_are_answered_in_their_order),
         T(who_leaves_before_the_answer_is_told_of), T(who_only_ends_its_side_gets_its_answer),
         T(a_connection_goes_on_at_another_server), T(an_idle_connection_goes_on_at_another_server),
+        T(half_a_head_goes_on_at_another_server), T(half_a_body_goes_on_at_another_server),
+        T(chunks_go_on_at_another_server),
         T(a_request_that_is_being_answered_stays), T(a_socket_that_is_given_is_the_control_door),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

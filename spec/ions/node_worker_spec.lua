@@ -10,7 +10,7 @@ local FILES = {
     return { app = "shop", http = {
       { "GET", "/", "web/hello" }, { "GET", "/stuck", "web/stuck" }, { "GET", "/hog", "web/hog" },
       { "GET", "/garbage", "web/garbage" }, { "GET", "/stream", "web/stream" }, { "GET", "/sleep/:ms", "web/sleep" },
-      { "GET", "/headers", "web/headers" },
+      { "GET", "/headers", "web/headers" }, { "POST", "/echo", "web/echo" },
       { "GET", "/one", "web/endless", concurrency = 1, queue = 4, timeout = 30000 },
       { "GET", "/nap", "web/nap", concurrency = 1, queue = 4, timeout = 30000 },
     } }
@@ -19,6 +19,7 @@ local FILES = {
     local ion, lpeg = require "ion", require "lpeg"
     local web = {}
     function web.hello() return "hello" end
+    function web.echo(r) return r.body end
     -- An hour in C, where no step is counted.
     function web.stuck()
       local P, V = lpeg.P, lpeg.V
@@ -142,6 +143,27 @@ describe("A node's worker", function()
       idle:send(client.text("GET", "/"))
       assert.equal("hello", answer(idle).body)
       replaced(pid)
+    end)
+    it("hands on requests of which a part has come", function()
+      local pid = a:ready_pids("worker", 1)[1]
+      local parts, lists = {}, {
+        { "GET / HTTP/1.1\r\nho", "st: a\r\n\r\n", "hello" },
+        { "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\nabcd", "efgh", "abcdefgh" },
+        { "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 300000\r\n\r\n" .. ("x"):rep(299000), ("y"):rep(1000),
+          ("x"):rep(299000) .. ("y"):rep(1000) },
+        { "POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n8\r\nabcd", "efgh\r\n0\r\n\r\n", "abcdefgh" },
+      }
+      for i, list in ipairs(lists) do
+        parts[i] = assert(socket.connect(a.url))
+        parts[i]:send(list[1])
+      end
+      assert.equal("hello", a:ask("GET", "/").body) -- what was sent before has been read
+      assert.equal(504, answer(begin "/stuck").status)
+      replaced(pid)
+      for i, list in ipairs(lists) do
+        parts[i]:send(list[2])
+        assert.equal(list[3], answer(parts[i]).body)
+      end
     end)
     it("cuts its streams", function()
       local pid = a:ready_pids("worker", 1)[1]
