@@ -16,7 +16,8 @@ end
 -- name, kind, help for values in turn.
 local function each(out, list, values, labels, from)
   for i, one in ipairs(list) do
-    out:sample(one[1], one[2], one[3], values[from + i - 1], labels)
+    local value = values[from + i - 1]
+    if value then out:sample(one[1], one[2], one[3], value, labels) end
   end
 end
 

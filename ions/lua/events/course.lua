@@ -155,6 +155,9 @@ local function bury(engine, event, item, answer, attempts)
   tell_source(engine, event, item, false)
   move_on(engine, event, item)
   engine.host.log(("events: %s is given up, tried %d times: %s\n"):format(item.key, attempts, letter.error))
+  if not engine.host.alert then return true end
+  engine.host.alert { name = "lion/dead-letter", key = ("lion/dead-letter %s/%s"):format(event.app, event.name),
+    app = event.app, message = ("%s is given up, tried %d times: %s"):format(item.key, attempts, letter.error) }
   return true
 end
 

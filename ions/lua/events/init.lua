@@ -18,7 +18,9 @@ local events = {}
 local LOST, FOLLOW, DONE, TOLD = 0, 7, 17, 20
 local STOP, PROCESSES, CHANGED, STATUS, DELIVERED = 2, 9, 10, 11, 13
 
-local SUPERVISOR = 0
+local ALERT = 22
+
+local SUPERVISOR, DOOR = 0, 3
 
 local RETRY_MS = 500 -- after a database could not be followed
 local GRACE_MS = 10000
@@ -148,6 +150,7 @@ local function host_of(self, options, given)
     monotonic = core.monotonic_ms,
     random = random,
     log = self.log,
+    alert = function(alert) self.port.send(DOOR, ALERT, 0, self.forms.write(alert)) end,
     connection = function(name) return connection(self, name) end,
     follow = function(db, fn) follow(self, db, fn) end,
     files = function(app) return own_files.open(self.dir, "files/" .. app) end,
