@@ -3,7 +3,7 @@
 
 #include <lauxlib.h>
 
-#include "client_lua.h"
+#include "client/client_lua.h"
 #include "curl_lua.h"
 #include "dev.h"
 #include "files.h"
@@ -48,8 +48,8 @@ void lion_ions_preload(lua_State *state)
     lua_setfield(state, -2, "ions.dev");
     lua_pushcfunction(state, luaopen_ions_hash);
     lua_setfield(state, -2, "ions.hash");
-    lua_pushcfunction(state, luaopen_ions_client);
-    lua_setfield(state, -2, "ions.client");
+    lua_pushcfunction(state, luaopen_lion_client);
+    lua_setfield(state, -2, "lion.client");
     lua_pushcfunction(state, luaopen_ions_curl);
     lua_setfield(state, -2, "ions.curl");
     lua_pushcfunction(state, luaopen_ions_files);

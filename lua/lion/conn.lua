@@ -4,6 +4,7 @@ local anomaly = require "lion.anomaly"
 local call = require "lion.call"
 local core = require "lion.core"
 local db = require "lion.db"
+local listeners = require "lion.listeners"
 local log = require "lion.log"
 local check_options = require "lion.options"
 local values = require "lion.values"
@@ -168,19 +169,6 @@ local function report_of(self, newest, before, t, instant, datoms, next_counter)
   }
 end
 
--- All listeners hear; the first failure, or the one so far, is returned.
-local function tell(self, report, failure)
-  local snapshot = {}
-  for i, listener in ipairs(self.listeners) do snapshot[i] = listener end
-  for _, listener in ipairs(snapshot) do
-    local ok, problem = true, nil
-    if not listener.is_gone then ok, problem = pcall(listener.fn, report) end
-    if not ok and type(problem) == "table" and problem.code == "lion/cancelled" then error(problem, 0) end
-    failure = failure or not ok and { t = report.t, error = problem } or nil
-  end
-  return failure
-end
-
 -- Hand what is new to the listeners, in order of t. `own`: the report of this connection's own
 -- transaction.
 local function poll(self, own)
@@ -198,7 +186,7 @@ local function poll(self, own)
         local report = own and own.t == t and own
           or report_of(self, newest, self.heard.db, t, instant, datoms, next_counter)
         self.heard = place_of(report.db_after)
-        failure = tell(self, report, failure)
+        failure = listeners.tell(self.listeners, report, failure)
         if not core.conn_is_open(self.handle) then return end
       end
       if self.heard.t < newest.basis_t then self.heard = place_of(newest) end
@@ -206,29 +194,17 @@ local function poll(self, own)
   end)
   self.is_polling = false
   if not ok then error(problem, 0) end
-  if not failure then return end
-  local message = "a listener failed on the transaction %d, which is written: %s"
-  error(anomaly.new("fault", "lion/function-failed",
-    message:format(failure.t, tostring(failure.error)), failure), 0)
+  listeners.raise(failure)
 end
 
 --- Hear of every transaction, in order of t, once it is durable. Returns the function that ends it. What a
 -- listener raises is raised by the call that it hears in, when all have heard: the transaction stays.
 -- @tparam function fn of a report
 function Conn:listen(fn)
-  if type(fn) ~= "function" then
-    anomaly.incorrect("lion/syntax", "listen takes a function of a report, not a %s", type(fn))
-  end
+  listeners.check(fn)
   local newest = self:db()
   if #self.listeners == 0 then self.heard = place_of(newest) end
-  local listener = { fn = fn }
-  table.insert(self.listeners, listener)
-  return function()
-    listener.is_gone = true
-    for i, other in ipairs(self.listeners) do
-      if other == listener then table.remove(self.listeners, i) break end
-    end
-  end
+  return listeners.add(self.listeners, fn)
 end
 
 -- ---- values and transactions ------------------------------------------------------------------

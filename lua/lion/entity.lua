@@ -9,22 +9,48 @@ local entity = {}
 
 local KEPT = 8 -- attributes that an entity has room for from the start
 
-local index, map_of, read_only, is_same, text_of
+local index
 
--- What an entity is lies in a metatable of its own, so that pairs() over a touched entity shows its
--- attributes alone.
-local function make(db, id)
-  return setmetatable(new_table(0, KEPT), {
+-- As a map of what was read so far, the id in it, for those who write it down.
+local function map_of(self)
+  local map = { ["db/id"] = getmetatable(self).id }
+  for name, value in next, self do map[name] = value end
+  return map
+end
+
+local function read_only()
+  anomaly.incorrect("lion/syntax", "an entity is read only: change it by a transaction")
+end
+
+local function is_same(a, b)
+  local x, y = getmetatable(a), getmetatable(b)
+  return x.id == y.id and x.db == y.db
+end
+
+local function text_of(self) return "entity " .. ("%.0f"):format(getmetatable(self).id) end
+
+--- The metatable of an entity, embedded or a node's. What it is lies in there, so that pairs() over a touched
+-- entity shows its attributes alone.
+-- @param db
+-- @tparam number id
+-- @tparam function reads as __index has it
+-- @treturn table
+function entity.meta(db, id, reads)
+  return {
     __lion = "entity",
-    __index = index,
+    __index = reads,
     __newindex = read_only,
     __eq = is_same,
     __tostring = text_of,
     __map = map_of,
     db = db,
     id = id,
-  })
+  }
 end
+
+local meta = entity.meta
+
+local function make(db, id) return setmetatable(new_table(0, KEPT), meta(db, id, index)) end
 
 --- The entity of an id.
 -- @param db a database value
@@ -129,24 +155,6 @@ function index(self, key)
   if value ~= nil and key:sub(1, 1) ~= ":" and key ~= "db/id" then rawset(self, key, value) end
   return value
 end
-
--- As a map of what was read so far, the id in it, for those who write it down.
-function map_of(self)
-  local map = { ["db/id"] = getmetatable(self).id }
-  for name, value in next, self do map[name] = value end
-  return map
-end
-
-function read_only()
-  anomaly.incorrect("lion/syntax", "an entity is read only: change it by a transaction")
-end
-
-function is_same(a, b)
-  local x, y = getmetatable(a), getmetatable(b)
-  return x.id == y.id and x.db == y.db
-end
-
-function text_of(self) return "entity " .. ("%.0f"):format(getmetatable(self).id) end
 
 --- Is it an entity?
 function entity.is(x)

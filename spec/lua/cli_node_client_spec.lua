@@ -1,6 +1,6 @@
 --- The HTTP client of the commands that ask a node, as Lua has it. What it makes of bad answers:
 -- spec/ions/client_test.c.
-local client = require "ions.client"
+local client = require "lion.client"
 local program = require "spec.lua.program"
 
 local MANIFEST = [==[

@@ -8,7 +8,7 @@ local world = require "spec.ions.door_world"
 describe("A node's door, asked by the command line,", function()
   local w, shop, client, stdout, stderr, print_before
 
-  -- As ions.client, the answers coming from the world's door.
+  -- As lion.client, the answers coming from the world's door.
   local function request(_, asked)
     local id = w:begin(asked.method or "GET", asked.path, asked.body, asked.headers)
     w:until_true(function() return w.answers[id] ~= nil end)
@@ -66,8 +66,8 @@ describe("A node's door, asked by the command line,", function()
   end
 
   setup(function()
-    client, stdout, stderr, print_before = package.loaded["ions.client"], io.stdout, io.stderr, print
-    package.loaded["ions.client"] = { new = function(address)
+    client, stdout, stderr, print_before = package.loaded["lion.client"], io.stdout, io.stderr, print
+    package.loaded["lion.client"] = { new = function(address)
       return { address = function() return address end, request = request, close = function() end }
     end }
     w = world.new()
@@ -75,7 +75,7 @@ describe("A node's door, asked by the command line,", function()
   end)
 
   teardown(function()
-    package.loaded["ions.client"] = client
+    package.loaded["lion.client"] = client
     shop:remove()
     w:close()
   end)

@@ -22,8 +22,8 @@ describe("lion param", function()
     stdout, stderr, print_before, read_before = io.stdout, io.stderr, print, options.read_file
     w = world.new()
     w.door.system:transact { { ["app/name"] = "shop" } }
-    client = package.loaded["ions.client"]
-    package.loaded["ions.client"] = { new = function(address)
+    client = package.loaded["lion.client"]
+    package.loaded["lion.client"] = { new = function(address)
       return { address = function() return address end, close = function() end, request = function(_, asked)
         local id = w:begin(asked.method or "GET", asked.path, asked.body, asked.headers)
         w:until_true(function() return w.answers[id] ~= nil end)
@@ -33,7 +33,7 @@ describe("lion param", function()
     options.read_file = function() return input end
   end)
   teardown(function()
-    package.loaded["ions.client"] = client
+    package.loaded["lion.client"] = client
     options.read_file = read_before
     w:close()
   end)

@@ -237,7 +237,7 @@ end
 
 -- One request, of this very state.
 function Door:get(path)
-  local client = require("ions.client").new(self.address)
+  local client = require("lion.client").new(self.address)
   local _, _, body = client:request { path = path }
   client:close()
   return json.read(body)

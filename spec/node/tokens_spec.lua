@@ -50,7 +50,7 @@ describe("A control door over TCP", function()
     local file = "LION_TOKEN_FILE=" .. path
     assert.equal(0, program.run(cluster.folder, { "groups", "--node", tcp }, { env = file }).code)
     program.write(path, "\n")
-    assert.equal(2, program.run(cluster.folder, { "groups", "--node", tcp }, { env = file }).code)
+    assert.equal(1, program.run(cluster.folder, { "groups", "--node", tcp }, { env = file }).code)
     local result = cluster:lion("groups", "--node", tcp)
     assert.equal(1, result.code)
     assert.truthy(result.err:find("a token is needed", 1, true) and result.err:find("LION_TOKEN", 1, true))

@@ -134,7 +134,7 @@ end
 -- @tparam string address unix:PATH
 -- @treturn table as `GET /node` has it
 function node.ask_primary(address)
-  local client = require("ions.client").new(address)
+  local client = require("lion.client").new(address)
   local status, _, body = client:request { path = "/node", timeout_ms = FOLLOW_TIMEOUT_MS }
   client:close()
   local ok, found = pcall(require("lion.json").read, body)

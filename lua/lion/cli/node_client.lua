@@ -6,6 +6,7 @@ local edn = require "lion.edn"
 local json = require "lion.json"
 local options = require "lion.cli.options"
 local terminal = require "lion.terminal"
+local token_for = require "lion.remote.token"
 
 local node_client = {}
 
@@ -34,22 +35,6 @@ function node_client.database(word, given)
   if is_name then return word, name end
 end
 
-local function read_token_file(path)
-  local text = options.read_file(path):match "^%s*(.-)%s*$"
-  if text == "" then options.misuse("LION_TOKEN_FILE: there is no token in %s", path) end
-  return text
-end
-
---- The token that --token, LION_TOKEN or the file LION_TOKEN_FILE has; nil without any. Who lists processes
--- sees none that is in a file.
--- @tparam[opt] string given
-function node_client.token(given)
-  local token = given or os.getenv "LION_TOKEN"
-  if token and token ~= "" then return token end
-  local path = os.getenv "LION_TOKEN_FILE"
-  return path and path ~= "" and read_token_file(path) or nil
-end
-
 --- The node that --node or LION_NODE names; nothing is asked yet. Close it.
 -- @tparam[opt] string given what --node says
 -- @tparam[opt] string token what --token says
@@ -59,11 +44,10 @@ function node_client.open(given, token)
     options.misuse("which node? --node or LION_NODE names it: unix:PATH, http://HOST:PORT, "
       .. "or the node's data folder")
   end
-  local ok, client = pcall(require("ions.client").new, name)
+  local ok, client = pcall(require("lion.client").new, name)
   if not ok then options.misuse("%s", client.message) end
   local address = client:address()
-  if not address:find "^unix:" then token = node_client.token(token) else token = nil end
-  return setmetatable({ client = client, address = address, token = token }, Node)
+  return setmetatable({ client = client, address = address, token = token_for(address, token) }, Node)
 end
 
 function Node:close() self.client:close() end
@@ -110,7 +94,7 @@ local function explain(e)
 end
 
 --- Ask, and give the answer as it came.
--- @tparam table request as of ions.client
+-- @tparam table request as of lion.client
 -- @treturn number status
 -- @treturn table headers
 -- @treturn string body

@@ -6,6 +6,7 @@ local check_options = require "lion.options"
 local core = require "lion.core"
 local db = require "lion.remote.db"
 local link = require "lion.remote.link"
+local listeners = require "lion.listeners"
 local log = require "lion.remote.log"
 local portable = require "lion.remote.portable"
 local walk = require "lion.remote.walk"
@@ -72,18 +73,6 @@ local function newest(self) return db.wrap(ask(self, { op = "newest" }), self) e
 
 -- ---- listening -----------------------------------------------------------------------------------
 
--- All listeners hear; the first failure, or the one so far, is returned.
-local function tell(self, report, failure)
-  local snapshot = { unpack(self.listeners) }
-  for _, listener in ipairs(snapshot) do
-    local ok, problem = true, nil
-    if not listener.is_gone then ok, problem = pcall(listener.fn, report) end
-    if not ok and type(problem) == "table" and problem.code == "lion/cancelled" then error(problem, 0) end
-    failure = failure or not ok and { t = report.t, error = problem } or nil
-  end
-  return failure
-end
-
 local function report_of(self, item)
   return { t = item.t, tx = item.t + TX_FIRST, tx_instant = item.instant, tx_data = item.data, tempids = {},
     db_before = self.heard, db_after = db.wrap(item.value, self) }
@@ -97,7 +86,7 @@ local function tell_up_to(self, value, own)
   for item in range do
     local report = own and own.t == item.t and own or report_of(self, item)
     self.heard = report.db_after
-    failure = tell(self, report, failure)
+    failure = listeners.tell(self.listeners, report, failure)
     if self.is_closed then return failure end
   end
   self.heard = value
@@ -119,10 +108,8 @@ local function poll(self, value, own)
   end)
   self.is_polling = false
   if not ok then error(problem, 0) end
-  if not failure then return value end
-  local message = "a listener failed on the transaction %d, which is written: %s"
-  error(anomaly.new("fault", "lion/function-failed",
-    message:format(failure.t, tostring(failure.error)), failure), 0)
+  listeners.raise(failure)
+  return value
 end
 
 -- What is new to listeners, if there are any.
@@ -134,19 +121,10 @@ end
 -- the function that ends it.
 -- @tparam function fn of a report
 function Conn:listen(fn)
-  if type(fn) ~= "function" then
-    anomaly.incorrect("lion/syntax", "listen takes a function of a report, not a %s", type(fn))
-  end
+  listeners.check(fn)
   local value = self:db()
   if #self.listeners == 0 then self.heard = value end
-  local listener = { fn = fn }
-  table.insert(self.listeners, listener)
-  return function()
-    listener.is_gone = true
-    for i, other in ipairs(self.listeners) do
-      if other == listener then table.remove(self.listeners, i) break end
-    end
-  end
+  return listeners.add(self.listeners, fn)
 end
 
 -- ---- values and transactions ---------------------------------------------------------------------

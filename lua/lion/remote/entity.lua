@@ -1,25 +1,16 @@
 --- Entities of a node: as lion.entity has them, but all attributes come with one request.
 -- @module lion.remote.entity
-local anomaly = require "lion.anomaly"
 local codec = require "lion.remote.codec"
+local embedded = require "lion.entity"
 
 local entity = {}
 
-local index, map_of, read_only, is_same, text_of
+local index
 
 local function make(db, id, told)
-  return setmetatable({}, {
-    __lion = "entity",
-    __index = index,
-    __newindex = read_only,
-    __eq = is_same,
-    __tostring = text_of,
-    __map = map_of,
-    db = db,
-    id = id,
-    told = told,
-    values = {},
-  })
+  local meta = embedded.meta(db, id, index)
+  meta.told, meta.values = told, {}
+  return setmetatable({}, meta)
 end
 
 --- The entity of what a node told: { id =, attributes =, components = }.
@@ -73,35 +64,11 @@ function entity.touch(self)
   for name in pairs(told_of(data).attributes) do rawset(self, name, read(data, name)) end
   for _, name in ipairs(told_of(data).components) do
     local value = rawget(self, name)
-    for _, part in ipairs(entity.is(value) and { value } or value) do
-      if entity.is(part) then entity.touch(part) end
+    for _, part in ipairs(embedded.is(value) and { value } or value) do
+      if embedded.is(part) then entity.touch(part) end
     end
   end
   return self
-end
-
--- As a map of what was read so far, the id in it, for those who write it down.
-function map_of(self)
-  local map = { ["db/id"] = getmetatable(self).id }
-  for name, value in next, self do map[name] = value end
-  return map
-end
-
-function read_only()
-  anomaly.incorrect("lion/syntax", "an entity is read only: change it by a transaction")
-end
-
-function is_same(a, b)
-  local x, y = getmetatable(a), getmetatable(b)
-  return x.id == y.id and x.db == y.db
-end
-
-function text_of(self) return "entity " .. ("%.0f"):format(getmetatable(self).id) end
-
---- Is it an entity?
-function entity.is(x)
-  local data = type(x) == "table" and getmetatable(x)
-  return data and data.__lion == "entity" or false
 end
 
 return entity

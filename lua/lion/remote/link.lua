@@ -6,6 +6,7 @@ local codec = require "lion.remote.codec"
 local core = require "lion.core"
 local edn = require "lion.edn"
 local json = require "lion.json"
+local token_for = require "lion.remote.token"
 
 local link = {}
 
@@ -24,18 +25,20 @@ local Link = {}
 Link.__index = Link
 
 --- A link to a door; nothing is asked yet.
--- @tparam string address as of ions.client: "unix:PATH", "http://HOST:PORT"
+-- @tparam string address as of lion.client: "unix:PATH", "http://HOST:PORT"
 -- @tparam[opt] string token
 -- @tparam[opt] string app whose functions are called: a worker answers, which only knows values
 function link.new(address, token, app)
-  local is_there, client = pcall(require, "ions.client")
+  local is_there, clients = pcall(require, "lion.client")
   if not is_there then
     anomaly.unsupported("connections to a node (%s) are in the program lion, not in this host", address)
   end
+  local client = clients.new(address)
+  token = token_for(client:address(), token)
   local headers = { ["content-type"] = codec.TYPE, accept = codec.TYPE,
     authorization = token and "Bearer " .. token or nil }
   return setmetatable({
-    client = client.new(address),
+    client = client,
     request = { method = "POST", path = app and PATH .. "/" .. app or PATH, headers = headers },
     app = app,
   }, Link)

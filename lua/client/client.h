@@ -5,8 +5,8 @@
  * the first request and kept for the next; one that the other side has closed meanwhile is opened
  * anew. One thread at a time. A signal whose handler has run ends a wait with interrupted,
  * lion/cancelled. */
-#ifndef LION_IONS_CLIENT_H
-#define LION_IONS_CLIENT_H
+#ifndef LION_CLIENT_H
+#define LION_CLIENT_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-/* client_lua.c - `ions.client` for Lua: an HTTP client that waits. */
+/* client_lua.c - `lion.client` for Lua: an HTTP client that waits. */
 #include <lauxlib.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "client.h"
 #include "client_lua.h"
 
-#define LION_CLIENT "ions.client"
+#define LION_CLIENT "lion.client"
 #define HEADERS_MAX 64
 #define TIMEOUT_MS_DEFAULT 30000
 /* What is kept of an answer that nobody takes piece by piece. */
@@ -181,7 +181,7 @@ static int client_request(lua_State *L)
     return 2;
 }
 
-int luaopen_ions_client(lua_State *L)
+int luaopen_lion_client(lua_State *L)
 {
     static const luaL_Reg methods[] = { { "request", client_request },
                                         { "address", client_address },
