@@ -83,14 +83,18 @@ end
 
 local function newest(self, last) return core.conn_sync(self.handle, 0, 0, last) end
 
-local function send(self, name, ops, options)
-  local kind, payload = ask(TRANSACT, {
+local function ask_transact(name, ops, options)
+  return ask(TRANSACT, {
     db = name,
     ops = ops,
     id = options.id,
     timeout_ms = options.timeout_ms,
     wait = options.wait,
   })
+end
+
+local function send(self, name, ops, options)
+  local kind, payload = ask_transact(name, ops, options)
   if kind == DONE then return core.form_read(payload) end
   return core.record_report(self.handle, payload)
 end
@@ -129,6 +133,13 @@ local function make_writer(name, maker)
     if not maker then return send(self, name, ops, options) end
     install(self)
     return send(self, name, signed(ops, maker), options)
+  end
+
+  -- For the door: what a transaction came to, without its values and data. This connection need not have read
+  -- it before its client is told.
+  function writer.summary(_, ops, options)
+    local _, payload = ask_transact(name, ops, options)
+    return core.record_summary(payload)
   end
 
   -- Without a t: all that was acknowledged so far.

@@ -167,6 +167,24 @@ static int record_report(lua_State *L)
     return 1;
 }
 
+/* record_summary(record) → { t =, tx =, tx_instant =, tempids =, datoms = (how many) }: for who needs
+ * neither values nor data, and no connection that has it. */
+static int record_summary(lua_State *L)
+{
+    lion_slice record = check_bytes(L, 1);
+    scratch *self = scratch_push(L);
+    lion_transaction transaction;
+    lion_error error;
+    if (lion_transaction_decode(&transaction, record, &self->arena, &error) < 0)
+        return lion_bind_raise(L, &error);
+    lua_createtable(L, 0, 5);
+    lion_bind_report_fill(L, &transaction, NULL, &self->arena);
+    lua_pushnumber(L, (lua_Number)transaction.datom_count);
+    lua_setfield(L, -2, "datoms");
+    scratch_free(self);
+    return 1;
+}
+
 /* conn_feed(connection, record): lion_connection_feed */
 static int conn_feed(lua_State *L)
 {
@@ -196,7 +214,8 @@ static int conn_preview(lua_State *L)
 const luaL_Reg lion_bind_code_functions[] = {
     { "form_write", form_write },       { "form_read", form_read },
     { "tx_write", form_write }, /* transaction data is read as any data is */
-    { "record_report", record_report }, { "conn_feed", conn_feed },
+    { "record_report", record_report }, { "record_summary", record_summary },
+    { "conn_feed", conn_feed },
     { "conn_preview", conn_preview },   { NULL, NULL },
 };
 

@@ -39,7 +39,13 @@ Node.__index = Node
 
 -- A report in place of the bytes of a record.
 local records = {}
-local record_report = core.record_report
+local record_report, record_summary = core.record_report, core.record_summary
+core.record_summary = function(bytes) -- luacheck: ignore
+  local report = records[bytes]
+  if not report then return record_summary(bytes) end
+  return { t = report.t, tx = report.tx, tx_instant = report.tx_instant, tempids = report.tempids,
+    datoms = #report.tx_data }
+end
 core.record_report = function(handle, bytes) -- luacheck: ignore
   return records[bytes] or record_report(handle, bytes)
 end

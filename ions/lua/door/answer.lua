@@ -124,7 +124,7 @@ function answer.read_body(raw, options)
   if type(body) ~= "table" or getmetatable(body) ~= nil or #body > 0 then
     anomaly.incorrect("lion/syntax", "the body is a map of fields")
   end
-  for name, value in pairs(body) do
+  for name, value in next, body do
     if value == values.null and not (options.nulls and options.nulls[name]) then body[name] = nil end
   end
   return body, is_edn
@@ -162,21 +162,37 @@ local function unknown_field(name, fields)
     near and (", did you mean %s?"):format(near) or "", #known > 0 and table.concat(known, ", ") or "none")
 end
 
+-- What is to be looked at, made once of each table of fields.
+local known = setmetatable({}, { __mode = "k" })
+
+local function fields_of(fields)
+  local found = known[fields]
+  if found then return found end
+  found = { kinds = {}, needed = {} }
+  for name, kind in pairs(fields) do
+    found.kinds[name] = KINDS[kind:gsub("!$", "")]
+    if kind:find "!$" then found.needed[#found.needed + 1] = name end
+  end
+  known[fields] = found
+  return found
+end
+
 --- Check fields.
 -- @tparam table body
 -- @tparam table fields name → kind, with a ! behind it if it must be there
 -- @treturn table body
 function answer.check(body, fields)
-  for name, value in pairs(body) do
-    local kind = KINDS[(fields[name] or unknown_field(name, fields)):gsub("!$", "")]
+  local found = fields_of(fields)
+  for name, value in next, body do
+    local kind = found.kinds[name] or unknown_field(name, fields)
     if not kind[2](value) then
       anomaly.incorrect("lion/syntax", "%s is %s, not %s", name, kind[1], type(value) == "table"
         and "a table" or tostring(value))
     end
   end
-  for name, kind in pairs(fields) do
-    if kind:find "!$" and body[name] == nil then
-      anomaly.incorrect("lion/syntax", "the field %s is needed: %s", name, KINDS[kind:gsub("!$", "")][1])
+  for _, name in ipairs(found.needed) do
+    if body[name] == nil then
+      anomaly.incorrect("lion/syntax", "the field %s is needed: %s", name, found.kinds[name][1])
     end
   end
   return body

@@ -37,6 +37,8 @@ local NEWS_MS = 25 -- the same for who waits for news of a deployment
 local RETRY_MS = 1000 -- after something went wrong there
 local REQUEST_MS = 60000 -- of any request
 local BODY_MAX = 16 * 2 ^ 20
+local SLASH = 47
+local NO_QUERY = {}
 
 -- ---- routes --------------------------------------------------------------------------------------
 
@@ -112,11 +114,12 @@ local function read_request(raw, who, target, params)
   if #(raw.body or "") > BODY_MAX then
     error(answer.refusal(413, "interrupted", "a body has at most 16 MiB"), 0)
   end
-  local query, problem = form.read(raw.query or "")
+  local query, problem = NO_QUERY, nil
+  if raw.query and raw.query ~= "" then query, problem = form.read(raw.query) end
   if not query then anomaly.incorrect("lion/syntax", "%s", problem) end
   local request = { raw = raw, who = who, params = params, query = query }
   if target.body then
-    answer.check_query(query, {})
+    if query ~= NO_QUERY then answer.check_query(query, {}) end
     request.body, request.is_edn = answer.read_body(raw, target.body)
   end
   return request
@@ -179,7 +182,7 @@ local function identify(self, raw)
 end
 
 local function begin(self, raw)
-  raw.path = raw.path:match "^https?://[^/]*(.*)$" or raw.path
+  if raw.path:byte(1) ~= SLASH then raw.path = raw.path:match "^https?://[^/]*(.*)$" or raw.path end
   raw.headers = raw.headers or self.port.headers(raw.id)
   local who = identify(self, raw)
   local target, params = find_target(self, raw)
