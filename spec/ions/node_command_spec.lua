@@ -98,7 +98,7 @@ describe("The supervisor", function()
 end)
 
 describe("The door of a node that is to be followed", function()
-  local client = require "ions.client"
+  local client = require "lion.client"
   local new = client.new
   after_each(function() client.new = new end)
 
