@@ -966,6 +966,7 @@ typedef struct lion_query_options {
     int64_t limit, offset; /* -1 / 0: as the query says; else they override */
     const volatile int *is_cancelled; /* NULL, or non-zero: interrupted, lion/cancelled */
     bool statistics;                  /* keep times and memory for explain */
+    uint32_t plan_seed;               /* 0: the planner's choice; else any legal plan, by chance (for specs) */
 } lion_query_options;
 
 /* One input of a call: a database (db not NULL) or a form (scalar, collection, relation as source; a log). */

@@ -104,6 +104,7 @@ uint32_t lion_join_entry(const lion_join_graph *graph, const lion_join_node *nod
     double least = INFINITY;
     uint64_t given = graph->known | graph->feed | bound;
     if ((given & bit(node->entity)) != 0) return node->part_count;
+    if (graph->scope->run->dice != 0) return lion_plan_dice(graph->scope->run, node->part_count);
     for (uint32_t i = 0; i < node->part_count; i++) {
         const lion_pattern_stats *stats = &node->parts[i].stats;
         bool is_bound = !stats->has_v && node->parts[i].value != LION_JOIN_NONE && (given & bit(node->parts[i].value)) != 0;
@@ -323,9 +324,49 @@ static const lion_join_plan *product(search *self, const lion_join_plan **parts,
     return plan;
 }
 
+/* Any plan: a node that is ready, again and again, joined in one way or the other; now and then two of them first. */
+static const lion_join_plan *by_chance(search *self)
+{
+    const lion_join_graph *graph = self->graph;
+    lion_run *run = graph->scope->run;
+    uint64_t all = graph->node_count == 64 ? UINT64_MAX : bit(graph->node_count) - 1;
+    const lion_join_plan *plan = NULL;
+    while (plan == NULL || plan->set != all) {
+        uint32_t ready[LION_JOIN_NODES_MAX], count = 0;
+        for (uint32_t n = 0; n < graph->node_count; n++) {
+            bool is_left = plan == NULL || (plan->set & bit(n)) == 0;
+            if (is_left && is_ready(graph, &graph->nodes[n], plan == NULL ? 0 : plan->bound)) ready[count++] = n;
+        }
+        if (count == 0) return NULL;
+        uint32_t n = ready[lion_plan_dice(run, count)], other = ready[lion_plan_dice(run, count)];
+        const lion_join_plan *single = alone(self, n), *next = alone(self, other);
+        if (plan == NULL) {
+            plan = single;
+            continue;
+        }
+        uint64_t right_set = bit(n);
+        if (other != n && single != NULL && next != NULL && is_free(graph, bit(n) | bit(other)) && lion_plan_dice(run, 2) == 0) {
+            lion_join_plan pair = joined(graph, bit(n) | bit(other));
+            consider(self, &pair, single, next, bit(other));
+            right_set |= bit(other);
+            single = copied(graph, &pair);
+        }
+        lion_join_plan wider = joined(graph, plan->set | right_set);
+        bool is_hashed = single != NULL && is_free(graph, right_set) && (right_set != bit(n) || lion_plan_dice(run, 2) == 0);
+        wider.left = plan;
+        wider.right = is_hashed ? single : NULL;
+        wider.node = is_hashed ? NO_NODE : n;
+        wider.cost_ns = plan->cost_ns;
+        plan = copied(graph, &wider);
+        if (graph->scope->run->arena.is_exhausted) return NULL;
+    }
+    return plan;
+}
+
 const lion_join_plan *lion_join_search(const lion_join_graph *graph)
 {
     search self = { .graph = graph };
+    if (graph->scope->run->dice != 0) return by_chance(&self);
     const lion_join_plan *parts[LION_JOIN_NODES_MAX];
     uint32_t count = 0;
     lion_arena *arena = &graph->scope->run->arena;

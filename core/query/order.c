@@ -1,5 +1,5 @@
 /* order.c - a plan of the join graph as a sequence of clauses. */
-#include "query/order.h"
+#include "query/plan_cache.h"
 
 #include <math.h>
 
@@ -81,15 +81,16 @@ static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_
     if (entry < node->part_count) {
         const lion_join_part *part = &node->parts[entry];
         bool is_bound = !part->stats.has_v && part->value != LION_JOIN_NONE && ((bound | graph->feed) & bit(part->value)) != 0;
-        double each = is_bound ? part->stats.count / part->stats.distinct_v : part->stats.count;
+        double found = rows_after(order) * (is_bound ? part->stats.count / part->stats.distinct_v : part->stats.count);
+        if (is_bound && graph->corrections != NULL) found = fmax(found, rows); /* what a sample found of the link */
         is_done[entry] = 1;
-        add_part(graph, order, node, entry, --left == 0 ? rows : rows_after(order) * each);
+        add_part(graph, order, node, entry, --left == 0 ? rows : found);
     }
     while (left > 0) {
         uint32_t best = node->part_count;
         for (uint32_t i = 0; i < node->part_count; i++) {
             bool is_better = best == node->part_count || part_each(&node->parts[i], bound) < part_each(&node->parts[best], bound);
-            if (!is_done[i] && is_better) best = i;
+            if (!is_done[i] && (is_better || lion_plan_dice(graph->scope->run, 3) == 1)) best = i;
         }
         is_done[best] = 1;
         add_part(graph, order, node, best, --left == 0 ? rows : rows_after(order) * part_each(&node->parts[best], bound));
@@ -173,6 +174,8 @@ static bool add_late(lion_join_graph *graph, lion_order *order, lion_join_extra 
         best = (place){ .order = order, .at = order->count, .rows = rows_after(order) };
     } else {
         find_place(&best, order, extra->needs);
+        for (uint32_t i = order->count; graph->scope->run->dice != 0 && i > 0 && (extra->needs & ~order->steps[i - 1].bound) == 0; i--)
+            if (lion_plan_dice(graph->scope->run, 2) == 1) best = (place){ .order = order, .at = i, .rows = order->steps[i - 1].rows };
     }
     if (best.order == NULL) return false;
     uint64_t bound = best.at == 0 ? best.order->start : best.order->steps[best.at - 1].bound;
@@ -203,18 +206,55 @@ static bool add_late_ones(lion_join_graph *graph, lion_order *order)
 
 /* ---- making ---- */
 
+/* A plan that is to take this long is worth a look at the data, for a part of that time. */
+#define SAMPLE_COST_MIN_NS 300e3
+#define SAMPLE_PART 20
+#define SAMPLE_MIN_NS 100e3
+#define SAMPLE_MAX_NS 5e6
+
+/* Fewer nodes are searched faster than looked up. */
+#define CACHE_NODES_MIN 4
+
+static bool is_worth_sampling(const lion_join_graph *graph, const lion_join_plan *plan)
+{
+    return graph->node_count > 1 && plan->cost_ns >= SAMPLE_COST_MIN_NS && graph->scope->run->dice == 0;
+}
+
+static bool write_order(lion_order *order, lion_join_graph *graph, const lion_join_plan *plan)
+{
+    *order = (lion_order){ .start = graph->feed };
+    begin(graph, order);
+    if (plan != NULL) add_plan(graph, order, plan);
+    if (!add_late_ones(graph, order)) return false;
+    order->rows = rows_after(order);
+    order->cost_ns = plan == NULL ? 0 : plan->cost_ns;
+    return !graph->scope->run->arena.is_exhausted;
+}
+
+static bool search(lion_order *order, lion_join_graph *graph)
+{
+    lion_plan_cache *cache = graph->scope->run->dice == 0 ? graph->scope->cache : NULL;
+    lion_arena *arena = &graph->scope->run->arena;
+    uint64_t key = 0;
+    if (graph->scope->run->dice == 0) lion_join_look(graph);
+    if (cache != NULL) key = lion_plan_cache_key(graph);
+    if (cache != NULL && lion_plan_cache_get(order, cache, key, arena)) return true;
+    const lion_join_plan *plan = lion_join_search(graph);
+    if (plan == NULL) return false;
+    bool is_dear = is_worth_sampling(graph, plan);
+    if (is_dear) {
+        lion_join_sample(graph, (int64_t)fmin(fmax(plan->cost_ns / SAMPLE_PART, SAMPLE_MIN_NS), SAMPLE_MAX_NS));
+        plan = lion_join_search(graph);
+    }
+    if (plan == NULL || !write_order(order, graph, plan)) return false;
+    if (cache != NULL && (is_dear || graph->node_count >= CACHE_NODES_MIN)) lion_plan_cache_put(cache, key, order);
+    return true;
+}
+
 bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, bool is_flat)
 {
     lion_join_graph *graph = lion_arena_new(&scope->run->arena, lion_join_graph);
     if (!lion_join_graph_make(graph, scope, todo, operator)) return false;
     for (uint32_t n = 0; is_flat && n < graph->node_count; n++) graph->nodes[n].uses_feed = true;
-    const lion_join_plan *plan = graph->node_count == 0 ? NULL : lion_join_search(graph);
-    if (graph->node_count > 0 && plan == NULL) return false;
-    *order_out = (lion_order){ .start = graph->feed };
-    begin(graph, order_out);
-    if (plan != NULL) add_plan(graph, order_out, plan);
-    if (!add_late_ones(graph, order_out)) return false;
-    order_out->rows = rows_after(order_out);
-    order_out->cost_ns = plan == NULL ? 0 : plan->cost_ns;
-    return !scope->run->arena.is_exhausted;
+    return graph->node_count == 0 ? write_order(order_out, graph, NULL) : search(order_out, graph);
 }

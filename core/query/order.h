@@ -108,6 +108,8 @@ double lion_join_rows(const lion_join_graph *graph, uint64_t set, uint64_t bound
 
 /* ---- join_sample.c: what statistics of single attributes cannot tell, asked of the data, in at most so many nanoseconds ---- */
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns);
+/* The part of it that is cheap: stars of a handful of entities, and how many datoms name these. */
+void lion_join_look(lion_join_graph *graph);
 
 /* ---- join_search.c ---- */
 
@@ -119,7 +121,7 @@ struct lion_join_plan {
     uint32_t node;             /* by itself, or what is probed for each row of left; NODES_MAX: right is hashed */
 };
 
-/* The cheapest plan of all nodes; NULL: there is none without a product that depends. */
+/* The cheapest plan of all nodes (with options.plan_seed any); NULL: there is none without a product that depends. */
 const lion_join_plan *lion_join_search(const lion_join_graph *graph);
 /* In which order a star's parts are done where `bound` is bound: the first one finds the entities, if they are not. */
 uint32_t lion_join_entry(const lion_join_graph *graph, const lion_join_node *node, uint64_t bound);

@@ -67,6 +67,14 @@ void lion_clause_mark_vars(const lion_clause *clause, uint8_t *marks)
     mark_binding(&clause->binding, marks);
 }
 
+uint32_t lion_plan_dice(lion_run *run, uint32_t count)
+{
+    if (run->dice == 0 || count == 0) return 0;
+    run->dice = run->dice * UINT32_C(1664525) + UINT32_C(1013904223);
+    if (run->dice == 0) run->dice = 1;
+    return (run->dice >> 8) % count;
+}
+
 /* ---- what binds what ---- */
 
 #define BINDS_DEPTH_MAX 64
@@ -195,6 +203,13 @@ static uint32_t choose(lion_scope *scope, const lion_todo *todo, const lion_oper
         only = i;
     }
     *fanout_out = 1;
+    if (scope->run->dice != 0 && ready > 1) {
+        uint32_t wanted = lion_plan_dice(scope->run, ready);
+        for (uint32_t i = 0; i < todo->count; i++) {
+            if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !is_ready(scope, todo->items[i], bound, 0)) continue;
+            if (wanted-- == 0) return i;
+        }
+    }
     if (ready == 1) {
         *fanout_out = lion_stats_fanout(scope, todo->items[only], operator);
         return only;
@@ -323,6 +338,7 @@ static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **op
                           const lion_clause **cut_out, lion_error *error)
 {
     lion_status status = LION_OK;
+    uint8_t bound[scope->capacity + 1];
     for (uint32_t i = 0; i < order->count && status == LION_OK; i++) {
         const lion_order_step *step = &order->steps[i];
         double before = fmax((*operator)->rows_estimated, 1);
@@ -332,6 +348,9 @@ static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **op
         }
         const lion_clause *clause = todo->items[step->clause];
         if (todo->is_done[step->clause] && clause->kind != LION_PLAN_INPUT) continue;
+        memset(bound, 0, scope->capacity + 1);
+        mark_bound(*operator, bound);
+        if (!is_ready(scope, clause, bound, 0)) return LION_OK; /* what is left goes clause by clause */
         status = lion_run_check(scope->run, error);
         if (status != LION_OK) return status;
         if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
@@ -351,6 +370,7 @@ static bool make_order(lion_order *order, lion_scope *scope, const lion_todo *to
 {
     uint32_t left = 0;
     for (uint32_t i = 0; i < todo->count; i++) left += !todo->is_done[i];
+    if (lion_plan_dice(scope->run, 4) == 3) return false; /* a random plan may go clause by clause */
     return left >= ORDER_CLAUSES_MIN && !lion_cycle_any(scope, todo) && lion_order_make(order, scope, todo, operator, is_flat);
 }
 

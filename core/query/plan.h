@@ -19,6 +19,7 @@ typedef struct lion_plan_input {
 
 typedef struct lion_rules lion_rules;
 typedef struct lion_range lion_range;
+typedef struct lion_plan_cache lion_plan_cache;
 
 typedef struct lion_scope {
     lion_run *run;
@@ -34,6 +35,7 @@ typedef struct lion_scope {
     uint32_t *leaders;             /* per variable: 1 + the variable whose value determines its own, or 0 */
     const lion_value *const *known;/* per variable: its one value, or NULL (for counting) */
     lion_plan_input *inputs;
+    lion_plan_cache *cache;        /* of the query, for its own clauses; NULL: none (plan_cache.h) */
 } lion_scope;
 
 /* Room for the clauses' variables and hidden ones. */
@@ -47,6 +49,9 @@ typedef struct lion_todo {
 } lion_todo;
 
 void lion_todo_init(lion_todo *todo, const lion_clauses *clauses, uint32_t extra, lion_arena *arena);
+
+/* With options.plan_seed, a number below count, by chance; 0 without. */
+uint32_t lion_plan_dice(lion_run *run, uint32_t count);
 
 /* Plan clauses onto *operator until all are done, or (cut_out not NULL) the next one is a rule call, which is marked done and
  * handed out. needed: per variable, what the reader of the plan wants. */

@@ -190,7 +190,11 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
     subplan_out->root = subplan_out->feed;
     lion_todo todo;
     lion_todo_init(&todo, clauses, 0, arena);
-    return lion_plan(scope, &todo, &subplan_out->root, needed, NULL, error);
+    lion_plan_cache *cache = scope->cache;
+    scope->cache = NULL; /* it is of the query's own clauses */
+    lion_status status = lion_plan(scope, &todo, &subplan_out->root, needed, NULL, error);
+    scope->cache = cache;
+    return status;
 }
 
 /* The clause's shared variables that the operator has. */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "query/binding.h"
 #include "query/explain.h"
+#include "query/plan_cache.h"
 #include "query/result.h"
 
 #define QUERY_DEPTH_MAX 32
@@ -12,6 +13,7 @@ struct lion_query {
     uint32_t references; /* atomic */
     lion_arena arena;
     lion_query_ir *ir;
+    lion_plan_cache plans;
 };
 
 struct lion_query_run {
@@ -29,6 +31,7 @@ lion_status lion_query_new(lion_query **query_out, const lion_form *form, lion_e
     lion_query *query = lion_zalloc(sizeof(*query));
     if (query == NULL) return lion_fail_memory(error);
     query->references = 1;
+    lion_plan_cache_init(&query->plans);
     lion_arena_init(&query->arena, 0);
     lion_form *copy = lion_arena_new(&query->arena, lion_form);
     *copy = lion_form_copy(&query->arena, form);
@@ -51,6 +54,7 @@ lion_query *lion_query_keep(lion_query *query)
 void lion_query_drop(lion_query *query)
 {
     if (query == NULL || __atomic_sub_fetch(&query->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    lion_plan_cache_deinit(&query->plans);
     lion_arena_deinit(&query->arena);
     lion_free(query);
 }
@@ -82,6 +86,7 @@ typedef struct opening {
     lion_clause *input_clauses;
     uint32_t input_count;
     lion_query_pull *pulls;
+    lion_plan_cache *plans;
 } opening;
 
 static bool is_log(const lion_form *form)
@@ -192,6 +197,7 @@ static lion_status open_plan(opening *self, lion_error *error)
     for (uint32_t i = 0; i < ir->element_count; i++) needed[ir->elements[i].var] = 1;
     for (uint32_t i = 0; i < ir->with_count; i++) needed[ir->with[i]] = 1;
     lion_operator *root = lion_unit_new(run);
+    self->scope.cache = self->plans;
     lion_status status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
     self->run->root = root; /* closed with the run, whole or not */
     if (status == LION_OK) status = check_found(self, root, error);
@@ -229,10 +235,11 @@ static void set_options(lion_run *run, const lion_query_options *options, const 
     else if (run->options.timeout_ms > 0)
         run->deadline_ns = lion_clock_deadline_ns(run->options.timeout_ms);
     run->depth = outer == NULL ? 0 : outer->depth + 1;
+    run->dice = run->options.plan_seed;
 }
 
-lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir, const lion_query_input *inputs, size_t count,
-                               const lion_query_options *options, const lion_run *outer, lion_error *error)
+static lion_status open_run(lion_query_run **run_out, const lion_query_ir *ir, lion_plan_cache *plans, const lion_query_input *inputs, size_t count,
+                            const lion_query_options *options, const lion_run *outer, lion_error *error)
 {
     if (count != ir->input_count)
         return lion_fail(error, LION_INCORRECT, "lion/syntax", "the query takes %u inputs, but %zu were given", (unsigned)ir->input_count, count);
@@ -244,7 +251,7 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
     set_options(&run->run, options, outer);
     lion_query_input *held = lion_arena_array(&run->run.arena, lion_query_input, count + 1);
     if (count > 0) memcpy(held, inputs, sizeof(*held) * count);
-    opening state = { .run = run, .inputs = held };
+    opening state = { .run = run, .inputs = held, .plans = plans };
     lion_status status = open_all(&state, error);
     if (status != LION_OK) {
         lion_query_close(run);
@@ -254,10 +261,16 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
     return LION_OK;
 }
 
+lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir, const lion_query_input *inputs, size_t count,
+                               const lion_query_options *options, const lion_run *outer, lion_error *error)
+{
+    return open_run(run_out, ir, NULL, inputs, count, options, outer, error);
+}
+
 lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const lion_query_input *inputs, size_t count,
                             const lion_query_options *options, lion_error *error)
 {
-    lion_status status = lion_query_open_ir(run_out, query->ir, inputs, count, options, NULL, error);
+    lion_status status = open_run(run_out, query->ir, &query->plans, inputs, count, options, NULL, error);
     if (status == LION_OK) (*run_out)->query = lion_query_keep(query);
     return status;
 }

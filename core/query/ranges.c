@@ -137,5 +137,5 @@ const char *lion_ranges_text(const lion_scope *scope, uint32_t var)
     const char *low = "", *high = "";
     if (range->has_low) low = lion_form_text(arena, &(lion_form){ .kind = LION_FORM_VALUE, .value = range->low });
     if (range->has_high) high = lion_form_text(arena, &(lion_form){ .kind = LION_FORM_VALUE, .value = range->high });
-    return lion_arena_printf(arena, "%.100s .. %.100s", low, high);
+    return lion_arena_printf(arena, "%.100s%s..%s%.100s", low, *low == 0 ? "" : " ", *high == 0 ? "" : " ", high);
 }

@@ -27,6 +27,7 @@ struct lion_run {
     lion_call *call;           /* what a LION_CALL asks for: own_call or a cursor's */
     lion_call own_call;
     uint32_t depth;            /* nested queries */
+    uint32_t dice;             /* options.plan_seed, as the planner goes on with it */
 };
 
 /* A run of an IR that somebody else keeps (a nested query's); it shares the outer run's deadline. */

@@ -100,7 +100,7 @@ static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *in
 }
 
 /* query_open(query, inputs, number of inputs, { timeout, limit, offset, rows_max, memory_max,
- * statistics, typed }) → run */
+ * statistics, typed, plan_seed }) → run */
 static int query_open(lua_State *L)
 {
     bound_query *query = luaL_checkudata(L, 1, QUERY_TYPE);
@@ -114,6 +114,7 @@ static int query_open(lua_State *L)
         .limit = option(L, "limit", -1),
         .offset = option(L, "offset", 0),
         .statistics = option(L, "statistics", 0) != 0,
+        .plan_seed = (uint32_t)option(L, "plan_seed", 0),
         .is_cancelled = &lion_lua_is_cancelled,
     };
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_RUN);

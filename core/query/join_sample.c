@@ -1,0 +1,329 @@
+/* join_sample.c - what the numbers of single attributes cannot tell: whether a star's filters go together, and how many
+ * of a link's ends are what the star at its other end wants.
+ *
+ * Entities of a star are drawn through the index of its most selective part, and its other parts are looked up for each. Those
+ * that pass are followed along the star's links: forward, to the entity that the value names, whose filters are looked up in
+ * turn; or, where the other star is the smaller one, back to how many datoms name it. What is found, over what was expected,
+ * corrects the rows of the star or of the pair. Nothing here decides what is right. */
+#include <math.h>
+
+#include "base/clock.h"
+#include "index/view_parts.h"
+#include "query/order.h"
+
+#define DRAWN_MAX 48
+/* A correction is no more than this, either way. */
+#define CORRECTION_MAX 1e4
+
+typedef struct drawn {
+    uint32_t node;
+    int64_t ids[DRAWN_MAX];
+    uint32_t count;            /* drawn */
+    uint32_t passed;           /* the first so many of ids pass all parts */
+} drawn;
+
+typedef struct sample {
+    lion_join_graph *graph;
+    lion_arena *arena;
+    int64_t deadline_ns;
+    drawn *stars[LION_JOIN_NODES_MAX]; /* NULL: nothing was drawn */
+} sample;
+
+static bool is_late(const sample *self)
+{
+    return lion_clock_monotonic_ns() > self->deadline_ns;
+}
+
+static const lion_clause *clause_of(const sample *self, const lion_join_part *part)
+{
+    return self->graph->todo->items[part->clause];
+}
+
+/* ---- one entity ---- */
+
+/* The value that the part demands; false: it demands none. */
+static bool demanded_value(lion_value *value_out, const sample *self, const lion_join_part *part)
+{
+    const lion_term *term = &clause_of(self, part)->terms[2];
+    lion_form form;
+    if (!part->stats.has_v) return false;
+    if (term->kind == LION_TERM_CONST) form = *term->constant;
+    else form = lion_form_value(*self->graph->scope->known[term->index]);
+    return lion_db_value(value_out, part->stats.db, part->stats.attribute, &form, self->arena, NULL) == LION_OK;
+}
+
+static bool is_in_range(const sample *self, const lion_join_part *part, lion_value value)
+{
+    lion_index_range range;
+    double count;
+    if (!lion_ranges_count(&range, &count, self->graph->scope, part->stats.db, part->stats.attribute, clause_of(self, part)->terms[2].index))
+        return true;
+    return (!range.has_low || lion_value_compare(value, range.low) >= 0) && (!range.has_end || lion_value_compare(value, range.end) < 0);
+}
+
+static bool passes(const sample *self, const lion_join_part *part, int64_t e)
+{
+    const lion_view *view = &part->stats.db->view;
+    uint32_t a = part->stats.attribute->id;
+    lion_value value;
+    int64_t tx;
+    if (part->stats.has_v) return demanded_value(&value, self, part) && lion_view_has(&tx, view, e, a, value, self->arena, NULL) == LION_OK;
+    if (lion_view_get(&value, &tx, view, e, a, self->arena, NULL) != LION_OK) return false;
+    return !part->stats.has_range || is_in_range(self, part, value);
+}
+
+static bool is_filter(const lion_join_part *part)
+{
+    return part->stats.has_v || part->stats.has_range || part->each < 0.9;
+}
+
+static bool passes_all(const sample *self, const lion_join_node *node, uint32_t but, int64_t e)
+{
+    for (uint32_t i = 0; i < node->part_count; i++)
+        if (i != but && is_filter(&node->parts[i]) && !passes(self, &node->parts[i], e)) return false;
+    return true;
+}
+
+/* ---- drawing ---- */
+
+static bool read_ids(sample *self, drawn *star, const lion_join_part *part, const lion_key *key, lion_index index, const lion_cursor_options *options)
+{
+    lion_cursor *cursor = NULL;
+    lion_datom_batch batch;
+    if (lion_cursor_open(&cursor, &part->stats.db->view, index, key, options, self->arena, NULL) != LION_OK) return false;
+    if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return false;
+    uint32_t wanted = batch.count < DRAWN_MAX ? batch.count : DRAWN_MAX;
+    for (uint32_t i = 0; i < wanted; i++) star->ids[i] = batch.e[(uint64_t)i * batch.count / wanted];
+    star->count = wanted;
+    return true;
+}
+
+/* One more from each of so many places between the first and the last entity. */
+static void spread(sample *self, drawn *star, const lion_join_part *part, lion_key key, lion_index index, lion_cursor_options options)
+{
+    lion_cursor *cursor = NULL;
+    lion_datom_batch batch;
+    lion_cursor_options back = options;
+    back.is_reverse = true;
+    back.batch_rows = options.batch_rows = 1;
+    if (lion_cursor_open(&cursor, &part->stats.db->view, index, &key, &back, self->arena, NULL) != LION_OK) return;
+    if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return;
+    int64_t first = star->ids[0], last = batch.e[0];
+    options.is_seek = options.is_in_attribute = true;
+    key.parts++;
+    for (uint32_t i = 1; i < DRAWN_MAX; i++) {
+        key.datom.e = first + (int64_t)((double)(last - first) * i / DRAWN_MAX);
+        if (lion_cursor_open(&cursor, &part->stats.db->view, index, &key, &options, self->arena, NULL) != LION_OK) return;
+        if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return;
+        star->ids[i] = batch.e[0];
+        star->count = i + 1;
+    }
+}
+
+/* Entities by the star's most selective part. */
+static void draw(sample *self, drawn *star, const lion_join_node *node, uint32_t by)
+{
+    const lion_join_part *part = &node->parts[by];
+    lion_cursor_options options = { .columns = LION_COLUMN_E, .batch_rows = DRAWN_MAX * 2 };
+    lion_key key = { .datom = { .a = part->stats.attribute->id }, .parts = 1 };
+    lion_index index = LION_AEVT;
+    lion_index_range range;
+    double count;
+    if (part->stats.has_v && part->stats.attribute->is_in_avet) {
+        if (!demanded_value(&key.datom.v, self, part)) return;
+        key.parts = 2;
+        index = LION_AVET;
+    } else if (part->stats.has_range && lion_ranges_count(&range, &count, self->graph->scope, part->stats.db, part->stats.attribute,
+                                                          clause_of(self, part)->terms[2].index)) {
+        options.is_seek = options.is_in_attribute = true;
+        options.end_v = range.has_end ? &range.end : NULL;
+        key.datom.v = range.low;
+        key.parts = range.has_low ? 2 : 1;
+        read_ids(self, star, part, &key, LION_AVET, &options);
+        return;
+    }
+    if (read_ids(self, star, part, &key, index, &options) && part->stats.count > DRAWN_MAX * 2) spread(self, star, part, key, index, options);
+}
+
+static double corrected(double found, double expected)
+{
+    double factor = found / fmax(expected, 1e-9);
+    return fmin(fmax(factor, 1 / CORRECTION_MAX), CORRECTION_MAX);
+}
+
+static void sample_star(sample *self, uint32_t n)
+{
+    lion_join_node *node = &self->graph->nodes[n];
+    drawn *star = self->stars[n] = lion_arena_new(self->arena, drawn);
+    uint32_t by = 0, filters = 0;
+    if (self->arena->is_exhausted) return;
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        if (node->parts[i].stats.count < node->parts[by].stats.count) by = i;
+        filters += is_filter(&node->parts[i]);
+    }
+    draw(self, star, node, by);
+    for (uint32_t i = 0; i < star->count && !is_late(self); i++) {
+        int64_t e = star->ids[i];
+        if (!passes_all(self, node, by, e)) continue;
+        star->ids[i] = star->ids[star->passed];
+        star->ids[star->passed++] = e;
+    }
+    if (star->count == 0 || filters < 2 || is_late(self)) return;
+    double expected = node->rows / fmax(1, node->parts[by].stats.count);
+    double found = (star->passed + (star->passed == 0 ? 0.5 : 0)) / star->count;
+    node->rows *= corrected(found, fmin(expected, 1));
+}
+
+/* ---- links ---- */
+
+static const lion_join_node *star_of(const lion_join_graph *graph, uint8_t var, uint32_t *n_out)
+{
+    for (uint32_t n = 0; n < graph->node_count; n++)
+        if (graph->nodes[n].kind == LION_JOIN_STAR && graph->nodes[n].entity == var) {
+            *n_out = n;
+            return &graph->nodes[n];
+        }
+    return NULL;
+}
+
+static bool has_filter(const lion_join_node *node)
+{
+    for (uint32_t i = 0; i < node->part_count; i++)
+        if (is_filter(&node->parts[i])) return true;
+    return false;
+}
+
+/* From the star's entities to those that its values name: do they pass? */
+static double forward(const sample *self, const drawn *from, const lion_join_part *link, const lion_join_node *to)
+{
+    uint32_t met = 0, passed = 0;
+    for (uint32_t i = 0; i < from->passed && !is_late(self); i++) {
+        lion_value value;
+        int64_t tx;
+        if (lion_view_get(&value, &tx, &link->stats.db->view, from->ids[i], link->stats.attribute->id, self->arena, NULL) != LION_OK) continue;
+        met++;
+        passed += passes_all(self, to, UINT32_MAX, value.bits);
+    }
+    double expected = fmin(1, to->rows / fmax(1, fmax(to->domain, link->stats.distinct_v)));
+    return met < 4 ? 1 : corrected((passed + (passed == 0 ? 0.5 : 0)) / met, expected);
+}
+
+/* From the other star's entities back: how many datoms name each? */
+static double backward(const sample *self, const drawn *from, const lion_join_part *link, const lion_join_node *named)
+{
+    double sum = 0;
+    uint32_t met = 0;
+    for (uint32_t i = 0; i < from->passed && !is_late(self); i++) {
+        lion_key key = { .datom = { .a = link->stats.attribute->id, .v = lion_value_ref(from->ids[i]) }, .parts = 2 };
+        uint64_t count = 0;
+        if (lion_view_estimate(&count, &link->stats.db->view, LION_AVET, &key, NULL) != LION_OK) return 1;
+        sum += (double)count;
+        met++;
+    }
+    double expected = link->stats.total / fmax(1, fmax(named->domain, link->stats.distinct_v));
+    return met == 0 ? 1 : corrected((sum + (sum == 0 ? 0.5 : 0)) / met, expected);
+}
+
+static bool has_drawn(const sample *self, uint32_t n)
+{
+    return self->stars[n] != NULL && self->stars[n]->passed > 0;
+}
+
+/* The node that the part's values name, if that is a star that can be asked. */
+static const lion_join_node *named_by(const lion_join_graph *graph, uint32_t n, const lion_join_part *link, uint32_t *other_out)
+{
+    const lion_join_node *to = link->value == LION_JOIN_NONE ? NULL : star_of(graph, link->value, other_out);
+    if (to == NULL || *other_out == n || link->stats.attribute->type != LION_TYPE_REF || !link->stats.attribute->is_in_avet) return NULL;
+    return to->part_count > 0 && to->parts[0].stats.db == link->stats.db ? to : NULL;
+}
+
+static void correct(lion_join_graph *graph, uint32_t n, uint32_t other, double factor)
+{
+    graph->corrections[n][other] *= factor;
+    graph->corrections[other][n] *= factor;
+}
+
+static void sample_link(sample *self, uint32_t n, const lion_join_part *link)
+{
+    uint32_t other = 0;
+    const lion_join_node *node = &self->graph->nodes[n], *to = named_by(self->graph, n, link, &other);
+    if (to == NULL || self->graph->corrections[n][other] != 1) return;
+    if (to->rows < node->rows && has_drawn(self, other)) correct(self->graph, n, other, backward(self, self->stars[other], link, to));
+    else if (has_filter(to) && has_drawn(self, n)) correct(self->graph, n, other, forward(self, self->stars[n], link, to));
+}
+
+/* All of a star's patterns are of one database (is_star_part). */
+static bool can_sample(const lion_join_node *node)
+{
+    if (node->kind != LION_JOIN_STAR || node->uses_feed || node->part_count == 0) return false;
+    const lion_view *view = &node->parts[0].stats.db->view;
+    for (uint32_t i = 0; i < node->part_count; i++)
+        if (node->parts[i].stats.has_e) return false;
+    return lion_view_is_plain(view) && view->filter_count == 0;
+}
+
+static bool begin(sample *self, lion_join_graph *graph, int64_t time_ns)
+{
+    lion_arena *arena = &graph->scope->run->arena;
+    *self = (sample){ .graph = graph, .arena = arena, .deadline_ns = lion_clock_monotonic_ns() + time_ns };
+    if (graph->corrections != NULL) return true; /* what was looked at stands */
+    graph->corrections = lion_arena_alloc(arena, sizeof(*graph->corrections) * (graph->node_count + 1));
+    if (graph->corrections == NULL || arena->is_exhausted) {
+        graph->corrections = NULL;
+        return false;
+    }
+    for (uint32_t n = 0; n < graph->node_count; n++)
+        for (uint32_t i = 0; i < graph->node_count; i++) graph->corrections[n][i] = 1;
+    return true;
+}
+
+/* The smallest star that was not drawn from yet; node_count: none. */
+static uint32_t smallest(const sample *self)
+{
+    const lion_join_graph *graph = self->graph;
+    uint32_t best = graph->node_count;
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        if (self->stars[n] != NULL || !can_sample(&graph->nodes[n]) || graph->nodes[n].rows < 0.5) continue;
+        if (best == graph->node_count || graph->nodes[n].rows < graph->nodes[best].rows) best = n;
+    }
+    return best;
+}
+
+void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
+{
+    sample self;
+    if (!begin(&self, graph, time_ns)) return;
+    for (uint32_t star; (star = smallest(&self)) < graph->node_count && !is_late(&self);) {
+        sample_star(&self, star);
+        if (graph->scope->run->arena.is_exhausted) return;
+        for (uint32_t n = 0; n < graph->node_count; n++)
+            for (uint32_t i = 0; can_sample(&graph->nodes[n]) && i < graph->nodes[n].part_count && !is_late(&self); i++)
+                sample_link(&self, n, &graph->nodes[n].parts[i]);
+    }
+}
+
+/* ---- a few entities, exactly ---- */
+
+#define FEW_ROWS 4
+#define FEW_TIME_NS 1000000 /* never reached but where pages come from a slow disk */
+
+static bool is_few(const lion_join_node *node)
+{
+    return node->rows <= FEW_ROWS && node->rows >= 0.5 && can_sample(node);
+}
+
+void lion_join_look(lion_join_graph *graph)
+{
+    sample self = { 0 };
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        const lion_join_node *node = &graph->nodes[n];
+        for (uint32_t i = 0; node->kind == LION_JOIN_STAR && i < node->part_count; i++) {
+            uint32_t other = 0;
+            const lion_join_node *to = named_by(graph, n, &node->parts[i], &other);
+            if (to == NULL || !is_few(to) || node->rows <= FEW_ROWS) continue;
+            if (self.graph == NULL && !begin(&self, graph, FEW_TIME_NS)) return;
+            if (self.stars[other] == NULL) sample_star(&self, other);
+            if (has_drawn(&self, other)) correct(graph, n, other, backward(&self, self.stars[other], &node->parts[i], to));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+-- luacheck: max line length 170 (a query or a plan's line stands on one line)
+-- The plans of a fixed set of queries over fixed data, so that a change of plan is seen. Where one changes for the better,
+-- its text here changes with it.
+local lion = require "lion"
+
+-- Films, who plays in them, who made them, with keywords: few are frequent, most are rare (keyword 1 is on half of the films
+-- that have any).
+local function films()
+  local conn = lion.connect "mem:"
+  conn:transact(lion.schema {
+    film = { name = "string", year = "long", kind = "ref" },
+    kind = { name = "string" },
+    person = { name = { "string", unique = "identity" }, sex = "keyword", note = { "string", index = false } },
+    cast = { film = "ref", person = "ref" },
+    word = { name = "string" },
+    tag = { film = "ref", word = "ref" },
+    firm = { name = "string", land = "string" },
+    made = { film = "ref", firm = "ref" },
+  })
+  local tx = {}
+  local function add(entity) tx[#tx + 1] = entity end
+  for i = 1, 5 do add { ["db/id"] = "k" .. i, ["kind/name"] = "kind" .. i } end
+  for i = 1, 100 do add { ["db/id"] = "w" .. i, ["word/name"] = "word" .. i } end
+  for i = 1, 60 do add { ["db/id"] = "c" .. i, ["firm/name"] = "firm" .. i, ["firm/land"] = "land" .. i % 6 } end
+  for i = 1, 500 do
+    add { ["db/id"] = "p" .. i, ["person/name"] = "p" .. i, ["person/sex"] = i % 3 == 0 and ":f" or ":m", ["person/note"] = "n" .. i }
+  end
+  for i = 1, 1000 do
+    add { ["db/id"] = "f" .. i, ["film/name"] = "f" .. i, ["film/year"] = 1920 + i % 100, ["film/kind"] = "k" .. (i % 5 + 1) }
+    add { ["made/film"] = "f" .. i, ["made/firm"] = "c" .. (i % 60 + 1) }
+    for n = 1, 3 do add { ["cast/film"] = "f" .. i, ["cast/person"] = "p" .. ((i * 7 + n * n * 31) % 500 + 1) } end
+    add { ["tag/film"] = "f" .. i, ["tag/word"] = "w" .. (i % 2 == 0 and 1 or i % 99 + 2) }
+  end
+  conn:transact(tx)
+  conn:request_index()
+  return conn
+end
+
+-- Operators and what they do, the last one first, inputs indented; without the numbers of a run.
+local function shape(tree, lines, depth)
+  lines, depth = lines or {}, depth or 0
+  local text = tree.op .. (tree.detail ~= "" and " " .. tree.detail or "")
+  if tree.index then text = text .. " " .. tree.index end
+  if tree.range then text = text .. " " .. tree.range end
+  if tree.op ~= "feed" then lines[#lines + 1] = (" "):rep(depth) .. text end
+  for _, child in ipairs(tree.children) do shape(child, lines, depth + 1) end
+  return table.concat(lines, "\n")
+end
+
+local function lines(text) return (text:gsub("^%s*\n", ""):gsub("\n%s*$", "")) end
+
+local PLANS = {
+  { "starts where the fewest rows are, and fetches last",
+    '[:find ?n ?y :where [?f :film/year ?y] [?f :film/name ?n] [?f :film/kind ?k] [?k :kind/name "kind2"] [(> ?y 2018)]]',
+    [[
+distinct
+ lookup [?f :film/name ?n] aevt
+  lookup [?f :film/kind ?k] aevt
+   filter [(> ?y 2018)]
+    range [?f :film/year ?y] avet 2018 ..
+     scan [?k :kind/name "kind2"] avet
+]] },
+  { "goes from a rare word",
+    '[:find ?n :where [?c :cast/film ?f] [?c :cast/person ?p] [?p :person/name ?n] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word7"]]',
+    [[
+distinct
+ lookup [?p :person/name ?n] aevt
+  lookup [?c :cast/person ?p] aevt
+   lookup [?c :cast/film ?f] avet
+    lookup [?t :tag/film ?f] aevt
+     lookup [?t :tag/word ?w] avet
+      scan [?w :word/name "word7"] avet
+]] },
+  { "does not go from a frequent word",
+    '[:find ?n :where [?c :cast/film ?f] [?c :cast/person ?p] [?p :person/name ?n] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"] [?f :film/year 1950]]',
+    [[
+distinct
+ lookup [?p :person/name ?n] aevt
+  lookup [?c :cast/person ?p] aevt
+   lookup [?c :cast/film ?f] avet
+    hash-join ?w
+     build
+      lookup [?t :tag/word ?w] aevt
+       lookup [?t :tag/film ?f] avet
+        scan [?f :film/year 1950] avet
+      scan [?w :word/name "word1"] avet
+]] },
+  { "computes two parts by themselves where neither leads to little",
+    '[:find (count ?f) . :where [?m :made/film ?f] [?m :made/firm ?c] [?c :firm/land "land3"] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"]]',
+    [[
+hash-join ?f
+ build
+  distinct
+   lookup [?t :tag/film ?f] aevt
+    lookup [?t :tag/word ?w] avet
+     scan [?w :word/name "word1"] avet
+  lookup [?m :made/film ?f] aevt
+   lookup [?m :made/firm ?c] avet
+    scan [?c :firm/land "land3"] avet
+]] },
+  { "hashes what has no index",
+    '[:find ?a ?b :where [?p :person/note ?n] [?p :person/name ?a] [?q :person/note ?n] [?q :person/name ?b]]',
+    [[
+distinct
+ hash-join ?n
+  build
+   distinct
+    lookup [?p :person/name ?a] aevt
+     scan [?p :person/note ?n] aevt
+   lookup [?q :person/name ?b] aevt
+    scan [?q :person/note ?n] aevt
+]] },
+  { "reads a range for an equality",
+    '[:find ?f :where [?f :film/year ?y] [(= ?y 1999)]]',
+    [[
+filter [(= ?y 1999)]
+ range [?f :film/year ?y] avet 1999 .. 1999
+]] },
+  { "takes an input's one value as a constant",
+    '[:find ?f :in $ ?name :where [?c :cast/film ?f] [?c :cast/person ?p] [?p :person/name ?name]]',
+    [[
+distinct
+ lookup [?c :cast/film ?f] aevt
+  lookup [?c :cast/person ?p] avet
+   lookup [?p :person/name ?name] avet
+    input an input
+]], { "p7" } },
+  { "puts a negation where what it needs is bound and few rows are",
+    '[:find ?n :where [?f :film/year 1950] [?f :film/name ?n] [?c :cast/film ?f] [?c :cast/person ?p] (not [?p :person/sex :f])]',
+    [[
+distinct
+ not (not [?p :person/sex :f])
+  lookup [?c :cast/person ?p] aevt
+   lookup [?c :cast/film ?f] avet
+    lookup [?f :film/name ?n] aevt
+     scan [?f :film/year 1950] avet
+  lookup [?p :person/sex :f] aevt
+]] },
+}
+
+describe("The planner", function()
+  local conn, db
+
+  setup(function()
+    conn = films()
+    db = conn:db()
+  end)
+  teardown(function() conn:close() end)
+
+  for _, case in ipairs(PLANS) do
+    it(case[1], function()
+      assert.equal(lines(case[3]), shape(db:explain(case[2], unpack(case[4] or {})).tree))
+    end)
+  end
+
+  it("keeps to the order of counts, however the clauses are written", function()
+    local clauses = { '[?c :cast/film ?f]', '[?c :cast/person ?p]', '[?p :person/name "p7"]', '[?f :film/name ?n]' }
+    local first
+    for _, order in ipairs { { 1, 2, 3, 4 }, { 4, 3, 2, 1 }, { 3, 1, 4, 2 }, { 2, 4, 1, 3 } } do
+      local text = {}
+      for i, at in ipairs(order) do text[i] = clauses[at] end
+      local plan = shape(db:explain("[:find ?n :where " .. table.concat(text, " ") .. "]").tree)
+      first = first or plan
+      assert.equal(first, plan)
+    end
+  end)
+
+  it("remembers a plan by the class of its numbers", function()
+    local query = '[:find (count ?p) . :in $ ?word :where [?w :word/name ?word] [?t :tag/word ?w] [?t :tag/film ?f] '
+      .. '[?c :cast/film ?f] [?c :cast/person ?p] [?p :person/sex :f]]'
+    local rare = shape(db:explain(query, "word7").tree)
+    local frequent = shape(db:explain(query, "word1").tree)
+    for _ = 1, 2 do
+      assert.equal(rare, shape(db:explain(query, "word8").tree))
+      assert.equal(frequent, shape(db:explain(query, "word1").tree))
+    end
+  end)
+end)

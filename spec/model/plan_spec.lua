@@ -1,0 +1,205 @@
+-- Any plan gives the answer of any other: random queries over random data, by the planner and by plans
+-- made by chance, against the reference. LION_SEED repeats a run, LION_QUERIES says how many.
+package.path = "spec/?.lua;" .. package.path
+
+local lion = require "lion"
+local find = require "lion.find"
+local model = require "model.model"
+
+local SEED = tonumber(os.getenv "LION_SEED") or os.time()
+local QUERIES = tonumber(os.getenv "LION_QUERIES") or 700
+local PLANS = 3 -- by chance, for each query
+
+local SCHEMA = {
+  ["m/one"] = { type = "long" },
+  ["m/two"] = { type = "long" },
+  ["m/plain"] = { type = "long", index = false },
+  ["m/many"] = { type = "long", many = true },
+  ["m/to"] = { type = "ref", many = true },
+  ["m/boss"] = { type = "ref" },
+}
+local NUMBERS = { "m/one", "m/two", "m/plain", "m/many" }
+local REFS = { "m/to", "m/boss" }
+local ENTITIES = 9
+
+local function make_random(seed)
+  local state = seed % 2147483646 + 1
+  return function(n)
+    state = (state * 16807) % 2147483647
+    return math.floor(state / 1024) % n + 1
+  end
+end
+
+local function pick(random, list) return list[random(#list)] end
+
+-- ---- data ----------------------------------------------------------------------------------------
+
+local function begin(conn)
+  local spec, tx, ids = {}, {}, {}
+  for name, attribute in pairs(SCHEMA) do
+    spec[name:match "/(.*)$"] = { attribute.type, many = attribute.many, index = attribute.index }
+  end
+  conn:transact(lion.schema { m = spec })
+  for i = 1, ENTITIES do tx[i] = { ["db/id"] = "e" .. i, ["db/doc"] = "entity " .. i } end
+  local tempids = conn:transact(tx).tempids
+  for i = 1, ENTITIES do ids[i] = tempids["e" .. i] end
+  return ids
+end
+
+local function live(random, conn, reference, ids, rounds)
+  for _ = 1, rounds do
+    local ops, tx, touched = {}, {}, {}
+    for _ = 1, 6 do
+      local name, e = random(2) == 1 and pick(random, REFS) or pick(random, NUMBERS), pick(random, ids)
+      local v = SCHEMA[name].type == "ref" and pick(random, ids) or random(5)
+      if not touched[e .. name] then
+        touched[e .. name] = true
+        ops[#ops + 1] = { random(6) == 1 and "retract" or "add", e, name, v }
+        tx[#tx + 1] = { "db/" .. ops[#ops][1], e, name, v }
+      end
+    end
+    reference:transact(conn:transact(tx).t, ops)
+  end
+end
+
+-- ---- queries -------------------------------------------------------------------------------------
+-- Variables ?e1 … are entities, ?n1 … numbers. Clauses are made in an order in which the reference can
+-- take them.
+
+local function entity(random, made)
+  if #made.entities > 0 and random(5) > 1 then return pick(random, made.entities) end
+  if #made.entities == 4 then return made.entities[1] end
+  local name = "?e" .. #made.entities + 1
+  made.entities[#made.entities + 1] = name
+  return name
+end
+
+local function number(random, made)
+  if #made.numbers > 0 and random(3) == 1 then return pick(random, made.numbers) end
+  if random(4) == 1 then return random(5) end
+  local name = "?n" .. #made.numbers + 1
+  made.numbers[#made.numbers + 1] = name
+  return name
+end
+
+local function pattern(random, made)
+  if random(2) == 1 then return { entity(random, made), pick(random, NUMBERS), number(random, made) } end
+  local e = entity(random, made)
+  return { e, pick(random, REFS), random(8) == 1 and "_" or entity(random, made) }
+end
+
+local COMPARISONS = { "<", ">", "<=", ">=", "=", "!=" }
+
+local function condition(random, made)
+  local kind = random(4)
+  if kind <= 2 and #made.numbers > 0 then
+    local other = random(2) == 1 and random(5) or pick(random, made.numbers)
+    return { { pick(random, COMPARISONS), pick(random, made.numbers), other } }
+  end
+  if kind == 3 then return { "not", { pick(random, made.entities), pick(random, NUMBERS), random(5) } } end
+  local e = pick(random, made.entities)
+  return { "or", { e, pick(random, NUMBERS), random(5) }, { e, "m/boss", e }, { e, "m/to", e } }
+end
+
+local function random_query(random)
+  local made, clauses, used, names = { entities = {}, numbers = {} }, {}, {}, {}
+  for i = 1, random(5) do clauses[i] = pattern(random, made) end
+  for _ = 1, random(3) - 1 do clauses[#clauses + 1] = condition(random, made) end
+  for _, list in ipairs { made.entities, made.numbers } do
+    for _, name in ipairs(list) do names[#names + 1] = name end
+  end
+  for _ = 1, random(3) do used[pick(random, names)] = true end
+  local found = {}
+  for name in pairs(used) do found[#found + 1] = name end
+  table.sort(found)
+  return found, clauses, made
+end
+
+local function shuffled(random, list)
+  local copy = { unpack(list) }
+  for i = #copy, 2, -1 do
+    local k = random(i)
+    copy[i], copy[k] = copy[k], copy[i]
+  end
+  return copy
+end
+
+-- Values of a variable given from outside, at times.
+local function random_inputs(random, made)
+  if #made.numbers == 0 or random(3) > 1 then return end
+  local values = {}
+  for i = 1, random(3) do values[i] = random(5) end
+  return pick(random, made.numbers), values
+end
+
+-- ---- comparing -----------------------------------------------------------------------------------
+
+local function sorted(rows)
+  local texts = {}
+  for i, row in ipairs(rows) do
+    local parts = {}
+    for k, value in ipairs(row) do parts[k] = tostring(value) end
+    texts[i] = table.concat(parts, " ")
+  end
+  table.sort(texts)
+  return texts
+end
+
+local function expected_rows(reference, view, found, clauses, var, values)
+  if not var then return reference:q(view, found, clauses) end
+  local rows, seen = {}, {}
+  local all = reference:q(view, { var, unpack(found) }, clauses)
+  for _, row in ipairs(all) do
+    local is_given = false
+    for _, value in ipairs(values) do is_given = is_given or value == row[1] end
+    local rest = { unpack(row, 2) }
+    local key = table.concat(rest, " ")
+    if is_given and not seen[key] then
+      seen[key] = true
+      rows[#rows + 1] = rest
+    end
+  end
+  return rows
+end
+
+local function check(random, db, reference, view)
+  local found, clauses, made = random_query(random)
+  local var, values = random_inputs(random, made)
+  local expected = sorted(expected_rows(reference, view, found, clauses, var, values))
+  for plan = 0, PLANS do
+    local query = { find = found, where = shuffled(random, clauses) }
+    if var then query["in"] = { "$", { var, "..." } } end
+    local arguments = { db, values }
+    local seed = plan == 0 and 0 or random(1000000)
+    local options = { plan_seed = seed, rows_max = 10000000 }
+    local rows = sorted(find.all(query, arguments, var and 2 or 1, options))
+    local given = var and lion.edn.write(values) or ""
+    local note = ("plan %d of %s %s"):format(seed, lion.edn.write(query), given)
+    assert.same(expected, rows, note)
+  end
+end
+
+describe("Any plan gives the same answer (seed " .. SEED .. ")", function()
+  for history = 1, 4 do
+    it("in history " .. history, function()
+      local random = make_random(SEED + 7919 * history)
+      local conn = lion.connect("mem:", { segment_size = 512, node_entries = 4 })
+      local ids, reference = begin(conn), model.new(SCHEMA)
+      live(random, conn, reference, ids, 8)
+      if history % 2 == 0 then conn:request_index() end
+      live(random, conn, reference, ids, history)
+      local db = conn:db()
+      local past = db.basis_t - random(6)
+      for i = 1, QUERIES / 4 do
+        if i % 7 == 0 then
+          check(random, db:as_of(past), reference, { upper = past })
+        elseif i % 7 == 1 then
+          check(random, db:filter(function() return true end), reference, {})
+        else
+          check(random, db, reference, {})
+        end
+      end
+      conn:close()
+    end)
+  end
+end)
