@@ -451,8 +451,8 @@ static int count(lua_State *L)
     return 1;
 }
 
-/* indexed_distinct(db, attribute id) → distinct values as the indexer counted them; nil when
- * novelty or time make them another number */
+/* indexed_distinct(db, attribute id, of entities) → distinct values (or entities) as the indexer counted
+ * them; nil when novelty or time make them another number */
 static int indexed_distinct(lua_State *L)
 {
     const lion_db *db = lion_bind_db_check(L, 1)->db;
@@ -462,7 +462,8 @@ static int indexed_distinct(lua_State *L)
     if (!is_exact) return 0;
     const lion_root_attribute *trees =
         lion_root_attribute_lookup(view->root, (uint32_t)luaL_checknumber(L, 2));
-    lua_pushnumber(L, trees == NULL ? 0 : (lua_Number)trees->distinct_v);
+    bool is_entities = lua_toboolean(L, 3) != 0;
+    lua_pushnumber(L, trees == NULL ? 0 : (lua_Number)(is_entities ? trees->distinct_e : trees->distinct_v));
     return 1;
 }
 

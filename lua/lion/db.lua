@@ -407,13 +407,45 @@ local function distinct_values(self, attribute)
   return count
 end
 
---- Numbers of the value: { datoms =, attrs = { ["person/name"] = { count =, distinct = } } }.
+local FREQUENT_SAMPLE, FREQUENT_MAX = 256, 5
+
+-- The values that stand out among some datoms of the attribute, with the number of datoms that have each.
+local function frequent_values(self, attribute, count)
+  local seen, list, looked = {}, {}, 0
+  for datom in iterate(self, INDEXES.aevt, { attribute.id }, NOTHING) do
+    local v = datom[3]
+    if type(v) == "table" or type(v) == "cdata" or v ~= v then return nil end
+    if not seen[v] then list[#list + 1] = v end
+    seen[v] = (seen[v] or 0) + 1
+    looked = looked + 1
+    if looked == FREQUENT_SAMPLE then break end
+  end
+  table.sort(list, function(a, b)
+    if seen[a] ~= seen[b] then return seen[a] > seen[b] end
+    return tostring(a) < tostring(b)
+  end)
+  local frequent = {}
+  for _, v in ipairs(list) do
+    if seen[v] == 1 or #frequent == FREQUENT_MAX then break end
+    local has_index = attribute.has_avet and not self.is_filtered
+    local times = has_index and self:count("avet", attribute.id, v) or math.floor(seen[v] / looked * count)
+    frequent[#frequent + 1] = { v, times }
+  end
+  return frequent
+end
+
+--- Numbers of the value: { datoms =, attrs = { ["person/name"] = { count =, distinct =, entities =,
+-- frequent = { { value, count }, … } } } }.
 function Db:stats()
   local attrs = {}
   for _, attribute in ipairs(core.attributes(self.handle)) do
     local count = self:count("aevt", attribute.id)
     if count > 0 then
-      attrs[attribute.ident:sub(2)] = { count = count, distinct = distinct_values(self, attribute) }
+      attrs[attribute.ident:sub(2)] = {
+        count = count, distinct = distinct_values(self, attribute),
+        entities = core.indexed_distinct(self.handle, attribute.id, true),
+        frequent = frequent_values(self, attribute, count),
+      }
     end
   end
   return { datoms = self:count("eavt"), attrs = attrs }

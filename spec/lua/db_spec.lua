@@ -208,7 +208,15 @@ describe("A database value", function()
     local db = conn:db()
     local stats = db:stats()
     assert.equal(db:count "eavt", stats.datoms)
-    assert.same({ count = 2, distinct = 2 }, stats.attrs["person/name"])
+    local name = stats.attrs["person/name"]
+    assert.equal(2, name.count)
+    assert.equal(2, name.distinct)
+    assert.same({}, name.frequent)
+    conn:transact { { ["person/name"] = "Bob" } }
+    conn:request_index()
+    name = conn:db():stats().attrs["person/name"]
+    assert.same({ 3, 2, 3 }, { name.count, name.distinct, name.entities })
+    assert.same({ { "Bob", 2 } }, name.frequent)
     local plan = db:explain "[:find ?n :where [?e :person/name ?n] [?e :person/age 31]]"
     assert.is_string(plan.text)
     assert.is_table(plan.tree)
