@@ -247,8 +247,8 @@ describe("A connection to a node", function()
     assert.is_false(e:is_retryable())
     refused("lion/unknown-attribute", conn.transact, conn, { { "db/add", "x", "no/such", 1 } })
     refused("lion/syntax", conn.db(conn).q, conn:db(), "[:find")
-    refused("lion/timeout", lion.q, { query = "[:find (count ?a) . :where [?a :db/ident] [?b :db/ident] "
-      .. "[?c :db/ident] [?d :db/ident]]", args = { conn:db() }, timeout = 1 })
+    refused("lion/timeout", lion.q, { query = "[:find (count ?a) . :with ?b ?c ?d :where [?a :db/ident] "
+      .. "[?b :db/ident] [?c :db/ident] [?d :db/ident]]", args = { conn:db() }, timeout = 1 })
     refused("lion/not-allowed", conn.transact, connect "system", {})
   end)
 
