@@ -524,5 +524,6 @@ lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_
     bool never = coerce_constants(&coercing) != LION_OK;
     if (!never && lion_scan_can(spec)) return lion_scan_new(run, input, &coercing.spec, keep);
     if (!never && lion_star_can(spec)) return lion_star_new(run, input, &coercing.spec, keep);
+    if (!never && lion_probe_can(spec)) return lion_probe_new(run, input, &coercing.spec, keep);
     return lookup_new(run, input, spec, keep);
 }

@@ -2,7 +2,8 @@
  *
  *   scan    nothing is bound: columns as the cursor has them (op_scan.c)
  *   star    the entity is bound, of an attribute of cardinality one: values are gathered a batch at a time (op_star.c)
- *   lookup  anything else, row by row (op_pattern.c)
+ *   lookup  a value or an entity is bound, each with any number of datoms: by the index, or by a table of it all (op_probe.c);
+ *           anything else, row by row (op_pattern.c)
  *
  * Constants in a spec are coerced to what the attribute holds. */
 #ifndef LION_QUERY_PATTERN_H
@@ -15,6 +16,9 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
 
 bool lion_star_can(const lion_pattern_spec *spec);
 lion_operator *lion_star_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);
+
+bool lion_probe_can(const lion_pattern_spec *spec);
+lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);
 
 /* A value where the attribute's value stands. LION_ABSENT: it can be none of the attribute's. */
 lion_status lion_pattern_value(lion_value *out, const lion_pattern_spec *spec, const lion_attribute *attribute, lion_value value,

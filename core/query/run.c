@@ -99,6 +99,7 @@ lion_status lion_operator_next(lion_operator *self, lion_batch *batch_out, lion_
         if (self->run->arena.used > used) self->memory += self->run->arena.used - used;
     }
     self->is_ended = status == LION_END;
+    if (self->is_ended && self->run->arena.is_exhausted) return lion_fail_memory(error); /* it may have ended of that */
     return status == LION_OK ? count_rows(self, batch_out, error) : status;
 }
 

@@ -1,0 +1,408 @@
+/* op_probe.c - a pattern that meets bound values with many entities, or bound entities with many values: each row of
+ * the input becomes as many rows as its key has datoms.
+ *
+ * Few keys are looked up in the index one by one. Once there are enough, the attribute is read whole, in the order of
+ * the keys, into runs: the keys, where the run of each begins, and what lies in it; keys that are numbers close
+ * together are places in an array, others are found by their hash. Rows go out column by column. Where nobody wants what
+ * lies in the run, a row goes out once. */
+#include "base/hash.h"
+#include "query/columns.h"
+#include "query/pattern.h"
+
+enum { E, A, V, TX, OP };
+
+#define TABLE_COUNT_MAX (UINT64_C(16) << 20)
+#define TABLE_PROBES 64 /* a table pays when so many times more datoms than keys are read for it */
+#define DENSE_PART 8    /* keys are places when they spread at most so many times wider than there are keys */
+
+typedef struct runs {
+    uint64_t count, room;      /* runs */
+    lion_value *keys;
+    uint32_t *starts;          /* count + 1 */
+    uint64_t target_count, target_room;
+    lion_vector targets;       /* bits or values */
+    uint32_t *places;          /* by key - base: the run + 1, or 0; NULL: by hash */
+    int64_t base;
+    uint64_t range;
+    uint32_t *slots;           /* open addressing: the run + 1, or 0 */
+    uint64_t slot_mask;
+} runs;
+
+typedef struct probe {
+    lion_operator operator;
+    lion_pattern_spec spec;
+    bool is_by_value;          /* the key is V: of AVET; else E, of AEVT */
+    uint8_t key_type;
+    uint32_t key_slot, out;    /* out: NONE when the target is not wanted */
+    lion_columns columns;
+    lion_batch batch;
+    bool has_batch;
+    uint32_t at;               /* of the batch's rows */
+    uint64_t probes;
+    lion_cursor *cursor;
+    bool is_open;              /* the row's datoms are being read … */
+    lion_datom_batch datoms;
+    uint32_t datom_at;         /* … as far as this, by the cursor, or in the table … */
+    uint32_t run_to;           /* … to here */
+    bool is_unique;            /* a value has one entity, which is found without a cursor */
+    int64_t found;
+    bool is_building, has_table;
+    runs runs;
+    uint16_t rows[LION_BATCH_ROWS];
+} probe;
+
+/* ---- keys ---- */
+
+/* Equal keys have equal bits: one zero, one NaN. */
+static inline int64_t key_bits(lion_value key)
+{
+    if (key.type != LION_TYPE_DOUBLE) return key.bits;
+    if (key.number != key.number) return INT64_MIN + 1;
+    return key.number == 0 ? 0 : key.bits;
+}
+
+/* The row's key as the index has it. LION_ABSENT: it can match nothing. */
+static lion_status key_of(probe *self, uint32_t row, lion_value *key_out, lion_error *error)
+{
+    lion_value value = lion_batch_get(&self->batch, self->key_slot, row);
+    lion_arena *arena = &self->operator.run->arena;
+    if (value.type == self->key_type && value.type != LION_TYPE_TUPLE) {
+        *key_out = value;
+        return LION_OK;
+    }
+    if (self->is_by_value) return lion_pattern_value(key_out, &self->spec, self->spec.attribute, value, arena, error);
+    return lion_query_ref(key_out, self->spec.db, value, arena, error);
+}
+
+/* ---- the table ---- */
+
+static bool grow_runs(runs *all, lion_arena *arena)
+{
+    if (all->count < all->room) return true;
+    uint64_t room = all->room == 0 ? 256 : all->room * 2;
+    all->keys = lion_arena_grow(arena, all->keys, all->room * sizeof(*all->keys), room * sizeof(*all->keys));
+    all->starts = lion_arena_grow(arena, all->starts, all->room == 0 ? 0 : (all->room + 1) * sizeof(*all->starts), (room + 1) * sizeof(*all->starts));
+    all->room = room;
+    return all->keys != NULL && all->starts != NULL && !arena->is_exhausted;
+}
+
+static bool grow_targets(runs *all, uint32_t more, lion_arena *arena)
+{
+    if (all->target_count + more <= all->target_room) return true;
+    size_t size = lion_type_is_scalar((lion_type)all->targets.type) ? sizeof(int64_t) : sizeof(lion_value);
+    uint64_t room = all->target_room == 0 ? 4096 : all->target_room;
+    while (room < all->target_count + more) room *= 2;
+    all->targets.bits = lion_arena_grow(arena, all->targets.bits, all->target_room * size, room * size);
+    all->target_room = room;
+    return all->targets.bits != NULL && !arena->is_exhausted;
+}
+
+static inline lion_value datom_key(const probe *self, uint32_t i)
+{
+    return self->is_by_value ? lion_vector_get(&self->datoms.v, i) : lion_value_ref(self->datoms.e[i]);
+}
+
+/* The batch's targets behind those that are there; its keys, where they are new, begin runs. */
+static bool add_datoms(probe *self, lion_arena *arena)
+{
+    runs *all = &self->runs;
+    const lion_datom_batch *datoms = &self->datoms;
+    bool is_bits = lion_type_is_scalar((lion_type)all->targets.type);
+    if (self->out != LION_SLOT_NONE && !grow_targets(all, datoms->count, arena)) return false;
+    for (uint32_t i = 0; i < datoms->count; i++) {
+        lion_value key = datom_key(self, i);
+        bool is_next = all->count == 0 || !lion_value_equal(all->keys[all->count - 1], key);
+        if (is_next) {
+            if (!grow_runs(all, arena)) return false;
+            all->keys[all->count] = key;
+            all->starts[all->count++] = (uint32_t)all->target_count;
+        }
+        if (self->out != LION_SLOT_NONE && self->is_by_value) all->targets.bits[all->target_count] = datoms->e[i];
+        else if (self->out != LION_SLOT_NONE && is_bits) all->targets.bits[all->target_count] = lion_vector_get(&datoms->v, i).bits;
+        else if (self->out != LION_SLOT_NONE) all->targets.values[all->target_count] = lion_vector_get(&datoms->v, i);
+        all->target_count++;
+    }
+    return true;
+}
+
+static bool index_by_place(runs *all, lion_arena *arena)
+{
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    for (uint64_t i = 0; i < all->count; i++) {
+        least = all->keys[i].bits < least ? all->keys[i].bits : least;
+        most = all->keys[i].bits > most ? all->keys[i].bits : most;
+    }
+    uint64_t range = (uint64_t)most - (uint64_t)least;
+    if (range / DENSE_PART > all->count + 64) return false;
+    all->base = least;
+    all->range = range + 1;
+    all->places = lion_arena_zalloc(arena, sizeof(*all->places) * (range + 1));
+    for (uint64_t i = 0; all->places != NULL && i < all->count; i++) all->places[all->keys[i].bits - least] = (uint32_t)i + 1;
+    return all->places != NULL;
+}
+
+static inline uint64_t hash_key(uint8_t type, lion_value key)
+{
+    return lion_type_is_scalar((lion_type)type) ? lion_hash_u64((uint64_t)key_bits(key)) : lion_value_hash(key);
+}
+
+static inline bool is_equal_key(uint8_t type, lion_value a, lion_value b)
+{
+    if (lion_type_is_scalar((lion_type)type)) return key_bits(a) == key_bits(b);
+    return lion_value_equal(a, b);
+}
+
+static bool index_runs(probe *self, lion_arena *arena)
+{
+    runs *all = &self->runs;
+    bool is_whole = lion_type_is_scalar((lion_type)self->key_type) && self->key_type != LION_TYPE_DOUBLE;
+    if (all->count == 0 || (is_whole && index_by_place(all, arena))) return true;
+    uint64_t slots = 64;
+    while (slots < all->count * 2) slots *= 2;
+    all->slots = lion_arena_zalloc(arena, sizeof(*all->slots) * slots);
+    if (all->slots == NULL) return false;
+    all->slot_mask = slots - 1;
+    for (uint64_t i = 0; i < all->count; i++) {
+        uint64_t at = hash_key(self->key_type, all->keys[i]) & all->slot_mask;
+        while (all->slots[at] != 0) at = (at + 1) & all->slot_mask;
+        all->slots[at] = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+/* The run + 1 of the key; 0: it has none. */
+static inline uint32_t find_run(const probe *self, lion_value key)
+{
+    const runs *all = &self->runs;
+    if (all->places != NULL) {
+        uint64_t place = (uint64_t)key.bits - (uint64_t)all->base;
+        return place < all->range ? all->places[place] : 0;
+    }
+    if (all->slots == NULL) return 0;
+    uint64_t at = hash_key(self->key_type, key) & all->slot_mask;
+    while (all->slots[at] != 0 && !is_equal_key(self->key_type, all->keys[all->slots[at] - 1], key)) at = (at + 1) & all->slot_mask;
+    return all->slots[at];
+}
+
+static lion_status open_cursor(probe *self, const lion_key *key, lion_error *error)
+{
+    lion_cursor_options options = { .columns = LION_COLUMN_E | LION_COLUMN_V };
+    if (key->parts > 1) {
+        options.columns = self->is_by_value ? LION_COLUMN_E : LION_COLUMN_V;
+        options.batch_rows = 64;
+    }
+    return lion_cursor_open(&self->cursor, &self->spec.db->view, self->is_by_value ? LION_AVET : LION_AEVT, key, &options,
+                            &self->operator.run->arena, error);
+}
+
+static lion_status next_datoms(probe *self, lion_error *error)
+{
+    lion_status status = lion_cursor_next(self->cursor, &self->datoms, error);
+    if (status == LION_CALL) self->operator.run->call = lion_cursor_call(self->cursor);
+    self->datom_at = 0;
+    return status;
+}
+
+/* Taken again after a LION_CALL. */
+static lion_status build_table(probe *self, lion_error *error)
+{
+    lion_arena *arena = &self->operator.run->arena;
+    lion_status status = LION_OK;
+    if (!self->is_building) {
+        lion_key key = { .datom = { .a = self->spec.attribute->id }, .parts = 1 };
+        status = open_cursor(self, &key, error);
+        if (status != LION_OK) return status;
+        self->runs.targets.type = (uint8_t)(self->is_by_value ? LION_TYPE_REF : self->spec.attribute->type);
+        self->is_building = true;
+    }
+    while ((status = next_datoms(self, error)) == LION_OK) {
+        if (!add_datoms(self, arena)) return lion_fail_memory(error);
+        status = lion_run_check(self->operator.run, error);
+        if (status != LION_OK) return status;
+    }
+    if (status != LION_END) return status;
+    if (!grow_runs(&self->runs, arena) || !index_runs(self, arena)) return lion_fail_memory(error);
+    self->runs.starts[self->runs.count] = (uint32_t)self->runs.target_count;
+    self->is_building = false;
+    self->has_table = true;
+    self->operator.name = "hash-join";
+    return LION_OK;
+}
+
+/* ---- emitting ---- */
+
+/* Rows of the batch are gathered in self->rows, their targets already in place; then the kept columns follow. */
+static inline bool put_targets(probe *self, uint32_t pending, const lion_vector *from, uint32_t first, uint32_t count)
+{
+    if (self->out == LION_SLOT_NONE) return true;
+    if (pending > 0 && self->columns.vectors[self->out].type != from->type) return false;
+    bool is_bits = lion_type_is_scalar((lion_type)from->type);
+    uint8_t *room = lion_columns_room(&self->columns, self->out, from->type);
+    if (room == NULL) return false;
+    for (uint32_t k = 0; is_bits && k < count; k++) ((int64_t *)(void *)room)[pending + k] = from->bits[first + k];
+    for (uint32_t k = 0; !is_bits && k < count; k++) ((lion_value *)(void *)room)[pending + k] = from->values[first + k];
+    return true;
+}
+
+static lion_vector datom_targets(const probe *self)
+{
+    if (!self->is_by_value) return self->datoms.v;
+    return (lion_vector){ .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)self->datoms.e };
+}
+
+/* As many of the row's datoms as there is room for; the row stays open if there are more. LION_END: what is in the columns has to
+ * go out first. */
+static lion_status emit(probe *self, uint32_t row, const lion_vector *from, uint32_t to, uint32_t *pending)
+{
+    uint32_t left = to - self->datom_at, free = lion_columns_free(&self->columns) - *pending;
+    if (self->out == LION_SLOT_NONE && left > 1) left = 1;
+    uint32_t count = left < free ? left : free;
+    if (count > 0 && !put_targets(self, *pending, from, self->datom_at, count)) return LION_END;
+    for (uint32_t k = 0; k < count; k++) self->rows[*pending + k] = (uint16_t)row;
+    *pending += count;
+    self->datom_at += count;
+    return count < left ? LION_END : LION_OK;
+}
+
+/* ---- stepping ---- */
+
+static lion_status find_point(probe *self, lion_value key, lion_error *error)
+{
+    lion_status status = lion_view_find(&self->found, NULL, &self->spec.db->view, self->spec.attribute->id, key, &self->operator.run->arena, error);
+    self->datoms = (lion_datom_batch){ .count = 1, .e = &self->found };
+    self->datom_at = 0;
+    return status;
+}
+
+static lion_status open_row(probe *self, uint32_t row, lion_error *error)
+{
+    lion_value key;
+    lion_status status = key_of(self, row, &key, error);
+    if (status != LION_OK) return status;
+    self->probes++;
+    if (self->has_table) {
+        uint32_t run = find_run(self, key);
+        if (run == 0) return LION_ABSENT;
+        self->datom_at = self->runs.starts[run - 1];
+        self->run_to = self->runs.starts[run];
+        return LION_OK;
+    }
+    if (self->is_unique) return find_point(self, key, error);
+    lion_key at = { .datom = { .a = self->spec.attribute->id }, .parts = 2 };
+    if (self->is_by_value) at.datom.v = key;
+    else at.datom.e = key.bits;
+    self->datoms.count = self->datom_at = 0;
+    return self->cursor == NULL ? open_cursor(self, &at, error) : lion_cursor_seek(self->cursor, &at, error);
+}
+
+static lion_status run_table_row(probe *self, uint32_t row, uint32_t *pending)
+{
+    return emit(self, row, &self->runs.targets, self->run_to, pending);
+}
+
+static lion_status run_cursor_row(probe *self, uint32_t row, uint32_t *pending, lion_error *error)
+{
+    for (;;) {
+        lion_vector targets = datom_targets(self);
+        if (self->datom_at < self->datoms.count) {
+            if (emit(self, row, &targets, self->datoms.count, pending) == LION_END) return LION_END;
+            if (self->out == LION_SLOT_NONE) return LION_OK;
+        }
+        if (self->is_unique) return LION_OK;
+        lion_status status = next_datoms(self, error);
+        if (status == LION_END) return LION_OK;
+        if (status != LION_OK) return status;
+    }
+}
+
+/* Rows of the batch until it is done (LION_OK), the columns are full (LION_END), or the host is asked. */
+static lion_status run_batch(probe *self, lion_error *error)
+{
+    uint32_t pending = 0, count = lion_batch_rows(&self->batch);
+    lion_status status = LION_OK;
+    for (; self->at < count && status == LION_OK; self->at += status == LION_OK) {
+        uint32_t row = lion_batch_row(&self->batch, self->at);
+        if (!self->is_open) {
+            status = open_row(self, row, error);
+            if (status == LION_ABSENT) {
+                status = LION_OK;
+                continue;
+            }
+            if (status != LION_OK) break;
+            self->is_open = true;
+        }
+        status = self->has_table ? run_table_row(self, row, &pending) : run_cursor_row(self, row, &pending, error);
+        if (status == LION_OK) self->is_open = false;
+    }
+    lion_columns_take(&self->columns, &self->batch, self->rows, pending);
+    return status;
+}
+
+static bool wants_table(const probe *self)
+{
+    uint64_t probes = self->probes + lion_batch_rows(&self->batch) - self->at;
+    return !self->has_table && !self->is_open && self->spec.count <= TABLE_COUNT_MAX && self->spec.count / TABLE_PROBES <= probes && probes > 4;
+}
+
+static lion_status probe_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    probe *self = (probe *)operator;
+    for (;;) {
+        lion_status status = LION_OK;
+        if (!self->has_batch) {
+            status = lion_operator_next(operator->inputs[0], &self->batch, error);
+            if (status == LION_END) break;
+            if (status != LION_OK) return status;
+            self->has_batch = true;
+            self->at = 0;
+        }
+        if (self->is_building || wants_table(self)) status = build_table(self, error);
+        if (status != LION_OK) return status;
+        if (!lion_columns_fit(&self->columns, &self->batch, error)) break;
+        status = run_batch(self, error);
+        if (status == LION_OK) self->has_batch = false;
+        if (status == LION_END) break;
+        if (status != LION_OK) return status;
+        if (lion_columns_free(&self->columns) == 0) break;
+    }
+    return lion_columns_yield(&self->columns, batch_out);
+}
+
+static lion_status probe_rewind(lion_operator *operator, lion_error *error)
+{
+    probe *self = (probe *)operator;
+    (void)error;
+    self->has_batch = self->is_open = false;
+    self->columns.count = 0;
+    return LION_OK;
+}
+
+bool lion_probe_can(const lion_pattern_spec *spec)
+{
+    const lion_position *positions = spec->positions;
+    const lion_attribute *attribute = spec->attribute;
+    bool is_open = positions[TX].kind == LION_POSITION_BLANK && positions[OP].kind == LION_POSITION_BLANK;
+    if (attribute == NULL || !is_open || attribute->type == LION_TYPE_MIXED) return false;
+    bool has_open_e = positions[E].kind == LION_POSITION_OUT || positions[E].kind == LION_POSITION_BLANK;
+    bool has_open_v = positions[V].kind == LION_POSITION_OUT || positions[V].kind == LION_POSITION_BLANK;
+    bool is_by_value = positions[V].kind == LION_POSITION_BOUND && has_open_e && attribute->is_in_avet;
+    return is_by_value || (positions[E].kind == LION_POSITION_BOUND && has_open_v);
+}
+
+lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
+{
+    probe *self = LION_OPERATOR(run, probe, probe_next, "lookup");
+    self->operator.rewind = probe_rewind;
+    self->operator.inputs[0] = input;
+    self->spec = *spec;
+    self->is_by_value = spec->positions[V].kind == LION_POSITION_BOUND;
+    self->key_type = (uint8_t)(self->is_by_value ? spec->attribute->type : LION_TYPE_REF);
+    self->key_slot = lion_operator_slot(input, spec->positions[self->is_by_value ? V : E].index);
+    const lion_view *view = &spec->db->view;
+    self->is_unique = self->is_by_value && spec->attribute->unique != LION_UNIQUE_NONE && view->filter_count == 0 && !view->is_history;
+    const lion_position *target = &spec->positions[self->is_by_value ? E : V];
+    bool is_out = target->kind == LION_POSITION_OUT && keep[target->index];
+    lion_columns_init(&self->columns, &self->operator, input, keep, &target->index, is_out);
+    self->out = is_out ? self->columns.kept : LION_SLOT_NONE;
+    return &self->operator;
+}
