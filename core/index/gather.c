@@ -3,9 +3,10 @@
  * Rows are taken in turn; those of one leaf gather as places, which are read when another leaf follows. Where the
  * places lie close together the stretch from the first to the last is unpacked at once.
  *
- * What lies in novelty is a list of entities, ascending, each with the value that stands, or none: the overlay. It
- * comes before the tree. Views of another time are a list alone, of the whole attribute. Before a list pays, entities
- * are looked up one by one. */
+ * What lies in novelty is a list of entities, ascending, each with the value that stands, or none: it comes before the
+ * tree. As of a time that the trees reach, the list is of what stood then and no longer does, from the history tree,
+ * and what is in the current tree counts if it was there already. Other views are a list alone, of the whole attribute.
+ * Before a list pays, entities are looked up one by one. */
 #include "index/gather.h"
 
 #include "base/assert.h"
@@ -16,7 +17,7 @@
 #define STRETCH_MAX 4096 /* places of a leaf that are unpacked at once … */
 #define STRETCH_PART 4   /* … if so many times fewer are wanted */
 #define TABLE_MAX 4096   /* distinct values of a leaf that are laid out */
-#define PAYS_PART 8      /* a list pays when so many times fewer entities were asked for */
+#define PAYS_PART 16     /* a list pays when so many times fewer entities were asked for */
 #define DENSE_PART 16    /* a list gets an index when its entities spread so many times wider */
 
 /* Entities ascending, and what stands of each. */
@@ -35,7 +36,8 @@ struct lion_gather {
     lion_type type;
     lion_arena *arena;
     const lion_tree *tree; /* of a plain view; NULL: nothing is in it */
-    bool is_plain;
+    bool is_plain, is_past;
+    int64_t max_tx;        /* past: what is newer is not seen */
     bool has_list;         /* the list is there */
     uint64_t listed;       /* datoms that a list would be made of; 0: none is needed */
     uint64_t asked;
@@ -88,14 +90,16 @@ lion_status lion_gather_new(lion_gather **gather_out, const lion_view *view, uin
     self->type = type;
     self->arena = arena;
     self->is_plain = lion_view_is_plain(view);
-    self->listed = in_novelty(view, a);
-    const lion_tree *tree = lion_view_tree(view, LION_AEVT, a, false);
-    if (self->is_plain) {
+    self->is_past = !self->is_plain && view->since_t < 0 && view->root != NULL && view->upper_t <= view->root->t;
+    self->max_tx = lion_t_to_tx(view->upper_t);
+    const lion_tree *tree = lion_view_tree(view, LION_AEVT, a, false), *past = lion_view_tree(view, LION_AEVT, a, true);
+    uint64_t in_past = past == NULL ? 0 : past->count;
+    if (self->is_plain || self->is_past) {
+        self->listed = self->is_past ? in_past : in_novelty(view, a);
         self->tree = tree;
         lion_points_keep_open(view->root, tree);
     } else {
-        const lion_tree *past = lion_view_tree(view, LION_AEVT, a, true);
-        self->listed += (tree == NULL ? 0 : tree->count) + (past == NULL ? 0 : past->count) + 1;
+        self->listed = in_novelty(view, a) + (tree == NULL ? 0 : tree->count) + in_past + 1;
     }
     *gather_out = self;
     return LION_OK;
@@ -161,6 +165,30 @@ static lion_status list_novelty(lion_gather *self, lion_error *error)
     return LION_OK;
 }
 
+/* What stood at the time and does not stand now: of each fact in history the newest row that was there decides. */
+static lion_status list_past(lion_gather *self, lion_error *error)
+{
+    lion_tree_iterator iterator;
+    lion_datom_batch batch;
+    lion_datom fact = { 0 };
+    bool is_decided = false;
+    const lion_tree *tree = lion_view_tree(&self->view, LION_AEVT, self->a, true);
+    if (tree == NULL) return LION_OK;
+    lion_status status = lion_tree_iterator_init(&iterator, tree, self->view.root->snapshot, LION_COLUMN_ALL, false, self->arena, error);
+    while (status == LION_OK && (status = lion_tree_iterator_next(&iterator, &batch, LION_BATCH_ROWS, error)) == LION_OK)
+        for (uint32_t i = 0; i < batch.count && status == LION_OK; i++) {
+            if (batch.tx[i] > self->max_tx) continue;
+            lion_value v = lion_vector_get(&batch.v, i);
+            if (is_decided && fact.e == batch.e[i] && lion_value_equal(fact.v, v)) continue;
+            fact.e = batch.e[i];
+            fact.v = v;
+            is_decided = true;
+            bool is_first = self->list.count == 0 || self->list.e[self->list.count - 1] != fact.e;
+            if (batch.added[i] != 0 && is_first) status = list_add(self, &self->list, fact.e, v, error);
+        }
+    return status == LION_END ? LION_OK : status;
+}
+
 /* All that the view shows of the attribute. */
 static lion_status list_view(lion_gather *self, lion_error *error)
 {
@@ -190,7 +218,7 @@ static void index_list(lion_gather *self)
 
 static lion_status make_list(lion_gather *self, lion_error *error)
 {
-    lion_status status = self->is_plain ? list_novelty(self, error) : list_view(self, error);
+    lion_status status = self->is_plain ? list_novelty(self, error) : self->is_past ? list_past(self, error) : list_view(self, error);
     if (status != LION_OK) return status;
     index_list(self);
     self->has_list = true;
@@ -342,6 +370,7 @@ static inline lion_status add_place(lion_gather *self, uint32_t run, uint16_t ro
 {
     uint32_t place = run, to;
     if (self->leaf->leads != self->leaf->rows && lion_leaf_run_rows(&place, &to, self->leaf, run, error) != LION_OK) return LION_FAILED;
+    if (self->is_past && lion_ints_get(&self->leaf->tx, place) > self->max_tx) return LION_ABSENT;
     if (self->place_count == 0) self->lowest = self->highest = place;
     if (place < self->lowest) self->lowest = place;
     if (place > self->highest) self->highest = place;
@@ -377,6 +406,45 @@ static inline lion_status from_tree(lion_gather *self, int64_t e, lion_vector *v
     return place < self->leaf->leads ? add_place(self, place, row, error) : LION_ABSENT;
 }
 
+/* The batch's entities follow each other without a gap, as those of the leaf do: columns are read where they go. */
+static bool is_stretch(const lion_gather *self, const int64_t *e, uint32_t count)
+{
+    const lion_leaf *leaf = self->leaf;
+    bool is_fit = leaf != NULL && self->is_consecutive && self->listed == 0 && !self->is_past && leaf->leads == leaf->rows;
+    if (!is_fit || e[0] < self->first || e[count - 1] - self->first >= (int64_t)leaf->rows) return false;
+    int64_t gaps = 0;
+    for (uint32_t i = 1; i < count; i++) gaps |= e[i] - e[i - 1] - 1;
+    return gaps == 0;
+}
+
+static lion_status read_stretch(lion_gather *self, int64_t e, uint32_t count, lion_vector *v, uint16_t *rows_out, lion_error *error)
+{
+    const lion_column *column = &self->leaf->v;
+    size_t from = (size_t)(e - self->first);
+    for (uint32_t i = 0; i < count; i++) rows_out[i] = (uint16_t)i;
+    if (v == NULL) return LION_OK;
+    if (lion_type_is_scalar((lion_type)v->type)) {
+        lion_column_read_bits(column, from, count, v->bits);
+        return LION_OK;
+    }
+    self->place_count = count;
+    if (has_table(self, error)) {
+        int64_t codes[LION_BATCH_ROWS];
+        lion_ints_read(&column->ints, from, count, codes);
+        self->place_count = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            if ((uint64_t)codes[i] >= column->distinct) return lion_leaf_corrupt(error, "column v");
+            v->values[i] = self->table[codes[i]];
+        }
+        return LION_OK;
+    }
+    self->place_count = 0;
+    if (!lion_column_read_values(column, from, count, v->values)) return lion_leaf_corrupt(error, "column v");
+    for (uint32_t i = 0; i < count && lion_column_has_stubs(column); i++)
+        if (lion_stub_resolve(&v->values[i], self->view.root->snapshot, error) != LION_OK) return LION_FAILED;
+    return LION_OK;
+}
+
 static inline lion_status read_row(lion_gather *self, int64_t e, lion_vector *v, uint16_t row, lion_error *error)
 {
     if (self->has_list) {
@@ -398,6 +466,10 @@ lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t
     self->asked += count;
     bool pays = self->listed > 0 && self->asked >= self->listed / PAYS_PART;
     if (pays && !self->has_list && make_list(self, error) != LION_OK) return LION_FAILED;
+    if (rows == NULL && count > 1 && is_stretch(self, e, count)) {
+        *count_out = count;
+        return read_stretch(self, e[0], count, v, rows_out, error);
+    }
     for (uint32_t i = 0; i < count; i++) {
         uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
         lion_status status = read_row(self, e[row], v, row, error);

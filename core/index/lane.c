@@ -308,16 +308,26 @@ static lion_lane_source *first_of(const lion_lane *lane, lion_datom *other_out, 
     return first;
 }
 
+/* The first row before `end` that is outside of the view's time. */
+static uint32_t visible_end(const lion_lane *lane, const lion_lane_source *source, uint32_t end)
+{
+    uint32_t row = source->row;
+    while (row < end && lion_lane_is_visible(lane, source->chunk.tx[row])) row++;
+    return row;
+}
+
 /* Rows of the current tree that are shown as they are: how many from its place on; 0: too few to be
  * worth it. */
 static uint32_t whole_rows(const lion_lane *lane, const lion_lane_source *source,
                            const lion_datom *other, bool has_other)
 {
-    if (!source->is_current || lane->has_bounds) return 0;
+    if (!source->is_current) return 0;
     uint32_t left = source->chunk.count - source->row;
-    if (!has_other) return left;
+    if (!has_other && !lane->has_bounds) return left;
     if (left < LION_LANE_STRETCH) return 0;
-    uint32_t end = lion_lane_stretch(lane, &source->chunk, source->row, other, true);
+    uint32_t end = has_other ? lion_lane_stretch(lane, &source->chunk, source->row, other, true)
+                             : source->chunk.count;
+    if (lane->has_bounds) end = visible_end(lane, source, end);
     return end - source->row >= LION_LANE_STRETCH ? end - source->row : 0;
 }
 
@@ -326,7 +336,7 @@ static uint32_t whole_rows(const lion_lane *lane, const lion_lane_source *source
 static uint32_t clean_end(const lion_lane *lane, const lion_lane_source *source,
                           const lion_datom *other, bool has_other)
 {
-    if (!source->is_current || lane->has_bounds) return source->row;
+    if (!source->is_current) return source->row;
     if (lane->has_last) {
         lion_datom head = head_of(source);
         if (lion_datom_same_fact(&head, &lane->last)) return source->row;
@@ -352,10 +362,11 @@ static bool take_stretch(lion_lane *lane, uint32_t limit)
     if (source == NULL) return false;
     uint32_t end = clean_end(lane, source, &other, has_other);
     bool is_clean = end > source->row;
-    if (is_clean && lane->rows.count > 0 && end - source->row >= LION_LANE_STRETCH) return false;
+    bool is_long = is_clean && !lane->has_bounds && end - source->row >= LION_LANE_STRETCH;
+    if (is_long && lane->rows.count > 0) return false;
     if (is_clean)
         settle_last(lane);
-    else if (source->is_current && !lane->has_bounds)
+    else if (source->is_current)
         end = source->row + 1; /* its fact is known elsewhere */
     else
         end = has_other ? lion_lane_stretch(lane, &source->chunk, source->row, &other, false)
@@ -365,7 +376,10 @@ static bool take_stretch(lion_lane *lane, uint32_t limit)
     if (end - source->row > room) end = source->row + room;
     lion_rows_append(&lane->rows, &source->chunk, source->row, end);
     source->row = end;
-    if (!is_clean) lion_lane_reduce(lane, &lane->rows, from);
+    if (!is_clean)
+        lion_lane_reduce(lane, &lane->rows, from);
+    else if (lane->has_bounds)
+        lion_lane_keep_visible(lane, &lane->rows, from);
     return true;
 }
 

@@ -84,6 +84,8 @@ uint32_t lion_lane_stretch(const lion_lane *lane, const lion_datom_batch *batch,
 uint32_t lion_lane_rows_before_stop(const lion_lane *lane, const lion_datom_batch *batch);
 /* Compact rows from `from` on to those that the view shows; the lane remembers the last fact. */
 void lion_lane_reduce(lion_lane *lane, lion_rows *rows, uint32_t from);
+/* Compact rows from `from` on, no two of one fact, to those within the view's time. */
+void lion_lane_keep_visible(const lion_lane *lane, lion_rows *rows, uint32_t from);
 bool lion_lane_is_visible(const lion_lane *lane, int64_t tx);
 bool lion_datom_same_fact(const lion_datom *x, const lion_datom *y);
 

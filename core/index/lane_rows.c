@@ -108,7 +108,7 @@ static bool is_last_fact(const lion_lane *lane, const lion_rows *rows, uint32_t 
            lion_value_compare(lion_vector_get(&rows->v, row), lane->last.v) == 0;
 }
 
-static void reduce_history(const lion_lane *lane, lion_rows *rows, uint32_t from)
+void lion_lane_keep_visible(const lion_lane *lane, lion_rows *rows, uint32_t from)
 {
     if (!lane->has_bounds) return;
     uint32_t kept = from;
@@ -168,7 +168,7 @@ static void reduce_reverse(lion_lane *lane, lion_rows *rows, uint32_t from)
 void lion_lane_reduce(lion_lane *lane, lion_rows *rows, uint32_t from)
 {
     if (lane->view->is_history)
-        reduce_history(lane, rows, from);
+        lion_lane_keep_visible(lane, rows, from);
     else if (lane->is_reverse)
         reduce_reverse(lane, rows, from);
     else
