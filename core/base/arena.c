@@ -62,11 +62,65 @@ void lion_arena_init(lion_arena *arena, size_t budget)
     *arena = (lion_arena){ .budget = budget };
 }
 
+/* ---- chunks that are used again ----
+ *
+ * A few chunks of one size wait here for the next piece of work, of any thread: taken and given back by exchange. Not under ASan,
+ * where each piece of work has memory of its own. */
+#define SPARE_SIZE (256u * 1024u - (unsigned)sizeof(lion_arena_chunk))
+#define SPARE_COUNT 8
+#define SPARE_PART 16 /* of the budget, at most */
+
+#ifdef IS_ASAN
+static const bool has_spares = false;
+#else
+static const bool has_spares = true;
+#endif
+
+static lion_arena_chunk *spares[SPARE_COUNT]; /* atomic */
+
+static lion_arena_chunk *take_spare(void)
+{
+    for (unsigned i = 0; i < SPARE_COUNT; i++) {
+        if (__atomic_load_n(&spares[i], __ATOMIC_RELAXED) == NULL) continue;
+        lion_arena_chunk *chunk = __atomic_exchange_n(&spares[i], NULL, __ATOMIC_ACQUIRE);
+        if (chunk != NULL) return chunk;
+    }
+    return NULL;
+}
+
+static bool keep_spare(lion_arena_chunk *chunk)
+{
+    if (!has_spares || chunk->size != SPARE_SIZE) return false;
+    for (unsigned i = 0; i < SPARE_COUNT; i++) {
+        lion_arena_chunk *empty = NULL;
+        if (__atomic_compare_exchange_n(&spares[i], &empty, chunk, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
+void lion_arena_init_again(lion_arena *arena, size_t budget)
+{
+    lion_arena_init(arena, budget);
+    if (!has_spares || (budget != 0 && budget / SPARE_PART < SPARE_SIZE)) return;
+    lion_arena_chunk *chunk = take_spare();
+    if (chunk == NULL) chunk = lion_alloc(sizeof(*chunk) + SPARE_SIZE);
+    if (chunk == NULL) return; /* it begins small */
+    *chunk = (lion_arena_chunk){ .size = SPARE_SIZE };
+    arena->chunk = chunk;
+    arena->next = chunk_room(chunk);
+    arena->end = arena->next + SPARE_SIZE;
+    arena->used = SPARE_SIZE;
+}
+
+static bool keep_spare(lion_arena_chunk *chunk);
+
 static void free_chunks_after(lion_arena_chunk *newest, const lion_arena_chunk *kept)
 {
     while (newest != kept) {
         lion_arena_chunk *older = newest->older;
-        chunk_free(newest);
+        if (!keep_spare(newest)) chunk_free(newest);
         newest = older;
     }
 }

@@ -19,6 +19,10 @@ typedef struct lion_arena_mark {
     size_t used;
 } lion_arena_mark;
 
+/* As lion_arena_init, for work that is short and comes again and again: begins with a chunk that such work gave back, if
+ * one is there. A small budget gets none. */
+void lion_arena_init_again(lion_arena *arena, size_t budget);
+
 void *lion_arena_zalloc(lion_arena *arena, size_t size);
 /* Grow the block at `old` (old_size bytes); in place when it is the newest one. */
 void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_size);
