@@ -18,9 +18,8 @@ static bool make_room(lion_columns *columns, uint32_t slot)
     return vector->values != NULL;
 }
 
-bool lion_columns_fit(lion_columns *columns, const lion_batch *batch, lion_error *error)
+bool lion_columns_fit(lion_columns *columns, const lion_batch *batch)
 {
-    (void)error;
     for (uint32_t i = 0; i < columns->kept; i++)
         if (columns->count > 0 && columns->vectors[i].type != batch->columns[columns->from[i]].type) return false;
     for (uint32_t i = 0; i < columns->kept; i++) {

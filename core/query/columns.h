@@ -17,7 +17,7 @@ typedef struct lion_columns {
 void lion_columns_init(lion_columns *columns, lion_operator *self, const lion_operator *input, const uint8_t *keep,
                        const uint32_t *added, uint32_t added_count);
 /* Get ready for rows of the batch: false where what is there has to go out before. */
-bool lion_columns_fit(lion_columns *columns, const lion_batch *batch, lion_error *error);
+bool lion_columns_fit(lion_columns *columns, const lion_batch *batch);
 /* An added column's place for the next rows, of so many of the type (columns->count and on); NULL: it has another
  * type, what is there has to go out before. */
 void *lion_columns_room(lion_columns *columns, uint32_t slot, uint8_t type);

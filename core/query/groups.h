@@ -1,20 +1,15 @@
 /* groups.h - rows with equal keys are one group. Groups are numbered as they come; the numbers of a whole batch are found at
- * once.
- *
- * The relation of all keys decides. Before it stands a small cache by what the key's columns hold literally (bits, or where
- * a text lies): equal there is equal, and the same few values come again and again. */
+ * once. */
 #ifndef LION_QUERY_GROUPS_H
 #define LION_QUERY_GROUPS_H
 
-#include "query/run.h"
+#include "query/row_set.h"
 
 typedef struct lion_groups {
     lion_relation keys;        /* a row a group */
+    lion_row_set set;
     lion_value *key;           /* room for one */
-    uint64_t *cache;           /* entries: the key's words, then the number + 1; made at the first batch */
-    uint8_t *types;            /* of the columns that the cache is of */
-    bool is_cached;            /* the columns at hand are fit for it */
-    uint32_t numbers[LION_BATCH_ROWS];
+    uint32_t *numbers;         /* of the batch's rows */
 } lion_groups;
 
 void lion_groups_init(lion_groups *groups, lion_arena *arena, uint32_t key_count);

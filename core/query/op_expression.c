@@ -133,7 +133,7 @@ typedef struct filter {
     lion_batch batch;
     bool has_batch;
     uint32_t at, kept_count;   /* of the batch, for a built-in that asked for a call */
-    uint16_t selection[LION_BATCH_ROWS];
+    uint16_t *selection;       /* LION_BATCH_ROWS */
     lion_passing passing;
     lion_comparison comparison; /* of a built-in that is one */
 } filter;
@@ -217,6 +217,8 @@ lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_e
     self->operator.inputs[0] = input;
     self->prepared = caller_init(&self->caller, run, input, expression, &self->error);
     lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
+    self->operator.keeps_order = true;
+    self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     if (self->prepared == LION_OK && is_by_values(&self->caller))
         self->comparison = lion_comparison_of(lion_slice_text(expression->function->name), self->caller.slots, self->caller.values);
     return &self->operator;

@@ -1,5 +1,4 @@
-/* op_join.c - the operators over relations: feed yields one, join meets each input row with one by hash, distinct keeps
- * each row once. */
+/* op_join.c - the operators over relations: feed yields one, join meets each input row with one by hash. */
 #include "query/operators.h"
 
 /* ---- feed ---- */
@@ -93,6 +92,11 @@ lion_operator *lion_unit_new(lion_run *run)
     unit->rows_estimated = 1;
     unit->is_distinct = true;
     return unit;
+}
+
+bool lion_feed_is_start(const lion_operator *operator)
+{
+    return operator->next == feed_next && operator->width == 0 && operator->inputs[0] == NULL;
 }
 
 void lion_feed_set_batch(lion_operator *operator, const lion_batch *batch)
@@ -208,55 +212,5 @@ lion_operator *lion_join_new(lion_run *run, lion_operator *input, const lion_rel
     for (uint32_t i = 0; i < self->column_count; i++)
         if (self->out_slots[i] != LION_SLOT_NONE) self->out_slots[i] += self->output.kept;
     lion_row_index_init(&self->index, relation, key, key_count);
-    return &self->operator;
-}
-
-/* ---- distinct ---- */
-
-typedef struct distinct {
-    lion_operator operator;
-    lion_relation seen;
-    lion_value *row;
-    lion_reading reading;
-    lion_output output;
-} distinct;
-
-static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
-{
-    distinct *self = (distinct *)operator;
-    while (!lion_output_is_full(&self->output)) {
-        uint32_t row = 0;
-        lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
-        if (status == LION_END) break;
-        if (status != LION_OK) return status;
-        for (uint32_t i = 0; i < self->output.kept; i++)
-            self->row[i] = lion_batch_get(&self->reading.batch, self->output.from[i], row);
-        if (lion_relation_add(&self->seen, self->row)) {
-            lion_output_keep(&self->output, &self->reading.batch, row);
-            self->output.count++;
-        }
-        lion_reading_advance(&self->reading);
-    }
-    return lion_output_yield(&self->output, batch_out);
-}
-
-static lion_status distinct_rewind(lion_operator *operator, lion_error *error)
-{
-    distinct *self = (distinct *)operator;
-    (void)error;
-    self->reading = (lion_reading){ 0 };
-    self->output.count = 0;
-    lion_relation_clear(&self->seen);
-    return LION_OK;
-}
-
-lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint8_t *keep)
-{
-    distinct *self = LION_OPERATOR(run, distinct, distinct_next, "distinct");
-    self->operator.rewind = distinct_rewind;
-    self->operator.inputs[0] = input;
-    lion_output_init(&self->output, &self->operator, input, keep, NULL, 0);
-    lion_relation_init(&self->seen, &run->arena, self->output.kept);
-    self->row = lion_arena_array(&run->arena, lion_value, self->output.kept + 1);
     return &self->operator;
 }

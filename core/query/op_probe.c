@@ -48,7 +48,7 @@ typedef struct probe {
     int64_t found;
     bool is_building, has_table;
     runs runs;
-    uint16_t rows[LION_BATCH_ROWS];
+    uint16_t *rows;            /* LION_BATCH_ROWS */
 } probe;
 
 /* ---- keys ---- */
@@ -358,7 +358,7 @@ static lion_status probe_next(lion_operator *operator, lion_batch *batch_out, li
         }
         if (self->is_building || wants_table(self)) status = build_table(self, error);
         if (status != LION_OK) return status;
-        if (!lion_columns_fit(&self->columns, &self->batch, error)) break;
+        if (!lion_columns_fit(&self->columns, &self->batch)) break;
         status = run_batch(self, error);
         if (status == LION_OK) self->has_batch = false;
         if (status == LION_END) break;
@@ -395,6 +395,7 @@ lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pa
     self->operator.rewind = probe_rewind;
     self->operator.inputs[0] = input;
     self->spec = *spec;
+    self->rows = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     self->is_by_value = spec->positions[V].kind == LION_POSITION_BOUND;
     self->key_type = (uint8_t)(self->is_by_value ? spec->attribute->type : LION_TYPE_REF);
     self->key_slot = lion_operator_slot(input, spec->positions[self->is_by_value ? V : E].index);

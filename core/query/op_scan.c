@@ -5,6 +5,8 @@
 
 enum { E, A, V, TX, OP };
 
+#define ORDERED_ROWS 64 /* of the first batch, where only the first rows are wanted */
+
 typedef struct scan {
     lion_operator operator;
     lion_pattern_spec spec;
@@ -18,6 +20,7 @@ typedef struct scan {
     lion_passing passing;
     lion_value *constants;     /* of the kept columns: the current row's */
     int64_t *added;            /* of OP; NULL: not wanted */
+    uint16_t *selection;       /* of those asserted, or of those retracted; NULL: both */
 } scan;
 
 /* The row of the input stands for all rows of the batches. */
@@ -57,6 +60,16 @@ static void put_datoms(scan *self, const lion_datom_batch *datoms)
     put_column(self, OP, LION_TYPE_BOOLEAN, self->added);
 }
 
+static void select_datoms(scan *self, const lion_datom_batch *datoms, lion_batch *batch)
+{
+    bool wanted = self->spec.positions[OP].constant.bits != 0;
+    batch->selection = self->selection;
+    for (uint32_t i = 0; i < datoms->count; i++) {
+        self->selection[batch->selected] = (uint16_t)i;
+        batch->selected += (datoms->added[i] != 0) == wanted;
+    }
+}
+
 static lion_status scan_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     scan *self = (scan *)operator;
@@ -76,7 +89,8 @@ static lion_status scan_next(lion_operator *operator, lion_batch *batch_out, lio
         if (status != LION_OK) return status;
         put_datoms(self, &datoms);
         *batch_out = (lion_batch){ .count = datoms.count, .width = operator->width, .columns = self->passing.columns };
-        return LION_OK;
+        if (self->selection != NULL) select_datoms(self, &datoms, batch_out);
+        if (lion_batch_rows(batch_out) > 0) return LION_OK;
     }
 }
 
@@ -95,6 +109,7 @@ bool lion_scan_can(const lion_pattern_spec *spec)
     if (spec->attribute == NULL) return false;
     for (int i = 0; i < 5; i++) {
         bool is_open = positions[i].kind == LION_POSITION_OUT || positions[i].kind == LION_POSITION_BLANK;
+        if (i == OP && positions[OP].kind == LION_POSITION_CONST) is_open = positions[OP].constant.type == LION_TYPE_BOOLEAN;
         if (!is_open && i != A && !(i == V && positions[V].kind == LION_POSITION_CONST && spec->attribute->is_in_avet)) return false;
     }
     return true;
@@ -136,11 +151,35 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
         self->out[i] = added_count;
         added[added_count++] = position->index;
     }
+    if (spec->positions[OP].kind == LION_POSITION_CONST) {
+        self->options.columns |= LION_COLUMN_TX;
+        self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
+    }
     if (self->options.columns == 0) self->options.columns = LION_COLUMN_E;
     lion_passing_init(&self->passing, &self->operator, input, keep, added, added_count);
     for (int i = 0; i < 5; i++)
         if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->passing.kept;
     self->constants = lion_arena_array(&run->arena, lion_value, self->passing.kept + 1);
+    bool has_run = lion_feed_is_start(input) && spec->range == NULL && self->out[E] != LION_SLOT_NONE; /* of AEVT, or of one value */
+    if (has_run) self->operator.ascending = 1 + spec->positions[E].index;
     if (self->out[OP] != LION_SLOT_NONE) self->added = lion_arena_array(&run->arena, int64_t, LION_BATCH_ROWS);
     return &self->operator;
+}
+
+bool lion_scan_by_value(lion_operator *root, uint32_t var, bool is_descending)
+{
+    lion_operator *at = root;
+    while (at->keeps_order && at->inputs[0] != NULL) at = at->inputs[0];
+    scan *self = (scan *)at;
+    if (at->next != scan_next || !lion_feed_is_start(at->inputs[0]) || self->index != LION_AEVT) return false;
+    const lion_pattern_spec *spec = &self->spec;
+    bool is_value = spec->positions[V].kind == LION_POSITION_OUT && spec->positions[V].index == var;
+    if (!is_value || !spec->attribute->is_in_avet) return false;
+    self->index = LION_AVET;
+    self->options.is_reverse = is_descending;
+    self->options.batch_rows = ORDERED_ROWS;
+    at->index = "avet";
+    for (lion_operator *above = root; above != at; above = above->inputs[0]) above->ascending = 0;
+    at->ascending = 0;
+    return true;
 }

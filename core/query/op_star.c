@@ -19,7 +19,7 @@ typedef struct star {
     lion_vector found;         /* what compares with the values: a constant's */
     lion_value constant;
     int64_t *entities;         /* of columns that are not plain ids */
-    uint16_t selection[LION_BATCH_ROWS];
+    uint16_t *selection;       /* LION_BATCH_ROWS */
     uint32_t selected;
     lion_passing passing;
 } star;
@@ -147,10 +147,12 @@ lion_operator *lion_star_new(lion_run *run, lion_operator *input, const lion_pat
     star *self = LION_OPERATOR(run, star, star_next, "star");
     const lion_position *v = &spec->positions[V];
     self->operator.inputs[0] = input;
+    self->operator.keeps_order = true;
     self->spec = *spec;
     self->e_slot = lion_operator_slot(input, spec->positions[E].index);
     self->v_slot = v->kind == LION_POSITION_BOUND ? lion_operator_slot(input, v->index) : LION_SLOT_NONE;
     self->constant = v->constant;
+    self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     bool is_out = v->kind == LION_POSITION_OUT && keep[v->index];
     self->wants_value = is_out || v->kind == LION_POSITION_CONST || v->kind == LION_POSITION_BOUND;
     lion_passing_init(&self->passing, &self->operator, input, keep, &v->index, is_out);

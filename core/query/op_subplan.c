@@ -1,6 +1,8 @@
 /* op_subplan.c - not and or. Each batch of the input is fed to the sub-plan as it is, the shared variables' columns beside the number
  * of the row; what comes out names the rows it belongs to. */
+#include "query/columns.h"
 #include "query/operators.h"
+#include "query/row_set.h"
 
 typedef struct subplans {
     lion_operator operator;
@@ -10,21 +12,22 @@ typedef struct subplans {
     lion_vector **feed_columns;
     int64_t *numbers;          /* 0, 1, 2 … */
     uint32_t *row_slots;       /* per branch: the slot of the row's number in its output */
-    uint32_t **added_slots;    /* per branch, per added variable: its slot in the branch's output */
+    uint32_t **seen_slots;     /* per branch: of the row's number, then of each added variable, in its output */
     lion_batch batch;          /* of the input */
     bool has_batch, is_fed;
     uint32_t branch;
     lion_batch found;          /* of the branch */
-    uint32_t found_at;
     bool has_found;
+    uint32_t *numbers_seen;    /* of the found rows */
+    uint16_t *fresh;           /* the found rows that are new … */
+    uint32_t fresh_count, fresh_at; /* … and how many of them are out */
     uint8_t *is_matched;       /* per row of the batch: some branch found it */
     bool wants_matched;        /* not: those go that were found */
-    uint16_t selection[LION_BATCH_ROWS];
+    uint16_t *selection;       /* LION_BATCH_ROWS */
     lion_passing passing;      /* of rows as they are */
-    lion_output output;        /* of rows with added variables */
+    lion_columns columns;      /* of rows with added variables */
     uint32_t added_count;
-    lion_relation seen;        /* or: rows of the batch that are out, when branches may repeat them */
-    lion_value *seen_row;
+    lion_row_set seen;         /* rows of the batch that are out: branches may repeat them */
 } subplans;
 
 /* The input's batch as the branch's feed. */
@@ -52,7 +55,7 @@ static lion_status next_batch(subplans *self, lion_error *error)
     self->is_fed = false;
     self->branch = 0;
     memset(self->is_matched, 0, LION_BATCH_ROWS);
-    lion_relation_clear(&self->seen);
+    lion_row_set_clear(&self->seen);
     return LION_OK;
 }
 
@@ -105,41 +108,73 @@ static lion_status select_next(lion_operator *operator, lion_batch *batch_out, l
 
 /* ---- rows with what or adds ---- */
 
-static void or_emit(subplans *self, uint32_t at)
+/* Which of the found rows are new. */
+static lion_status take_found(subplans *self, lion_error *error)
 {
-    uint32_t row = (uint32_t)lion_batch_get(&self->found, self->row_slots[self->branch], at).bits;
-    self->seen_row[0] = lion_value_long(row);
-    for (uint32_t i = 0; i < self->added_count; i++)
-        self->seen_row[1 + i] = lion_batch_get(&self->found, self->added_slots[self->branch][i], at);
-    if (!lion_relation_add(&self->seen, self->seen_row)) return;
-    lion_output_keep(&self->output, &self->batch, row);
-    for (uint32_t i = 0; i < self->added_count; i++) *lion_output_at(&self->output, self->output.kept + i) = self->seen_row[1 + i];
-    self->output.count++;
+    size_t known = self->seen.count;
+    self->fresh_count = self->fresh_at = 0;
+    if (lion_row_set_add(&self->seen, &self->found, self->seen_slots[self->branch], self->numbers_seen, error) != LION_OK) return LION_FAILED;
+    for (uint32_t i = 0; i < lion_batch_rows(&self->found); i++) {
+        if (self->numbers_seen[i] < known) continue;
+        known = self->numbers_seen[i] + (size_t)1;
+        self->fresh[self->fresh_count++] = (uint16_t)lion_batch_row(&self->found, i);
+    }
+    self->has_found = true;
+    return LION_OK;
+}
+
+static bool put_added(subplans *self, uint32_t added, uint32_t count)
+{
+    const lion_vector *from = &self->found.columns[self->seen_slots[self->branch][1 + added]];
+    const uint16_t *rows = self->fresh + self->fresh_at;
+    void *room = lion_columns_room(&self->columns, self->columns.kept + added, from->type);
+    size_t step = from->is_constant ? 0 : 1;
+    bool is_bits = lion_type_is_scalar((lion_type)from->type);
+    if (room == NULL) return false;
+    for (uint32_t k = 0; is_bits && k < count; k++) ((int64_t *)room)[k] = from->bits[rows[k] * step];
+    for (uint32_t k = 0; !is_bits && k < count; k++) ((lion_value *)room)[k] = from->values[rows[k] * step];
+    return true;
+}
+
+/* As many new rows as there is room for. LION_END: what is there has to go out first. */
+static lion_status emit_fresh(subplans *self)
+{
+    const lion_vector *numbers = &self->found.columns[self->row_slots[self->branch]];
+    uint32_t left = self->fresh_count - self->fresh_at, free = lion_columns_free(&self->columns), count = left < free ? left : free;
+    uint16_t rows[LION_BATCH_ROWS];
+    if (count > 0 && !lion_columns_fit(&self->columns, &self->batch)) return LION_END;
+    for (uint32_t i = 0; count > 0 && i < self->added_count; i++)
+        if (!put_added(self, i, count)) return LION_END;
+    for (uint32_t k = 0; k < count; k++) rows[k] = (uint16_t)lion_vector_get(numbers, self->fresh[self->fresh_at + k]).bits;
+    lion_columns_take(&self->columns, &self->batch, rows, count);
+    self->fresh_at += count;
+    self->has_found = self->fresh_at < self->fresh_count;
+    return self->has_found ? LION_END : LION_OK;
+}
+
+static lion_status next_found(subplans *self, lion_error *error)
+{
+    lion_status status = self->is_fed ? LION_OK : feed_branch(self, error);
+    if (status == LION_OK) status = lion_operator_next(self->branches[self->branch].root, &self->found, error);
+    if (status == LION_OK) return take_found(self, error);
+    if (status != LION_END) return status;
+    self->is_fed = false;
+    if (++self->branch == self->operator.subplan_count) self->has_batch = false;
+    return LION_OK;
 }
 
 static lion_status or_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     subplans *self = (subplans *)operator;
-    while (!lion_output_is_full(&self->output)) {
+    (void)operator;
+    while (lion_columns_free(&self->columns) > 0) {
         lion_status status = next_batch(self, error);
         if (status == LION_END) break;
-        if (status == LION_OK && !self->is_fed) status = feed_branch(self, error);
-        if (status == LION_OK && !self->has_found) {
-            status = lion_operator_next(self->branches[self->branch].root, &self->found, error);
-            self->found_at = 0;
-            self->has_found = status == LION_OK;
-        }
-        if (status == LION_END) {
-            self->is_fed = false;
-            if (++self->branch == operator->subplan_count) self->has_batch = false;
-            continue;
-        }
+        if (status == LION_OK && !self->has_found) status = next_found(self, error);
         if (status != LION_OK) return status;
-        for (; self->found_at < lion_batch_rows(&self->found) && !lion_output_is_full(&self->output); self->found_at++)
-            or_emit(self, lion_batch_row(&self->found, self->found_at));
-        if (self->found_at >= lion_batch_rows(&self->found)) self->has_found = false;
+        if (self->has_found && emit_fresh(self) == LION_END) break;
     }
-    return lion_output_yield(&self->output, batch_out);
+    return lion_columns_yield(&self->columns, batch_out);
 }
 
 /* ---- both ---- */
@@ -149,7 +184,7 @@ static lion_status subplans_rewind(lion_operator *operator, lion_error *error)
     subplans *self = (subplans *)operator;
     (void)error;
     self->has_batch = self->is_fed = self->has_found = false;
-    self->output.count = 0;
+    self->columns.count = 0;
     return LION_OK;
 }
 
@@ -169,10 +204,13 @@ static subplans *subplans_new(lion_run *run, lion_operator *input, const lion_su
     self->feed_columns = lion_arena_array(arena, lion_vector *, count);
     self->row_slots = lion_arena_array(arena, uint32_t, count);
     self->wants_matched = is_or;
+    self->selection = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
+    self->fresh = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
     self->is_matched = lion_arena_alloc(arena, LION_BATCH_ROWS);
     self->numbers = lion_arena_array(arena, int64_t, LION_BATCH_ROWS);
     for (uint32_t i = 0; i < LION_BATCH_ROWS; i++) self->numbers[i] = i;
-    self->added_slots = lion_arena_array(arena, uint32_t *, count);
+    self->seen_slots = lion_arena_array(arena, uint32_t *, count);
+    self->numbers_seen = lion_arena_array(arena, uint32_t, added_count > 0 ? LION_BATCH_ROWS : 1);
     for (uint32_t b = 0; b < count; b++) {
         copies[b] = branches[b];
         self->operator.subplans[b] = branches[b].root;
@@ -180,14 +218,15 @@ static subplans *subplans_new(lion_run *run, lion_operator *input, const lion_su
         self->feed_columns[b] = lion_arena_zalloc(arena, sizeof(lion_vector) * (branches[b].feed->width + 1));
         for (uint32_t i = 0; i + 1 < branches[b].feed->width; i++) self->feed_slots[b][i] = lion_operator_slot(input, branches[b].feed->vars[i]);
         self->row_slots[b] = lion_operator_slot(branches[b].root, row_var);
-        self->added_slots[b] = lion_arena_array(arena, uint32_t, added_count + 1);
-        for (uint32_t i = 0; i < added_count; i++) self->added_slots[b][i] = lion_operator_slot(branches[b].root, added[i]);
+        self->seen_slots[b] = lion_arena_array(arena, uint32_t, added_count + 1);
+        self->seen_slots[b][0] = self->row_slots[b];
+        for (uint32_t i = 0; i < added_count; i++) self->seen_slots[b][1 + i] = lion_operator_slot(branches[b].root, added[i]);
     }
     self->added_count = added_count;
-    if (added_count > 0) lion_output_init(&self->output, &self->operator, input, keep, added, added_count);
+    if (added_count > 0) lion_columns_init(&self->columns, &self->operator, input, keep, added, added_count);
     else lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
-    lion_relation_init(&self->seen, arena, added_count + 1);
-    self->seen_row = lion_arena_array(arena, lion_value, added_count + 1);
+    self->operator.keeps_order = added_count == 0;
+    lion_row_set_init(&self->seen, arena, added_count + 1);
     return self;
 }
 

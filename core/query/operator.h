@@ -41,6 +41,8 @@ struct lion_operator {
     uint32_t *vars;            /* variable of each slot */
     uint32_t width;
     bool is_distinct;          /* no two rows are the same */
+    bool keeps_order;          /* its rows are rows of inputs[0], in their order */
+    uint32_t ascending;        /* 1 + the variable in which the rows ascend from one start to its end, or 0 */
     bool is_set;               /* what it makes of one input row are different rows (rules, groups of patterns) */
     lion_operator *inputs[2];
     lion_operator **subplans;  /* of not, or, rules: run for each batch of the input; for explain */

@@ -14,6 +14,8 @@ lion_operator *lion_feed_new(lion_run *run, const lion_relation *relation, const
 void lion_feed_set(lion_operator *feed, size_t from, size_t to);
 /* Feed one batch instead, at the next rewind and afterwards; its columns are the feed's variables. Borrowed. */
 void lion_feed_set_batch(lion_operator *feed, const lion_batch *batch);
+/* Whether the operator is a feed without columns, whose one row says nothing: what a plan begins with. */
+bool lion_feed_is_start(const lion_operator *operator);
 
 /* One row without columns: where a plan begins. */
 lion_operator *lion_unit_new(lion_run *run);
@@ -72,6 +74,9 @@ typedef struct lion_pattern_spec {
     const lion_index_range *range;   /* of the value, which is not bound; NULL: none worth it */
 } lion_pattern_spec;
 
+/* Have the rows come in the order of the variable's values, if a scan below yields them and nothing between changes their
+ * order; before the first step. */
+bool lion_scan_by_value(lion_operator *root, uint32_t var, bool is_descending);
 lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);
 
 /* ---- expressions ---- */

@@ -230,7 +230,7 @@ static lion_status open_all(opening *self, lion_error *error)
 static void set_options(lion_run *run, const lion_query_options *options, const lion_run *outer)
 {
     run->options = options != NULL ? *options : (lion_query_options){ .limit = -1 };
-    lion_arena_init(&run->arena, run->options.memory_max);
+    lion_arena_init_again(&run->arena, run->options.memory_max);
     if (outer != NULL) run->deadline_ns = outer->deadline_ns;
     else if (run->options.timeout_ms > 0)
         run->deadline_ns = lion_clock_deadline_ns(run->options.timeout_ms);

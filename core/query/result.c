@@ -33,6 +33,7 @@ struct lion_result {
     bool is_cut;               /* `wanted` rows are there, in order: what is not before the last is not among them */
     uint32_t *order_slots;     /* per order: of the root (no aggregates) or of the elements */
     bool order_is_element;
+    bool is_in_order;          /* rows come by their first sort key */
     /* groups */
     lion_groups group_of;
     uint32_t *key_slots, key_count;
@@ -96,6 +97,9 @@ static lion_value *value_room(lion_result *self, uint32_t column)
     return self->values[column];
 }
 
+/* So few of a scan's rows are worth reading it by value. */
+#define ORDERED_WANTED_MAX 1000
+
 static void open_bounds(lion_result *self)
 {
     const lion_query_options *options = &self->run->options;
@@ -106,6 +110,7 @@ static void open_bounds(lion_result *self)
     if (is_one && (self->limit_left < 0 || self->limit_left > 1)) self->limit_left = 1;
     if (self->limit_left > 0 && self->ir->order_count > 0 && !self->has_aggregates)
         self->wanted = (size_t)self->limit_left + (size_t)self->offset_left;
+    if (self->wanted < ORDERED_WANTED_MAX) self->is_in_order = lion_scan_by_value(self->root, self->ir->order[0].var, self->ir->order[0].is_descending);
 }
 
 lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, const uint8_t *is_attribute,
@@ -183,7 +188,7 @@ static void sort_rows(lion_result *self)
     qsort_r(self->rows, self->row_count, sizeof(lion_form) * self->stride, compare_rows, self);
 }
 
-#define CUT_ROWS_MIN 256
+#define CUT_ROWS_MIN 64
 
 /* Of an order with a limit only the first rows are wanted: of every twice as many the latter half goes. */
 static void cut_rows(lion_result *self)
@@ -254,15 +259,42 @@ static lion_status gather_groups(lion_result *self, lion_error *error)
     return status == LION_END ? LION_OK : status;
 }
 
+/* Where only the first rows are wanted and enough are there: the first sort key of the last of them, if a column of it is compared by
+ * its bits. */
+static bool has_threshold(const lion_result *self, const lion_vector *keys, int64_t *threshold_out)
+{
+    if (!self->is_cut || keys->is_constant || keys->type == LION_TYPE_DOUBLE || !lion_type_is_scalar((lion_type)keys->type)) return false;
+    const lion_form *last = &self->rows[(self->wanted - 1) * self->stride + self->width];
+    if (last->kind != LION_FORM_VALUE || last->value.type != keys->type) return false;
+    *threshold_out = last->value.bits;
+    return true;
+}
+
+/* LION_END: the rows come in order, and no more are wanted. */
+static lion_status gather_batch(lion_result *self, const lion_batch *batch, lion_error *error)
+{
+    const lion_vector *keys = &batch->columns[self->order_slots[0]];
+    bool is_descending = self->ir->order[0].is_descending;
+    for (uint32_t i = 0; i < lion_batch_rows(batch); i++) {
+        uint32_t row = lion_batch_row(batch, i);
+        int64_t threshold = 0;
+        bool is_behind = has_threshold(self, keys, &threshold) && (is_descending ? keys->bits[row] < threshold : keys->bits[row] > threshold);
+        if (is_behind && self->is_in_order) return LION_END;
+        if (is_behind) continue;
+        lion_status status = gather_plain(self, batch, row, error);
+        if (status != LION_OK) return status;
+    }
+    return LION_OK;
+}
+
 static lion_status gather(lion_result *self, lion_error *error)
 {
-    uint32_t row = 0;
+    lion_batch batch;
     lion_status status;
     if (self->has_aggregates) return gather_groups(self, error);
-    while ((status = lion_reading_row(&self->reading, self->root, &row, error)) == LION_OK) {
-        status = gather_plain(self, &self->reading.batch, row, error);
-        if (status != LION_OK) return status;
-        lion_reading_advance(&self->reading);
+    while ((status = lion_operator_next(self->root, &batch, error)) == LION_OK) {
+        status = gather_batch(self, &batch, error);
+        if (status != LION_OK) break;
     }
     return status == LION_END ? LION_OK : status;
 }

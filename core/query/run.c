@@ -157,6 +157,8 @@ void lion_passing_init(lion_passing *passing, lion_operator *self, const lion_op
     for (uint32_t i = 0; i < added_count; i++) self->vars[passing->kept + i] = added[i];
     self->width = passing->kept + added_count;
     passing->columns = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
+    bool is_kept = input->ascending != 0 && lion_operator_slot(self, input->ascending - 1) != LION_SLOT_NONE;
+    self->ascending = is_kept ? input->ascending : 0;
 }
 
 void lion_output_init(lion_output *output, lion_operator *self, const lion_operator *input, const uint8_t *keep,
@@ -164,7 +166,7 @@ void lion_output_init(lion_output *output, lion_operator *self, const lion_opera
 {
     lion_arena *arena = &self->run->arena;
     uint32_t width = input->width + added_count;
-    *output = (lion_output){ .from = lion_arena_array(arena, uint32_t, width + 1) };
+    *output = (lion_output){ .from = lion_arena_array(arena, uint32_t, width + 1), .arena = arena };
     self->vars = lion_arena_array(arena, uint32_t, width + 1);
     for (uint32_t i = 0; i < input->width; i++) {
         if (!keep[input->vars[i]]) continue;
@@ -174,16 +176,34 @@ void lion_output_init(lion_output *output, lion_operator *self, const lion_opera
     for (uint32_t i = 0; i < added_count; i++) self->vars[output->kept + i] = added[i];
     self->width = output->width = output->kept + added_count;
     output->vectors = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
+    output->typed = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
+    output->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (self->width + 1));
     for (uint32_t i = 0; i < self->width; i++) {
         output->vectors[i].type = LION_TYPE_MIXED;
         output->vectors[i].values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
     }
 }
 
+/* Tagged values cost whoever reads them: where all have one type the column says so. */
+static lion_vector typed_column(lion_output *output, uint32_t column)
+{
+    const lion_value *values = output->vectors[column].values;
+    lion_vector typed = { .type = values[0].type, .values = output->vectors[column].values };
+    for (uint32_t i = 1; i < output->count; i++)
+        if (values[i].type != typed.type) return output->vectors[column];
+    if (!lion_type_is_scalar((lion_type)typed.type)) return typed;
+    if (output->bits[column] == NULL) output->bits[column] = lion_arena_array(output->arena, int64_t, LION_BATCH_ROWS);
+    if (output->bits[column] == NULL) return output->vectors[column];
+    for (uint32_t i = 0; i < output->count; i++) output->bits[column][i] = values[i].bits;
+    typed.bits = output->bits[column];
+    return typed;
+}
+
 lion_status lion_output_yield(lion_output *output, lion_batch *batch_out)
 {
     if (output->count == 0) return LION_END;
-    *batch_out = (lion_batch){ .count = output->count, .width = output->width, .columns = output->vectors };
+    for (uint32_t i = 0; i < output->width; i++) output->typed[i] = typed_column(output, i);
+    *batch_out = (lion_batch){ .count = output->count, .width = output->width, .columns = output->typed };
     output->count = 0;
     return LION_OK;
 }

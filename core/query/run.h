@@ -88,7 +88,10 @@ static inline void lion_reading_advance(lion_reading *reading)
 
 /* An operator's output columns: `width` of LION_BATCH_ROWS values. Columns [0, kept) are copies of input columns. */
 typedef struct lion_output {
-    lion_vector *vectors;
+    lion_vector *vectors;      /* tagged, as they are written … */
+    lion_vector *typed;        /* … and as they go out: of one type where all rows have one */
+    int64_t **bits;            /* room for those of scalars, made when needed */
+    lion_arena *arena;
     uint32_t width, count;
     uint32_t kept;
     uint32_t *from;            /* per kept column: the input's slot */

@@ -1,0 +1,120 @@
+/* op_distinct.c - each row once: the input's batches, without the rows that were there before.
+ *
+ * Where the rows of the input ascend in a column that is kept, equal rows lie side by side, and only the rows since
+ * the last new value are remembered. */
+#include "query/operators.h"
+#include "query/row_set.h"
+
+typedef struct distinct {
+    lion_operator operator;
+    lion_row_set seen;
+    uint32_t *numbers;
+    uint32_t ascending;        /* the input's slot of that column, or NONE */
+    bool has_last;
+    int64_t last;
+    uint16_t *rows;            /* of one value */
+    uint16_t *selection;       /* LION_BATCH_ROWS */
+    lion_passing passing;
+} distinct;
+
+static lion_status select_new(distinct *self, const lion_batch *batch, uint16_t *out, uint32_t *count_out, lion_error *error)
+{
+    size_t known = self->seen.count;
+    uint32_t count = 0;
+    if (lion_row_set_add(&self->seen, batch, self->passing.from, self->numbers, error) != LION_OK) return LION_FAILED;
+    for (uint32_t i = 0; i < lion_batch_rows(batch); i++) {
+        if (self->numbers[i] < known) continue;
+        known = self->numbers[i] + (size_t)1;
+        out[count++] = (uint16_t)lion_batch_row(batch, i);
+    }
+    *count_out = count;
+    return LION_OK;
+}
+
+/* Rows of one value, from the i-th on. */
+static uint32_t run_end(const lion_batch *batch, const int64_t *values, uint32_t i)
+{
+    int64_t value = values[lion_batch_row(batch, i)];
+    uint32_t end = i + 1;
+    while (end < lion_batch_rows(batch) && values[lion_batch_row(batch, end)] == value) end++;
+    return end;
+}
+
+/* Most values have one row, which is new for certain. */
+static lion_status select_ascending(distinct *self, const lion_batch *batch, const int64_t *values, uint32_t *count_out, lion_error *error)
+{
+    uint32_t count = 0, rows = lion_batch_rows(batch);
+    for (uint32_t i = 0, end; i < rows; i = end) {
+        uint32_t row = lion_batch_row(batch, i), found = 0;
+        bool is_next = !self->has_last || values[row] != self->last;
+        end = run_end(batch, values, i);
+        if (is_next) lion_row_set_clear(&self->seen);
+        self->has_last = true;
+        self->last = values[row];
+        if (is_next && end == i + 1 && end < rows) { /* nothing to be remembered */
+            self->selection[count++] = (uint16_t)row;
+            continue;
+        }
+        for (uint32_t k = i; k < end; k++) self->rows[k - i] = (uint16_t)lion_batch_row(batch, k);
+        lion_batch part = *batch;
+        part.selection = self->rows;
+        part.selected = end - i;
+        if (select_new(self, &part, self->selection + count, &found, error) != LION_OK) return LION_FAILED;
+        count += found;
+    }
+    *count_out = count;
+    return LION_OK;
+}
+
+static const int64_t *ascending_values(const distinct *self, const lion_batch *batch)
+{
+    if (self->ascending == LION_SLOT_NONE) return NULL;
+    const lion_vector *column = &batch->columns[self->ascending];
+    return column->type == LION_TYPE_REF && !column->is_constant ? column->bits : NULL;
+}
+
+static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    distinct *self = (distinct *)operator;
+    lion_batch batch;
+    uint32_t count = 0;
+    do {
+        lion_status status = lion_operator_next(operator->inputs[0], &batch, error);
+        if (status != LION_OK) return status;
+        const int64_t *values = ascending_values(self, &batch);
+        if (values == NULL) self->ascending = LION_SLOT_NONE;
+        status = values != NULL ? select_ascending(self, &batch, values, &count, error)
+                                : select_new(self, &batch, self->selection, &count, error);
+        if (status != LION_OK) return status;
+    } while (count == 0);
+    lion_passing_take(&self->passing, &batch);
+    bool is_all = batch.selection == NULL && count == batch.count;
+    *batch_out = (lion_batch){ .count = batch.count, .width = operator->width, .columns = self->passing.columns,
+                               .selection = is_all ? NULL : self->selection, .selected = count };
+    return LION_OK;
+}
+
+static lion_status distinct_rewind(lion_operator *operator, lion_error *error)
+{
+    distinct *self = (distinct *)operator;
+    (void)error;
+    self->has_last = false;
+    lion_row_set_clear(&self->seen);
+    return LION_OK;
+}
+
+lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint8_t *keep)
+{
+    distinct *self = LION_OPERATOR(run, distinct, distinct_next, "distinct");
+    lion_arena *arena = &run->arena;
+    self->operator.rewind = distinct_rewind;
+    self->operator.inputs[0] = input;
+    lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
+    lion_row_set_init(&self->seen, arena, self->passing.kept);
+    self->numbers = lion_arena_array(arena, uint32_t, LION_BATCH_ROWS);
+    self->rows = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
+    self->selection = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
+    self->ascending = LION_SLOT_NONE;
+    if (self->operator.ascending != 0) self->ascending = lion_operator_slot(input, input->ascending - 1);
+    return &self->operator;
+}

@@ -1,0 +1,212 @@
+/* row_set.c - words, and open addressing over rows of them.
+ *
+ * Values are equal across types where lion_value_equal says so (2 and 2.0), so a column's words are of one mode: whole
+ * while all its types are whole numbers, instants or booleans (each apart), interned once there is another. Rows that
+ * are there already are then interned too. */
+#include "query/row_set.h"
+
+#include "base/hash.h"
+
+enum { UNKNOWN, NUMBERS, INSTANTS, BOOLEANS, INTERNED };
+
+#define RECENT 1024 /* a power of two */
+
+struct lion_interned {
+    const uint8_t *data;
+    uint32_t size;
+    uint32_t number; /* + 1; 0: nothing */
+    uint8_t type;
+};
+
+void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width)
+{
+    *set = (lion_row_set){ .arena = arena, .width = width };
+    set->modes = lion_arena_zalloc(arena, width + 1);
+    lion_relation_init(&set->interned, arena, 1);
+}
+
+void lion_row_set_clear(lion_row_set *set)
+{
+    set->count = 0;
+    if (set->is_interned && set->width == 1) { /* its values are its rows */
+        lion_relation_clear(&set->interned);
+        if (set->recent != NULL) memset(set->recent, 0, sizeof(*set->recent) * RECENT);
+    }
+    if (set->slot_count > 0) memset(set->slots, 0, set->slot_count * sizeof(*set->slots));
+}
+
+static uint8_t mode_of(uint8_t type)
+{
+    switch (type) {
+    case LION_TYPE_LONG:
+    case LION_TYPE_REF:
+    case LION_TYPE_ATTRIBUTE: return NUMBERS;
+    case LION_TYPE_INSTANT: return INSTANTS;
+    case LION_TYPE_BOOLEAN: return BOOLEANS;
+    default: return INTERNED;
+    }
+}
+
+/* ---- interning ---- */
+
+static lion_status intern(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
+{
+    size_t number = set->interned.count;
+    if (!lion_relation_add(&set->interned, value) && !lion_relation_has(&set->interned, value, &number)) return lion_fail_memory(error);
+    *word_out = number;
+    return LION_OK;
+}
+
+/* The same bytes at the same place are the same value. */
+static inline lion_status intern_text(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
+{
+    struct lion_interned *recent = &set->recent[lion_hash_u64((uintptr_t)value->data) & (RECENT - 1)];
+    if (recent->number != 0 && recent->data == value->data && recent->size == value->size && recent->type == value->type) {
+        *word_out = recent->number - 1;
+        return LION_OK;
+    }
+    lion_status status = intern(set, value, word_out, error);
+    if (status == LION_OK && *word_out < UINT32_MAX)
+        *recent = (struct lion_interned){ .data = value->data, .size = value->size, .type = value->type, .number = (uint32_t)*word_out + 1 };
+    return status;
+}
+
+/* ---- slots ---- */
+
+static uint32_t hash_words(const uint64_t *words, uint32_t width)
+{
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < width; i++) {
+        hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return (uint32_t)hash;
+}
+
+static bool place_all(lion_row_set *set)
+{
+    memset(set->slots, 0, set->slot_count * sizeof(*set->slots));
+    for (size_t row = 0; row < set->count; row++) {
+        size_t at = set->hashes[row] & (set->slot_count - 1);
+        while (set->slots[at] != 0) at = (at + 1) & (set->slot_count - 1);
+        set->slots[at] = (uint32_t)row + 1;
+    }
+    return true;
+}
+
+/* Room for `more` rows. */
+static bool grow(lion_row_set *set, size_t more)
+{
+    size_t room = set->room == 0 ? 256 : set->room, slots = set->slot_count == 0 ? 512 : set->slot_count;
+    if (set->count + more >= LION_RELATION_ROWS_MAX) return false;
+    while (room < set->count + more) room *= 2;
+    while (slots < (set->count + more) * 2) slots *= 2;
+    if (room > set->room) {
+        size_t size = sizeof(uint64_t) * set->width;
+        set->words = lion_arena_grow(set->arena, set->words, set->room * size, room * size);
+        set->hashes = lion_arena_grow(set->arena, set->hashes, set->room * sizeof(uint32_t), room * sizeof(uint32_t));
+        if (set->words == NULL || set->hashes == NULL || set->arena->is_exhausted) return false;
+        set->room = room;
+    }
+    if (slots == set->slot_count) return true;
+    set->slots = lion_arena_array(set->arena, uint32_t, slots);
+    if (set->slots == NULL || set->arena->is_exhausted) return false;
+    set->slot_count = slots;
+    return place_all(set);
+}
+
+/* ---- columns ---- */
+
+/* The column's words so far become those of interned values. */
+static lion_status intern_column(lion_row_set *set, uint32_t column, lion_error *error)
+{
+    static const lion_type TYPES[] = { [NUMBERS] = LION_TYPE_LONG, [INSTANTS] = LION_TYPE_INSTANT, [BOOLEANS] = LION_TYPE_BOOLEAN };
+    uint8_t mode = set->modes[column];
+    set->modes[column] = INTERNED;
+    if (mode == UNKNOWN || mode == INTERNED || set->count == 0) return LION_OK;
+    for (size_t row = 0; row < set->count; row++) {
+        uint64_t *words = set->words + row * set->width;
+        lion_value value = lion_value_scalar(TYPES[mode], (int64_t)words[column]);
+        if (intern(set, &value, &words[column], error) != LION_OK) return LION_FAILED;
+        set->hashes[row] = hash_words(words, set->width);
+    }
+    return place_all(set) ? LION_OK : LION_FAILED;
+}
+
+static lion_status intern_batch(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
+{
+    uint32_t rows = lion_batch_rows(batch);
+    if (set->recent == NULL) set->recent = lion_arena_zalloc(set->arena, sizeof(*set->recent) * RECENT);
+    if (set->recent == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < rows; i++) {
+        lion_value value = lion_vector_get(vector, lion_batch_row(batch, i));
+        uint64_t *word = &set->batch_words[(size_t)i * set->width + column];
+        lion_status status = lion_type_is_scalar((lion_type)value.type) ? intern(set, &value, word, error) : intern_text(set, &value, word, error);
+        if (status != LION_OK) return status;
+    }
+    return LION_OK;
+}
+
+static lion_status read_column(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
+{
+    uint8_t mode = mode_of(vector->type);
+    if (set->modes[column] == UNKNOWN) {
+        set->modes[column] = mode;
+        set->is_interned = mode == INTERNED;
+    }
+    if (set->modes[column] != mode && intern_column(set, column, error) != LION_OK) return LION_FAILED;
+    if (set->modes[column] == INTERNED) return intern_batch(set, column, batch, vector, error);
+    uint32_t rows = lion_batch_rows(batch);
+    size_t step = vector->is_constant ? 0 : 1;
+    uint64_t *words = set->batch_words + column;
+    for (uint32_t i = 0; i < rows; i++) words[(size_t)i * set->width] = (uint64_t)vector->bits[lion_batch_row(batch, i) * step];
+    return LION_OK;
+}
+
+/* ---- rows ---- */
+
+static inline bool is_same_row(const uint64_t *a, const uint64_t *b, uint32_t width)
+{
+    for (uint32_t i = 0; i < width; i++)
+        if (a[i] != b[i]) return false;
+    return true;
+}
+
+static inline uint32_t add_row(lion_row_set *set, const uint64_t *words, uint32_t hash)
+{
+    size_t at = hash & (set->slot_count - 1);
+    for (; set->slots[at] != 0; at = (at + 1) & (set->slot_count - 1)) {
+        uint32_t row = set->slots[at] - 1;
+        if (set->hashes[row] == hash && is_same_row(set->words + (size_t)row * set->width, words, set->width)) return row;
+    }
+    uint32_t row = (uint32_t)set->count++;
+    set->slots[at] = row + 1;
+    set->hashes[row] = hash;
+    for (uint32_t i = 0; i < set->width; i++) set->words[(size_t)row * set->width + i] = words[i];
+    return row;
+}
+
+#define AHEAD 8
+
+lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const uint32_t *slots, uint32_t *numbers_out, lion_error *error)
+{
+    uint32_t rows = lion_batch_rows(batch);
+    if (set->batch_words == NULL) {
+        set->batch_words = lion_arena_array(set->arena, uint64_t, (size_t)LION_BATCH_ROWS * set->width + 1);
+        set->batch_hashes = lion_arena_array(set->arena, uint32_t, LION_BATCH_ROWS);
+    }
+    if (set->batch_words == NULL || set->batch_hashes == NULL || !grow(set, rows)) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < set->width; i++)
+        if (read_column(set, i, batch, &batch->columns[slots[i]], error) != LION_OK) return LION_FAILED;
+    if (set->width == 1 && set->modes[0] == INTERNED && set->is_interned) { /* the word is the number */
+        for (uint32_t i = 0; i < rows; i++) numbers_out[i] = (uint32_t)set->batch_words[i];
+        set->count = set->interned.count;
+        return LION_OK;
+    }
+    for (uint32_t i = 0; i < rows; i++) set->batch_hashes[i] = hash_words(set->batch_words + (size_t)i * set->width, set->width);
+    for (uint32_t i = 0; i < rows; i++) {
+        if (i + AHEAD < rows) __builtin_prefetch(&set->slots[set->batch_hashes[i + AHEAD] & (set->slot_count - 1)]);
+        numbers_out[i] = add_row(set, set->batch_words + (size_t)i * set->width, set->batch_hashes[i]);
+    }
+    return LION_OK;
+}

@@ -1,0 +1,33 @@
+/* row_set.h - the distinct rows of some columns of batches, each with a number: what DISTINCT and groups stand on.
+ *
+ * A row is a word for each column: whole numbers, ids and instants are their own word, any other value is interned and is the
+ * number it got there. Words are computed column by column for a batch, then rows are looked for. */
+#ifndef LION_QUERY_ROW_SET_H
+#define LION_QUERY_ROW_SET_H
+
+#include "query/run.h"
+
+typedef struct lion_row_set {
+    lion_arena *arena;
+    uint32_t width;
+    uint8_t *modes;            /* per column: what its words are (row_set.c) */
+    uint64_t *words;           /* count * width */
+    uint32_t *hashes;          /* per row */
+    size_t count, room;
+    uint32_t *slots;           /* row + 1, or 0 */
+    size_t slot_count;         /* a power of two, or 0 */
+    lion_relation interned;    /* values by number */
+    bool is_interned;          /* the only column was so from the start */
+    struct lion_interned *recent; /* where texts lay that were interned lately */
+    uint64_t *batch_words;     /* of the batch at hand, row by row */
+    uint32_t *batch_hashes;
+} lion_row_set;
+
+void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width);
+/* No rows; the memory is kept. */
+void lion_row_set_clear(lion_row_set *set);
+/* The numbers of the batch's rows (in the order of lion_batch_row); those from the count before the call on are new, in
+ * the order in which they came. slots: the columns. */
+lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const uint32_t *slots, uint32_t *numbers_out, lion_error *error);
+
+#endif
