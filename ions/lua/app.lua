@@ -31,6 +31,10 @@ local source = require "ions.source"
 local static = require "ions.static"
 local vitals = require "ions.vitals"
 
+local byte, match = string.byte, string.match -- as Lua has them; the methods count their work
+
+local SLASH = 47
+
 local app = {}
 
 -- What an application may require besides its own modules.
@@ -418,8 +422,7 @@ end
 local function admit(self, at, raw, params)
   local asked, problem = request.new(raw, params)
   if not asked then return response.text(400, problem) end
-  local begun = self.calls:new()
-  begun.entry, begun.id, begun.raw = at, raw.id, raw
+  local begun = self.calls:new(raw, at)
   begun.fn, begun.args[1], begun.origin = at.fn, asked, at.name
   begun.shape, begun.fail = response.shape, response.failure
   return self.calls:begin(begun)
@@ -434,7 +437,32 @@ local function logged(self, raw, came_ms, pattern, status, headers, body, size)
   return status, headers, body, size
 end
 
---- A request. `raw`: { method, path, query, headers, body, remote, id, is_control }.
+-- A folder of static files, and what else fits when it has no such file: the next best routes.
+local function answer_file(self, raw, files, tail, came_ms)
+  local skip = 0
+  request.headers(raw)
+  while true do
+    local status, headers, body, size = files:answer(raw, tail)
+    if status then
+      if type(body) == "function" then self.calls:note(raw.id) end
+      return logged(self, raw, came_ms, files.route, status, headers, body, size)
+    end
+    skip = skip + 1
+    local target, params, rest = self.router:find(raw.method, raw.path, skip)
+    if not target then return logged(self, raw, came_ms, nil, answer_unrouted(self, raw, {})) end
+    if getmetatable(target) ~= static.Files then return admit(self, target, raw, params) end
+    files, tail = target, rest
+  end
+end
+
+-- The path of a target as it is sent to a proxy.
+local function path_below_host(path)
+  path = match(path, "^https?://[^/]*(.*)$") or path
+  return path == "" and "/" or path
+end
+
+--- A request. `raw`: { method, path, query, headers, body, remote, id, is_control }; it becomes what the
+-- handler is given.
 -- @treturn number|boolean|nil status; false: `step` answers it; nil, in a node: no route of this application
 -- @treturn table headers, pairs
 -- @treturn string|function body; a function gives the next piece, false when there is none yet, then nil, and
@@ -442,27 +470,12 @@ end
 -- @treturn number|nil the size of what a function gives, if that is known
 function App:handle(raw)
   if raw.is_control then return control.handle(self, raw) end
-  local path = raw.path
-  if path:byte(1) ~= 47 then -- what is sent to a proxy
-    path = path:match "^https?://[^/]*(.*)$" or path
-    if path == "" then path = "/" end
-    raw.path = path
-  end
-  local skip, came_ms = nil, self.log and core.monotonic_ms()
-  while true do
-    local target, params, tail = self.router:find(raw.method, path, skip)
-    if not target then
-      return logged(self, raw, came_ms, nil, answer_unrouted(self, raw, skip and {} or params, tail))
-    end
-    if getmetatable(target) ~= static.Files then return admit(self, target, raw, params) end
-    request.headers(raw)
-    local status, headers, body, size = target:answer(raw, tail)
-    if status then
-      if type(body) == "function" then self.calls:note(raw.id) end
-      return logged(self, raw, came_ms, target.route, status, headers, body, size)
-    end
-    skip = (skip or 0) + 1
-  end
+  if byte(raw.path) ~= SLASH then raw.path = path_below_host(raw.path) end
+  local target, params, tail = self.router:find(raw.method, raw.path)
+  if target and getmetatable(target) ~= static.Files then return admit(self, target, raw, params) end
+  local came_ms = self.log and core.monotonic_ms()
+  if target then return answer_file(self, raw, target, tail, came_ms) end
+  return logged(self, raw, came_ms, nil, answer_unrouted(self, raw, params, tail))
 end
 
 --- Do some of what is ready.

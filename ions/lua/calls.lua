@@ -76,7 +76,7 @@ end
 local function note(self, call, status, steps, bytes)
   local ms = monotonic_ms() - call.came_ms
   call.entry:count(status, ms)
-  if self.log and bytes then self.log:write(call.raw, call.entry, status, ms, steps, bytes) end
+  if self.log and bytes then self.log:write(call, call.entry, status, ms, steps, bytes) end
 end
 
 -- It has waited for a place as long as it may.
@@ -94,8 +94,8 @@ end
 local NO_ARGUMENTS = {}
 
 local function fail_stream(stream, words)
-  local raw = stream.raw
-  io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), words))
+  local call = stream.call
+  io.stderr:write(("%s %s (request %s): %s\n"):format(call.method, call.path, tostring(call.id), words))
   stream.is_failed, stream.next = true, nil
 end
 
@@ -147,7 +147,7 @@ local function make_stream(self, call, body)
     args = NO_ARGUMENTS,
     piece = take_piece,
     done = end_stream,
-    raw = call.raw,
+    call = call,
     entry = call.entry,
     origin = call.origin,
     request = call.id,
@@ -168,16 +168,20 @@ local function add_timing(headers, call)
   return list
 end
 
+-- Called by pcall in place of what it calls, which is compiled so; see `run` in ions.scheduler.
+local function shaped(fn, result)
+  local status, headers, body = fn(result)
+  return status, headers, body
+end
+
 local function shape(self, call, ok, result)
   local status, headers, body
-  if ok and type(result) == "string" then
-    ok, status, headers, body = pcall(call.shape, result)
-    if not ok then result = status end
-  elseif ok then
-    ok, status, headers, body = guarded(self, call.shape, result)
+  if ok and call.shape == response.shape then status, headers, body = response.plain(result) end
+  if ok and not status then
+    ok, status, headers, body = guarded(self, shaped, call.shape, result)
     if not ok then result = status end
   end
-  if not ok then status, headers, body = call.fail(result, call.raw, self.is_dev) end
+  if not ok then status, headers, body = call.fail(result, call, self.is_dev) end
   if self.is_dev then headers = add_timing(headers, call) end
   call.status, call.headers, call.body = status, headers, body
 end
@@ -218,14 +222,20 @@ end
 local function give_call_back(self, call)
   if #self.spare == SPARE_MAX then return end
   scheduler.clear(call)
-  call.raw, call.args[1], call.args[2], call.body, call.is_direct = nil, nil, nil, nil, nil
+  call.args[1], call.args[2], call.body, call.is_direct = nil, nil, nil, nil
   self.spare[#self.spare + 1] = call
 end
 
 --- A call that is to be filled and begun.
--- @treturn table to be set: entry; id; raw (the request); fn; args[1], args[2]; origin (the function's name);
--- shape(result) → status, headers, body; fail(error, raw, is_dev) → the same
-function Calls:new() return take_call(self) end
+-- @tparam table raw the request; its id, method and path are the call's, whatever becomes of the request
+-- @tparam table at the entry point
+-- @treturn table to be set: fn; args[1], args[2]; origin (the function's name);
+-- shape(result) → status, headers, body; fail(error, call, is_dev) → the same
+function Calls:new(raw, at)
+  local call = take_call(self)
+  call.id, call.method, call.path, call.entry = raw.id, raw.method, raw.path, at
+  return call
+end
 
 --- Begin a call: it is answered now, or later by `step`, or refused.
 -- @tparam table call of `new`
@@ -239,7 +249,7 @@ function Calls:begin(call)
   call.came_ms = now
   if verdict == "refuse" then
     local status, headers, body = response.text(503, "busy: try again", { { "retry-after", "1" } })
-    if self.log then self.log:write(call.raw, entry, status, 0, 0, #body) end
+    if self.log then self.log:write(call, entry, status, 0, 0, #body) end
     return status, headers, body
   end
   if verdict == "wait" then
@@ -287,7 +297,7 @@ local function end_streaming(self, call)
   self.tasks:cancel(stream, "the client has gone")
   if self.log then
     local ms, steps = monotonic_ms() - call.came_ms, call.steps + (stream.steps or 0)
-    self.log:write(call.raw, call.entry, call.status, ms, steps, stream.bytes)
+    self.log:write(call, call.entry, call.status, ms, steps, stream.bytes)
   end
   leave(self, call.entry)
 end

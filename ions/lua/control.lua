@@ -70,8 +70,7 @@ local function invoke(app, raw, name)
   local at = app:entry_of(name)
   local what = "the input of " .. name
   local input = plain.copy(read_body(raw), what)
-  local begun = app.calls:new()
-  begun.entry, begun.id, begun.raw = at, raw.id, raw
+  local begun = app.calls:new(raw, at)
   begun.fn, begun.args[1], begun.origin = at.fn, input, at.name
   begun.shape = function(result)
     return say(json.write(plain.copy(result, "the result of " .. name)) .. "\n")
@@ -136,8 +135,7 @@ local function answer_question(app, raw)
   local asked = read_body(raw)
   check_question(asked)
   if asked.app ~= app.manifest.app then return nil end
-  local begun = app.calls:new()
-  begun.entry, begun.id, begun.raw = questions(app), raw.id, raw
+  local begun = app.calls:new(raw, questions(app))
   begun.fn, begun.args[1], begun.args[2], begun.origin = ask, app, asked, nil
   begun.shape, begun.fail = say, fail_call
   return app.calls:begin(begun)
@@ -172,9 +170,10 @@ end
 local function told(result) return result.status, result.headers, result.body end
 
 local function answer_values(app, raw)
-  local reader, begun = reader_of(app), app.calls:new()
+  local reader = reader_of(app)
+  local begun = app.calls:new(raw, reader.entry)
   request.headers(raw)
-  begun.entry, begun.id, begun.raw, begun.fn = reader.entry, raw.id, raw, answer
+  begun.fn = answer
   begun.args[1], begun.args[2], begun.origin = reader, raw, nil
   begun.shape, begun.fail = told, fail_call
   return app.calls:begin(begun)

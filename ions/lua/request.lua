@@ -20,11 +20,19 @@ local function read_headers(self)
   self.headers, self.repeated = headers or {}, repeated or false
 end
 
+-- What a request has for the fields that it was made without.
+local MADE = {
+  headers = read_headers,
+  repeated = read_headers,
+  query = function(self) self.query = {} end,
+}
+
 function Meta:__index(key)
   local method = Request[key]
   if method then return method end
-  if key ~= "headers" and key ~= "repeated" then return nil end
-  read_headers(self)
+  local make = MADE[key]
+  if not make then return nil end
+  make(self)
   return rawget(self, key)
 end
 
@@ -75,32 +83,22 @@ end
 --- The value of a cookie, as it was sent; nil if there is none.
 function Request:cookie(name) return form.cookie(self.headers.cookie, name) end
 
-local NOTHING = {}
-
---- A request of what the server read.
+--- A request of what the server read, which becomes it.
 -- @tparam table raw { method, path, query, headers, body, remote, id, repeated }; in a node without headers
 -- and repeated: port.headers(id) gives them
 -- @tparam table params of the path
 -- @treturn table|nil
 -- @treturn string what is malformed
 function request.new(raw, params)
-  local raw_query, query, problem = raw.query or "", NOTHING, nil
-  if raw_query ~= "" then query, problem = form.read(raw_query) end
-  if not query then return nil, problem end
-  local headers, repeated = raw.headers, nil
-  if headers then repeated = raw.repeated or false end
-  return setmetatable({
-    method = raw.method,
-    path = raw.path,
-    params = params,
-    query = query == NOTHING and {} or query,
-    raw_query = raw_query,
-    headers = headers,
-    repeated = repeated,
-    body = raw.body or "",
-    remote = raw.remote,
-    id = raw.id,
-  }, Meta)
+  local raw_query, query = raw.query or "", nil
+  if raw_query ~= "" then
+    local values, problem = form.read(raw_query)
+    if not values then return nil, problem end
+    query = values
+  end
+  if raw.headers then raw.repeated = raw.repeated or false end
+  raw.query, raw.raw_query, raw.params, raw.body = query, raw_query, params, raw.body or ""
+  return setmetatable(raw, Meta)
 end
 
 --- The headers of what the server read, where they are to be looked at before there is a request.

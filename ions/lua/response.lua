@@ -2,6 +2,7 @@
 -- to the client only under `lion dev`.
 -- @module ions.response
 local anomaly = require "lion.anomaly"
+local core = require "lion.core"
 local is_misuse = require "ions.misuse"
 local json = require "lion.json"
 local secrets = require "ions.secrets"
@@ -99,6 +100,21 @@ local TEXT_HEADERS = { { "content-type", TEXT } }
 local JSON_HEADERS = { { "content-type", "application/json" } }
 local NO_HEADERS = {}
 
+--- The answer for what most handlers return: a string, or a body alone that is a string or plain data. No
+-- function of a program runs for that.
+-- @treturn number|nil status; nil: it takes `shape` to tell
+-- @treturn table headers, pairs, not to be written into
+-- @treturn string body
+function response.plain(value)
+  if type(value) == "string" then return 200, value == "" and NO_HEADERS or TEXT_HEADERS, value end
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return nil end
+  local body = value.body
+  if body == nil or next(value) ~= "body" or next(value, "body") ~= nil then return nil end
+  if type(body) == "string" then return 200, body == "" and NO_HEADERS or TEXT_HEADERS, body end
+  local text = type(body) == "table" and core.json_text(body)
+  if text then return 200, JSON_HEADERS, text end
+end
+
 --- Shape what a handler returned; raises lion/bad-response, a fault, if it is no response.
 -- @treturn number status
 -- @treturn table headers, pairs, not to be written into
@@ -163,13 +179,13 @@ end
 --- The answer to an error that a handler raised. A client's mistake is told in the error's own words; of a
 -- server's failure the client learns that there was one, unless it is the developer.
 -- @param e an anomaly, or { message =, trace = } of what else was raised
--- @tparam table raw the request
+-- @tparam table call its id, method and path
 -- @tparam boolean is_dev
-function response.failure(e, raw, is_dev)
+function response.failure(e, call, is_dev)
   local category = STATUS_OF[e.category] and not is_misuse(e) and e.category or "fault"
   local status = STATUS_OF[category] or 500
   local text = response.words(e)
-  io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id), text))
+  io.stderr:write(("%s %s (request %s): %s\n"):format(call.method, call.path, tostring(call.id), text))
   local body = { category = category, code = type(e.code) == "string" and e.code or "lion/handler-failed" }
   if is_dev then
     body.message = text
@@ -179,7 +195,7 @@ function response.failure(e, raw, is_dev)
     body.message = PLAIN_WORDS[status] or "the application failed"
     if status == 500 then body.code = "lion/handler-failed" end
   end
-  body.request = raw.id
+  body.request = call.id
   local headers = { { "content-type", "application/json" } }
   if status == 503 then headers[2] = { "retry-after", "1" } end
   return status, headers, json.write { error = body } .. "\n"

@@ -6,6 +6,9 @@ local form = require "ions.form"
 
 local route = {}
 
+-- As Lua has them: where applications run, the methods of strings are versions that count their work.
+local byte, find, sub = string.byte, string.find, string.sub
+
 local SLASH = 47
 
 --- The methods that a route may name, in the order in which Allow lists them.
@@ -13,12 +16,12 @@ route.METHODS = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" }
 
 --- "/a//b/" → { "a", "", "b" }: one slash at the end does not count. nil: no path.
 local function split(path)
-  if path:byte() ~= SLASH then return nil end
+  if byte(path) ~= SLASH then return nil end
   local segments, count, at = {}, 0, 2
   while true do
-    local slash = path:find("/", at, true)
+    local slash = find(path, "/", at, true)
     count = count + 1
-    segments[count] = path:sub(at, slash and slash - 1 or -1)
+    segments[count] = sub(path, at, slash and slash - 1 or -1)
     if not slash then break end
     at = slash + 1
   end
@@ -50,7 +53,8 @@ end
 --- The pattern without its names: routes of one shape and method cannot be told apart.
 function route.shape(pattern) return (pattern:gsub("([:*])[%w_]+", "%1"):gsub("(.)/$", "%1")) end
 
--- Paths that lead straight to a target are remembered, so many of a router: each has one or two spellings.
+-- Paths that lead straight to a target are remembered, so many of a method: each has one or two spellings.
+-- So is what stands before a last segment that is the only parameter.
 local PLAIN_MAX = 1000
 
 local Router = {}
@@ -63,9 +67,10 @@ function Router:add(methods, pattern, target)
   for _, method in ipairs(methods == "*" and {} or methods) do
     leaf.methods[method] = true
   end
-  local leaves = "here"
+  local leaves, above = "here", nil
   for _, step in ipairs(assert(route.parse(pattern))) do
     if step.name then names[#names + 1] = step.name end
+    above = step.name and not step.is_rest and node or nil
     if step.literal then
       node.literals[step.literal] = node.literals[step.literal] or { literals = {}, here = {}, rest = {} }
       node = node.literals[step.literal]
@@ -76,12 +81,14 @@ function Router:add(methods, pattern, target)
       node = node.named
     end
   end
+  leaf.above = above -- the node that its last segment, a parameter, is below
   table.insert(node[leaves], leaf)
 end
 
 --- A router of { { methods, pattern, target }, … }; methods: one, an array, or "*".
 function route.new(routes)
-  local self = setmetatable({ root = { literals = {}, here = {}, rest = {} }, plain = {} }, Router)
+  local root = { literals = {}, here = {}, rest = {} }
+  local self = setmetatable({ root = root, plain = {}, prefixes = {} }, Router)
   for _, r in ipairs(routes) do
     self:add(type(r[1]) == "string" and r[1] ~= "*" and { r[1] } or r[1], r[2], r[3])
   end
@@ -133,10 +140,38 @@ local function visit(walk, node, i)
   return nil
 end
 
-local function remember(self, method, path, target)
-  local paths = self.plain[method] or { count = 0 }
-  if paths.count == PLAIN_MAX then return end
-  self.plain[method], paths[path], paths.count = paths, target, paths.count + 1
+local function remember(known, method, text, value)
+  local texts = known[method] or { map = {}, count = 0 }
+  if texts.count == PLAIN_MAX then return end
+  known[method], texts.map[text], texts.count = texts, value, texts.count + 1
+end
+
+-- Where the last segment begins, and what stands before it.
+local function last_of(path)
+  local slash = find(path, "/[^/]*$")
+  return slash + 1, sub(path, 1, slash)
+end
+
+-- The leaf that was found for a path as it was sent, without an escape, is found sooner the next time.
+local function learn(self, method, path, leaf)
+  if #leaf.names == 0 then return remember(self.plain, method, path, leaf.target) end
+  if #leaf.names > 1 or not leaf.above then return end
+  local at, prefix = last_of(path)
+  if at <= #path then remember(self.prefixes, method, prefix, leaf) end
+end
+
+-- By what was learned: the target and its parameters, nil for none.
+local function find_known(self, method, path)
+  local plain, prefixes = self.plain[method], self.prefixes[method]
+  local target = plain and plain.map[path]
+  if target then return target, {} end
+  if not prefixes or byte(path) ~= SLASH or find(path, "%", 1, true) then return nil end
+  local at, prefix = last_of(path)
+  local leaf = prefixes.map[prefix]
+  if not leaf or at > #path then return nil end
+  local last = sub(path, at)
+  if leaf.above.literals[last] then return nil end -- which may be more specific
+  return leaf.target, { [leaf.names[1]] = last }
 end
 
 local function allowed_methods(leaves)
@@ -162,11 +197,13 @@ end
 -- nil and the methods that the path allows (none: there is no such path); or nil, nil and what is
 -- malformed
 function Router:find(method, path, skip)
-  local plain = not skip and self.plain[method]
-  if plain and plain[path] then return plain[path], {} end
+  if not skip then
+    local target, params = find_known(self, method, path)
+    if target then return target, params end
+  end
   local segments = split(path)
   if not segments then return nil, nil, "a path begins with /" end
-  local is_encoded = path:find("%", 1, true)
+  local is_encoded = find(path, "%", 1, true)
   for i = 1, is_encoded and #segments or 0 do
     segments[i] = form.decode(segments[i])
     if not segments[i] then return nil, nil, "malformed percent-encoding in the path" end
@@ -174,10 +211,8 @@ function Router:find(method, path, skip)
   local walk = { segments = segments, method = method, skip = skip or 0, allowed = {}, captures = {} }
   local leaf, tail_from = visit(walk, self.root, 1)
   if not leaf then return nil, allowed_methods(walk.allowed) end
+  if not tail_from and not skip and not is_encoded then learn(self, method, path, leaf) end
   local params, tail = {}, nil
-  if not tail_from and #leaf.names == 0 and not skip and not is_encoded then
-    remember(self, method, path, leaf.target)
-  end
   if tail_from then
     tail = {}
     for i = tail_from, #segments do

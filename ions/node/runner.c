@@ -9,8 +9,9 @@
 #include "base/clock.h"
 #include "request_lua.h"
 
-#define LOOK_MS 500  /* between two looks at what calls have taken */
-#define STEPS_MAX 64 /* of a state in one turn, so that what has come gets its own */
+#define LOOK_MS 500     /* between two looks at what calls have taken */
+#define WRITE_NS 1000000 /* that an answer waits for others */
+#define STEPS_MAX 64    /* of a state in one turn, so that what has come gets its own */
 
 /* ---- requests ---- */
 
@@ -353,16 +354,36 @@ static lion_inbox_link *wait_for_items(lion_runner *runner)
     return lion_inbox_wait(&worker->inbox, ms < 0 ? UINT64_MAX : (uint64_t)(ms * 1e6) + 1000);
 }
 
+/* Answers are written together: a client that sleeps is woken once for all that are its, and each
+ * part of the work finds its code in the cache. None waits for long: if this thread has the loop it
+ * is written here, else the I/O thread does it. */
+static void write_answers(lion_worker *worker)
+{
+    if (!lion_keeper_reclaim(&worker->keeper)) return;
+    lion_worker_take(worker);
+    lion_keeper_lend(&worker->keeper);
+}
+
+static void take_items(lion_runner *runner, lion_inbox_link *link)
+{
+    int64_t written_ns = lion_clock_monotonic_ns();
+    while (link != NULL) {
+        lion_inbox_link *next = link->next;
+        take_item(runner, (lion_item *)(void *)link);
+        link = next;
+        int64_t now_ns = lion_clock_monotonic_ns();
+        if (link == NULL || now_ns - written_ns < WRITE_NS) continue;
+        write_answers(runner->worker);
+        written_ns = now_ns;
+    }
+}
+
 void lion_runner_run(void *context)
 {
     lion_worker *worker = context;
     lion_runner *runner = worker->runner;
     while (!is_over(runner)) {
-        for (lion_inbox_link *link = wait_for_items(runner); link != NULL;) {
-            lion_inbox_link *next = link->next;
-            take_item(runner, (lion_item *)(void *)link);
-            link = next;
-        }
+        take_items(runner, wait_for_items(runner));
         each_state(runner, turn, NULL);
         close_retired(runner);
         count_memory(runner);

@@ -1,4 +1,4 @@
-/* runner_answer.c - what an application returns becomes answers, and items for the loop's keeper:
+/* runner_answer.c - what an application returns becomes items for the loop's keeper: answers, and
  * pieces of streams. */
 #include <lauxlib.h>
 #include <stdio.h>
@@ -205,11 +205,6 @@ static void answer_with(lion_runner *runner, lion_node_state *state, lion_node_r
     int status = (int)lua_tointeger(lua, first);
     bool is_stream = lua_isfunction(lua, first + 2);
     const char *body = is_stream ? NULL : lua_tolstring(lua, first + 2, &size);
-    if (!is_stream &&
-        lion_worker_answer(runner->worker, request, status, headers, count, body, size)) {
-        if (headers != room) free(headers);
-        return;
-    }
     lion_item *item = item_with_headers(is_stream ? LION_ITEM_BEGIN : LION_ITEM_ANSWER, body, size,
                                         headers, count);
     if (headers != room) free(headers);

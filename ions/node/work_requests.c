@@ -216,17 +216,6 @@ static void take_item(lion_worker *worker, lion_item *item)
     free(item);
 }
 
-bool lion_worker_answer(lion_worker *worker, lion_node_request *request, int status,
-                        const lion_http_header *headers, size_t count, const void *body,
-                        size_t size)
-{
-    if (!lion_keeper_reclaim(&worker->keeper)) return false;
-    lion_http_respond(request->exchange, status, headers, count, body, size);
-    lion_request_free(worker, request);
-    lion_keeper_lend(&worker->keeper);
-    return true;
-}
-
 void lion_worker_take(lion_worker *worker)
 {
     for (lion_inbox_link *link = lion_inbox_take(&worker->outbox); link != NULL;) {

@@ -210,11 +210,6 @@ struct lion_worker {
 lion_http_limits lion_worker_limits(const lion_worker *worker);
 lion_http_handler lion_worker_handler(lion_worker *worker);
 void lion_worker_take(lion_worker *worker); /* what is in the outbox */
-/* The Lua thread: answer at once, if the loop is only lent. Nothing is kept of what it is given,
- * and the request is gone. false: an item has to go to the loop's keeper. */
-bool lion_worker_answer(lion_worker *worker, lion_node_request *request, int status,
-                        const lion_http_header *headers, size_t count, const void *body,
-                        size_t size);
 /* work_fetch.c: requests of applications to others. */
 void lion_worker_fetch(lion_worker *worker, const lion_item *item);
 void lion_worker_hand_over(lion_worker *worker,

@@ -9,7 +9,8 @@
 
 #define TEXT_MAX 4096
 #define DEPTH_MAX 16
-#define KEYS_MAX 32 /* of one table */
+#define KEYS_MAX 32    /* of one table */
+#define DECIMALS_MAX 6 /* of a number that is written without printf */
 
 typedef struct text {
     size_t size;
@@ -58,6 +59,26 @@ static bool put_whole(text *out, int64_t x)
     return put(out, at, (size_t)(digits + sizeof digits - at));
 }
 
+/* A number that is a decimal of few digits, as most are. whole and scale are exact, so their
+ * quotient is the double nearest to that decimal: where it is x, the decimal, of at most 15 digits,
+ * reads back, and is what %.15g prints. */
+static bool put_decimal(text *out, double x)
+{
+    double magnitude = fabs(x), scale = 1;
+    if (magnitude < 1e-4 || magnitude >= 1e9) return false;
+    for (int digits = 1; digits <= DECIMALS_MAX; digits++) {
+        scale *= 10;
+        double whole = rint(magnitude * scale);
+        if (whole / scale != magnitude) continue;
+        char fraction[DECIMALS_MAX + 1] = ".";
+        uint64_t rest = (uint64_t)whole;
+        for (int i = digits; i > 0; i--, rest /= 10) fraction[i] = (char)('0' + rest % 10);
+        return (x > 0 || put(out, "-", 1)) && put_whole(out, (int64_t)rest) &&
+               put(out, fraction, (size_t)digits + 1);
+    }
+    return false;
+}
+
 /* Whole numbers are written whole, others in the shortest of two forms that reads back. */
 static bool put_number(text *out, double x)
 {
@@ -65,6 +86,7 @@ static bool put_number(text *out, double x)
     if (!isfinite(x)) return false;
     bool is_whole = floor(x) == x && x > -1e17 && x < 1e17;
     if (is_whole && (x != 0 || !signbit(x))) return put_whole(out, (int64_t)x);
+    if (!is_whole && put_decimal(out, x)) return true;
     int size = snprintf(digits, sizeof digits, is_whole ? "%.0f" : "%.15g", x);
     if (!is_whole && strtod(digits, NULL) != x) size = snprintf(digits, sizeof digits, "%.17g", x);
     return put(out, digits, (size_t)size);

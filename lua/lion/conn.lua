@@ -169,10 +169,7 @@ local function report_of(self, newest, before, t, instant, datoms, next_counter)
   }
 end
 
--- Hand what is new to the listeners, in order of t. `own`: the report of this connection's own
--- transaction.
-local function poll(self, own)
-  if #self.listeners == 0 or self.is_polling then return end
+local function hear(self, own)
   self.is_polling = true
   local failure
   local ok, problem = pcall(function()
@@ -195,6 +192,12 @@ local function poll(self, own)
   self.is_polling = false
   if not ok then error(problem, 0) end
   listeners.raise(failure)
+end
+
+-- Hand what is new to the listeners, in order of t. `own`: the report of this connection's own
+-- transaction. Mostly nobody listens, and this is compiled; `hear`, which has closures, is not.
+local function poll(self, own)
+  if #self.listeners > 0 and not self.is_polling then hear(self, own) end
 end
 
 --- Hear of every transaction, in order of t, once it is durable. Returns the function that ends it. What a

@@ -50,12 +50,16 @@ end
 
 local meta = entity.meta
 
-local function make(db, id) return setmetatable(new_table(0, KEPT), meta(db, id, index)) end
+local function make(db, id)
+  local self = setmetatable(new_table(0, KEPT), meta(db, id, index))
+  return self -- a call of setmetatable as the last thing would not be compiled
+end
 
 --- The entity of an id.
+-- @function entity.new
 -- @param db a database value
 -- @tparam number id
-function entity.new(db, id) return make(db, id) end
+entity.new = make
 
 -- A reference as users want it: the ident of what has one, else the entity.
 local function referred(db, id)

@@ -9,7 +9,7 @@ local pull = require "lion.pull"
 
 local point = {}
 
-local concat = table.concat
+local byte, concat = string.byte, table.concat
 local C = ffi.C
 local ids_of = ffi.typeof "uint32_t[?]"
 local is_compiled = jit.status()
@@ -53,7 +53,7 @@ end
 
 local readers = {}
 for kind, expression in pairs(READ) do
-  readers[kind] = load(("function(v) if v.type ~= 0 then return %s end end"):format(expression))
+  readers[kind] = load(("function(v) if v.type ~= 0 then local x = %s return x end end"):format(expression))
 end
 
 -- ---- keys --------------------------------------------------------------------------------------
@@ -63,15 +63,17 @@ local function is_long(x)
     and (x ~= 0 or 1 / x > 0)
 end
 
--- By type of the key: LION_OK, LION_ABSENT, or what else find answers; nil: not this way.
+-- By type of the key: LION_OK, LION_ABSENT, or what else find answers; false: not this way. A function
+-- that ends in a call of C would not be compiled.
 local FIND = {
   [C.LION_TYPE_LONG] = function(handle, attribute, x)
-    if is_long(x) then return find_bits(reader, handle, attribute.id, attribute.type, x) end
+    local status = is_long(x) and find_bits(reader, handle, attribute.id, attribute.type, x)
+    return status
   end,
   [C.LION_TYPE_STRING] = function(handle, attribute, x)
-    if type(x) == "string" and #x <= TEXT_MAX and x:byte() ~= COLON then
-      return find_text(reader, handle, attribute.id, attribute.type, x, #x)
-    end
+    local is_text = type(x) == "string" and #x <= TEXT_MAX and byte(x) ~= COLON
+    local status = is_text and find_text(reader, handle, attribute.id, attribute.type, x, #x)
+    return status
   end,
 }
 
