@@ -146,27 +146,6 @@ static int cast(lua_State *lua)
     return 0;
 }
 
-/* post(address, path, body) → token; delivered are the status, 0 if there is none, and why */
-static int post(lua_State *lua)
-{
-    lion_node_state *state = state_of(lua);
-    size_t address_size, path_size, body_size;
-    const char *address = luaL_checklstring(lua, 1, &address_size),
-               *path = luaL_checklstring(lua, 2, &path_size),
-               *body = luaL_checklstring(lua, 3, &body_size);
-    luaL_argcheck(lua, strlen(address) == address_size, 1, "no NUL");
-    luaL_argcheck(lua, strlen(path) == path_size, 2, "no NUL");
-    lion_item *item = lion_item_new(LION_ITEM_POST, NULL, address_size + path_size + body_size + 2);
-    if (item == NULL) return luaL_error(lua, "out of memory");
-    memcpy(item->bytes, address, address_size + 1);
-    memcpy(item->bytes + address_size + 1, path, path_size + 1);
-    memcpy(item->bytes + address_size + path_size + 2, body, body_size);
-    item->id = (uint64_t)state->number << 32 | ++state->last_token;
-    lua_pushnumber(lua, (lua_Number)item->id);
-    lion_worker_send(state->worker, item);
-    return 1;
-}
-
 /* access(object): the same, of a request; only there if requests are written down */
 static int access_line(lua_State *lua)
 {
@@ -191,7 +170,6 @@ static int open_port(lua_State *lua)
                                           { "headers", headers },
                                           { "series", series },
                                           { "cast", cast },
-                                          { "post", post },
                                           { NULL, NULL } };
     lua_newtable(lua);
     lua_pushvalue(lua, lua_upvalueindex(1));

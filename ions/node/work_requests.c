@@ -198,7 +198,6 @@ static void take_item(lion_worker *worker, lion_item *item)
     case LION_ITEM_FORGET:
         if (worker->curl != NULL) lion_curl_cancel(worker->curl, item->id);
         break;
-    case LION_ITEM_POST: lion_worker_post(worker, item); return;
     case LION_ITEM_RUNS:
         lion_worker_runs(worker, name, name + strlen(name) + 1, false);
         tell_switched(worker, item);

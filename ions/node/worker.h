@@ -39,7 +39,6 @@ typedef enum lion_item_kind {
     LION_ITEM_FRAME,   /* both ways: id (token), code (lion_frame_kind), bytes */
     LION_ITEM_LOADED,  /* state; to and id of who asked for it; code: ms it took */
     LION_ITEM_REMOVE,  /* bytes: the application's name; to, id */
-    LION_ITEM_POST,    /* from it: id (token), bytes: address, NUL, path, NUL, body */
     LION_ITEM_MESSAGE, /* both ways: to (or from), code (lion_bus_kind), id, bytes */
     LION_ITEM_STOP,    /* end when all is idle */
     /* from it */
@@ -245,7 +244,6 @@ void lion_worker_log_unrouted(lion_worker *worker, const lion_http_request *requ
 
 /* post.c: takes the item; what comes of it is a FRAME with its id, the answer's status as code (0: none) and an error's
  * message */
-void lion_worker_post(lion_worker *worker, lion_item *item);
 
 /* watch.c */
 void lion_worker_watch(lion_worker *worker); /* now and from now on */

@@ -25,22 +25,18 @@ local RESTARTS, RESTARTS_MS = 3, 60000
 local Alerts = {}
 Alerts.__index = Alerts
 
---- The parts of http://HOST[:PORT][/PATH], or nil.
--- @treturn string HOST:PORT
--- @treturn string the path
-function alerts.parse(url)
-  local host, path = url:match "^http://([^/?#%s@]+)([^#%s]*)$"
-  if not host or not path:find "^[/?]" and path ~= "" then return nil end
-  if not host:find ":%d+$" then host = host .. ":80" end
-  if path == "" or path:sub(1, 1) == "?" then path = "/" .. path end
-  return host, path
+--- Whether alerts can be posted there: HTTP, with or without TLS.
+-- @treturn boolean
+function alerts.is_url(url)
+  local rest = url:match "^https?://[^/?#%s@]+(.*)$"
+  return rest == "" or rest ~= nil and rest:find "^[/?][^#%s]*$" ~= nil
 end
 
 --- Those of a node.
 -- @tparam table options url (nil: they are written as lines alone); node, group; tasks: the scheduler;
--- post(address, path, body) → token; cast(text): a line; log(text)
+-- post(url, body) → the status of the answer, or 0 and why there is none; cast(text): a line; log(text)
 function alerts.new(options)
-  local self = setmetatable({
+  return setmetatable({
     options = options,
     queue = {}, -- the oldest first
     sent_at = {}, -- key → when it was taken
@@ -51,15 +47,13 @@ function alerts.new(options)
     ended = {}, -- ids of those that were told
     sent = 0, failed = 0, dropped = 0, repeated = 0,
   }, Alerts)
-  if options.url then self.address, self.path = alerts.parse(options.url) end
-  return self
 end
 
 -- ---- sending -------------------------------------------------------------------------------------
 
 -- true; or nil, why not, and whether it may be otherwise another time.
 local function try(self, body)
-  local status, message = scheduler.await(self.options.post(self.address, self.path, body))
+  local status, message = self.options.post(self.options.url, body)
   if status >= 200 and status < 300 then return true end
   if status == 0 then return nil, message, true end
   return nil, ("it answered %d"):format(status), status >= 500 or status == 429 or status == 408
@@ -122,7 +116,7 @@ end
 -- be told
 function Alerts:take(alert)
   local key, now = alert.key or alert.name, core.monotonic_ms()
-  if not self.address or is_repeated(self, key, now) then return end
+  if not self.options.url or is_repeated(self, key, now) then return end
   if #self.queue >= alerts.QUEUE_MAX then
     self.dropped = self.dropped + 1
     if self.dropped == 1 then

@@ -11,6 +11,7 @@ local core = require "lion.core"
 local databases = require "ions.door.databases"
 local deployments = require "ions.door.deployments"
 local events = require "ions.door.events"
+local fetch = require "ions.fetch"
 local folder = require "ions.door.folder"
 local form = require "ions.form"
 local lion = require "lion"
@@ -346,6 +347,18 @@ function Door:leave(grace_ms)
   }
 end
 
+-- ---- alerts --------------------------------------------------------------------------------------
+
+local POST_MS = 10000
+
+local function post(url, body)
+  local ok, answer = pcall(fetch.run, { method = "POST", url = url, body = body, has_type = true,
+    headers = { { "content-type", "application/json" } }, timeout_ms = POST_MS,
+    connect_timeout_ms = POST_MS, max_bytes = 65536, redirects = 0 })
+  if not ok then return 0, answer.message or tostring(answer) end
+  return answer.status
+end
+
 -- ---- loading -------------------------------------------------------------------------------------
 
 --- The door of a node.
@@ -381,7 +394,7 @@ function door.load(options, given)
   self.node.on_change = function() self:wake() end
   self.alerts = alerts.new {
     url = options.alert_url, node = options.name, group = options.group, tasks = self.tasks, log = self.log,
-    post = self.port.post, cast = self.port.cast,
+    post = given.post or post, cast = self.port.cast,
   }
   self.node.on_process = function(process) self.alerts:note_process(process) end
   self.system = self:connection "system"

@@ -20,7 +20,7 @@ local node = {
   --secret-key   the file of the key of secret parameters; it is made when the first secret is set
   --cast     where events and alerts of applications are written, a line of JSON each; else standard error
   --access-log   where each request is written, a line of JSON each; - is standard error
-  --alert-url    http://HOST:PORT/PATH, to which alerts are posted as JSON
+  --alert-url    http:// or https://HOST:PORT/PATH, to which alerts are posted as JSON
   --config   a Lua file that returns a table of these options by name; the command line goes before it
 
 When all has started it prints `ready http://HOST:PORT/ unix:PATH`, and behind it http://HOST:PORT/ of a
@@ -109,12 +109,8 @@ local function check_followed(address)
 end
 
 local function check_alert_url(url)
-  if url:find "^https:" then
-    local message = "--alert-url is http://HOST:PORT/PATH: https needs a proxy between"
-    error(anomaly.new("unsupported", "lion/unsupported", message), 0)
-  end
-  if not require("ions.door.alerts").parse(url) then
-    options.misuse("--alert-url is http://HOST:PORT/PATH, not %s", url)
+  if not require("ions.door.alerts").is_url(url) then
+    options.misuse("--alert-url is http://HOST:PORT/PATH or https://…, not %s", url)
   end
 end
 
