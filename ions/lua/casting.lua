@@ -125,7 +125,7 @@ function casting.send(item)
     io.stderr:write("dev: ", secrets.hide(item.text), "\n")
   else
     write(secrets.hide(json.write(item)))
-    if item.kind == "alert" and port and port.post then send_alert(item) end
+    if item.kind == "alert" and port and port.fetch then send_alert(item) end
   end
 end
 

@@ -239,7 +239,7 @@ describe("Parameters", function()
       assert.truthy(log:find("lion/no-param: there is no parameter no/such: looked for in shop in group production, "
         .. "group production, application shop, everywhere, and the manifest's params. "
         .. "`lion param set /no/such VALUE --app shop --group production` sets it", 1, true), log)
-      assert.equal(400, (run "malformed"))
+      assert.equal(500, (run "malformed"))
       refused(404, "lion/no-param", "`lion param set /no/such VALUE --group production` sets it", "GET",
         "/params/value?path=no/such&group=production")
     end)
