@@ -42,6 +42,7 @@ static void reload(dev *self)
     if (revision != NULL) {
         lion_revision_drop(self->revision);
         self->revision = revision;
+        lion_revision_start(revision, &self->loop);
         free(self->complaint);
         self->complaint = NULL;
         fprintf(stderr, "reloaded %s\n", self->options->dir);
@@ -123,7 +124,10 @@ int lion_dev_run(const lion_revision_options *options, const char *host, int por
     (void)signal(SIGPIPE, SIG_IGN); /* a client that went away is an answer less, not the end of the process */
     start_handles(&self);
     int code = serve(&self, host, port);
-    if (code != 0) stop(&self);
+    if (code == 0)
+        lion_revision_start(self.revision, &self.loop);
+    else
+        stop(&self);
     uv_run(&self.loop, UV_RUN_DEFAULT);
     lion_revision_drop(self.revision);
     uv_run(&self.loop, UV_RUN_DEFAULT); /* its timer closes */

@@ -513,6 +513,14 @@ static bool have_pump(lion_revision *revision, uv_loop_t *loop)
     return true;
 }
 
+void lion_revision_start(lion_revision *revision, uv_loop_t *loop)
+{
+    if (!have_pump(revision, loop)) return;
+    lua_pushnil(revision->state);
+    if (!call_app(revision->state, revision, "start", 0)) tell(revision->state);
+    arm(revision);
+}
+
 /* Nobody waits for the answer any more. */
 static void on_waiter_gone(uv_timer_t *timer)
 {

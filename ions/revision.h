@@ -22,6 +22,9 @@ lion_revision *lion_revision_load(const lion_revision_options *options, char **m
 lion_revision *lion_revision_keep(lion_revision *revision);
 void lion_revision_drop(lion_revision *revision); /* NULL is allowed; the last one closes the state */
 
+/* It serves from now on: what it does by itself, as events, begins. */
+void lion_revision_start(lion_revision *revision, uv_loop_t *loop);
+
 /* Answer the exchange (now, or piece by piece through the loop). */
 void lion_revision_handle(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange);
 /* The peer is gone: stop streaming to it. */

@@ -547,6 +547,11 @@ function App:invoke(name, input)
   return plain.copy(result, "the result of " .. name)
 end
 
+--- `lion dev` serves it from now on: its events run, too.
+function App:start()
+  if next(self.events) then self.engine = require("ions.events.dev").start(self) end
+end
+
 --- What comes on the supervisor's channel: an event.
 -- @treturn boolean whether it is for this application
 function App:message(from, kind, id, payload) return handler.message(self, from, kind, id, payload) end

@@ -17,6 +17,13 @@ local FILES = {
         { "GET", "/count", "web/count" }, { "GET", "/bad", "web/bad" }, { "GET", "/slow", "web/slow" },
         { "GET", "/follow", "web/follow" }, { "GET", "/form", "web/form" } },
       invoke = { total = "web/total", fails = "web/fails" },
+      events = {
+        { on = "tx", attr = "db/doc", name = "written", fn = "web/written" },
+        { on = "tx", name = "tea", fn = "web/written",
+          query = '[:find ?e :in $ $tx :where [$tx ?e :db/doc "tea" _ true] ]' },
+        { on = "tx", attr = "db/doc", name = "elsewhere", db = "other", fn = "web/written" },
+        { on = "cron", at = "@daily", name = "sweep", fn = "web/sweep" },
+      },
       params = { currency = "EUR", mail = { from = "a@b" } },
       checks = { "web/check" },
     }]],
@@ -32,6 +39,15 @@ local FILES = {
       return { status = 203, headers = { ["x-b"] = { "1", "2" } }, body = { method = request.method,
         id = request.params.id, query = request.query, headers = request.headers, body = request.body,
         remote = request.remote } }
+    end
+    function web.written(event)
+      assert(ion.db(event.db).basis_t >= event.t)
+      if event.datoms[1].v == "bad" then error { category = "conflict", message = "no" } end
+      ion.cast.event { "seen", key = event.key, rows = event.rows and #event.rows, value = event.datoms[1].v }
+    end
+    function web.sweep(event)
+      ion.sleep(1)
+      ion.cast.event { "swept", at = event.time }
     end
     function web.form(request) return { body = { a = request:form().a, cookie = request:cookie "s" } } end
     function web.place(request)
@@ -181,6 +197,23 @@ describe("An application under test", function()
     assert.equal("at last", shop:get("/slow").body)
     local answer = shop:get("/follow", { pieces = 3 })
     assert.same({ "piece 1", "piece 2", "piece 3" }, answer.pieces)
+  end)
+
+  it("has its events handled", function()
+    local report = shop:transact { { ["db/doc"] = "milk" } }
+    assert.same({ "written" }, shop:events(report))
+    assert.same({ { key = ("test/shop/written/%d"):format(report.t), value = "milk" } },
+      { shop:casts("event", "seen")[1].data })
+    assert.same({ "tea", "written" }, shop:events(shop:transact { { ["db/doc"] = "tea" } }))
+    local elsewhere = shop:connection("other"):transact { { ["db/doc"] = "x" } }
+    assert.same({ "elsewhere" }, shop:events(elsewhere, "other"))
+    assert.same({}, shop:events(shop:transact { { ["db/ident"] = ":a/b" } }))
+    shop:tick "sweep"
+    assert.equal(shop:now(), shop:casts("event", "swept")[1].data.at)
+    local ok, e = pcall(shop.events, shop, shop:transact { { ["db/doc"] = "bad" } })
+    assert.is_false(ok)
+    assert.equal("conflict", e.category)
+    refused("no event nothing", shop.tick, shop, "nothing")
   end)
 
   it("refuses what is no question", function()

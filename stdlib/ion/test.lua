@@ -9,13 +9,16 @@ local anomaly = require "lion.anomaly"
 local app = require "ions.app"
 local casting = require "ions.casting"
 local core = require "lion.core"
+local course = require "ions.events.course"
 local fetch = require "ions.fetch"
 local gate = require "ions.gate"
+local handler = require "ions.events.handler"
 local json = require "lion.json"
 local lion = require "lion"
 local nearest = require "lion.nearest"
 local terminal = require "lion.terminal"
 local time = require "ion.time"
+local tx = require "ions.events.tx"
 
 local test = {}
 
@@ -460,6 +463,58 @@ end
 for _, method in ipairs { "get", "head", "post", "put", "patch", "delete", "options" } do
   App[method] = function(self, path, options) return self:request(method:upper(), path, options) end
 end
+
+-- ---- events ------------------------------------------------------------------------------------
+
+-- Call the handler of an event, and wait until it has returned; false: its query has no rows.
+local function handle(self, name, number, input)
+  local event = self.app.events[name] or refuse("the manifest has no event %s", tostring(name))
+  local whose = { app = self.app.manifest.app, name = name, on = event.spec.on }
+  input = course.input("test", whose, number, input)
+  input.attempt = 1
+  local answer
+  handler.run(self.app, name, input, function(told) answer = told end)
+  while not answer do
+    self.app:step()
+    if not answer and self.app:due() == nil then refuse "the handler waits for what nobody here gives it" end
+    rest(self)
+  end
+  if not answer.is_ok then
+    local category = anomaly.is_category(answer.category) and answer.category or "fault"
+    error(anomaly.new(category, "lion/handler-failed", answer.trace or answer.message), 0)
+  end
+  return not answer.is_skipped
+end
+
+--- Have the events handled that a transaction is one of, as in a node, each once. What a handler raises is
+-- raised.
+-- @tparam table report of `transact`
+-- @tparam[opt] string db the name of its database; none: the application's own
+-- @treturn table the names of the events, in order
+function App:events(report, db)
+  return within(self, function()
+    local names, handled = {}, {}
+    for name, event in pairs(self.app.events) do
+      if event.spec.on == "tx" and event.spec.db == db then names[#names + 1] = name end
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+      local datoms, is_partial = tx.match(tx.attributes(self.app.events[name].spec), report.tx_data)
+      local input = datoms and tx.input(db, report.t, report.tx_instant, datoms, is_partial)
+      if input and handle(self, name, report.t, input) then handled[#handled + 1] = name end
+    end
+    return handled
+  end)
+end
+
+--- Have an event handled that is at a time, as if it were due by the application's clock. What its handler
+-- raises is raised.
+-- @tparam string name
+function App:tick(name)
+  within(self, function() handle(self, name, self.ms, { time = self.ms }) end)
+end
+
+-- ---- answers -----------------------------------------------------------------------------------
 
 --- The body as JSON.
 function Answer:json()

@@ -14,11 +14,15 @@ Store.__index = Store
 
 --- A store.
 -- @tparam table options conn (to the system database); group, node (their names); run (of this process: a
--- text that no other has); declared = function(db, group's id) in place of what the group runs
+-- text that no other has); declared = function(db, group's id) and began = function(), where no revisions are
+-- deployed
 function store.new(options)
   local self = { conn = options.conn, group = options.group, node = options.node, run = options.run,
     manifests = {} }
-  if options.declared then self.declared = function(_, ...) return options.declared(...) end end
+  if options.declared then
+    self.declared = function(_, ...) return options.declared(...) end
+    self.began = options.began
+  end
   return setmetatable(self, Store)
 end
 
