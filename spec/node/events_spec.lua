@@ -101,11 +101,11 @@ describe("Events of a node", function()
   it("that fail for ever are given up, and looked at, replayed and skipped by commands", function()
     local bad = on_order("bad", 'name = "bad", retries = 2, backoff = 5')
     cluster:run(a, application.files("one", bad), "a")
-    orders(a, 1, 4)
-    local calls = until_number(a, "bad", 4)
+    orders(a, 1, 7)
+    local calls = until_number(a, "bad", 7)
     local numbers = {}
     for i, call in ipairs(calls) do numbers[i] = call.number end
-    assert.same({ 1, 2, 3, 3, 3, 4 }, numbers)
+    assert.same({ 1, 2, 3, 3, 3, 4, 5, 6, 6, 6, 7 }, numbers)
 
     local function lion(...)
       local words = { ... }
@@ -116,19 +116,27 @@ describe("Events of a node", function()
     end
     assert.truthy(lion("events"):find("bad +tx +one"))
     local letters = json.read(lion("events", "dead", "--json"))
-    assert.equal(1, #letters)
+    assert.equal(2, #letters)
     assert.equal(3, letters[1].attempts)
     assert.truthy(letters[1].error:find("number 3 is bad", 1, true))
     local whole = lion("events", "dead", letters[1].key)
     assert.truthy(whole:find(":a \"order/number\"", 1, true), whole)
     assert.truthy(whole:find("shop/events.lua", 1, true), whole) -- the trace
 
+    assert.equal("1 dead letter forgotten\n", lion("events", "forget", letters[2].key))
+    assert.equal("bad of shop gives up what it is stuck at\n", lion("events", "skip", "bad"))
+    assert.equal(3, cluster:lion("events", "skip", "nothing", "--node", a.door).code)
+    assert.equal(3, cluster:lion("events", "replay", letters[2].key, "--node", a.door).code)
+    assert.equal(2, cluster:lion("events", "replay", "--node", a.door).code)
+    assert.equal(2, cluster:lion("events", "reply", "x", "--node", a.door).code)
+    assert.equal(2, cluster:lion("events", "dead", "--all", "--node", a.door).code)
+
     transact(a, { { ["mended/at"] = 1 } })
     lion("events", "replay", letters[1].key)
     node.wait_for(function() return #json.read(lion("events", "dead", "--json")) == 0 end, "the replay")
     calls = application.calls(a, "bad")
     assert.equal(letters[1].key, calls[#calls].key)
-    local counted = 'lion_event_delivered_total{node="one",group="a",app="shop",event="bad"} 4\n'
+    local counted = 'lion_event_delivered_total{node="one",group="a",app="shop",event="bad"} 6\n'
     assert.truthy(a:control("GET", "/metrics").body:find(counted, 1, true))
   end)
 
