@@ -7,6 +7,7 @@ local tx = {}
 
 local QUEUE_MAX = 64 -- transactions that are read ahead for an event
 local QUEUE_DATOMS_MAX = 10000 -- the same in datoms; the last may be beyond
+local LOOK_MS = 20
 local BATCH = 500 -- transactions that are read at a time
 local TX_FIRST = 3 * 2 ^ 42 -- the id of a transaction is its t and this
 
@@ -147,7 +148,11 @@ function Source:next()
   return first
 end
 
-function Source:due() return self.has_more and 0 or nil end
+-- Our reader of the file may be a moment behind what the writer tells.
+function Source:due()
+  if self.has_more then return 0 end
+  return self.scanned < self.reader.t and LOOK_MS or nil
+end
 
 function Source:passed()
   if self.queue[1] then return nil end
