@@ -81,10 +81,19 @@ function course.input(group, event, number, input)
   return input
 end
 
+local function next_replay(engine, event)
+  while event.replays[1] do
+    local id = table.remove(event.replays, 1)
+    local letter = engine.host.store:letter(id)
+    if letter then return { key = letter.key, input = letter.input, replay = letter } end
+    event.replaying[id] = nil -- it was taken away
+  end
+end
+
 -- What is replayed goes first.
 local function next_item(engine, event)
-  local replay = table.remove(event.replays, 1)
-  if replay then return { key = replay.key, input = replay.input, replay = replay } end
+  local replay = next_replay(engine, event)
+  if replay then return replay end
   local item = event.source:next()
   if not item then return nil end
   item.input = course.input(engine.host.store.group, event, item.number, item.input)

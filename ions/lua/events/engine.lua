@@ -37,6 +37,7 @@ local store = require "ions.events.store"
 local engine = {}
 
 local WATCH_MS = 5000 -- between two looks at the system database, and two beats
+local REST_MS = 20 -- from a look to the next, however often it is asked for
 local RETRY_MS = 1000 -- after something went wrong there
 local LEASE_MS = 15000 -- of silence, until others take a node's leases
 local SAVE_MS = 100 -- in which positions gather
@@ -180,10 +181,10 @@ local function heed(self, event, row)
 end
 
 local function replay(event, letters)
-  for _, letter in ipairs(letters or {}) do
-    if not event.replaying[letter.id] then
-      event.replaying[letter.id] = true
-      table.insert(event.replays, letter)
+  for _, id in ipairs(letters or {}) do
+    if not event.replaying[id] then
+      event.replaying[id] = true
+      table.insert(event.replays, id)
       event.wake()
     end
   end
@@ -301,6 +302,7 @@ local function watch(self)
   while not self.is_leaving do
     local ok, result = pcall(pass, self)
     if not ok then self:complain("the system database", result) end
+    scheduler.sleep(REST_MS)
     self.bell:wait(ok and result and WATCH_MS or RETRY_MS)
   end
 end

@@ -136,21 +136,27 @@ function Store:began(db, group, event)
   return began
 end
 
---- The replays that are asked for: event's id → a list of { id =, key =, input =, attempts =, first_at = }.
+--- The replays that are asked for: event's id → the ids of its dead letters, the oldest first.
 function store.replays(db)
   local by_event = {}
   for datom in db:datoms("aevt", "event.dead/replay-at") do
-    local dead = db:pull("[* {:event.dead/event [:db/id]}]", datom.e)
-    local event = dead["event.dead/event"] and dead["event.dead/event"]["db/id"]
-    by_event[event] = by_event[event] or {}
-    table.insert(by_event[event], { id = datom.e, key = dead["event.dead/key"],
-      input = edn.read(dead["event.dead/input"]), attempts = dead["event.dead/attempts"],
-      first_at = dead["event.dead/first-at"] })
-  end
-  for _, list in pairs(by_event) do
-    table.sort(list, function(a, b) return a.id < b.id end)
+    local whose = db:datoms("eavt", datom.e, "event.dead/event")()
+    if whose then
+      by_event[whose.v] = by_event[whose.v] or {}
+      table.insert(by_event[whose.v], datom.e) -- in the order of ids
+    end
   end
   return by_event
+end
+
+--- A dead letter.
+-- @tparam number id
+-- @treturn table|nil { id =, key =, input =, attempts =, first_at = }; nil: it was taken away
+function Store:letter(id)
+  local found = self.conn:db():entity(id)
+  if not found or not found["event.dead/key"] then return nil end
+  return { id = id, key = found["event.dead/key"], input = edn.read(found["event.dead/input"]),
+    attempts = found["event.dead/attempts"], first_at = found["event.dead/first-at"] }
 end
 
 --- How many dead letters an event has.
