@@ -4,6 +4,7 @@
 local anomaly = require "lion.anomaly"
 local cloud = require "ions.events.cloud"
 local entry = require "ions.entry"
+local files = require "ions.files"
 local gate = require "ions.gate"
 local lion = require "lion"
 local manifest = require "ions.manifest"
@@ -35,9 +36,19 @@ end
 
 -- ---- where they are written ----------------------------------------------------------------------
 
+--- The URI of the database of webhooks where there is no node: in memory, where nothing else is kept either.
+-- @tparam string folder where named databases lie
+function receive.uri(folder)
+  local uri = folder .. "/" .. message.DATABASE .. ".lion"
+  local found = files.folder(folder)
+  if not found then return "mem:" .. uri end
+  found:close()
+  return uri
+end
+
 local function connect(app)
   if app.node then return require("ions.remote").open(app.options.folder, message.DATABASE) end
-  return lion.connect(app.options.folder .. "/" .. message.DATABASE .. ".lion")
+  return lion.connect(receive.uri(app.options.folder))
 end
 
 local function connection(app)
