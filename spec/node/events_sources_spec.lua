@@ -279,3 +279,48 @@ describe("A node", function()
     system:close()
   end)
 end)
+
+describe("lion dev", function()
+  local folder, child, url
+  setup(function()
+    folder = program.folder()
+    program.write(folder .. "/ion.lua", [==[return {
+      app = "tiny",
+      http = { { "GET", "/seen", "tiny/seen" } },
+      events = {
+        { on = "http", name = "hook", fn = "tiny/hook" },
+        { on = "dir", path = "inbox", fn = "tiny/file" },
+      },
+    }]==])
+    program.write(folder .. "/tiny.lua", [==[
+      local tiny, list = {}, {}
+      function tiny.hook(event) list[#list + 1] = event.data end
+      function tiny.file(event) list[#list + 1] = event.read() end
+      function tiny.seen() return { body = { list = list } } end
+      return tiny]==])
+    child = program.start(folder, { "dev", folder, "--listen", "127.0.0.1:0" })
+    local function find_url() return child:out():match "ready (http://[^/%s]+)" end
+    url = node.wait_for(find_url, "lion dev to be ready")
+  end)
+  teardown(function()
+    child:signal "TERM"
+    child:wait()
+    program.remove(folder)
+  end)
+
+  local function wait_for(count)
+    return node.wait_for(function()
+      local list = client.ask(url, "GET", "/seen").json().list
+      return #list == count and list
+    end, count .. " events")
+  end
+
+  it("hands out webhooks and files, too", function()
+    local answer = client.ask(url, "POST", "/events/hook", { headers = JSON, body = '{"n":1}' })
+    assert.equal(202, answer.status)
+    assert.same({ { n = 1 } }, wait_for(1))
+    program.write(folder .. "/.lion/files/inbox/a", "bytes")
+    assert.equal("bytes", wait_for(2)[2])
+    node.wait_for(function() return io.open(folder .. "/.lion/files/inbox/done/a") end, "its end")
+  end)
+end)

@@ -118,7 +118,7 @@ end
 local function tell_source(engine, event, item, is_ok)
   local source = event.source
   if not source.ended then return end
-  course.insist(engine, event, "an end is not noted", function() source:ended(item, is_ok) end)
+  course.insist(engine, event, "an end is noted", function() source:ended(item, is_ok) end)
 end
 
 local function end_replay(engine, event, item, letter)

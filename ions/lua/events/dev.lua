@@ -6,6 +6,9 @@ local core = require "lion.core"
 local engine = require "ions.events.engine"
 local handler = require "ions.events.handler"
 local lion = require "lion"
+local message = require "ions.events.message"
+local own_files = require "ions.own_files"
+local receive = require "ions.events.receive"
 local scheduler = require "ions.scheduler"
 local sources = require "ions.events.sources"
 local store = require "ions.events.store"
@@ -59,10 +62,10 @@ local function follow(tasks, conn, fn)
   end }
 end
 
--- A call of the handler, waited for.
+-- A call of the handler, waited for. It is given a copy, as a worker would be.
 local function deliver(app, event, input)
   local ended, answer = bell.new(app.calls.tasks), nil
-  local is_there = handler.run(app, event.name, input, function(told)
+  local is_there = handler.run(app, event.name, core.form_read(core.form_write(input)), function(told)
     answer = told
     ended:ring()
   end)
@@ -76,7 +79,10 @@ end
 -- @treturn table the engine
 function dev.start(app)
   local tasks = app.calls.tasks
-  local function connection(name) return app:connection(name ~= app.manifest.app and name or nil) end
+  local function connection(name)
+    if name == message.DATABASE then return receive.connection(app) end
+    return app:connection(name ~= app.manifest.app and name or nil)
+  end
   return engine.new {
     tasks = tasks,
     sources = sources,
@@ -88,6 +94,7 @@ function dev.start(app)
     log = function(text) io.stderr:write(text) end,
     connection = connection,
     follow = function(name, fn) follow(tasks, connection(name), fn) end,
+    files = function() return own_files.open(app.options.folder, "files") end,
   }
 end
 

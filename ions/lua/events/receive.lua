@@ -36,9 +36,8 @@ end
 
 -- ---- where they are written ----------------------------------------------------------------------
 
---- The URI of the database of webhooks where there is no node: in memory, where nothing else is kept either.
--- @tparam string folder where named databases lie
-function receive.uri(folder)
+-- Without a node it is where named databases lie, or in memory, where nothing is kept.
+local function uri_of(folder)
   local uri = folder .. "/" .. message.DATABASE .. ".lion"
   local found = files.folder(folder)
   if not found then return "mem:" .. uri end
@@ -48,10 +47,12 @@ end
 
 local function connect(app)
   if app.node then return require("ions.remote").open(app.options.folder, message.DATABASE) end
-  return lion.connect(receive.uri(app.options.folder))
+  return lion.connect(uri_of(app.options.folder))
 end
 
-local function connection(app)
+--- A connection to the database in which webhooks wait.
+-- @tparam table app
+function receive.connection(app)
   app.webhooks = app.webhooks or connect(app)
   local conn = app.webhooks
   if not conn:db():entid ":http.message/content" then conn:transact(message.SCHEMA) end
@@ -116,7 +117,7 @@ function receive.handler(app, event)
     read, status, problem = cloud.read(request.headers, request.body, request.repeated)
     if not read then return refuse(request, status, "lion/malformed-event", problem) end
     local key = message.key(event, read, request.headers, request.body, verified.id)
-    return accept(key, not store(connection(app), queue, key, request))
+    return accept(key, not store(receive.connection(app), queue, key, request))
   end
 end
 
