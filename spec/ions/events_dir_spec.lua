@@ -1,23 +1,25 @@
 -- Files in a folder, as the engine and a worker see them.
 local dir = require "ions.events.dir"
 local files = require "ions.files"
+local gate = require "ions.gate"
 local program = require "spec.lua.program"
 
 describe("Files as a source of events", function()
-  local top, app, event, source, now_ms
+  local top, event, source, now_ms
 
   local function open() return assert(files.folder(top)) end
 
   before_each(function()
     top = program.folder()
     now_ms = 0
-    app = { files_below = open }
+    gate.use(setmetatable({ files = open }, { __index = gate.source }))
     event = { app = "shop", name = "in", spec = { on = "dir", path = "in" } }
     local host = { files = open, monotonic = function() return now_ms end }
     assert.equal(0, dir.first(host, event))
     source = dir.open(host, event)
   end)
   after_each(function()
+    gate.live()
     source:close()
     program.remove(top)
   end)
@@ -34,7 +36,7 @@ describe("Files as a source of events", function()
   local function prepared(item)
     local input = {}
     for key, value in pairs(item.input) do input[key] = value end
-    return dir.prepare(app, input, event.spec) and input or nil
+    return dir.prepare(nil, input, event.spec) and input or nil
   end
 
   it("are told by name, size and time of change, under a whole number", function()

@@ -23,6 +23,8 @@ local FILES = {
           query = '[:find ?e :in $ $tx :where [$tx ?e :db/doc "tea" _ true] ]' },
         { on = "tx", attr = "db/doc", name = "elsewhere", db = "other", fn = "web/written" },
         { on = "cron", at = "@daily", name = "sweep", fn = "web/sweep" },
+        { on = "http", name = "hook", fn = "web/hook" },
+        { on = "dir", path = "in/box", name = "files", fn = "web/take" },
       },
       params = { currency = "EUR", mail = { from = "a@b" } },
       checks = { "web/check" },
@@ -44,6 +46,15 @@ local FILES = {
       assert(ion.db(event.db).basis_t >= event.t)
       if event.datoms[1].v == "bad" then error { category = "conflict", message = "no" } end
       ion.cast.event { "seen", key = event.key, rows = event.rows and #event.rows, value = event.datoms[1].v }
+    end
+    function web.hook(event)
+      if event.data.bad then error { category = "conflict", message = "no" } end
+      ion.cast.event { "hook", n = event.data.n, kind = event.headers["x-kind"], key = event.key }
+    end
+    function web.take(event)
+      if event.read() == "bad" then error "no" end
+      local text, piece = event.read(), event.read(1, 2)
+      ion.cast.event { "file", name = event.name, path = event.path, text = text, piece = piece }
     end
     function web.sweep(event)
       ion.sleep(1)
@@ -214,6 +225,35 @@ describe("An application under test", function()
     assert.is_false(ok)
     assert.equal("conflict", e.category)
     refused("no event nothing", shop.tick, shop, "nothing")
+  end)
+
+  it("has the webhooks handled that it is sent", function()
+    assert.equal(202, shop:post("/events/hook", { json = { n = 1 }, headers = { ["x-kind"] = "a" } }).status)
+    assert.equal(202, shop:post("/events/hook", { json = { n = 2 } }).status)
+    assert.equal(202, shop:post("/events/hook", { json = { n = 2 } }).status) -- the same once more
+    assert.same({ "hook", "hook" }, shop:webhooks())
+    assert.same({}, shop:webhooks())
+    local first, second = unpack(shop:casts("event", "hook"))
+    assert.same({ 1, "a", 2 }, { first.data.n, first.data.kind, second.data.n })
+    assert.truthy(first.data.key:find "^test/shop/hook/%d+$")
+    local malformed = { body = "{", headers = { ["content-type"] = "application/json" } }
+    assert.equal(400, shop:post("/events/hook", malformed).status)
+    assert.equal(202, shop:post("/events/hook", { json = { bad = true } }).status)
+    local ok, e = pcall(shop.webhooks, shop)
+    assert.is_false(ok)
+    assert.equal("conflict", e.category)
+    assert.same({}, shop:webhooks())
+  end)
+
+  it("has files handled that are put into a folder", function()
+    shop:drop("in/box/a.csv", "abc")
+    assert.same({ name = "a.csv", path = "in/box/taken/a.csv", text = "abc", piece = "bc" },
+      shop:casts("event", "file")[1].data)
+    assert.equal("abc", shop.files["in/box/done/a.csv"])
+    assert.has_error(function() shop:drop("in/box/b", "bad") end)
+    assert.equal("bad", shop.files["in/box/failed/b"])
+    refused("no event on the folder out", shop.drop, shop, "out/a", "1")
+    refused("in/box/.a is no name", shop.drop, shop, "in/box/.a", "1")
   end)
 
   it("refuses what is no question", function()

@@ -11,11 +11,14 @@ local casting = require "ions.casting"
 local core = require "lion.core"
 local course = require "ions.events.course"
 local fetch = require "ions.fetch"
+local events_dir = require "ions.events.dir"
+local folders = require "ions.events.folder"
 local gate = require "ions.gate"
 local handler = require "ions.events.handler"
 local json = require "lion.json"
 local lion = require "lion"
 local nearest = require "lion.nearest"
+local receive = require "ions.events.receive"
 local terminal = require "lion.terminal"
 local time = require "ion.time"
 local tx = require "ions.events.tx"
@@ -87,10 +90,15 @@ function Files:open(path)
   if not bytes then return nil, "absent" end
   return {
     size = function() return #bytes end,
-    read = function() return bytes end,
+    changed = function() return gate.now() / 1000 end,
+    read = function(_, offset, size) return bytes:sub(offset + 1, offset + size) end,
     close = function() end,
   }
 end
+
+function Files.make() return true end
+
+function Files.close() end
 
 function Files:list(path)
   local prefix, seen, list = path == "" and "" or path .. "/", {}, {}
@@ -504,6 +512,51 @@ function App:events(report, db)
       if input and handle(self, name, report.t, input) then handled[#handled + 1] = name end
     end
     return handled
+  end)
+end
+
+--- Have the webhooks handled that were posted (`app:post "/events/NAME"`), as in a node, each once. What a
+-- handler raises is raised; its webhook waits no more.
+-- @treturn table the names of the events, in order
+function App:webhooks()
+  return within(self, function()
+    local conn, names = receive.connection(self.app), {}
+    for datom in conn:db():datoms("aevt", "http.message/waiting") do
+      local found, name = conn:db():entity(datom.e), datom.v:match "^[^/]*/[^/]*/(.*)$"
+      local input = { message = found["http.message/content"], received = found["http.message/received"] }
+      conn:transact { { "db/retract", datom.e, "http.message/waiting" } }
+      handle(self, name, datom.tx - tx.id_of(0), input)
+      names[#names + 1] = name
+    end
+    return names
+  end)
+end
+
+local function event_of_folder(self, path)
+  for name, event in pairs(self.app.events) do
+    if event.spec.on == "dir" and event.spec.path == path then return name, event end
+  end
+  refuse("the manifest has no event on the folder %s", tostring(path))
+end
+
+--- Put a file into a folder that an event is on, and have it handled, as in a node. What its handler raises
+-- is raised; the file is in done/ or failed/ then.
+-- @tparam string path "inbox/orders.csv"
+-- @tparam string bytes
+function App:drop(path, bytes)
+  within(self, function()
+    local name, event = event_of_folder(self, path:match "^(.*)/")
+    local now_ms = 0
+    local host = { files = gate.files, monotonic = function() return now_ms end }
+    local source = events_dir.open(host, { spec = event.spec })
+    self.files[path] = bytes
+    source:next()
+    now_ms = folders.QUIET_MS
+    local item = source:next() or refuse("%s is no name of a file that is looked at", path)
+    local end_of = { input = { name = item.input.name, file = item.input.file } }
+    local ok, e = pcall(handle, self, name, item.number, item.input)
+    source:ended(end_of, ok)
+    if not ok then error(e, 0) end
   end)
 end
 

@@ -3,6 +3,7 @@
 -- @module ions.events.dir
 local anomaly = require "lion.anomaly"
 local folder = require "ions.events.folder"
+local gate = require "ions.gate"
 
 local dir = {}
 
@@ -77,12 +78,12 @@ local function reader(below, path)
 end
 
 --- In the worker: what the handler is given of what the source has said.
--- @tparam table app of ions.app
+-- @tparam table _ of ions.app
 -- @tparam table input
 -- @tparam table spec of the manifest
 -- @treturn boolean false: nobody has the file any more
-function dir.prepare(app, input, spec)
-  local below = app:files_below()
+function dir.prepare(_, input, spec)
+  local below = gate.files()
   local path = open_folder(below, spec):find { name = input.name, key = input.file }
   if not path then return false end
   input.path, input.read, input.file = path, reader(below, path), nil
