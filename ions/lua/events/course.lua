@@ -149,6 +149,13 @@ local function letter_of(engine, item, answer, attempts)
   }
 end
 
+local function tell_given_up(engine, event, words)
+  engine.host.log("events: " .. words .. "\n")
+  if not engine.host.alert then return end
+  local key = ("lion/dead-letter %s/%s"):format(event.app, event.name)
+  engine.host.alert { name = "lion/dead-letter", key = key, app = event.app, message = words }
+end
+
 -- Give it up. false: there are too many letters, or the lease is gone.
 local function bury(engine, event, item, answer, attempts)
   local letter, letters, is_full = letter_of(engine, item, answer, attempts), engine.host.store, false
@@ -163,10 +170,8 @@ local function bury(engine, event, item, answer, attempts)
   if is_full or not is_written then return false end
   tell_source(engine, event, item, false)
   move_on(engine, event, item)
-  engine.host.log(("events: %s is given up, tried %d times: %s\n"):format(item.key, attempts, letter.error))
-  if not engine.host.alert then return true end
-  engine.host.alert { name = "lion/dead-letter", key = ("lion/dead-letter %s/%s"):format(event.app, event.name),
-    app = event.app, message = ("%s is given up, tried %d times: %s"):format(item.key, attempts, letter.error) }
+  local words = "%s is given up, tried %d times: %s"
+  tell_given_up(engine, event, words:format(item.key, attempts, letter.error))
   return true
 end
 
