@@ -1,12 +1,12 @@
 --- The calls of an application that are in hand: they have a place at their entry point or wait for one, run
 -- as tasks, are answered, and may go on as streams. A call is a table; it is its task as well.
 -- @module ions.calls
-local core = require "lion.core"
+local clock = require "ions.clock"
 local fuel = require "ions.fuel"
 local response = require "ions.response"
 local scheduler = require "ions.scheduler"
 
-local monotonic_ms = core.monotonic_ms
+local monotonic_ms = clock.monotonic_ms
 
 local calls = {}
 
