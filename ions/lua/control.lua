@@ -24,6 +24,7 @@ local query = require "lion.query"
 local request = require "ions.request"
 local response = require "ions.response"
 local secrets = require "ions.secrets"
+local utf8 = require "ions.utf8"
 local values = require "ions.door.values"
 
 local control = {}
@@ -44,7 +45,7 @@ local function fail(e, raw, refused_status, refused_headers)
     io.stderr:write(("%s %s (request %s): %s\n"):format(raw.method, raw.path, tostring(raw.id),
       secrets.hide(tostring(e))))
   end
-  local code, message = tostring(e.code), secrets.hide(tostring(e.message))
+  local code, message = tostring(e.code), utf8.repair(secrets.hide(tostring(e.message)))
   local told = { category = e.category, code = code, message = message, request = raw.id }
   local headers = { HEADERS[1], unpack(refused_headers or {}) }
   if status == 503 then headers[#headers + 1] = { "retry-after", "1" } end

@@ -172,6 +172,9 @@ local function value_builder(wraps)
       local key = items[i]
       if type(key) == "string" and key:byte(1) == 58 then key = key:sub(2) end
       if key ~= key then anomaly.incorrect("lion/syntax", "##NaN is no key of a map") end
+      if map[key] ~= nil then
+        anomaly.incorrect("lion/syntax", "a map has the key %s twice", tostring(key))
+      end
       map[key] = items[i + 1]
     end
     return map

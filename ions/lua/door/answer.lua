@@ -6,6 +6,7 @@ local edn = require "lion.edn"
 local json = require "lion.json"
 local nearest = require "lion.nearest"
 local response = require "ions.response"
+local utf8 = require "ions.utf8"
 local values = require "lion.values"
 
 local answer = {}
@@ -76,7 +77,8 @@ function answer.status_of(e) return e.status or response.status_of(e.category) e
 function answer.fail(e, is_edn)
   local wrapped = answer.anomaly_of(e)
   local status = answer.status_of(wrapped)
-  local body = { category = wrapped.category, code = wrapped.code, message = tostring(wrapped.message),
+  local body = { category = wrapped.category, code = wrapped.code,
+    message = utf8.repair(tostring(wrapped.message)),
     data = type(wrapped.data) == "table" and wrapped.data or nil }
   local ok, code, headers, text = pcall(answer.write, status, { error = body }, is_edn)
   if not ok then -- what it carries has no form in this notation

@@ -5,13 +5,14 @@ local core = require "lion.core"
 local edn = require "lion.edn"
 local json = require "lion.json"
 local options = require "lion.cli.options"
+local pause_of = require "lion.remote.pause"
 local terminal = require "lion.terminal"
 local token_for = require "lion.remote.token"
 
 local node_client = {}
 
 local TIMEOUT_MS = 30000
-local PAUSE_MS_MIN, PAUSE_MS_MAX = 50, 1000
+local PAUSE_MS = 50
 
 local Node = {}
 Node.__index = Node
@@ -192,14 +193,15 @@ end
 -- @tparam[opt] boolean is_known that there is a node, or that one is to be waited for
 -- @return what it returns
 function node_client.insist(ms, fn, is_known)
-  local deadline, pause = core.monotonic_ms() + ms, PAUSE_MS_MIN
+  local deadline = core.monotonic_ms() + ms
+  local pause, next_pause = pause_of(PAUSE_MS)
   while true do
     local ok, result = pcall(fn)
     if ok then return result end
     local e = anomaly.wrap(result)
     if not is_worth_it(e, is_known) or core.monotonic_ms() + pause > deadline then error(e, 0) end
     if terminal.wait(pause) then node_client.raise_cancelled() end
-    is_known, pause = true, math.min(pause * 2, PAUSE_MS_MAX)
+    is_known, pause, next_pause = true, pause_of(next_pause)
   end
 end
 

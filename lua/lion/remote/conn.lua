@@ -153,6 +153,17 @@ local function without_id(datoms)
   end
 end
 
+-- What was sent again is in already, and the second report has no data of it: the log has.
+local function complete(self, report)
+  local items = walk(self, { what = "tx_range", name = self.name, with_values = true,
+    arguments = { report.t, report.t + 1 } })
+  local item = items()
+  if not item then return end
+  report.tx_data, report.tx_instant = item.data, item.instant
+  report.db_after = db.wrap(item.value, self)
+  report.db_before = report.db_after:as_of(report.t - 1)
+end
+
 local TRANSACT_OPTIONS = { id = "string", timeout_ms = "number", wait = "boolean" }
 
 --- Write a transaction, and wait until it is durable. It has an id, given or made, so that it is sent again
@@ -166,10 +177,11 @@ function Conn:transact(tx, options)
   end
   local report = ask(self, { op = "transact", tx = portable(tx), id = options.id or core.uuid(),
     wait = options.wait, timeout_ms = options.timeout_ms })
-  if not options.id then without_id(report.tx_data) end
   if report.db_after then
     report.db_before, report.db_after = db.wrap(report.db_before, self), db.wrap(report.db_after, self)
+    if not options.id and #report.tx_data == 0 then complete(self, report) end
   end
+  if not options.id then without_id(report.tx_data) end
   catch_up(self, report.db_after and report)
   return report
 end

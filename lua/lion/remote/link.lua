@@ -6,6 +6,7 @@ local codec = require "lion.remote.codec"
 local core = require "lion.core"
 local edn = require "lion.edn"
 local json = require "lion.json"
+local pause_of = require "lion.remote.pause"
 local token_for = require "lion.remote.token"
 
 local link = {}
@@ -13,7 +14,7 @@ local link = {}
 local PATH = "/values"
 local REQUEST_MS = 65000 -- the door gives up a little earlier
 local INSIST_MS = 10000 -- for how long a node may be away
-local PAUSE_MS_MIN, PAUSE_MS_MAX = 20, 1000
+local PAUSE_MS = 20
 
 -- Failures that pass. Nothing else is known to.
 local PASSING = {
@@ -73,6 +74,9 @@ local function raise_text(self, status, body)
     local message = "a request to a node has at most 16 MiB (8 MiB where a worker answers): make it several"
     error(anomaly.new("interrupted", "lion/limit", message), 0)
   end
+  if type(e) ~= "table" and status == 503 then -- said before anybody has read it
+    error(anomaly.new("busy", "lion/busy", ("%s has its hands full"):format(self.client:address())), 0)
+  end
   if self.app and status == 404 then
     local message = ("no worker of the node runs the application %s"):format(self.app)
     error(anomaly.new("not-found", "lion/not-found", message), 0)
@@ -117,13 +121,13 @@ function Link:ask(asked, options)
     error(result, 0)
   end
   local deadline = core.monotonic_ms() + math.min(INSIST_MS, options and options.timeout_ms or INSIST_MS)
-  local pause = PAUSE_MS_MIN
+  local pause, next_pause = pause_of(PAUSE_MS)
   while core.monotonic_ms() + pause < deadline do
     wait(pause)
     ok, result = pcall(ask, self, body, REQUEST_MS)
     if ok then return result end
     if not passes(self, result) then error(result, 0) end
-    pause = math.min(pause * 2, PAUSE_MS_MAX)
+    pause, next_pause = pause_of(next_pause)
   end
   error(result, 0)
 end
