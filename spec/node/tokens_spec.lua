@@ -115,6 +115,21 @@ describe("A control door over TCP", function()
     reader:close()
   end)
 
+  it("gives a prompt on a database to who has the roles for it", function()
+    local token = make("types", "read,transact")
+    local typed = table.concat({ 'conn:transact{ { ["db/doc"] = "typed" } }.t > 0',
+      '[:find ?d . :in $ ?d :where [_ :db/doc ?d]] "typed"', ":schema lion", "" }, "\n")
+    local result = program.run(cluster.folder, { "repl", "orders", "--node", tcp },
+      { env = "LION_TOKEN=" .. token, input = typed })
+    assert.equal(0, result.code, result.err)
+    assert.truthy(result.out:find "^true\n")
+    assert.truthy(result.out:find "\ntyped\n")
+    assert.truthy(result.out:find("lion.tx/id", 1, true))
+    result = program.run(cluster.folder, { "repl", "none", "--node", tcp, "--token", token })
+    assert.equal(3, result.code)
+    assert.equal(2, program.run(cluster.folder, { "repl", "--node", tcp }).code)
+  end)
+
   it("keeps tokens and what was revoked over a restart of the door", function()
     local token = make("stays", "read")
     local headers = { authorization = "Bearer " .. token }

@@ -3,6 +3,7 @@
 local anomaly = require "lion.anomaly"
 local complete = require "lion.cli.complete"
 local edn = require "lion.edn"
+local node_client = require "lion.cli.node_client"
 local open = require "lion.cli.open"
 local options = require "lion.cli.options"
 local output = require "lion.cli.output"
@@ -14,8 +15,12 @@ local terminal = require "lion.terminal"
 local repl = {
   summary = "A prompt: Lua with `conn` and `db` at hand; EDN queries may be typed bare.",
   usage = [[[URI]        (a scratch database in memory without one)
+       lion repl DB --node NODE [--token TOKEN] [--app APP]
 
   lion repl shop.lion
+
+On a node (--node, or LION_NODE and a name without / . and :) Lua runs here, and asks the node's database by
+its control door. Functions that queries call are those that APP allows, by name.
 
 Tab completes, the arrows bring back earlier lines (kept in LION_HISTORY, or lion/history below
 XDG_STATE_HOME), Ctrl-C drops a line or stops what runs, Ctrl-D ends.]],
@@ -113,7 +118,7 @@ function words.doc(self, name)
 end
 
 function words.revision(self)
-  self.write "there is none: this prompt is on a database, not on a node that runs an application\n"
+  self.write "there is none: this prompt is on a database, its Lua is no application's\n"
 end
 
 function words.rows(self, text)
@@ -240,17 +245,35 @@ local function greet(uri, is_owner)
   if not is_owner then print "Another process has it open; here it is read beside it, and not written to." end
 end
 
+-- The connection, and whether it can be written to.
+local function connect(word, found)
+  local name, node = nil, nil
+  if word then name, node = node_client.database(word, found.node) end
+  if not name then
+    if found.node or found.app then
+      options.misuse "on a node a database is named: lion repl DB --node NODE"
+    end
+    return open.for_a_session(word or "mem:")
+  end
+  local client = node_client.open(node, found.token)
+  local address = client.address:find "^unix:" and client.address or "http://" .. client.address
+  client:status() -- what answers there is told apart from a node
+  client:close()
+  local given = { token = client.token, app = found.app, create = false }
+  return require("lion").connect(address .. "/" .. name, given), true
+end
+
 function repl.run(args)
-  local _, given = options.parse(args, {})
+  local found, given = options.parse(args, { node = "value", token = "value", app = "value" })
   if #given > 1 then options.misuse("one database is needed: lion repl [URI]") end
-  local conn, is_owner = open.for_a_session(given[1] or "mem:")
+  local conn, is_owner = connect(given[1], found)
   local session
   local reader, is_terminal = prompt.reader(
     function(before) return complete.answer(session, before, session:screen().width) end
   )
   session = repl.session(conn, function(text) io.stdout:write(text) end, is_terminal)
   session.is_reader = not is_owner
-  if is_terminal then greet(given[1], is_owner) end
+  if is_terminal then greet(given[1] and conn.uri, is_owner) end
   local failed = converse(session, reader)
   reader.close()
   conn:close()
