@@ -1,5 +1,5 @@
---- Clients that transact at a node's control door, each with one request in the air over its own connection to
--- the Unix socket: transactions a second, and how long one takes.
+--- Clients that transact at a node's control door, each with one request in the air over its own connection
+-- to the Unix socket: transactions a second, and how long one takes.
 --
 --     build/lion run bench/control/load.lua unix:DIR/control.sock [CLIENTS (64)] [SECONDS (10)]
 local bit = require "bit"

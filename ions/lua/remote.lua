@@ -32,6 +32,15 @@ local function raise(payload)
   error(raised, 0)
 end
 
+-- What the writer answers where it has done it; raises what it says else.
+local function take(answered, answer)
+  if answered == ERROR then raise(answer) end
+  if answered == DONE or answered == REPORT then return answered, answer end
+  local message = "the writer was lost: what was asked of it is done or it is not; with an id a transaction "
+    .. "may be sent again"
+  error(anomaly.new("unavailable", "lion/writer-lost", message), 0)
+end
+
 -- While modules load and checks run there is no task, and the thread itself waits.
 local function ask(kind, map)
   if not port then
@@ -45,11 +54,7 @@ local function ask(kind, map)
   else
     answered, answer = port.call(kind, payload)
   end
-  if answered == ERROR then raise(answer) end
-  if answered == DONE or answered == REPORT then return answered, answer end
-  local message = "the writer was lost: what was asked of it is done or it is not; with an id a transaction "
-    .. "may be sent again"
-  error(anomaly.new("unavailable", "lion/writer-lost", message), 0)
+  return take(answered, answer)
 end
 
 -- ---- who made a transaction ----------------------------------------------------------------------
@@ -83,18 +88,12 @@ end
 
 local function newest(self, last) return core.conn_sync(self.handle, 0, 0, last) end
 
-local function ask_transact(name, ops, options)
-  return ask(TRANSACT, {
-    db = name,
-    ops = ops,
-    id = options.id,
-    timeout_ms = options.timeout_ms,
-    wait = options.wait,
-  })
+local function frame_of(name, ops, options)
+  return { db = name, ops = ops, id = options.id, timeout_ms = options.timeout_ms, wait = options.wait }
 end
 
 local function send(self, name, ops, options)
-  local kind, payload = ask_transact(name, ops, options)
+  local kind, payload = ask(TRANSACT, frame_of(name, ops, options))
   if kind == DONE then return core.form_read(payload) end
   return core.record_report(self.handle, payload)
 end
@@ -135,11 +134,15 @@ local function make_writer(name, maker)
     return send(self, name, signed(ops, maker), options)
   end
 
-  -- For the door: what a transaction came to, without its values and data. This connection need not have read
-  -- it before its client is told.
-  function writer.summary(_, ops, options)
-    local _, payload = ask_transact(name, ops, options)
-    return core.record_summary(payload)
+  -- For the door, which answers many transactions and waits for none: send one, and what the answer that is
+  -- delivered under the token says of it, without values and data. This connection need not have read it yet.
+  function writer.begin(ops, options)
+    return port.request(TRANSACT, core.form_write(frame_of(name, ops, options)))
+  end
+
+  function writer.summary(kind, payload)
+    local _, record = take(kind, payload)
+    return core.record_summary(record)
   end
 
   -- Without a t: all that was acknowledged so far.

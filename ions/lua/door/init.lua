@@ -70,7 +70,8 @@ local ROUTES = {
   { "POST", "/db", { fn = databases.make, body = {} } },
   { "POST", "/q", { fn = databases.q, body = {}, is_handed_over = databases.is_for_worker } },
   { "POST", "/pull", { fn = databases.pull, body = {} } },
-  { "POST", "/transact", { fn = databases.transact, body = { is_tx = true } } },
+  { "POST", "/transact", { fn = databases.transact, send = databases.send_transaction,
+    body = { is_tx = true } } },
   { "GET", "/tx", { fn = function(self, request) return self.streams:begin(request) end, is_bytes = true } },
   { "POST", "/values", { fn = function(self, request)
     return values.answer(self, request, answer.status_of)
@@ -148,6 +149,12 @@ local function shaped(target, is_edn, ok, result)
   return answer.fail(code, is_edn)
 end
 
+-- `step` gives it.
+local function answer_later(self, told)
+  self.last = self.last + 1
+  self.answered[self.last] = told
+end
+
 -- The answer, if it is there at once; else false, and it comes from `step`.
 local function run(self, target, request)
   local raw, is_edn = request.raw, answer.wants_edn(request.raw)
@@ -159,7 +166,7 @@ local function run(self, target, request)
     if not self.asked[raw.id] then
       now = { code, headers, body }
     elseif not task.is_gone then
-      self.answered[#self.answered + 1] = { raw.id, code, headers, body }
+      answer_later(self, { raw.id, code, headers, body })
     end
     self.asked[raw.id] = nil
   end
@@ -167,6 +174,23 @@ local function run(self, target, request)
   if now then return unpack(now, 1, 3) end
   self.asked[raw.id] = task
   return false
+end
+
+-- What was sent to the writer is answered when its answer is delivered: `deliver` takes it from there.
+local function wait_for(self, target, request, sent)
+  local id = request.raw.id
+  self.asked[id], self.sent[sent.token] = {}, sent
+  sent.id, sent.target, sent.is_edn = id, target, answer.wants_edn(request.raw)
+  return false
+end
+
+local function take_sent(self, sent, kind, payload)
+  local asked = self.asked[sent.id]
+  self.asked[sent.id] = nil
+  if asked.is_gone then return end
+  local ok, value = pcall(sent.result, kind, payload, sent.is_edn)
+  local code, headers, body = shaped(sent.target, sent.is_edn, ok, value)
+  answer_later(self, { sent.id, code, headers, body })
 end
 
 -- Nothing can be told of a system database that is not there yet.
@@ -192,6 +216,8 @@ local function begin(self, raw)
   if target.fn ~= status.node then check_installed(self) end
   local request = read_request(raw, who, target, params)
   if target.is_handed_over and target.is_handed_over(request.body) then return "handover" end
+  local sent = target.send and target.send(self, request)
+  if sent then return wait_for(self, target, request, sent) end
   return run(self, target, request)
 end
 
@@ -205,14 +231,17 @@ end
 --- Do some of what is ready.
 function Door:step()
   if self.streams:take_news() then return end -- streams look where something was done
-  if #self.answered == 0 then self.tasks:step() end
-  local first = table.remove(self.answered, 1)
-  if first then return unpack(first, 1, 4) end
+  if self.last == 0 then self.tasks:step() end
+  local first = self.answered[self.first]
+  if not first then return end
+  self.answered[self.first], self.first = nil, self.first + 1
+  if not self.answered[self.first] then self.first, self.last = 1, 0 end
+  return first[1], first[2], first[3], first[4]
 end
 
 --- ms until `step` has something to do.
 function Door:due()
-  if #self.answered > 0 or self.streams.is_told then return 0 end
+  if self.last > 0 or self.streams.is_told then return 0 end
   return self.tasks:due()
 end
 
@@ -229,6 +258,11 @@ function Door:finish(id) self.streams:finish(id) end
 
 --- The writer's answer to what a connection asked, or what it tells of a database.
 function Door:deliver(token, kind, payload)
+  local sent = self.sent[token]
+  if sent then
+    self.sent[token] = nil
+    return take_sent(self, sent, kind, payload)
+  end
   if self.streams:deliver(token, kind) then return end
   self.tasks:deliver(token, kind, payload)
 end
@@ -241,7 +275,7 @@ function Door:message(from, kind, id, payload)
   self.node:receive(from, kind, id, value)
 end
 
-function Door:is_idle() return next(self.asked) == nil and #self.answered == 0 and self.has_left ~= false end
+function Door:is_idle() return next(self.asked) == nil and self.last == 0 and self.has_left ~= false end
 
 function Door:close()
   for _, conn in pairs(self.connections) do pcall(conn.close, conn) end
@@ -380,6 +414,9 @@ function door.load(options, given)
     log = given.log or function(text) io.stderr:write(text) end,
     connections = {},
     asked = {}, -- id of a request → its task
+    sent = {}, -- token of what the writer was sent → { id =, target =, is_edn =, result = }
+    first = 1, -- of those that are answered
+    last = 0, -- 0: none is
     answered = {}, -- { id, status, headers, body } for `step`
   }, Door)
   self.connect = given.connect or function(name) return require("ions.remote").open(self.dir, name) end
