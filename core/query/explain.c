@@ -21,14 +21,21 @@ static uint32_t child_count(const lion_operator *operator)
     return (operator->inputs[0] != NULL ? 1u : 0u) + (operator->inputs[1] != NULL ? 1u : 0u) + operator->subplan_count;
 }
 
+/* An operator, or what stands for it. */
+static const lion_operator *shown(const lion_operator *operator)
+{
+    while (operator->is_silent && operator->inputs[0] != NULL) operator = operator->inputs[0];
+    return operator;
+}
+
 static const lion_operator *child(const lion_operator *operator, uint32_t at)
 {
     for (int i = 0; i < 2; i++) {
         if (operator->inputs[i] == NULL) continue;
-        if (at == 0) return operator->inputs[i];
+        if (at == 0) return shown(operator->inputs[i]);
         at--;
     }
-    return operator->subplans[at];
+    return shown(operator->subplans[at]);
 }
 
 /* What the operator grew the run by, without its inputs and sub-plans. */
@@ -52,7 +59,7 @@ static double missed_by(const lion_operator *operator)
 /* The planner's advice; else, where actual numbers are there, that this operator's estimate was a mistake (not its inputs'). */
 static const char *advice_of(const lion_operator *operator, lion_arena *arena)
 {
-    double missed = missed_by(operator), before = operator->inputs[0] == NULL ? 1 : missed_by(operator->inputs[0]);
+    double missed = missed_by(operator), before = operator->inputs[0] == NULL ? 1 : missed_by(shown(operator->inputs[0]));
     if (operator->advice != NULL) return operator->advice;
     if (!operator->run->options.statistics || !operator->is_ended) return NULL;
     if (operator->rows < MISSED_ROWS_MIN && operator->rows_estimated < MISSED_ROWS_MIN) return NULL;
@@ -104,6 +111,7 @@ static void text_of(lion_buffer *buffer, const lion_operator *operator, lion_are
 
 lion_status lion_explain(lion_form *tree_out, char **text_out, const lion_operator *root, lion_arena *arena, lion_error *error)
 {
+    root = shown(root);
     if (tree_out != NULL) *tree_out = tree_of(root, arena, 0);
     if (text_out == NULL) return LION_OK;
     lion_buffer buffer;

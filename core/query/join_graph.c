@@ -29,6 +29,7 @@ static bool number_vars(lion_join_graph *graph, const lion_operator *operator)
     graph->numbers = lion_arena_alloc(arena, scope->capacity + 1);
     graph->masks = lion_arena_zalloc(arena, sizeof(uint64_t) * (graph->todo->count + 1));
     graph->uses = lion_arena_zalloc(arena, sizeof(uint32_t) * LION_JOIN_VARS_MAX);
+    if (arena->is_exhausted) return false;
     memset(graph->numbers, LION_JOIN_NONE, scope->capacity + 1);
     for (uint32_t i = 0; i < graph->todo->count; i++) {
         if (graph->todo->is_done[i]) continue;
@@ -56,7 +57,6 @@ static uint8_t number_at(const lion_join_graph *graph, const lion_clause *clause
 
 static void read_inputs(lion_join_graph *graph)
 {
-    graph->inputs = lion_arena_array(&graph->scope->run->arena, uint32_t, graph->todo->count + 1);
     for (uint32_t i = 0; i < graph->todo->count; i++) {
         const lion_clause *clause = graph->todo->items[i];
         if (graph->todo->is_done[i] || clause->kind != LION_PLAN_INPUT) continue;
@@ -73,11 +73,14 @@ static void read_inputs(lion_join_graph *graph)
 
 static lion_join_node *add_node(lion_join_graph *graph, lion_join_kind kind, uint32_t parts_max)
 {
+    lion_arena *arena = &graph->scope->run->arena;
     if (graph->node_count == LION_JOIN_NODES_MAX) return NULL;
-    lion_join_node *node = &graph->nodes[graph->node_count++];
+    lion_join_node *node = &graph->nodes[graph->node_count];
     *node = (lion_join_node){ .kind = (uint8_t)kind, .entity = LION_JOIN_NONE };
-    node->parts = lion_arena_zalloc(&graph->scope->run->arena, sizeof(lion_join_part) * parts_max);
-    node->ends = lion_arena_array(&graph->scope->run->arena, lion_join_end, LION_JOIN_VARS_MAX);
+    node->parts = lion_arena_zalloc(arena, sizeof(lion_join_part) * parts_max);
+    node->ends = lion_arena_array(arena, lion_join_end, LION_JOIN_VARS_MAX);
+    if (arena->is_exhausted) return NULL; /* the next check of the run says so */
+    graph->node_count++;
     return node;
 }
 
@@ -206,7 +209,8 @@ static bool add_star(lion_join_graph *graph, uint32_t first, uint8_t *is_taken)
         is_taken[i] = 1;
     }
     measure_star(node);
-    uint8_t *is_fetched = lion_arena_zalloc(&graph->scope->run->arena, todo->count + 1);
+    uint8_t is_fetched[todo->count + 1];
+    memset(is_fetched, 0, todo->count + 1);
     split_fetches(graph, node, is_fetched);
     if (node->part_count == 0) graph->node_count--;
     else finish_star(graph, node);
@@ -319,11 +323,13 @@ static bool add_other(lion_join_graph *graph, uint32_t at)
 bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator)
 {
     lion_arena *arena = &scope->run->arena;
-    *graph = (lion_join_graph){ .scope = scope, .todo = todo };
+    *graph = (lion_join_graph){ .scope = scope, .todo = todo, .feed_rows = fmax(1, operator->rows_estimated) };
     if (!number_vars(graph, operator)) return false;
     graph->nodes = lion_arena_array(arena, lion_join_node, LION_JOIN_NODES_MAX);
     graph->extras = lion_arena_array(arena, lion_join_extra, todo->count + 1);
     uint8_t *is_taken = lion_arena_zalloc(arena, todo->count + 1);
+    graph->inputs = lion_arena_array(arena, uint32_t, todo->count + 1);
+    if (arena->is_exhausted) return false;
     read_inputs(graph);
     for (uint32_t i = 0; i < todo->count; i++)
         if (!todo->is_done[i] && !is_taken[i] && is_star_part(graph, todo->items[i]) && !add_star(graph, i, is_taken)) return false;
@@ -353,6 +359,7 @@ double lion_join_rows(const lion_join_graph *graph, uint64_t set, uint64_t bound
 {
     double rows = 1, product[LION_JOIN_VARS_MAX], least[LION_JOIN_VARS_MAX];
     uint64_t seen = graph->feed;
+    bool uses_feed = false;
     for (uint32_t i = 0; i < graph->extra_count; i++) { /* a function's value is one per row */
         const lion_join_extra *extra = &graph->extras[i];
         if (!extra->is_late && (extra->needs & ~bound) == 0) seen |= extra->adds;
@@ -362,6 +369,7 @@ double lion_join_rows(const lion_join_graph *graph, uint64_t set, uint64_t bound
     for (uint64_t left = set; left != 0; left &= left - 1) {
         const lion_join_node *node = &graph->nodes[__builtin_ctzll(left)];
         rows *= node->rows;
+        uses_feed = uses_feed || node->uses_feed;
         for (uint32_t i = 0; i < node->end_count; i++) {
             uint8_t var = node->ends[i].var;
             double distinct = node->ends[i].distinct;
@@ -371,6 +379,7 @@ double lion_join_rows(const lion_join_graph *graph, uint64_t set, uint64_t bound
         }
     }
     for (uint32_t var = 0; var < graph->var_count; var++) rows *= least[var] / product[var];
+    if (uses_feed) rows *= graph->feed_rows;
     if (graph->corrections == NULL) return rows;
     for (uint64_t left = set; left != 0; left &= left - 1) {
         uint32_t one = (uint32_t)__builtin_ctzll(left);

@@ -131,11 +131,12 @@ static lion_join_plan *alone(const search *self, uint32_t n)
     const lion_join_node *node = &graph->nodes[n];
     if (!is_ready(graph, node, 0)) return NULL;
     lion_join_plan *plan = lion_arena_new(&graph->scope->run->arena, lion_join_plan);
+    if (graph->scope->run->arena.is_exhausted) return NULL;
     plan->set = bit(n);
     plan->node = n;
     plan->bound = lion_join_closure(graph, node->vars | graph->known | graph->feed);
     plan->rows = lion_join_rows(graph, plan->set, plan->bound);
-    plan->cost_ns = probe_cost(graph, node, 1, 0, plan->rows);
+    plan->cost_ns = probe_cost(graph, node, node->uses_feed ? graph->feed_rows : 1, 0, plan->rows);
     return plan;
 }
 
@@ -184,6 +185,7 @@ static lion_join_plan joined(const lion_join_graph *graph, uint64_t set)
 static lion_join_plan *copied(const lion_join_graph *graph, const lion_join_plan *plan)
 {
     lion_join_plan *copy = lion_arena_new(&graph->scope->run->arena, lion_join_plan);
+    if (graph->scope->run->arena.is_exhausted) return NULL;
     *copy = *plan;
     return copy;
 }
@@ -315,7 +317,7 @@ static const lion_join_plan *product(search *self, const lion_join_plan **parts,
             parts[k - 1] = swapped;
         }
     const lion_join_plan *plan = parts[0];
-    for (uint32_t i = 1; i < count; i++) {
+    for (uint32_t i = 1; i < count && plan != NULL; i++) {
         lion_join_plan next = joined(self->graph, plan->set | parts[i]->set);
         consider(self, &next, plan, parts[i], parts[i]->set);
         if (next.left == NULL) return NULL;
@@ -341,6 +343,7 @@ static const lion_join_plan *by_chance(search *self)
         uint32_t n = ready[lion_plan_dice(run, count)], other = ready[lion_plan_dice(run, count)];
         const lion_join_plan *single = alone(self, n), *next = alone(self, other);
         if (plan == NULL) {
+            if (single == NULL) return NULL;
             plan = single;
             continue;
         }
@@ -358,7 +361,7 @@ static const lion_join_plan *by_chance(search *self)
         wider.node = is_hashed ? NO_NODE : n;
         wider.cost_ns = plan->cost_ns;
         plan = copied(graph, &wider);
-        if (graph->scope->run->arena.is_exhausted) return NULL;
+        if (plan == NULL) return NULL;
     }
     return plan;
 }

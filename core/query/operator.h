@@ -50,6 +50,7 @@ struct lion_operator {
     double rows_estimated;
     const char *index;         /* for explain: what a pattern reads, "aevt", "avet" …; NULL: no index */
     const char *range;         /* for explain: the part of the index that comparisons leave, or NULL */
+    bool is_silent;            /* for explain: nothing to tell, its first input stands for it */
     const char *advice;        /* for explain: what would make it cheaper, or NULL */
     uint64_t rows;             /* yielded so far */
     bool is_ended;             /* the last step found nothing more */

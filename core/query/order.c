@@ -16,7 +16,7 @@ static void insert_step(lion_join_graph *graph, lion_order *order, uint32_t at, 
         uint32_t room = order->room == 0 ? 8 : order->room * 2;
         lion_order_step *grown = lion_arena_grow(&graph->scope->run->arena, order->steps, sizeof(lion_order_step) * order->room,
                                                  sizeof(lion_order_step) * room);
-        if (grown == NULL) return;
+        if (grown == NULL || graph->scope->run->arena.is_exhausted) return;
         order->steps = grown;
         order->room = room;
     }
@@ -32,7 +32,7 @@ static uint64_t bound_after(const lion_order *order)
 
 static double rows_after(const lion_order *order)
 {
-    return order->count == 0 ? 1 : order->steps[order->count - 1].rows;
+    return order->count == 0 ? order->start_rows : order->steps[order->count - 1].rows;
 }
 
 static void add_step(lion_join_graph *graph, lion_order *order, uint32_t clause, lion_order *group, double rows, uint64_t adds)
@@ -100,12 +100,14 @@ static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_
 static void add_node(lion_join_graph *graph, lion_order *order, uint32_t n, double rows)
 {
     const lion_join_node *node = &graph->nodes[n];
+    uint32_t at = order->count;
     if (node->kind == LION_JOIN_STAR) {
         add_star(graph, order, node, rows);
     } else {
         add_step(graph, order, node->parts[0].clause, NULL, rows, node->vars);
         add_extras(graph, order);
     }
+    if (at < order->count) order->steps[at].is_join = true;
 }
 
 static void begin(lion_join_graph *graph, lion_order *order)
@@ -130,11 +132,15 @@ static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_
         return;
     }
     lion_order *group = lion_arena_new(&graph->scope->run->arena, lion_order);
+    if (graph->scope->run->arena.is_exhausted) return;
+    group->start_rows = 1;
     begin(graph, group);
     add_plan(graph, group, plan->right);
     group->rows = plan->right->rows;
     group->cost_ns = plan->right->cost_ns;
+    uint32_t at = order->count;
     add_step(graph, order, 0, group, plan->rows, bound_after(group));
+    if (at < order->count) order->steps[at].is_join = true;
     add_extras(graph, order);
 }
 
@@ -151,7 +157,7 @@ static void find_place(place *best, lion_order *order, uint64_t needs)
 {
     for (uint32_t i = 0; i <= order->count; i++) {
         uint64_t bound = i == 0 ? order->start : order->steps[i - 1].bound;
-        double rows = i == 0 ? 1 : order->steps[i - 1].rows;
+        double rows = i == 0 ? order->start_rows : order->steps[i - 1].rows;
         if ((needs & ~bound) == 0 && rows <= best->rows) *best = (place){ .order = order, .at = i, .rows = rows };
         if (i < order->count && order->steps[i].group != NULL) {
             place inside = { .rows = INFINITY };
@@ -222,7 +228,7 @@ static bool is_worth_sampling(const lion_join_graph *graph, const lion_join_plan
 
 static bool write_order(lion_order *order, lion_join_graph *graph, const lion_join_plan *plan)
 {
-    *order = (lion_order){ .start = graph->feed };
+    *order = (lion_order){ .start = graph->feed, .start_rows = graph->feed_rows };
     begin(graph, order);
     if (plan != NULL) add_plan(graph, order, plan);
     if (!add_late_ones(graph, order)) return false;

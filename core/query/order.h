@@ -23,6 +23,7 @@
 typedef struct lion_order_step {
     uint32_t clause;           /* of todo */
     struct lion_order *group;  /* not NULL: these steps by themselves, then joined by hash */
+    bool is_join;              /* a node begins here */
     double rows;               /* estimated after it */
     uint64_t bound;            /* variables, as the graph numbers them */
 } lion_order_step;
@@ -31,6 +32,7 @@ typedef struct lion_order {
     lion_order_step *steps;
     uint32_t count, room;
     uint64_t start;            /* variables bound before the first step */
+    double start_rows;
     double rows, cost_ns;
 } lion_order;
 
@@ -88,6 +90,7 @@ typedef struct lion_join_graph {
     uint64_t *masks;           /* per clause of todo */
     uint32_t *uses;            /* per variable as numbered: clauses that have it */
     uint64_t feed;             /* bound before */
+    double feed_rows;          /* how many rows it has */
     uint64_t known;            /* of inputs of one row */
     uint64_t pending;          /* of other inputs */
     uint32_t *inputs;          /* clauses: those of one row */

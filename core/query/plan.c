@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/assert.h"
+#include "query/adapt.h"
 #include "query/cycle.h"
 #include "query/order.h"
 
@@ -299,7 +300,14 @@ static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next,
 
 /* ---- in the order that the join graph gives (order.h) ---- */
 
-static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed, const lion_order *order,
+typedef struct following {
+    const lion_order *order;
+    uint32_t at;               /* the next step */
+    uint32_t joins;            /* behind */
+    bool adapts;               /* checkpoints may stand between its steps */
+} following;
+
+static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed, following part,
                           const lion_clause **cut_out, lion_error *error);
 
 static const char *names_of_key(lion_scope *scope, const lion_operator *left, const lion_operator *right)
@@ -323,7 +331,7 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     uint8_t *wanted = lion_arena_alloc(&run->arena, scope->capacity + 1);
     memcpy(wanted, needed, scope->capacity);
     for (uint32_t i = 0; i < left->width; i++) wanted[left->vars[i]] = 1;
-    lion_status status = follow(scope, todo, &right, wanted, step->group, NULL, error);
+    lion_status status = follow(scope, todo, &right, wanted, (following){ .order = step->group }, NULL, error);
     if (status != LION_OK) return status;
     right->rows_estimated = step->group->rows;
     *operator = lion_hash_join_new(run, left, right, lion_plan_keep(scope, todo, needed));
@@ -334,33 +342,60 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     return LION_OK;
 }
 
-static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed, const lion_order *order,
+/* Nodes before and behind a checkpoint: an estimate of one is seldom far off, and one more has but one way to go. */
+#define CHECKPOINT_AFTER 2
+#define CHECKPOINT_BEFORE 2
+
+static bool wants_checkpoint(lion_scope *scope, const following *part)
+{
+    const lion_order *order = part->order;
+    uint32_t left = 0;
+    if (!part->adapts || !order->steps[part->at].is_join) return false;
+    for (uint32_t i = part->at; i < order->count; i++) left += order->steps[i].is_join;
+    if (scope->run->dice != 0) return part->joins > 0 && lion_plan_dice(scope->run, 3) == 1;
+    return part->joins >= CHECKPOINT_AFTER && left >= CHECKPOINT_BEFORE;
+}
+
+static lion_status follow_step(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed, const lion_order_step *step,
+                               const lion_clause **cut_out, bool *is_stuck_out, lion_error *error)
+{
+    uint8_t bound[scope->capacity + 1];
+    double before = fmax((*operator)->rows_estimated, 1);
+    const lion_clause *clause = todo->items[step->clause];
+    if (step->group != NULL) return add_group(scope, todo, step, operator, needed, error);
+    if (todo->is_done[step->clause] && clause->kind != LION_PLAN_INPUT) return LION_OK;
+    memset(bound, 0, scope->capacity + 1);
+    mark_bound(*operator, bound);
+    *is_stuck_out = !is_ready(scope, clause, bound, 0);
+    lion_status status = lion_run_check(scope->run, error);
+    if (status != LION_OK || *is_stuck_out) return status;
+    if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
+        todo->is_done[step->clause] = 1;
+        *cut_out = clause;
+        return LION_OK;
+    }
+    return add_clause(scope, todo, step->clause, step->rows / before, step->rows, operator, needed, error);
+}
+
+/* Steps one after the other; those behind a checkpoint are an operator of their own. */
+static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed, following part,
                           const lion_clause **cut_out, lion_error *error)
 {
-    lion_status status = LION_OK;
-    uint8_t bound[scope->capacity + 1];
-    for (uint32_t i = 0; i < order->count && status == LION_OK; i++) {
-        const lion_order_step *step = &order->steps[i];
-        double before = fmax((*operator)->rows_estimated, 1);
-        if (step->group != NULL) {
-            status = add_group(scope, todo, step, operator, needed, error);
-            continue;
+    bool is_stuck = false; /* what is left goes clause by clause */
+    for (; part.at < part.order->count && !is_stuck && (cut_out == NULL || *cut_out == NULL); part.at++) {
+        const lion_order_step *step = &part.order->steps[part.at];
+        if (wants_checkpoint(scope, &part)) {
+            lion_adaptation *adaptation = lion_adapt_begin(scope, todo, operator, needed);
+            part.joins = scope->run->dice != 0 ? 0 : 1;
+            lion_status status = follow(scope, todo, operator, needed, part, cut_out, error);
+            *operator = lion_adapt_end(adaptation, *operator);
+            return status;
         }
-        const lion_clause *clause = todo->items[step->clause];
-        if (todo->is_done[step->clause] && clause->kind != LION_PLAN_INPUT) continue;
-        memset(bound, 0, scope->capacity + 1);
-        mark_bound(*operator, bound);
-        if (!is_ready(scope, clause, bound, 0)) return LION_OK; /* what is left goes clause by clause */
-        status = lion_run_check(scope->run, error);
+        part.joins += step->is_join;
+        lion_status status = follow_step(scope, todo, operator, needed, step, cut_out, &is_stuck, error);
         if (status != LION_OK) return status;
-        if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
-            todo->is_done[step->clause] = 1;
-            *cut_out = clause;
-            return LION_OK;
-        }
-        status = add_clause(scope, todo, step->clause, step->rows / before, step->rows, operator, needed, error);
     }
-    return status;
+    return LION_OK;
 }
 
 /* Fewer clauses than this have one order worth a thought. */
@@ -383,7 +418,8 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
     lion_order order;
     if (cut_out != NULL) *cut_out = NULL;
     if (make_order(&order, scope, todo, *operator, cut_out != NULL)) {
-        lion_status status = follow(scope, todo, operator, needed, &order, cut_out, error);
+        following all = { .order = &order, .adapts = scope->adapts };
+        lion_status status = follow(scope, todo, operator, needed, all, cut_out, error);
         if (status != LION_OK || (cut_out != NULL && *cut_out != NULL)) return status;
     }
     for (;;) {

@@ -35,6 +35,7 @@ typedef struct lion_scope {
     uint32_t *leaders;             /* per variable: 1 + the variable whose value determines its own, or 0 */
     const lion_value *const *known;/* per variable: its one value, or NULL (for counting) */
     lion_plan_input *inputs;
+    bool adapts;                   /* its plan runs once, and may be changed while it does (adapt.h) */
     lion_plan_cache *cache;        /* of the query, for its own clauses; NULL: none (plan_cache.h) */
 } lion_scope;
 

@@ -51,6 +51,7 @@ uint64_t lion_plan_cache_key(const lion_join_graph *graph)
 {
     uint64_t hash = graph->node_count;
     mix(&hash, graph->feed);
+    mix_number(&hash, graph->feed_rows);
     mix(&hash, graph->known);
     mix(&hash, graph->pending);
     for (uint32_t n = 0; n < graph->node_count; n++) mix_node(&hash, &graph->nodes[n]);
@@ -70,13 +71,15 @@ uint64_t lion_plan_cache_key(const lion_join_graph *graph)
 static void copy_order(lion_order *to, const lion_order *from, lion_arena *arena)
 {
     *to = *from;
-    to->room = from->count;
+    to->room = to->count = 0;
     to->steps = lion_arena_array(arena, lion_order_step, from->count + 1);
     if (to->steps == NULL || arena->is_exhausted) return;
+    to->room = to->count = from->count;
     for (uint32_t i = 0; i < from->count; i++) {
         to->steps[i] = from->steps[i];
         if (from->steps[i].group == NULL) continue;
         to->steps[i].group = lion_arena_new(arena, lion_order);
+        if (arena->is_exhausted) return;
         copy_order(to->steps[i].group, from->steps[i].group, arena);
     }
 }

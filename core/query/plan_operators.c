@@ -190,10 +190,13 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
     subplan_out->root = subplan_out->feed;
     lion_todo todo;
     lion_todo_init(&todo, clauses, 0, arena);
-    lion_plan_cache *cache = scope->cache;
-    scope->cache = NULL; /* it is of the query's own clauses */
+    lion_plan_cache *cache = scope->cache; /* it is of the query's own clauses, and so are checkpoints */
+    bool adapts = scope->adapts;
+    scope->cache = NULL;
+    scope->adapts = false;
     lion_status status = lion_plan(scope, &todo, &subplan_out->root, needed, NULL, error);
     scope->cache = cache;
+    scope->adapts = adapts;
     return status;
 }
 

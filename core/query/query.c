@@ -198,6 +198,7 @@ static lion_status open_plan(opening *self, lion_error *error)
     for (uint32_t i = 0; i < ir->with_count; i++) needed[ir->with[i]] = 1;
     lion_operator *root = lion_unit_new(run);
     self->scope.cache = self->plans;
+    self->scope.adapts = true;
     lion_status status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
     self->run->root = root; /* closed with the run, whole or not */
     if (status == LION_OK) status = check_found(self, root, error);
@@ -251,8 +252,10 @@ static lion_status open_run(lion_query_run **run_out, const lion_query_ir *ir, l
     set_options(&run->run, options, outer);
     lion_query_input *held = lion_arena_array(&run->run.arena, lion_query_input, count + 1);
     if (count > 0) memcpy(held, inputs, sizeof(*held) * count);
-    opening state = { .run = run, .inputs = held, .plans = plans };
-    lion_status status = open_all(&state, error);
+    opening *state = lion_arena_new(&run->run.arena, opening); /* the plan may be changed while it runs: the scope lives as long */
+    *state = (opening){ .run = run, .inputs = held, .plans = plans };
+    lion_status status = lion_arena_check(&run->run.arena, error);
+    if (status == LION_OK) status = open_all(state, error);
     if (status != LION_OK) {
         lion_query_close(run);
         return status;

@@ -175,4 +175,39 @@ describe("The planner", function()
       assert.equal(frequent, shape(db:explain(query, "word1").tree))
     end
   end)
+
+  -- Roads lead from two towns to villages: one to each, and thousands to one, which only the second step comes to.
+  local function roads(count)
+    local other = lion.connect "mem:"
+    other:transact(lion.schema {
+      town = { name = "string" }, way = { from = "ref", to = "ref" }, road = { from = "ref", to = "ref" },
+      house = { village = "ref", owner = "ref" }, owner = { name = "string" },
+    })
+    local tx = {}
+    for i = 1, 1000 do
+      tx[#tx + 1] = { ["db/id"] = "t" .. i, ["town/name"] = "town" .. i }
+      tx[#tx + 1] = { ["way/from"] = "t" .. i, ["way/to"] = "t" .. (i % 1000 + 1) }
+      tx[#tx + 1] = { ["road/from"] = "t" .. i, ["road/to"] = "v" .. i }
+      tx[#tx + 1] = { ["db/id"] = "v" .. i, ["town/name"] = "village" .. i }
+      tx[#tx + 1] = { ["db/id"] = "h" .. i, ["house/village"] = "v" .. i, ["house/owner"] = "o" .. i }
+      tx[#tx + 1] = { ["db/id"] = "o" .. i, ["owner/name"] = "owner" .. i % 10 }
+    end
+    for i = 1, count do tx[#tx + 1] = { ["road/from"] = "t8", ["road/to"] = "v" .. i % 1000 + 1 } end
+    other:transact(tx)
+    other:request_index()
+    return other
+  end
+
+  it("plans the rest again where far more rows come than were estimated", function()
+    local other = roads(5000)
+    local query = "[:find (count ?h) . :in $ ?town :where [?t :town/name ?town] [?w :way/from ?t] [?w :way/to ?m] [?r :road/from ?m] "
+      .. "[?r :road/to ?v] [?h :house/village ?v] [?h :house/owner ?o] [?o :owner/name \"owner3\"]]"
+    local plan = other:db():explain(query, "town7")
+    assert.matches("planned%-again at %d+ rows where ~%d+ were estimated", plan.text)
+    assert.equal(100, other:db():q(query, "town7"))
+    local ordinary = other:db():explain(query, "town9")
+    assert.is_nil(ordinary.text:find("planned-again", 1, true))
+    assert.equal(1, other:db():q(query, "town2"))
+    other:close()
+  end)
 end)
