@@ -1,10 +1,11 @@
 --- Lion as the suites use it: the tables as facts in a database in memory, queries from the core to typed
 -- columns (run) or to Lua's tables (rows).
 local lion = require "lion"
+local call = require "lion.call"
 local core = require "lion.core"
 local find = require "lion.find"
 
-local Engine = { name = "Lion" }
+local Engine = { name = "Lion", is_lion = true }
 Engine.__index = Engine
 
 local engine = {}
@@ -27,25 +28,35 @@ local function schema_of(tables)
   return lion.schema(schema)
 end
 
--- All rows in one transaction: those of other tables are named by "table number".
-local function rows_of(tables)
-  local tx = {}
-  for _, t in ipairs(tables) do
-    for i, row in ipairs(t.link and {} or t.rows) do
-      local entity = { ["db/id"] = t.name .. i }
-      for k, column in ipairs(t.columns) do
-        local kind = column[2]
-        local is_plain = kind == "string" or kind == "long" or kind == "double"
-        entity[t.name .. "/" .. column[1]] = is_plain and row[k] or kind .. row[k]
-      end
-      if #t.columns == 0 then entity["db/doc"] = "" end
-      tx[#tx + 1] = entity
-    end
+local ROWS, LINKS = 50000, 100000 -- of a transaction
+local SMALL = 1000 -- tables with fewer rows are indexed whole
+
+-- A row as an entity; those of other tables are known, or named by "table number" in the same transaction.
+local function entity_of(self, t, i)
+  local row, entity = t.rows[i], { ["db/id"] = t.name .. i }
+  for k, column in ipairs(t.columns) do
+    local kind, value = column[2], row[k]
+    local is_plain = kind == "string" or kind == "long" or kind == "double"
+    entity[t.name .. "/" .. column[1]] = is_plain and value or self.ids[kind .. value] or kind .. value
   end
-  return tx
+  if #t.columns == 0 then entity["db/doc"] = "-" end
+  return entity
 end
 
-local LINKS = 100000
+-- Rows from the first to the last of a table.
+local function add_rows(self, t, first, last)
+  local tx = {}
+  for i = first, last do
+    tx[#tx + 1] = entity_of(self, t, i)
+    if #tx == ROWS or i == last then
+      for name, id in pairs(self.conn:transact(tx).tempids) do
+        self.ids[name] = id
+        self.numbers[id] = tonumber(name:match "%d+$")
+      end
+      tx = {}
+    end
+  end
+end
 
 local function add_links(self, t)
   local tx = {}
@@ -58,20 +69,24 @@ local function add_links(self, t)
   end
 end
 
---- @param tables @param is_indexed false: the facts stay in novelty
-function engine.open(tables, is_indexed)
-  local self = setmetatable({ prepared = {} }, Engine)
+--- @param tables
+-- @param options novelty: the part of each table's rows that is not indexed; name: instead of Lion
+function engine.open(tables, options)
+  local self = setmetatable({ prepared = {}, ids = {}, numbers = {}, name = options.name }, Engine)
   self.conn = lion.connect("mem:", { durability = "none", novelty_mb = 2048 })
   self.conn:transact(schema_of(tables))
-  self.ids = self.conn:transact(rows_of(tables)).tempids
-  self.numbers = {}
-  for name, id in pairs(self.ids) do
-    self.numbers[id] = tonumber(name:match "%d+$")
-  end
+  local part = 1 - (options.novelty or 0)
+  local function first_rows(t) return #t.rows < SMALL and #t.rows or math.floor(#t.rows * part) end
   for _, t in ipairs(tables) do
-    if t.link then add_links(self, t) end
+    if not t.link then add_rows(self, t, 1, first_rows(t)) end
   end
-  if is_indexed ~= false then self.conn:request_index() end
+  if part < 1 then self.conn:request_index() end
+  for _, t in ipairs(tables) do
+    if t.link then add_links(self, t)
+    elseif part < 1 then add_rows(self, t, first_rows(t) + 1, #t.rows)
+    end
+  end
+  if part == 1 then self.conn:request_index() end
   self.db = self.conn:db()
   return self
 end
@@ -93,6 +108,7 @@ function Engine:run(query)
   while true do
     local count = core.query_next(run)
     if count == nil then break end
+    if count == 0 then call.answer(run) end -- a function of Lua's is wanted
     rows = rows + count
   end
   core.step_close(run)

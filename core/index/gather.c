@@ -12,12 +12,14 @@
 #include "base/assert.h"
 #include "index/lane.h"
 #include "index/points.h"
+#include "index/rows.h"
 #include "index/view_parts.h"
 
 #define STRETCH_MAX 4096 /* places of a leaf that are unpacked at once … */
 #define STRETCH_PART 4   /* … if so many times fewer are wanted */
 #define TABLE_MAX 4096   /* distinct values of a leaf that are laid out */
 #define PAYS_PART 16     /* a list pays when so many times fewer entities were asked for */
+#define LISTED_MAX 65536 /* entities that a list makes room for at once */
 #define DENSE_PART 16    /* a list gets an index when its entities spread so many times wider */
 
 /* Entities ascending, and what stands of each. */
@@ -107,40 +109,69 @@ lion_status lion_gather_new(lion_gather **gather_out, const lion_view *view, uin
 
 /* ---- lists ---- */
 
+static lion_status list_reserve(lion_gather *self, list *all, size_t more, lion_error *error)
+{
+    size_t expected = self->listed < LISTED_MAX ? self->listed : LISTED_MAX, room = all->room == 0 ? expected + 1 : all->room;
+    if (all->count + more <= all->room) return LION_OK;
+    while (room < all->count + more) room *= 2;
+    all->e = lion_arena_grow(self->arena, all->e, all->room * sizeof(*all->e), room * sizeof(*all->e));
+    all->values = lion_arena_grow(self->arena, all->values, all->room * sizeof(*all->values), room * sizeof(*all->values));
+    if (all->e == NULL || all->values == NULL || self->arena->is_exhausted) return lion_fail_memory(error);
+    all->room = room;
+    return LION_OK;
+}
+
 static lion_status list_add(lion_gather *self, list *all, int64_t e, lion_value value, lion_error *error)
 {
-    if (all->count == all->room) {
-        size_t room = all->room == 0 ? 256 : all->room * 2;
-        all->e = lion_arena_grow(self->arena, all->e, all->room * sizeof(*all->e), room * sizeof(*all->e));
-        all->values = lion_arena_grow(self->arena, all->values, all->room * sizeof(*all->values), room * sizeof(*all->values));
-        if (all->e == NULL || all->values == NULL || self->arena->is_exhausted) return lion_fail_memory(error);
-        all->room = room;
-    }
+    if (list_reserve(self, all, 1, error) != LION_OK) return LION_FAILED;
     all->e[all->count] = e;
     all->values[all->count++] = value;
     return LION_OK;
 }
 
+/* In place: a value that is put together and copied waits for its own parts. */
+static inline void set_value(lion_value *out, const lion_vector *v, uint32_t row)
+{
+    if (lion_type_is_scalar((lion_type)v->type)) lion_column_put(out, v->type, 0, (uint64_t)v->bits[row]);
+    else *out = v->values[row];
+}
+
 /* Of each entity in the version the newest transaction decides: it asserts the value that stands, or only retracts. */
+static lion_status list_rows(lion_gather *self, list *all, const lion_rows *rows, int64_t *newest, lion_error *error)
+{
+    int64_t covered = self->view.root != NULL ? lion_t_to_tx(self->view.root->t) : 0;
+    if (list_reserve(self, all, rows->count, error) != LION_OK) return LION_FAILED;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if (rows->tx[i] <= covered) continue;
+        bool is_next = all->count == 0 || all->e[all->count - 1] != rows->e[i];
+        if (is_next) all->e[all->count++] = rows->e[i];
+        lion_value *value = &all->values[all->count - 1];
+        bool is_newer = is_next || rows->tx[i] > *newest;
+        if (is_newer) *newest = rows->tx[i];
+        if (rows->added[i] != 0 && rows->tx[i] == *newest) set_value(value, &rows->v, i);
+        else if (is_newer) lion_column_put(value, LION_TYPE_NIL, 0, 0);
+    }
+    return LION_OK;
+}
+
 static lion_status list_version(lion_gather *self, list *all, const lion_novelty_version *version, lion_error *error)
 {
+    static const lion_key end = { .parts = 0 };
     lion_novelty_iterator iterator;
-    lion_datom datom;
+    lion_rows rows;
+    int64_t newest = 0;
+    bool has_more = true;
+    lion_status status = LION_OK;
     if (version->novelty == NULL || version->datoms == 0) return LION_OK;
     lion_novelty_iterator_init(&iterator, version, LION_AEVT, self->a, false);
     if (iterator.root == 0) return LION_OK;
-    int64_t covered = self->view.root != NULL ? lion_t_to_tx(self->view.root->t) : 0, newest = 0;
-    while (lion_novelty_iterator_next(&iterator, &datom)) {
-        if (datom.tx <= covered) continue;
-        bool is_next = all->count == 0 || all->e[all->count - 1] != datom.e;
-        if (is_next && list_add(self, all, datom.e, lion_value_nil(), error) != LION_OK) return LION_FAILED;
-        if (is_next || datom.tx > newest) {
-            newest = datom.tx;
-            all->values[all->count - 1] = lion_value_nil();
-        }
-        if (datom.added && datom.tx == newest) all->values[all->count - 1] = datom.v;
+    if (!lion_rows_init(&rows, self->type, LION_BATCH_ROWS, self->arena)) return lion_fail_memory(error);
+    while (has_more && status == LION_OK) {
+        rows.count = 0;
+        has_more = lion_novelty_iterator_read(&iterator, &rows, LION_BATCH_ROWS, &end, false);
+        status = list_rows(self, all, &rows, &newest, error);
     }
-    return LION_OK;
+    return status;
 }
 
 /* Both novelties, where the speculative one is the newer. */
@@ -245,7 +276,7 @@ static inline const lion_value *list_find(const list *all, int64_t e)
 static inline void put(lion_vector *v, uint32_t row, const lion_value *value)
 {
     if (v == NULL) return;
-    if (lion_type_is_scalar(v->type)) v->bits[row] = value->bits;
+    if (lion_type_is_scalar((lion_type)v->type)) v->bits[row] = value->bits;
     else v->values[row] = *value;
 }
 

@@ -57,6 +57,26 @@ static void load_row(caller *self, const lion_batch *batch, uint32_t row)
         if (self->slots[i] != LION_SLOT_NONE) self->values[i] = as_ident(self, i, lion_batch_get(batch, self->slots[i], row));
 }
 
+static int64_t *bits_room(caller *self, uint32_t argument)
+{
+    if (self->bits[argument] == NULL) self->bits[argument] = lion_arena_array(&self->call.run->arena, int64_t, LION_BATCH_ROWS);
+    return self->bits[argument];
+}
+
+/* A column of one scalar type, no attributes, as it is, or the live rows of it. */
+static bool typed_column(caller *self, uint32_t argument, const lion_batch *batch, uint32_t rows)
+{
+    const lion_vector *from = &batch->columns[self->slots[argument]];
+    bool is_attribute = from->type == LION_TYPE_ATTRIBUTE || self->expression.is_attribute[self->terms[argument].index];
+    if (!lion_type_is_scalar((lion_type)from->type) || from->is_constant || is_attribute) return false;
+    self->columns[argument] = *from;
+    if (batch->selection == NULL) return true;
+    int64_t *bits = bits_room(self, argument);
+    for (uint32_t k = 0; bits != NULL && k < rows; k++) bits[k] = from->bits[batch->selection[k]];
+    self->columns[argument].bits = bits;
+    return bits != NULL;
+}
+
 /* Columns are typed where all live rows have one type, so that hosts read plain arrays. */
 static void fill_column(caller *self, uint32_t argument, const lion_batch *batch, uint32_t rows)
 {
@@ -67,6 +87,7 @@ static void fill_column(caller *self, uint32_t argument, const lion_batch *batch
         if (lion_type_is_scalar(constant->type)) column->bits = &constant->bits;
         return;
     }
+    if (typed_column(self, argument, batch, rows)) return;
     if (self->tagged[argument] == NULL)
         self->tagged[argument] = lion_arena_array(&self->call.run->arena, lion_value, LION_BATCH_ROWS);
     lion_value *values = self->tagged[argument];
@@ -78,9 +99,7 @@ static void fill_column(caller *self, uint32_t argument, const lion_batch *batch
     }
     *column = (lion_vector){ .type = is_typed && rows > 0 ? values[0].type : LION_TYPE_MIXED, .values = values };
     if (column->type == LION_TYPE_MIXED || !lion_type_is_scalar(column->type)) return;
-    if (self->bits[argument] == NULL)
-        self->bits[argument] = lion_arena_array(&self->call.run->arena, int64_t, LION_BATCH_ROWS);
-    column->bits = self->bits[argument];
+    column->bits = bits_room(self, argument);
     for (uint32_t k = 0; k < rows; k++) column->bits[k] = values[k].bits;
 }
 

@@ -52,8 +52,8 @@ static bool pattern_tells(lion_scope *scope, const lion_clause *clause, const li
     bool is_one = is_now && !attribute->is_many, is_unique = is_now && attribute->unique != LION_UNIQUE_NONE;
     uint32_t e = var_at(clause, 0), v = var_at(clause, 2);
     if (e != LION_SLOT_NONE && v != LION_SLOT_NONE && e != v) {
-        if (is_one && scope->leaders[v] == 0 && scope->leaders[e] != v + 1) scope->leaders[v] = e + 1;
-        else if (is_unique && scope->leaders[e] == 0 && scope->leaders[v] != e + 1) scope->leaders[e] = v + 1;
+        if (is_one && scope->leaders[v] == 0) scope->leaders[v] = e + 1;
+        if (is_unique && scope->leaders[e] == 0) scope->leaders[e] = v + 1;
     }
     bool tells_e = is_term_told(scope, input, output, clause, 0), tells_v = is_term_told(scope, input, output, clause, 2);
     return (tells_e && (tells_v || is_one)) || (tells_v && is_unique);

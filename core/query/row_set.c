@@ -9,6 +9,7 @@
 
 enum { UNKNOWN, NUMBERS, INSTANTS, BOOLEANS, INTERNED };
 
+#define SLOTS_LARGE (1u << 17)
 #define RECENT 1024 /* a power of two */
 
 struct lion_interned {
@@ -100,7 +101,7 @@ static bool grow(lion_row_set *set, size_t more)
     size_t room = set->room == 0 ? 256 : set->room, slots = set->slot_count == 0 ? 512 : set->slot_count;
     if (set->count + more >= LION_RELATION_ROWS_MAX) return false;
     while (room < set->count + more) room *= 2;
-    while (slots < (set->count + more) * 2) slots *= 2;
+    while (slots < (set->count + more) * 2) slots *= slots < SLOTS_LARGE ? 8 : 2; /* few are moved more than once */
     if (room > set->room) {
         size_t size = sizeof(uint64_t) * set->width;
         set->words = lion_arena_grow(set->arena, set->words, set->room * size, room * size);
