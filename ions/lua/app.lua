@@ -355,7 +355,7 @@ function App:connection(name)
   call.refuse_within "ion.connect"
   local key = name or 1
   local conn = self.connections[key]
-  if conn and core.conn_is_open(conn.handle) then return conn end
+  if conn and not conn.is_closed then return conn end
   conn = bound_queries(self.node and self.node:connect(name) or lion.connect(self:uri_of(name)))
   self.connections[key] = conn
   return conn

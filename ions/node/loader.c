@@ -34,6 +34,7 @@ static lion_node_state *state_new(lion_worker *worker, bool is_capped)
     self->app = LUA_NOREF;
     self->number = atomic_fetch_add(&worker->last_number, 1) + 1;
     self->limit = &self->own_limit;
+    self->turn = &self->own_turn;
     if (!is_capped) lion_next_replace(self->lua);
     lion_ions_preload(self->lua);
     lion_port_preload(self);

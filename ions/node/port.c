@@ -155,9 +155,21 @@ static int access_line(lua_State *lua)
     return 0;
 }
 
-/* Compiled code sets the limit: it does so twice for each slice of a task. */
+/* Compiled code sets the limit, twice for each slice of a task, and asks for the turn. */
 static const char LIMIT[] = "local cell = require('ffi').cast('double **', (...))\n"
                             "return function(ms) cell[0][0] = ms end";
+static const char TURN[] = "local cell = require('ffi').cast('double **', (...))\n"
+                           "return function() return cell[0][0] end";
+
+/* Have Lua make a field of the table on the top, by a chunk that is given a cell. */
+static void set_made(lua_State *lua, const char *name, const char *chunk, size_t size,
+                     double **cell)
+{
+    if (luaL_loadbuffer(lua, chunk, size, "=ions.port") != 0) (void)lua_error(lua);
+    lua_pushlightuserdata(lua, cell);
+    lua_call(lua, 1, 1);
+    lua_setfield(lua, -2, name);
+}
 
 static int open_port(lua_State *lua)
 {
@@ -179,10 +191,8 @@ static int open_port(lua_State *lua)
         lua_pushcclosure(lua, access_line, 1);
         lua_setfield(lua, -2, "access");
     }
-    if (luaL_loadbuffer(lua, LIMIT, sizeof LIMIT - 1, "=ions.port") != 0) return lua_error(lua);
-    lua_pushlightuserdata(lua, &state_of(lua)->limit);
-    lua_call(lua, 1, 1);
-    lua_setfield(lua, -2, "limit");
+    set_made(lua, "limit", LIMIT, sizeof LIMIT - 1, &state_of(lua)->limit);
+    set_made(lua, "turn", TURN, sizeof TURN - 1, &state_of(lua)->turn);
     return 1;
 }
 

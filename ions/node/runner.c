@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "request_lua.h"
 
-#define LOOK_MS 500     /* between two looks at what calls have taken */
+#define LOOK_MS 500      /* between two looks at what calls have taken */
 #define WRITE_NS 1000000 /* that an answer waits for others */
-#define STEPS_MAX 64    /* of a state in one turn, so that what has come gets its own */
+#define STEPS_MAX 64     /* of a state in one turn, so that what has come gets its own */
 
 /* ---- requests ---- */
 
@@ -137,6 +137,7 @@ static void on_loaded(lion_runner *runner, const lion_item *item)
     *at = state;
     state->is_installed = true;
     state->limit = &runner->worker->limit_ms;
+    state->turn = &runner->turn;
     tell_of(runner, LION_ITEM_RUNS, state->name, state->revision, item);
 }
 
@@ -383,7 +384,9 @@ void lion_runner_run(void *context)
     lion_worker *worker = context;
     lion_runner *runner = worker->runner;
     while (!is_over(runner)) {
-        take_items(runner, wait_for_items(runner));
+        lion_inbox_link *items = wait_for_items(runner);
+        runner->turn++;
+        take_items(runner, items);
         each_state(runner, turn, NULL);
         close_retired(runner);
         count_memory(runner);

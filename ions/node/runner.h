@@ -24,7 +24,8 @@ struct lion_runner {
     lion_node_state *retired; /* closed when what they have in hand is done */
     lion_node_call *calls[LION_CALL_BUCKETS];
     lion_node_request *current; /* being handled, not yet a call */
-    uint64_t looked_ms;         /* when steps were last asked for */
+    double turn;        /* a number that grows: all that has come by its beginning is known */
+    uint64_t looked_ms; /* when steps were last asked for */
     bool is_stopping;
 };
 

@@ -126,6 +126,8 @@ typedef struct lion_node_state {
     double due_ms; /* from the end of its last turn until it has something to do; negative: never */
     double *limit; /* what port.limit sets: its own until it is installed, then the worker's */
     double own_limit;
+    double *turn; /* what port.turn tells: 0 until it is installed, then the runner's */
+    double own_turn;
     struct lion_node_call *streams; /* those that have pieces to come */
 } lion_node_state;
 
@@ -183,7 +185,7 @@ struct lion_worker {
     lion_series_list series;   /* what states count */
     lion_lines casts, access;  /* what they cast; requests, if has_access_log */
     bool has_access_log;
-    lion_runner *runner;       /* the Lua thread's */
+    lion_runner *runner; /* the Lua thread's */
     /* the loop's keeper's */
     uv_loop_t loop;
     uv_async_t async; /* something is in the outbox */
@@ -195,7 +197,7 @@ struct lion_worker {
     lion_http_server *server;
     lion_bus *bus;
     lion_link *link;
-    lion_curl *curl; /* NULL before the first request of an application's */
+    lion_curl *curl;  /* NULL before the first request of an application's */
     lion_load *loads; /* that wait; one at a time is done */
     lion_node_reader *readers[LION_READERS]; /* of a door; NULL: nobody has asked it yet */
     bool is_loading, is_ready, is_stopping, is_over;

@@ -357,7 +357,7 @@ function Conn:excise() anomaly.unsupported("excision is not built yet (%s)", sel
 
 --- Close it. Values of it can be read no longer, unless another connection holds the database open.
 function Conn:close()
-  self.listeners = {}
+  self.listeners, self.is_closed, self.latest = {}, true, {}
   core.conn_close(self.handle)
 end
 
