@@ -25,6 +25,7 @@ local MADE = {
   headers = read_headers,
   repeated = read_headers,
   query = function(self) self.query = {} end,
+  raw_query = function(self) self.raw_query = "" end,
 }
 
 function Meta:__index(key)
@@ -90,14 +91,14 @@ function Request:cookie(name) return form.cookie(self.headers.cookie, name) end
 -- @treturn table|nil
 -- @treturn string what is malformed
 function request.new(raw, params)
-  local raw_query, query = raw.query or "", nil
-  if raw_query ~= "" then
+  local raw_query, query = raw.query, nil
+  if raw_query and raw_query ~= "" then
     local values, problem = form.read(raw_query)
     if not values then return nil, problem end
-    query = values
+    query, raw.raw_query = values, raw_query
   end
   if raw.headers then raw.repeated = raw.repeated or false end
-  raw.query, raw.raw_query, raw.params, raw.body = query, raw_query, params, raw.body or ""
+  raw.query, raw.params, raw.body = query, params, raw.body or ""
   return setmetatable(raw, Meta)
 end
 

@@ -7,7 +7,7 @@ local form = require "ions.form"
 local route = {}
 
 -- As Lua has them: where applications run, the methods of strings are versions that count their work.
-local byte, find, sub = string.byte, string.find, string.sub
+local byte, find, reverse, sub = string.byte, string.find, string.reverse, string.sub
 
 local SLASH = 47
 
@@ -146,10 +146,10 @@ local function remember(known, method, text, value)
   known[method], texts.map[text], texts.count = texts, value, texts.count + 1
 end
 
--- Where the last segment begins, and what stands before it.
+-- Where the last segment begins, and what stands before it. A search for a plain text is compiled.
 local function last_of(path)
-  local slash = find(path, "/[^/]*$")
-  return slash + 1, sub(path, 1, slash)
+  local at = #path - find(reverse(path), "/", 1, true) + 2
+  return at, sub(path, 1, at - 1)
 end
 
 -- The leaf that was found for a path as it was sent, without an escape, is found sooner the next time.
