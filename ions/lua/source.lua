@@ -25,8 +25,8 @@ end
 function Folder:take(list)
   for i, dependency in ipairs(list) do
     local one = { dir = dependency.path, rev = dependency.rev, files = {} }
-    local files = dependency.path and {} or dependency.files
-    for _, file in ipairs(files) do one.files[file.path] = file.content end
+    local contents = dependency.path and {} or dependency.files
+    for _, file in ipairs(contents) do one.files[file.path] = file.content end
     self.dependencies[i], self.taken[dependency.name] = dependency.name, one
   end
 end

@@ -434,21 +434,22 @@ local function frequent_values(self, attribute, count)
   return frequent
 end
 
---- Numbers of the value: { datoms =, attrs = { ["person/name"] = { count =, distinct =, entities =,
--- frequent = { { value, count }, … } } } }.
+--- Numbers of the value: { datoms =, attrs = { ["person/name"] = { count =, distinct = } }, details = {
+-- ["person/name"] = { entities =, frequent = { { value, count }, … } } } }.
 function Db:stats()
-  local attrs = {}
+  local attrs, details = {}, {}
   for _, attribute in ipairs(core.attributes(self.handle)) do
     local count = self:count("aevt", attribute.id)
     if count > 0 then
-      attrs[attribute.ident:sub(2)] = {
-        count = count, distinct = distinct_values(self, attribute),
+      local name = attribute.ident:sub(2)
+      attrs[name] = { count = count, distinct = distinct_values(self, attribute) }
+      details[name] = {
         entities = core.indexed_distinct(self.handle, attribute.id, true),
         frequent = frequent_values(self, attribute, count),
       }
     end
   end
-  return { datoms = self:count("eavt"), attrs = attrs }
+  return { datoms = self:count("eavt"), attrs = attrs, details = details }
 end
 
 --- The attributes that the value knows, by id.

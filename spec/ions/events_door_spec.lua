@@ -69,7 +69,7 @@ describe("The door's routes to events", function()
     local status, _ = world:ask("GET", "/events?group=empty")
     assert.equal(200, status)
     refused(404, "lion/not-found", "GET", "/events?group=nowhere")
-    refused(400, "lion/syntax", "GET", "/events?grup=empty")
+    refused(400, "lion/syntax", "GET", "/events?groups=empty")
   end)
 
   it("list dead letters, as many as are asked for, and tell one whole", function()

@@ -208,15 +208,13 @@ describe("A database value", function()
     local db = conn:db()
     local stats = db:stats()
     assert.equal(db:count "eavt", stats.datoms)
-    local name = stats.attrs["person/name"]
-    assert.equal(2, name.count)
-    assert.equal(2, name.distinct)
-    assert.same({}, name.frequent)
+    assert.same({ count = 2, distinct = 2 }, stats.attrs["person/name"])
+    assert.same({}, stats.details["person/name"].frequent)
     conn:transact { { ["person/name"] = "Bob" } }
     conn:request_index()
-    name = conn:db():stats().attrs["person/name"]
-    assert.same({ 3, 2, 3 }, { name.count, name.distinct, name.entities })
-    assert.same({ { "Bob", 2 } }, name.frequent)
+    stats = conn:db():stats()
+    assert.same({ count = 3, distinct = 2 }, stats.attrs["person/name"])
+    assert.same({ entities = 3, frequent = { { "Bob", 2 } } }, stats.details["person/name"])
     local plan = db:explain "[:find ?n :where [?e :person/name ?n] [?e :person/age 31]]"
     assert.is_string(plan.text)
     assert.is_table(plan.tree)

@@ -386,11 +386,11 @@ end
 local POST_MS = 10000
 
 local function post(url, body)
-  local ok, answer = pcall(fetch.run, { method = "POST", url = url, body = body, has_type = true,
+  local ok, told = pcall(fetch.run, { method = "POST", url = url, body = body, has_type = true,
     headers = { { "content-type", "application/json" } }, timeout_ms = POST_MS,
     connect_timeout_ms = POST_MS, max_bytes = 65536, redirects = 0 })
-  if not ok then return 0, answer.message or tostring(answer) end
-  return answer.status
+  if not ok then return 0, told.message or tostring(told) end
+  return told.status
 end
 
 -- ---- loading -------------------------------------------------------------------------------------
