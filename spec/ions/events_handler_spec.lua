@@ -7,6 +7,8 @@ local handler = require "ions.events.handler"
 local lion = require "lion"
 local tx = require "ions.events.tx"
 
+local AT = require("ions.series").ENTRY
+
 local MODULE = [==[
 local ion = require "ion"
 local m = { given = {} }
@@ -110,6 +112,17 @@ describe("A handler of events", function()
     assert.truthy(answer.message:find("m.lua:%d+: attempt to index"))
     assert.truthy(answer.trace:find("stack traceback", 1, true))
     assert.is_true(core.form_read(core.form_write(answer)).is_ok == false) -- it travels
+  end)
+
+  it("is counted as an entry point", function()
+    start [[{ on = "cron", at = "@daily", fn = "m/take" }, { on = "cron", at = "@daily", fn = "m/refuse" },]]
+    local function answers(name, class) return shop.app.events[name].entry.numbers[AT.ANSWERS + class] end
+    run "m/take"
+    run "m/take"
+    run "m/refuse"
+    assert.equal(2, answers("m/take", 2))
+    assert.equal(1, answers("m/refuse", 4))
+    assert.is_true(shop.app.events["m/take"].entry.numbers[AT.STEPS] > 0)
   end)
 
   it("is stopped at its timeout, whatever it does", function()

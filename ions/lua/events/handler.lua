@@ -9,6 +9,7 @@ local find = require "lion.find"
 local http = require "ions.events.http"
 local manifest = require "ions.manifest"
 local query = require "lion.query"
+local response = require "ions.response"
 local scheduler = require "ions.scheduler"
 local secrets = require "ions.secrets"
 local values = require "lion.values"
@@ -43,7 +44,7 @@ function handler.load(app)
   local events = {}
   for name, spec in pairs(manifest.events(app.manifest)) do
     if spec.query then check_query(name, spec.query) end
-    local at = entry.new(spec.fn, app:resolve(spec.fn), { timeout = spec.timeout })
+    local at = entry.new(spec.fn, app:resolve(spec.fn), { timeout = spec.timeout }, app:label(spec.fn))
     events[name] = { spec = spec, entry = at }
   end
   return events
@@ -130,9 +131,11 @@ function handler.run(app, name, input, done)
     deadline_ms = began_ms + event.entry.timeout,
     origin = event.entry.name,
     done = function(ok, result, task)
-      app.calls.steps = app.calls.steps + scheduler.cost(task)
-      local answer = answer_of(ok, result)
-      answer.ms = math.floor(core.monotonic_ms() - began_ms)
+      local answer, ms, steps = answer_of(ok, result), core.monotonic_ms() - began_ms, scheduler.cost(task)
+      app.calls.steps = app.calls.steps + steps
+      event.entry:count(ok and 200 or response.status_of(answer.category), ms)
+      event.entry:pay(steps)
+      answer.ms = math.floor(ms)
       done(answer)
     end,
   }
