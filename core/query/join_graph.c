@@ -85,10 +85,10 @@ static lion_join_node *add_node(lion_join_graph *graph, lion_join_kind kind, uin
 }
 
 /* Values of a variable that something else binds, too. */
-static void add_end(const lion_join_graph *graph, lion_join_node *node, uint8_t var, double distinct)
+static void add_end(const lion_join_graph *graph, lion_join_node *node, uint8_t var, lion_type type, double distinct)
 {
     if (var == LION_JOIN_NONE || node->end_count == LION_JOIN_VARS_MAX || (graph->known & bit(var)) != 0) return;
-    node->ends[node->end_count++] = (lion_join_end){ .var = var, .distinct = fmax(1, distinct) };
+    node->ends[node->end_count++] = (lion_join_end){ .var = var, .type = (uint8_t)type, .distinct = fmax(1, distinct) };
 }
 
 /* A clause that is a node by itself. */
@@ -102,7 +102,7 @@ static bool add_single(lion_join_graph *graph, uint32_t at, lion_join_kind kind,
     node->needs = needs;
     node->rows = rows;
     for (uint32_t var = 0; var < graph->var_count; var++)
-        if ((node->vars & ~needs & bit(var)) != 0) add_end(graph, node, (uint8_t)var, distinct);
+        if ((node->vars & ~needs & bit(var)) != 0) add_end(graph, node, (uint8_t)var, LION_TYPE_NIL, distinct);
     return true;
 }
 
@@ -181,12 +181,13 @@ static void finish_star(lion_join_graph *graph, lion_join_node *node)
 {
     node->vars = bit(node->entity);
     node->rows = node->domain;
-    add_end(graph, node, node->entity, node->domain);
+    add_end(graph, node, node->entity, LION_TYPE_REF, node->domain);
     for (uint32_t i = 0; i < node->part_count; i++) {
         node->rows *= node->parts[i].each;
         if (node->parts[i].value == LION_JOIN_NONE) continue;
         node->vars |= bit(node->parts[i].value);
-        if (!node->parts[i].stats.has_v) add_end(graph, node, node->parts[i].value, node->parts[i].stats.distinct_v);
+        const lion_pattern_stats *stats = &node->parts[i].stats;
+        if (!stats->has_v) add_end(graph, node, node->parts[i].value, (lion_type)stats->attribute->type, stats->distinct_v);
     }
     node->needs = node->vars & graph->pending;
 }
@@ -320,6 +321,23 @@ static bool add_other(lion_join_graph *graph, uint32_t at)
     }
 }
 
+/* A look-up takes values as the attribute's type has them, a hash join takes them as they are. */
+static void find_typed(lion_join_graph *graph)
+{
+    uint8_t types[LION_JOIN_VARS_MAX] = { 0 };
+    uint64_t seen = 0, mixed = graph->feed;
+    for (uint32_t i = 0; i < graph->extra_count; i++) mixed |= graph->extras[i].adds;
+    for (uint32_t n = 0; n < graph->node_count; n++)
+        for (uint32_t i = 0; i < graph->nodes[n].end_count; i++) {
+            const lion_join_end *end = &graph->nodes[n].ends[i];
+            bool is_other = (seen & bit(end->var)) != 0 && types[end->var] != end->type;
+            if (is_other || end->type == LION_TYPE_NIL || end->type == LION_TYPE_TUPLE) mixed |= bit(end->var);
+            types[end->var] = end->type;
+            seen |= bit(end->var);
+        }
+    graph->typed = seen & ~mixed;
+}
+
 bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator)
 {
     lion_arena *arena = &scope->run->arena;
@@ -336,6 +354,7 @@ bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_
     for (uint32_t i = 0; i < todo->count; i++)
         if (!todo->is_done[i] && !is_taken[i] && !add_other(graph, i)) return false;
     for (uint32_t n = 0; n < graph->node_count; n++) graph->nodes[n].uses_feed = (graph->nodes[n].vars & graph->feed) != 0;
+    find_typed(graph);
     return !arena->is_exhausted;
 }
 

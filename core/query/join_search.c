@@ -147,6 +147,12 @@ static bool is_free(const lion_join_graph *graph, uint64_t set)
     return true;
 }
 
+/* May the right be hashed? It stands by itself, and what both have is of one type. */
+static bool can_hash(const lion_join_graph *graph, const lion_join_plan *left, const lion_join_plan *right)
+{
+    return is_free(graph, right->set) && (left->bound & right->bound & ~(graph->known | graph->feed | graph->typed)) == 0;
+}
+
 /* Make *plan (of the joined set; its rows and what it binds are there) the way left, then right, if that is cheaper. */
 static void consider(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right, uint64_t right_set)
 {
@@ -163,7 +169,7 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
             plan->node = n;
         }
     }
-    if (right == NULL || !is_free(graph, right_set)) return;
+    if (right == NULL || !can_hash(graph, left, right)) return;
     double cost = left->cost_ns + right->cost_ns + right->rows * BUILD_NS + left->rows * HASH_NS + plan->rows * ROW_NS;
     if (cost >= plan->cost_ns) return;
     plan->cost_ns = cost;
@@ -352,10 +358,11 @@ static const lion_join_plan *by_chance(search *self)
             lion_join_plan pair = joined(graph, bit(n) | bit(other));
             consider(self, &pair, single, next, bit(other));
             right_set |= bit(other);
-            single = copied(graph, &pair);
+            if (can_hash(graph, plan, &pair)) single = copied(graph, &pair);
+            else right_set = bit(n);
         }
         lion_join_plan wider = joined(graph, plan->set | right_set);
-        bool is_hashed = single != NULL && is_free(graph, right_set) && (right_set != bit(n) || lion_plan_dice(run, 2) == 0);
+        bool is_hashed = single != NULL && can_hash(graph, plan, single) && (right_set != bit(n) || lion_plan_dice(run, 2) == 0);
         wider.left = plan;
         wider.right = is_hashed ? single : NULL;
         wider.node = is_hashed ? NO_NODE : n;

@@ -56,6 +56,7 @@ typedef struct lion_join_part {
 /* A variable that other clauses have too, with the number of its distinct values here. */
 typedef struct lion_join_end {
     uint8_t var;
+    uint8_t type;              /* a lion_type; NIL: any */
     double distinct;
 } lion_join_end;
 
@@ -93,6 +94,7 @@ typedef struct lion_join_graph {
     double feed_rows;          /* how many rows it has */
     uint64_t known;            /* of inputs of one row */
     uint64_t pending;          /* of other inputs */
+    uint64_t typed;            /* all clauses that bind it have values of one type, so that equal ones are the same */
     uint32_t *inputs;          /* clauses: those of one row */
     uint32_t input_count;
     lion_join_node *nodes;
