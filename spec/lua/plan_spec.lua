@@ -54,8 +54,8 @@ local PLANS = {
     '[:find ?n ?y :where [?f :film/year ?y] [?f :film/name ?n] [?f :film/kind ?k] [?k :kind/name "kind2"] [(> ?y 2018)]]',
     [[
 distinct
- lookup [?f :film/name ?n] aevt
-  lookup [?f :film/kind ?k] aevt
+ star [?f :film/name ?n] aevt
+  star [?f :film/kind ?k] aevt
    filter [(> ?y 2018)]
     range [?f :film/year ?y] avet 2018 ..
      scan [?k :kind/name "kind2"] avet
@@ -64,10 +64,10 @@ distinct
     '[:find ?n :where [?c :cast/film ?f] [?c :cast/person ?p] [?p :person/name ?n] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word7"]]',
     [[
 distinct
- lookup [?p :person/name ?n] aevt
-  lookup [?c :cast/person ?p] aevt
+ star [?p :person/name ?n] aevt
+  star [?c :cast/person ?p] aevt
    lookup [?c :cast/film ?f] avet
-    lookup [?t :tag/film ?f] aevt
+    star [?t :tag/film ?f] aevt
      lookup [?t :tag/word ?w] avet
       scan [?w :word/name "word7"] avet
 ]] },
@@ -75,12 +75,12 @@ distinct
     '[:find ?n :where [?c :cast/film ?f] [?c :cast/person ?p] [?p :person/name ?n] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"] [?f :film/year 1950]]',
     [[
 distinct
- lookup [?p :person/name ?n] aevt
-  lookup [?c :cast/person ?p] aevt
+ star [?p :person/name ?n] aevt
+  star [?c :cast/person ?p] aevt
    lookup [?c :cast/film ?f] avet
     hash-join ?w
      build
-      lookup [?t :tag/word ?w] aevt
+      star [?t :tag/word ?w] aevt
        lookup [?t :tag/film ?f] avet
         scan [?f :film/year 1950] avet
       scan [?w :word/name "word1"] avet
@@ -91,10 +91,10 @@ distinct
 hash-join ?f
  build
   distinct
-   lookup [?t :tag/film ?f] aevt
+   star [?t :tag/film ?f] aevt
     lookup [?t :tag/word ?w] avet
      scan [?w :word/name "word1"] avet
-  lookup [?m :made/film ?f] aevt
+  star [?m :made/film ?f] aevt
    lookup [?m :made/firm ?c] avet
     scan [?c :firm/land "land3"] avet
 ]] },
@@ -105,9 +105,9 @@ distinct
  hash-join ?n
   build
    distinct
-    lookup [?p :person/name ?a] aevt
+    star [?p :person/name ?a] aevt
      scan [?p :person/note ?n] aevt
-   lookup [?q :person/name ?b] aevt
+   star [?q :person/name ?b] aevt
     scan [?q :person/note ?n] aevt
 ]] },
   { "reads a range for an equality",
@@ -120,7 +120,7 @@ filter [(= ?y 1999)]
     '[:find ?f :in $ ?name :where [?c :cast/film ?f] [?c :cast/person ?p] [?p :person/name ?name]]',
     [[
 distinct
- lookup [?c :cast/film ?f] aevt
+ star [?c :cast/film ?f] aevt
   lookup [?c :cast/person ?p] avet
    lookup [?p :person/name ?name] avet
     input an input
@@ -130,11 +130,11 @@ distinct
     [[
 distinct
  not (not [?p :person/sex :f])
-  lookup [?c :cast/person ?p] aevt
+  star [?c :cast/person ?p] aevt
    lookup [?c :cast/film ?f] avet
-    lookup [?f :film/name ?n] aevt
+    star [?f :film/name ?n] aevt
      scan [?f :film/year 1950] avet
-  lookup [?p :person/sex :f] aevt
+  star [?p :person/sex :f] aevt
 ]] },
 }
 
