@@ -1,5 +1,5 @@
---- A node's databases are what embedded ones are: specs of those, run over a node. Left out are the files whose
--- cases give functions to queries and filters, which cannot be sent.
+--- A node's databases are what embedded ones are: specs of those, run over a node. Left out are the files
+-- whose cases give functions to queries and filters, which cannot be sent.
 local lion = require "lion"
 local node = require "spec.node.node"
 
