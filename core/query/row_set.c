@@ -84,7 +84,7 @@ static uint32_t hash_words(const uint64_t *words, uint32_t width)
     return (uint32_t)hash;
 }
 
-static bool place_all(lion_row_set *set)
+static void place_all(lion_row_set *set)
 {
     memset(set->slots, 0, set->slot_count * sizeof(*set->slots));
     for (size_t row = 0; row < set->count; row++) {
@@ -92,7 +92,6 @@ static bool place_all(lion_row_set *set)
         while (set->slots[at] != 0) at = (at + 1) & (set->slot_count - 1);
         set->slots[at] = (uint32_t)row + 1;
     }
-    return true;
 }
 
 /* Room for `more` rows. */
@@ -113,7 +112,8 @@ static bool grow(lion_row_set *set, size_t more)
     set->slots = lion_arena_array(set->arena, uint32_t, slots);
     if (set->slots == NULL || set->arena->is_exhausted) return false;
     set->slot_count = slots;
-    return place_all(set);
+    place_all(set);
+    return true;
 }
 
 /* ---- columns ---- */
@@ -131,7 +131,8 @@ static lion_status intern_column(lion_row_set *set, uint32_t column, lion_error 
         if (intern(set, &value, &words[column], error) != LION_OK) return LION_FAILED;
         set->hashes[row] = hash_words(words, set->width);
     }
-    return place_all(set) ? LION_OK : LION_FAILED;
+    if (set->slot_count > 0) place_all(set);
+    return LION_OK;
 }
 
 static lion_status intern_batch(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
@@ -196,7 +197,7 @@ lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const u
         set->batch_words = lion_arena_array(set->arena, uint64_t, (size_t)LION_BATCH_ROWS * set->width + 1);
         set->batch_hashes = lion_arena_array(set->arena, uint32_t, LION_BATCH_ROWS);
     }
-    if (set->batch_words == NULL || set->batch_hashes == NULL || !grow(set, rows)) return lion_fail_memory(error);
+    if (set->batch_words == NULL || set->batch_hashes == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < set->width; i++)
         if (read_column(set, i, batch, &batch->columns[slots[i]], error) != LION_OK) return LION_FAILED;
     if (set->width == 1 && set->modes[0] == INTERNED && set->is_interned) { /* the word is the number */
@@ -204,6 +205,7 @@ lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const u
         set->count = set->interned.count;
         return LION_OK;
     }
+    if (!grow(set, rows)) return lion_fail_memory(error);
     for (uint32_t i = 0; i < rows; i++) set->batch_hashes[i] = hash_words(set->batch_words + (size_t)i * set->width, set->width);
     for (uint32_t i = 0; i < rows; i++) {
         if (i + AHEAD < rows) __builtin_prefetch(&set->slots[set->batch_hashes[i + AHEAD] & (set->slot_count - 1)]);
