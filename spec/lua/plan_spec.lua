@@ -104,9 +104,8 @@ hash-join ?f
 distinct
  hash-join ?n
   build
-   distinct
-    star [?p :person/name ?a] aevt
-     scan [?p :person/note ?n] aevt
+   star [?p :person/name ?a] aevt
+    scan [?p :person/note ?n] aevt
    star [?q :person/name ?b] aevt
     scan [?q :person/note ?n] aevt
 ]] },
