@@ -5,7 +5,9 @@ local MANIFEST = [==[
 return {
   app = "shop",
   http = {
-    { "GET", "/echo/:name", "web/echo" }, { { "POST", "PUT" }, "/json", "web/json" },
+    { "GET", "/echo/:name", "web/echo" }, { "GET", "/bare", "web/bare" },
+    { "GET", "/change", "web/change" },
+    { { "POST", "PUT" }, "/json", "web/json" },
     { "POST", "/form", "web/form" }, { "GET", "/answer/:name", "web/answer" },
     { "OPTIONS", "/own", "web/own" }, { "GET", "/own", "web/own" },
     { "GET", "/slow", "web/slow", timeout = 30 }, { "GET", "/again", "web/again" },
@@ -22,6 +24,15 @@ function web.echo(r)
     method = r.method, path = r.path, params = r.params, query = r.query, body = r.body, remote = r.remote,
     id = r.id, all = r:query_all "a", cookie = r:cookie "c", x = r.headers.x, xs = r:header_all "x",
   } }
+end
+function web.bare(r)
+  local is_empty = next(r.query) == nil and next(r.params) == nil and next(r.headers) == nil
+  r.query.kept = "yes"
+  return { body = { is_empty = is_empty, body = r.body, all = #r:query_all "a", kept = r.query.kept } }
+end
+function web.change(r)
+  r.method, r.path, r.id = {}, setmetatable({}, { __tostring = function() while true do end end }), {}
+  error "on purpose"
 end
 function web.json(r) return { body = { got = r:json() } } end
 function web.form(r)
@@ -117,6 +128,17 @@ describe("A handler", function()
         .. '"x":"1, 2","xs":["1, 2"]}',
       answer.body
     )
+  end)
+
+  it("has tables for what was not sent, and may write into them", function()
+    local answer = ask("GET /bare")
+    assert.equal('{"all":0,"body":"","is_empty":true,"kept":"yes"}', answer.body)
+  end)
+
+  it("may spoil its request, not the log of it", function()
+    local answer = ask("GET /change")
+    assert.equal(500, answer.status)
+    assert.truthy(shop.logged:find("^GET /change %(request %d+%): .*on purpose"))
   end)
 
   it("has its headers still when all of one were asked for", function()
