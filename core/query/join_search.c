@@ -67,7 +67,7 @@ static double star_cost(const lion_join_graph *graph, const lion_join_node *node
     if (entry == node->part_count) return parts_cost(node, entry, rows);
     const lion_join_part *part = &node->parts[entry];
     const lion_pattern_stats *stats = &part->stats;
-    bool is_bound = part->value != LION_JOIN_NONE && (bound & bit(part->value)) != 0;
+    bool is_bound = part->value != LION_JOIN_NONE && ((bound | graph->known | graph->feed) & bit(part->value)) != 0;
     bool has_index = stats->attribute != NULL && stats->attribute->is_in_avet;
     double read = stats->has_v && !has_index ? stats->total : stats->count;
     if (!is_bound) return rows * (PROBE_NS + read * SCAN_NS) + parts_cost(node, entry, rows * stats->count);
@@ -161,7 +161,9 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
     if (left == NULL) return;
     if (is_single) {
         uint32_t n = (uint32_t)__builtin_ctzll(right_set);
-        double cost = left->cost_ns + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1), left->bound, plan->rows);
+        /* What has nothing of the feed, and stands before what has, is done for each of its rows. */
+        double times = graph->nodes[n].uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
+        double cost = left->cost_ns * times + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1) * times, left->bound, plan->rows);
         if (cost < plan->cost_ns && is_ready(graph, &graph->nodes[n], left->bound)) {
             plan->cost_ns = cost;
             plan->left = left;
