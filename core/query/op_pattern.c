@@ -49,6 +49,23 @@ typedef struct pattern {
 
 /* ---- coercion ---- */
 
+static bool is_id(lion_type type)
+{
+    return type == LION_TYPE_REF || type == LION_TYPE_LONG || type == LION_TYPE_ATTRIBUTE;
+}
+
+/* Facts join by value, in whatever order: a keyword is no entity, a text no uuid. */
+static bool can_join(lion_type a, lion_type b)
+{
+    return a == b || (is_id(a) && is_id(b)) || (lion_type_is_number(a) && lion_type_is_number(b));
+}
+
+lion_status lion_pattern_entity(lion_value *out, const lion_pattern_spec *spec, lion_value value, lion_arena *arena, lion_error *error)
+{
+    if (spec->positions[0].is_strict && !is_id(value.type)) return LION_ABSENT;
+    return lion_query_ref(out, spec->db, value, arena, error);
+}
+
 static lion_status to_entity(pattern *self, lion_value value, lion_value *out, lion_error *error)
 {
     return lion_query_ref(out, self->spec.db, value, &self->operator.run->arena, error);
@@ -89,6 +106,7 @@ lion_status lion_pattern_value(lion_value *out, const lion_pattern_spec *spec, c
         *out = value;
         return LION_OK;
     }
+    if (spec->positions[2].is_strict && !can_join((lion_type)attribute->type, value.type)) return LION_ABSENT;
     if (attribute->type == LION_TYPE_REF) return lion_query_ref(out, spec->db, value, arena, error);
     if (value.type == LION_TYPE_DOUBLE && (attribute->type == LION_TYPE_LONG || attribute->type == LION_TYPE_INSTANT)) {
         if (!(value.number >= -9.2e18 && value.number <= 9.2e18) || (double)(int64_t)value.number != value.number) return LION_ABSENT;
@@ -117,7 +135,8 @@ static lion_status coerce_position(pattern *self, int position, lion_value value
     lion_status status = LION_OK;
     lion_value *out = &self->known[position];
     const lion_attribute *attribute = position == V ? row_attribute(self) : NULL;
-    if (position == E || position == TX) status = to_entity(self, value, out, error);
+    if (position == E) status = lion_pattern_entity(out, &self->spec, value, &self->operator.run->arena, error);
+    else if (position == TX) status = to_entity(self, value, out, error);
     else if (position == A) status = to_attribute(self, value, out, error);
     else if (attribute != NULL) status = lion_pattern_value(out, &self->spec, attribute, value, &self->operator.run->arena, error);
     else if (position == V && value.type == LION_TYPE_KEYWORD && to_entity(self, value, out, NULL) != LION_OK) *out = value;

@@ -71,7 +71,7 @@ static lion_status key_of(probe *self, uint32_t row, lion_value *key_out, lion_e
         return LION_OK;
     }
     if (self->is_by_value) return lion_pattern_value(key_out, &self->spec, self->spec.attribute, value, arena, error);
-    return lion_query_ref(key_out, self->spec.db, value, arena, error);
+    return lion_pattern_entity(key_out, &self->spec, value, arena, error);
 }
 
 /* ---- the table ---- */

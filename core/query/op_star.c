@@ -46,7 +46,7 @@ static lion_status find_entities(star *self, const int64_t **e_out, const uint16
         uint32_t row = lion_batch_row(&self->batch, i);
         lion_value value = lion_vector_get(column, row);
         if (!is_id(value.type)) {
-            lion_status status = lion_query_ref(&value, self->spec.db, value, &self->operator.run->arena, error);
+            lion_status status = lion_pattern_entity(&value, &self->spec, value, &self->operator.run->arena, error);
             if (status == LION_FAILED) return status;
             if (status != LION_OK) continue;
         }

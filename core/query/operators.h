@@ -56,6 +56,7 @@ typedef enum lion_position_kind {
 
 typedef struct lion_position {
     uint8_t kind;
+    bool is_strict;      /* BOUND: to a value of a fact, which joins as it is; else it may be a name that somebody gave */
     uint32_t index;      /* OUT, BOUND: variable; SAME: position */
     lion_value constant;
 } lion_position;

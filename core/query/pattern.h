@@ -24,4 +24,7 @@ lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pa
 lion_status lion_pattern_value(lion_value *out, const lion_pattern_spec *spec, const lion_attribute *attribute, lion_value value,
                                lion_arena *arena, lion_error *error);
 
+/* The same where the entity stands. */
+lion_status lion_pattern_entity(lion_value *out, const lion_pattern_spec *spec, lion_value value, lion_arena *arena, lion_error *error);
+
 #endif

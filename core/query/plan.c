@@ -15,6 +15,7 @@ void lion_scope_init(lion_scope *scope, lion_run *run, const lion_slice *names, 
     *scope = (lion_scope){ .run = run, .names = names, .name_count = name_count, .next_var = name_count };
     scope->capacity = name_count + hidden;
     scope->is_attribute = lion_arena_zalloc(&run->arena, scope->capacity + 1);
+    scope->is_given = lion_arena_zalloc(&run->arena, scope->capacity + 1);
     scope->is_pending = lion_arena_zalloc(&run->arena, scope->capacity + 1);
     scope->leaders = lion_arena_zalloc(&run->arena, sizeof(*scope->leaders) * (scope->capacity + 1));
 }
@@ -74,6 +75,18 @@ uint32_t lion_plan_dice(lion_run *run, uint32_t count)
     run->dice = run->dice * UINT32_C(1664525) + UINT32_C(1013904223);
     if (run->dice == 0) run->dice = 1;
     return (run->dice >> 8) % count;
+}
+
+void lion_scope_mark_given(lion_scope *scope, const lion_clauses *clauses)
+{
+    for (uint32_t i = 0; i < clauses->count; i++) {
+        const lion_clause *clause = &clauses->items[i];
+        bool is_relation = clause->kind == LION_CLAUSE_PATTERN && scope->run->sources[clause->source].db == NULL;
+        for (uint32_t k = 0; is_relation && k < clause->term_count; k++)
+            if (clause->terms[k].kind == LION_TERM_VAR) scope->is_given[clause->terms[k].index] = 1;
+        mark_binding(&clause->binding, scope->is_given);
+        for (uint32_t b = 0; b < clause->branch_count; b++) lion_scope_mark_given(scope, &clause->branches[b]);
+    }
 }
 
 /* ---- what binds what ---- */

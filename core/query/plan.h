@@ -30,6 +30,7 @@ typedef struct lion_scope {
     uint32_t capacity;             /* of arrays by variable */
     uint32_t next_var;             /* the next hidden one */
     uint8_t *is_attribute;
+    uint8_t *is_given;             /* bound by an input, a function or a relation: a keyword may be an entity's name */
     uint8_t *is_pending;           /* bound by an input that is not in the plan yet */
     lion_range **ranges;           /* per variable: what comparisons say of it, or NULL (ranges.c) */
     uint32_t *leaders;             /* per variable: 1 + the variable whose value determines its own, or 0 */
@@ -79,6 +80,8 @@ bool lion_plan_is_distinct(lion_scope *scope, const lion_clause *clause, const l
 
 /* Mark the variables that stand in attribute position of some pattern in the clauses, at any depth. */
 void lion_scope_mark_attributes(lion_scope *scope, const lion_clauses *clauses);
+/* Mark those that functions and relations bind. */
+void lion_scope_mark_given(lion_scope *scope, const lion_clauses *clauses);
 /* How many hidden variables the clauses' sub-plans take. */
 uint32_t lion_clauses_hidden(const lion_clauses *clauses);
 

@@ -73,6 +73,7 @@ static lion_status database_pattern(lion_scope *scope, const lion_clause *clause
         uint32_t before = earlier(clause, i);
         bool is_bound = lion_operator_slot(*operator, term->index) != LION_SLOT_NONE;
         position->kind = is_bound ? LION_POSITION_BOUND : before != LION_SLOT_NONE ? LION_POSITION_SAME : LION_POSITION_OUT;
+        position->is_strict = is_bound && !scope->is_given[term->index];
         if (position->kind == LION_POSITION_SAME) position->index = before;
     }
     if (spec.positions[1].kind == LION_POSITION_CONST) {

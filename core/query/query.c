@@ -128,6 +128,7 @@ static lion_status open_binding(opening *self, const lion_input *input, const li
     if (status != LION_OK) return status;
     for (uint32_t i = 0; i < rows->var_count; i++) {
         self->scope.is_pending[rows->vars[i]] = 1;
+        self->scope.is_given[rows->vars[i]] = 1;
         if (rows->rows->count == 1) self->known[rows->vars[i]] = &rows->rows->rows[i];
     }
     self->input_clauses[self->input_count] = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = self->input_count, .text = lion_slice_text("an input") };
@@ -223,6 +224,7 @@ static lion_status open_all(opening *self, lion_error *error)
     if (status == LION_OK) status = open_pulls(self, error);
     if (status != LION_OK) return status;
     lion_scope_mark_attributes(&self->scope, &ir->where);
+    lion_scope_mark_given(&self->scope, &ir->where);
     self->run->engine = self->scope.engine = lion_rules_new(run, ir, NULL, 0);
     self->scope.rules = lion_rules_list(self->scope.engine);
     return open_plan(self, error);

@@ -471,7 +471,11 @@ static lion_status plan_table(lion_rules *self, rule_table *table, lion_error *e
     lion_scope_init(&scope, self->run, rule->var_names, rule->var_count, hidden * (list->count + 1));
     scope.rules = self->rules;
     scope.engine = lion_rules_new(self->run, self->ir, self, table->rule);
-    for (uint32_t b = 0; b < rule->branch_count; b++) lion_scope_mark_attributes(&scope, &rule->branches[b]);
+    for (uint32_t b = 0; b < rule->branch_count; b++) {
+        lion_scope_mark_attributes(&scope, &rule->branches[b]);
+        lion_scope_mark_given(&scope, &rule->branches[b]);
+    }
+    memset(scope.is_given, 1, rule->arity); /* by who calls it */
     uint32_t *seed_vars = lion_arena_array(arena, uint32_t, table->bound_count + 1);
     uint32_t *feed_vars = lion_arena_array(arena, uint32_t, 2 * table->bound_count + 1), at = 0;
     for (uint32_t i = 0; i < table->bound_count; i++) seed_vars[i] = feed_vars[i] = lion_scope_hidden(&scope);

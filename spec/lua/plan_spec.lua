@@ -209,4 +209,22 @@ describe("The planner", function()
     assert.equal(1, other:db():q(query, "town2"))
     other:close()
   end)
+
+  it("joins facts by value, whichever comes first: a keyword of a fact is no entity", function()
+    local other = lion.connect "mem:"
+    other:transact(lion.schema { a = { kw = "keyword", ref = "ref", number = "long" } })
+    other:transact { { ["db/ident"] = ":color/red" } }
+    other:transact { { ["a/kw"] = ":color/red", ["a/number"] = 1 }, { ["a/ref"] = ":color/red", ["a/number"] = 2 } }
+    local value = other:db()
+    for _, first in ipairs { "[?e :a/number 1]", "[?f :a/number 2]", "" } do
+      assert.same({}, value:q("[:find ?e ?f :where " .. first .. " [?e :a/kw ?x] [?f :a/ref ?x]]"))
+    end
+    -- what is given is a name where the attribute holds entities
+    for _, attribute in ipairs { "kw", "ref" } do
+      assert.equal(1, #value:q("[:find ?e :in $ ?x :where [?e :a/" .. attribute .. " ?x]]", ":color/red"))
+      assert.equal(1, #value:q("[:find ?e :where [(keyword \"color\" \"red\") ?x] [?e :a/" .. attribute .. " ?x]]"))
+    end
+    assert.equal(1, #value:q("[:find ?e ?f :in $ ?x :where [?e :a/kw ?x] [?f :a/ref ?x]]", ":color/red"))
+    other:close()
+  end)
 end)
