@@ -1,4 +1,5 @@
-/* dev.c - the loop of `lion dev`: requests to the newest revision, a look at its files five times a second. */
+/* dev.c - the loop of `lion dev`: requests to the newest revision, a look at its files five times a
+ * second. */
 #include "dev.h"
 
 #include <signal.h>
@@ -7,7 +8,8 @@
 #include <string.h>
 
 #define LION_DEV_LOOK_MS 200
-#define LION_DEV_HANDLE_MS 1210000 /* an entry point's own timeout, twice at most (waiting, running), comes first */
+#define LION_DEV_HANDLE_MS                                                                         \
+    1210000 /* an entry point's own timeout, twice at most (waiting, running), comes first */
 
 typedef struct dev {
     const lion_revision_options *options;
@@ -15,8 +17,8 @@ typedef struct dev {
     uv_signal_t interrupt, terminate;
     uv_timer_t look;
     lion_http_server *server;
-    lion_revision *revision;  /* kept: the one that serves */
-    char *complaint;          /* of the last loading that failed; told once */
+    lion_revision *revision; /* kept: the one that serves */
+    char *complaint;         /* of the last loading that failed; told once */
     bool is_stopping;
 } dev;
 
@@ -34,7 +36,8 @@ static void on_gone(void *context, lion_http_exchange *exchange)
     lion_revision_gone(exchange);
 }
 
-/* Try the files as they are now. A failure is told when it is a new one; the old revision serves on. */
+/* Try the files as they are now. A failure is told when it is a new one; the old revision serves
+ * on. */
 static void reload(dev *self)
 {
     char *message = NULL;
@@ -61,7 +64,10 @@ static void on_look(uv_timer_t *timer)
     if (lion_revision_is_stale(self->revision)) reload(self);
 }
 
-static void on_server_closed(void *context) { ((dev *)context)->server = NULL; }
+static void on_server_closed(void *context)
+{
+    ((dev *)context)->server = NULL;
+}
 
 static void stop(dev *self)
 {
@@ -121,7 +127,9 @@ int lion_dev_run(const lion_revision_options *options, const char *host, int por
         lion_revision_drop(self.revision);
         return 1;
     }
-    (void)signal(SIGPIPE, SIG_IGN); /* a client that went away is an answer less, not the end of the process */
+    (void)signal(
+        SIGPIPE,
+        SIG_IGN); /* a client that went away is an answer less, not the end of the process */
     start_handles(&self);
     int code = serve(&self, host, port);
     if (code == 0)

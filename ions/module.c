@@ -12,7 +12,8 @@
 #include "pattern.h"
 #include "sodium.h"
 
-/* run { dir =, uri =, folder =, env =, host =, params = (JSON), port =, with = (may be nil) } → exit code */
+/* run { dir =, uri =, folder =, env =, host =, params = (JSON), port =, with = (may be nil) } →
+ * exit code */
 static int dev_run(lua_State *state)
 {
     luaL_checktype(state, 1, LUA_TTABLE);
@@ -25,9 +26,13 @@ static int dev_run(lua_State *state)
     lua_getfield(state, 1, "port");
     int port = (int)luaL_checkinteger(state, -1);
     lua_getfield(state, 1, "with");
-    lion_revision_options options = { .dir = texts[0], .uri = texts[1], .folder = texts[2],
-                                      .env = texts[3], .params = texts[5],
-                                      .with = luaL_optstring(state, -1, NULL), .is_dev = true };
+    lion_revision_options options = { .dir = texts[0],
+                                      .uri = texts[1],
+                                      .folder = texts[2],
+                                      .env = texts[3],
+                                      .params = texts[5],
+                                      .with = luaL_optstring(state, -1, NULL),
+                                      .is_dev = true };
     lua_pushinteger(state, lion_dev_run(&options, texts[4], port));
     return 1;
 }

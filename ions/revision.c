@@ -31,23 +31,23 @@ typedef struct call {
     uv_timer_t timer;        /* its next turn */
     lion_revision *revision; /* kept */
     lion_http_exchange *exchange;
-    struct call *after;      /* of the revision's waiting calls, or of its stalled ones */
-    lua_Number id;           /* the request's */
-    int next;                /* registry reference of the function of pieces; LUA_NOREF while it waits */
+    struct call *after; /* of the revision's waiting calls, or of its stalled ones */
+    lua_Number id;      /* the request's */
+    int next;           /* registry reference of the function of pieces; LUA_NOREF while it waits */
     bool is_gone;
-    bool is_stalled;         /* a stream without a piece for now */
+    bool is_stalled; /* a stream without a piece for now */
 } call;
 
 struct lion_revision {
     uint32_t references;
     lua_State *state;
-    int app;                 /* registry reference of the application */
+    int app; /* registry reference of the application */
     watched *files;
     size_t file_count;
-    call *waiting;           /* for a step to answer them; newest first */
-    call *stalled;           /* streams that a step may have a piece for */
-    uv_timer_t *pump;        /* when the application's next step is due; NULL before the first request */
-    lion_curl *curl;         /* its own requests to others; NULL before the first request to it */
+    call *waiting;    /* for a step to answer them; newest first */
+    call *stalled;    /* streams that a step may have a piece for */
+    uv_timer_t *pump; /* when the application's next step is due; NULL before the first request */
+    lion_curl *curl;  /* its own requests to others; NULL before the first request to it */
 };
 
 /* ---- loading ---- */
@@ -159,7 +159,10 @@ lion_revision *lion_revision_keep(lion_revision *revision)
     return revision;
 }
 
-static void on_pump_closed(uv_handle_t *handle) { free(handle); }
+static void on_pump_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
 
 void lion_revision_drop(lion_revision *revision)
 {
@@ -192,9 +195,10 @@ bool lion_revision_is_stale(const lion_revision *revision)
 
 /* ---- calling the application ---- */
 
-/* Call app:METHOD(the value on the top, which is taken), leaving so many results. false: it raised, and the message is
- * there instead. */
-static bool call_app(lua_State *state, const lion_revision *revision, const char *method, int results)
+/* Call app:METHOD(the value on the top, which is taken), leaving so many results. false: it raised,
+ * and the message is there instead. */
+static bool call_app(lua_State *state, const lion_revision *revision, const char *method,
+                     int results)
 {
     lua_pushcfunction(state, traceback);
     lua_insert(state, -2);
@@ -246,7 +250,10 @@ static void on_call_closed(uv_handle_t *handle)
     free(self);
 }
 
-static void call_close(call *self) { uv_close((uv_handle_t *)&self->timer, on_call_closed); }
+static void call_close(call *self)
+{
+    uv_close((uv_handle_t *)&self->timer, on_call_closed);
+}
 
 static void link_call(call **list, call *self)
 {
@@ -279,8 +286,10 @@ static void arm(lion_revision *revision)
     }
     double ms = lua_isnumber(state, -1) ? lua_tonumber(state, -1) : -1;
     lua_pop(state, 1);
-    if (ms < 0) uv_timer_stop(revision->pump);
-    else uv_timer_start(revision->pump, on_pump, (uint64_t)ms + (ms > 0), 0);
+    if (ms < 0)
+        uv_timer_stop(revision->pump);
+    else
+        uv_timer_start(revision->pump, on_pump, (uint64_t)ms + (ms > 0), 0);
 }
 
 /* Call app:METHOD(id): "finish", or "gone". */
@@ -298,8 +307,10 @@ static void stream_finish(call *self, bool is_whole)
 {
     lion_http_set_user(self->exchange, NULL);
     if (self->is_stalled) unlink_call(&self->revision->stalled, self);
-    if (is_whole) lion_http_stream_end(self->exchange);
-    else lion_http_abort(self->exchange);
+    if (is_whole)
+        lion_http_stream_end(self->exchange);
+    else
+        lion_http_abort(self->exchange);
     end_call(self->revision, "finish", self->id);
     call_close(self);
 }
@@ -338,8 +349,10 @@ static void on_stream_turn(uv_timer_t *timer)
             return;
         }
     }
-    if (self->is_gone) stream_finish(self, false);
-    else uv_timer_start(timer, on_stream_turn, 0, 0);
+    if (self->is_gone)
+        stream_finish(self, false);
+    else
+        uv_timer_start(timer, on_stream_turn, 0, 0);
 }
 
 /* Takes the function of pieces from the top. To HEAD nothing is streamed. */
@@ -373,7 +386,8 @@ static void wait_start(lion_revision *revision, uv_loop_t *loop, lion_http_excha
     link_call(&revision->waiting, self);
 }
 
-/* Answer with what the application returned: status, headers, body, size, on the top of the stack. */
+/* Answer with what the application returned: status, headers, body, size, on the top of the stack.
+ */
 static void answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)
 {
     lua_State *state = revision->state;
@@ -385,7 +399,8 @@ static void answer(lion_revision *revision, uv_loop_t *loop, lion_http_exchange 
     int status = (int)lua_tointeger(state, body_at - 2);
     size_t count = 0;
     lion_http_header room[LION_HEADERS_ROOM];
-    lion_http_header *headers = lion_read_headers(state, body_at - 1, room, LION_HEADERS_ROOM, &count);
+    lion_http_header *headers =
+        lion_read_headers(state, body_at - 1, room, LION_HEADERS_ROOM, &count);
     if (lua_isfunction(state, body_at)) {
         bool is_sized = lua_isnumber(state, body_at + 1);
         size_t size = is_sized ? (size_t)lua_tonumber(state, body_at + 1) : LION_HTTP_SIZE_UNKNOWN;
@@ -405,8 +420,10 @@ static void call_and_answer(lion_revision *revision, uv_loop_t *loop, lion_http_
 {
     lua_State *state = revision->state;
     int top = lua_gettop(state) - 1;
-    if (call_app(state, revision, "handle", 4)) answer(revision, loop, exchange);
-    else respond_failure(exchange, lua_tostring(state, -1));
+    if (call_app(state, revision, "handle", 4))
+        answer(revision, loop, exchange);
+    else
+        respond_failure(exchange, lua_tostring(state, -1));
     lua_settop(state, top);
     if (revision->waiting != NULL) arm(revision);
 }
@@ -492,7 +509,11 @@ static int deliver(lua_State *state)
 static void on_fetched(void *context, uint64_t id, bool is_sound, lion_slice head, lion_slice body)
 {
     lion_revision *revision = context;
-    delivery made = { .revision = revision, .token = (lua_Number)id, .is_sound = is_sound, .head = head, .body = body };
+    delivery made = { .revision = revision,
+                      .token = (lua_Number)id,
+                      .is_sound = is_sound,
+                      .head = head,
+                      .body = body };
     if (lua_cpcall(revision->state, deliver, &made) != 0) tell(revision->state);
     arm(revision);
 }
@@ -506,7 +527,8 @@ static bool have_pump(lion_revision *revision, uv_loop_t *loop)
     revision->pump = malloc(sizeof *revision->pump);
     if (revision->pump == NULL) return false;
     uv_timer_init(loop, revision->pump);
-    uv_unref((uv_handle_t *)revision->pump); /* requests keep the loop going, not what their tasks left */
+    uv_unref((uv_handle_t *)
+                 revision->pump); /* requests keep the loop going, not what their tasks left */
     revision->pump->data = revision;
     revision->curl = lion_curl_new(loop, on_fetched, revision);
     lion_curl_attach(revision->state, revision->curl);
@@ -539,8 +561,10 @@ void lion_revision_gone(lion_http_exchange *exchange)
         return;
     }
     self->is_gone = true;
-    if (self->next == LUA_NOREF) uv_timer_start(&self->timer, on_waiter_gone, 0, 0);
-    else if (self->is_stalled) uv_timer_start(&self->timer, on_stream_turn, 0, 0);
+    if (self->next == LUA_NOREF)
+        uv_timer_start(&self->timer, on_waiter_gone, 0, 0);
+    else if (self->is_stalled)
+        uv_timer_start(&self->timer, on_stream_turn, 0, 0);
 }
 
 void lion_revision_handle(lion_revision *revision, uv_loop_t *loop, lion_http_exchange *exchange)

@@ -173,16 +173,11 @@ static void set_made(lua_State *lua, const char *name, const char *chunk, size_t
 
 static int open_port(lua_State *lua)
 {
-    static const luaL_Reg functions[] = { { "request", request },
-                                          { "fetch", fetch },
-                                          { "forget", forget },
-                                          { "call", call },
-                                          { "send", send_message },
-                                          { "read", read_elsewhere },
-                                          { "headers", headers },
-                                          { "series", series },
-                                          { "cast", cast },
-                                          { NULL, NULL } };
+    static const luaL_Reg functions[] = { { "request", request },   { "fetch", fetch },
+                                          { "forget", forget },     { "call", call },
+                                          { "send", send_message }, { "read", read_elsewhere },
+                                          { "headers", headers },   { "series", series },
+                                          { "cast", cast },         { NULL, NULL } };
     lua_newtable(lua);
     lua_pushvalue(lua, lua_upvalueindex(1));
     luaL_openlib(lua, NULL, functions, 1);

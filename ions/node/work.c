@@ -1,5 +1,5 @@
-/* work.c - the worker's process, which is the door's and that of events too: its loop from the start
- * to the end. */
+/* work.c - the worker's process, which is the door's and that of events too: its loop from the
+ * start to the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
