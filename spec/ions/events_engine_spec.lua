@@ -1,7 +1,7 @@
 --- The engine of events, with nodes, workers and time of the spec's own: what docs/events.md promises, when
 -- all is well and when it is not.
 local core = require "lion.core"
-local cron = require "ions.events.cron"
+local schedules = require "ions.events.schedule"
 local events_world = require "spec.ions.events_world"
 
 local PAID = { on = "tx", attr = "order/number", fn = "shop.events/paid", name = "paid", backoff = 5 }
@@ -575,7 +575,7 @@ describe("Events", function()
   end)
 
   describe("at times", function()
-    local schedule = cron.parse "*/5 * * * *"
+    local schedule = schedules.parse "*/5 * * * *"
     local MINUTE_MS = 60000
 
     local function sweep(more)
@@ -639,7 +639,7 @@ describe("Events", function()
 
     it("are those of their zone", function()
       start { sweep { at = "0 3 * * *", zone = "+02:00" } }
-      local at = cron.parse("0 1 * * *"):after(world.ms)
+      local at = schedules.parse("0 1 * * *"):after(world.ms)
       world:set_now(at)
       world:until_called("sweep", 1)
       assert.equal(at, world.calls[1].time)

@@ -1,6 +1,6 @@
 --- The kinds of events as manifests have them: which fields each has, and what these may hold.
 -- @module ions.events.kinds
-local cron = require "ions.events.cron"
+local schedules = require "ions.events.schedule"
 local folder = require "ions.events.folder"
 local signature = require "ions.events.signature"
 
@@ -80,7 +80,7 @@ kinds.KINDS = {
     fields = { at = text, zone = text, catch_up = flag },
     needs = { "at" },
     check = function(event)
-      local schedule, problem = cron.parse(event.at, event.zone)
+      local schedule, problem = schedules.parse(event.at, event.zone)
       if not schedule then return "at: " .. problem end
     end,
   },

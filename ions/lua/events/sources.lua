@@ -2,7 +2,7 @@
 -- ions.events.engine.
 -- @module ions.events.sources
 return {
-  cron = require "ions.events.clock",
+  cron = require "ions.events.cron",
   dir = require "ions.events.dir",
   http = require "ions.events.http",
   tx = require "ions.events.tx",

@@ -1,8 +1,8 @@
-local cron = require "ions.events.cron"
+local schedules = require "ions.events.schedule"
 local time = require "ion.time"
 
 local function next_of(text, from, zone)
-  local schedule = assert(cron.parse(text, zone))
+  local schedule = assert(schedules.parse(text, zone))
   local at = schedule:after(time.parse(from))
   return at and time.format(at)
 end
@@ -71,7 +71,7 @@ describe("A schedule of cron", function()
 
     for _, zone in ipairs { "Europe/Berlin", "+2", "+15:00", "+02:60", "", 2 } do
       it("is refused with " .. tostring(zone), function()
-        local schedule, message = cron.parse("0 3 * * *", zone)
+        local schedule, message = schedules.parse("0 3 * * *", zone)
         assert.is_nil(schedule)
         assert.truthy(message:find('fixed offsets such as "+02:00"', 1, true), message)
       end)
@@ -121,7 +121,7 @@ describe("A schedule of cron", function()
     { 5, "a schedule is a string, not a number" },
   } do
     it("is refused: " .. tostring(case[1]):sub(1, 40), function()
-      local schedule, message = cron.parse(case[1])
+      local schedule, message = schedules.parse(case[1])
       assert.is_nil(schedule)
       assert.truthy(message:find(case[2], 1, true), message)
     end)
@@ -183,7 +183,7 @@ describe("Schedules at random", function()
       local fields = { random_field(0, 59), random_field(0, 23), random_field(1, 28), random_field(1, 12),
         random_field(0, 7) }
       local text = table.concat(fields, " ")
-      local schedule = assert(cron.parse(text))
+      local schedule = assert(schedules.parse(text))
       local from = (1.6e9 + random(0, 4e8)) * 1000
       local found = schedule:after(from)
       local minute, last = math.floor(from / 60000) + 1, math.floor(from / 60000) + 4000
