@@ -49,20 +49,15 @@ typedef struct pattern {
 
 /* ---- coercion ---- */
 
-static bool is_id(lion_type type)
-{
-    return type == LION_TYPE_REF || type == LION_TYPE_LONG || type == LION_TYPE_ATTRIBUTE;
-}
-
 /* Facts join by value, in whatever order: a keyword is no entity, a text no uuid. */
 static bool can_join(lion_type a, lion_type b)
 {
-    return a == b || (is_id(a) && is_id(b)) || (lion_type_is_number(a) && lion_type_is_number(b));
+    return a == b || (lion_query_is_id(a) && lion_query_is_id(b)) || (lion_type_is_number(a) && lion_type_is_number(b));
 }
 
 lion_status lion_pattern_entity(lion_value *out, const lion_pattern_spec *spec, lion_value value, lion_arena *arena, lion_error *error)
 {
-    if (spec->positions[0].is_strict && !is_id(value.type)) return LION_ABSENT;
+    if (spec->positions[0].is_strict && !lion_query_is_id(value.type)) return LION_ABSENT;
     return lion_query_ref(out, spec->db, value, arena, error);
 }
 
@@ -78,7 +73,7 @@ static lion_status to_attribute(pattern *self, lion_value value, lion_value *out
     if (value.type == LION_TYPE_KEYWORD || value.type == LION_TYPE_STRING) {
         attribute = lion_schema_attribute_named(self->schema, lion_value_slice(value));
         if (attribute == NULL) return lion_schema_fail_unknown(error, self->schema, lion_value_slice(value));
-    } else if (value.type == LION_TYPE_REF || value.type == LION_TYPE_LONG || value.type == LION_TYPE_ATTRIBUTE) {
+    } else if (lion_query_is_id(value.type)) {
         attribute = lion_schema_attribute(self->schema, value.bits);
     }
     if (attribute == NULL) return LION_ABSENT;

@@ -24,18 +24,13 @@ typedef struct star {
     lion_passing passing;
 } star;
 
-static bool is_id(uint8_t type)
-{
-    return type == LION_TYPE_REF || type == LION_TYPE_LONG || type == LION_TYPE_ATTRIBUTE;
-}
-
 /* The batch's entities by row, and which rows have one: those of `rows`, or all. */
 static lion_status find_entities(star *self, const int64_t **e_out, const uint16_t **rows_out, uint32_t *count_out, lion_error *error)
 {
     const lion_vector *column = &self->batch.columns[self->e_slot];
     *rows_out = self->batch.selection;
     *count_out = lion_batch_rows(&self->batch);
-    if (is_id(column->type) && !column->is_constant) {
+    if (lion_query_is_id(column->type) && !column->is_constant) {
         *e_out = column->bits;
         return LION_OK;
     }
@@ -45,7 +40,7 @@ static lion_status find_entities(star *self, const int64_t **e_out, const uint16
     for (uint32_t i = 0; i < *count_out; i++) {
         uint32_t row = lion_batch_row(&self->batch, i);
         lion_value value = lion_vector_get(column, row);
-        if (!is_id(value.type)) {
+        if (!lion_query_is_id(value.type)) {
             lion_status status = lion_pattern_entity(&value, &self->spec, value, &self->operator.run->arena, error);
             if (status == LION_FAILED) return status;
             if (status != LION_OK) continue;

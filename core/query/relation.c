@@ -114,12 +114,6 @@ void lion_row_index_init(lion_row_index *index, const lion_relation *relation, c
     if (key_count > 0) memcpy(index->key, key, key_count * sizeof(*key));
 }
 
-void lion_row_index_clear(lion_row_index *index)
-{
-    index->covered = 0;
-    if (index->head_count > 0) memset(index->heads, 0, index->head_count * sizeof(*index->heads));
-}
-
 static uint32_t hash_row(const lion_row_index *index, size_t row)
 {
     const lion_value *values = lion_relation_row(index->relation, row);

@@ -49,8 +49,6 @@ typedef struct lion_row_index {
 } lion_row_index;
 
 void lion_row_index_init(lion_row_index *index, const lion_relation *relation, const uint32_t *key, uint32_t key_count);
-/* Forget all rows (the relation was cleared). */
-void lion_row_index_clear(lion_row_index *index);
 /* Take in the rows added since. */
 void lion_row_index_follow(lion_row_index *index);
 /* The first candidate row + 1 for the key values, 0 for none; then the next one. Candidates are real matches. */

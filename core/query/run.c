@@ -142,21 +142,31 @@ lion_status lion_reading_row(lion_reading *reading, lion_operator *input, uint32
     return LION_OK;
 }
 
-void lion_passing_init(lion_passing *passing, lion_operator *self, const lion_operator *input, const uint8_t *keep,
-                       const uint32_t *added, uint32_t added_count)
+/* The variables of an operator: those of its input that are kept, whose places go into from, then what it adds. How many
+ * are kept. */
+static uint32_t take_vars(lion_operator *self, uint32_t **from_out, const lion_operator *input, const uint8_t *keep,
+                          const uint32_t *added, uint32_t added_count)
 {
     lion_arena *arena = &self->run->arena;
-    uint32_t width = input->width + added_count;
-    *passing = (lion_passing){ .from = lion_arena_array(arena, uint32_t, width + 1) };
+    uint32_t width = input->width + added_count, kept = 0;
+    *from_out = lion_arena_array(arena, uint32_t, width + 1);
     self->vars = lion_arena_array(arena, uint32_t, width + 1);
     for (uint32_t i = 0; i < input->width; i++) {
         if (!keep[input->vars[i]]) continue;
-        self->vars[passing->kept] = input->vars[i];
-        passing->from[passing->kept++] = i;
+        self->vars[kept] = input->vars[i];
+        (*from_out)[kept++] = i;
     }
-    for (uint32_t i = 0; i < added_count; i++) self->vars[passing->kept + i] = added[i];
-    self->width = passing->kept + added_count;
-    passing->columns = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
+    for (uint32_t i = 0; i < added_count; i++) self->vars[kept + i] = added[i];
+    self->width = kept + added_count;
+    return kept;
+}
+
+void lion_passing_init(lion_passing *passing, lion_operator *self, const lion_operator *input, const uint8_t *keep,
+                       const uint32_t *added, uint32_t added_count)
+{
+    *passing = (lion_passing){ 0 };
+    passing->kept = take_vars(self, &passing->from, input, keep, added, added_count);
+    passing->columns = lion_arena_zalloc(&self->run->arena, sizeof(lion_vector) * (self->width + 1));
     bool is_kept = input->ascending != 0 && lion_operator_slot(self, input->ascending - 1) != LION_SLOT_NONE;
     self->ascending = is_kept ? input->ascending : 0;
 }
@@ -165,16 +175,9 @@ void lion_output_init(lion_output *output, lion_operator *self, const lion_opera
                       const uint32_t *added, uint32_t added_count)
 {
     lion_arena *arena = &self->run->arena;
-    uint32_t width = input->width + added_count;
-    *output = (lion_output){ .from = lion_arena_array(arena, uint32_t, width + 1), .arena = arena };
-    self->vars = lion_arena_array(arena, uint32_t, width + 1);
-    for (uint32_t i = 0; i < input->width; i++) {
-        if (!keep[input->vars[i]]) continue;
-        self->vars[output->kept] = input->vars[i];
-        output->from[output->kept++] = i;
-    }
-    for (uint32_t i = 0; i < added_count; i++) self->vars[output->kept + i] = added[i];
-    self->width = output->width = output->kept + added_count;
+    *output = (lion_output){ .arena = arena };
+    output->kept = take_vars(self, &output->from, input, keep, added, added_count);
+    output->width = self->width;
     output->vectors = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
     output->typed = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
     output->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (self->width + 1));
@@ -264,7 +267,7 @@ lion_status lion_query_ref(lion_value *ref_out, const lion_db *db, lion_value va
 {
     int64_t id = 0;
     lion_status status = LION_ABSENT;
-    if (value.type == LION_TYPE_REF || value.type == LION_TYPE_LONG || value.type == LION_TYPE_ATTRIBUTE) {
+    if (lion_query_is_id(value.type)) {
         *ref_out = lion_value_ref(value.bits);
         return LION_OK;
     }

@@ -140,6 +140,11 @@ static inline void lion_passing_take(lion_passing *passing, const lion_batch *ba
 lion_status lion_query_value(lion_value *value_out, const lion_form *form, lion_arena *arena, lion_error *error);
 /* The entity that a value names: an id, an ident, a lookup ref. LION_ABSENT: nobody. */
 lion_status lion_query_entity(int64_t *id_out, const lion_db *db, lion_value value, lion_arena *arena, lion_error *error);
+/* Values of this type are entities as they are, without looking anything up. */
+static inline bool lion_query_is_id(uint8_t type)
+{
+    return type == LION_TYPE_REF || type == LION_TYPE_LONG || type == LION_TYPE_ATTRIBUTE;
+}
 /* A value where an entity stands in a pattern, as a REF: an id, an ident, a lookup ref. LION_ABSENT: it names nobody. */
 lion_status lion_query_ref(lion_value *ref_out, const lion_db *db, lion_value value, lion_arena *arena, lion_error *error);
 /* The rows of a form given as a plain source. */
