@@ -43,7 +43,7 @@ function data.table(name, count, columns, row)
   return { name = name, columns = columns, rows = rows }
 end
 
-local SQL_TYPE = { string = "text", long = "bigint", double = "double" }
+local SQL_TYPE = { string = "text", long = "bigint", double = "double precision" }
 
 --- Statements that make the table in SQL, and then its indexes.
 function data.ddl(t)
@@ -61,8 +61,9 @@ function data.ddl(t)
   return ("create table %s (%s)"):format(t.name, table.concat(parts, ", ")), indexes
 end
 
---- The tables in a peer of SQL.
+--- The tables in a peer: all at once, or by SQL.
 function data.fill(peer, tables)
+  if peer.fill_tables then return peer:fill_tables(tables) end
   for _, t in ipairs(tables) do
     local make, indexes = data.ddl(t)
     if peer.name == "SQLite" and t.link then make = make .. " without rowid" end

@@ -42,6 +42,8 @@ Duckdb.__index = Duckdb
 
 local duckdb = { name = "DuckDB" }
 
+function duckdb.text(query) return query.duckdb or query.sql end
+
 --- nil where the library is not there. @param folder of the peers
 function duckdb.open(folder)
   local path = folder .. "/node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so"

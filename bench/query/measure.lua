@@ -12,10 +12,14 @@ local measure = {}
 local PROCESS_TIME = 2
 local now_out = ffi.new "bench_time"
 
---- Processor time of this process in ms.
-function measure.now()
-  ffi.C.clock_gettime(PROCESS_TIME, now_out)
+local function read(clock)
+  ffi.C.clock_gettime(clock, now_out)
   return tonumber(now_out.seconds) * 1e3 + tonumber(now_out.nanoseconds) / 1e6
+end
+
+--- Processor time in ms, of this process and of the one that an engine has besides.
+function measure.now(engine)
+  return read(PROCESS_TIME) + (engine and engine.clock and read(engine.clock) or 0)
 end
 
 -- FNV-1a.
@@ -46,7 +50,7 @@ function measure.digest(rows)
   return ("%d rows %08x"):format(#rows, sum)
 end
 
-local SAMPLE_MS, SAMPLES_MIN, SAMPLES_MAX, BUDGET_MS = 2, 5, 15, 1500
+local SAMPLE_MS, SAMPLES_MIN, SAMPLES_MAX, BUDGET_MS, SLOW_MS = 2, 5, 15, 1500, 4000
 
 local function median(list)
   table.sort(list)
@@ -60,30 +64,40 @@ function measure.rows(engine, query)
   return query.shape and query.shape(rows) or rows
 end
 
-local function run(engine, query)
-  if query.call then query.call[engine.name](engine) else engine:run(query) end
+local function run(engine, query, repeats)
+  if engine.run_many then return engine:run_many(query, repeats) end
+  for _ = 1, repeats do
+    if query.call then query.call[engine.name](engine) else engine:run(query) end
+  end
 end
 
 local function sample(engine, query, repeats)
-  local begun = measure.now()
-  for _ = 1, repeats do
-    run(engine, query)
-  end
-  return (measure.now() - begun) / repeats
+  local begun = measure.now(engine)
+  run(engine, query, repeats)
+  return (measure.now(engine) - begun) / repeats
+end
+
+-- How often a query is repeated for a sample, and how many samples there are. What is slow is measured once.
+local function plan_samples(once)
+  if once > SLOW_MS then return 1, 1 end
+  local count = math.floor(BUDGET_MS / math.max(once, SAMPLE_MS))
+  local repeats = math.ceil(SAMPLE_MS / math.max(once, 1e-4))
+  return math.max(1, repeats), math.min(SAMPLES_MAX, math.max(SAMPLES_MIN, count))
 end
 
 --- Median ms of a query by engine, as a table by name. Warm: each has run it before.
 function measure.times(engines, query)
-  local repeats, samples, count = {}, {}, SAMPLES_MAX
+  local repeats, samples, counts = {}, {}, {}
   for i, engine in ipairs(engines) do
-    local once = math.min(sample(engine, query, 1), sample(engine, query, 1))
-    repeats[i] = math.max(1, math.ceil(SAMPLE_MS / math.max(once, 1e-4)))
-    samples[i] = {}
-    count = math.min(count, math.max(SAMPLES_MIN, math.floor(BUDGET_MS / math.max(once, SAMPLE_MS))))
+    local once = sample(engine, query, 1)
+    if once <= SLOW_MS then once = math.min(once, sample(engine, query, 1)) end
+    repeats[i], counts[i] = plan_samples(once)
+    samples[i] = counts[i] == 1 and { once } or {}
   end
-  for _ = 1, count do
+  for at = 1, SAMPLES_MAX do
     for i, engine in ipairs(engines) do
-      table.insert(samples[i], sample(engine, query, repeats[i]))
+      local is_due = at <= counts[i] and counts[i] > 1
+      if is_due then table.insert(samples[i], sample(engine, query, repeats[i])) end
     end
   end
   local times = {}

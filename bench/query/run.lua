@@ -7,16 +7,17 @@ local measure = require "measure"
 local ALL = { "people", "rest", "pull", "time", "overhead", "rules", "packages", "reach", "movies",
 "cyclic", "novelty",
   "calls", "growth" }
-local PEERS = { require "sqlite", require "duckdb" }
+local PEERS = { require "sqlite", require "postgres", require "duckdb", require "datascript", require "kuzu" }
 
 local folder = arg[1]
 
-local function open_peers(tables)
+local function open_peers(world)
   local peers = {}
   for _, peer in ipairs(PEERS) do
-    local opened = peer.open(folder)
+    local opened = peer.open(folder, world)
     if opened then
-      data.fill(opened, tables)
+      opened.text = peer.text
+      data.fill(opened, world.tables)
       peers[#peers + 1] = opened
     end
   end
@@ -41,8 +42,8 @@ end
 local function able(engines, query)
   local list = {}
   for _, one in ipairs(engines) do
-    local text = one.is_lion and query.lion or query.sql or one.name == "DuckDB" and query.duckdb
-    local has = query.call and query.call[one.name] or not query.call and text
+    local has
+    if query.call then has = query.call[one.name] else has = one.is_lion and query.lion or one.text(query) end
     if has and not (query.without and query.without[one.name]) then list[#list + 1] = one end
   end
   return list
@@ -60,12 +61,36 @@ local function compare(engines, query)
   return expected
 end
 
-local function run_query(engines, query, earlier)
+-- Geometric means of what the engines take by what Lion takes, and of the ratios, as sums of logarithms.
+local Means = {}
+Means.__index = Means
+
+function Means:add(name, ratio)
+  if not self[name] then
+    self[name] = { sum = 0, count = 0 }
+    self[#self + 1] = name
+  end
+  self[name].sum, self[name].count = self[name].sum + math.log(ratio), self[name].count + 1
+end
+
+function Means:print()
+  local parts = {}
+  for i, name in ipairs(self) do
+    parts[i] = ("%s %.2f"):format(name, math.exp(self[name].sum / self[name].count))
+  end
+  if #parts > 0 then print("\nGeometric means: " .. table.concat(parts, ", ")) end
+end
+
+local function run_query(engines, query, earlier, means)
   local list = able(engines, query)
   local rows = compare(list, query):match "%d+"
   local times, best = measure.times(list, query), nil
-  for name, time in pairs(times) do
-    if name ~= "Lion" and (not best or time < best) then best = time end
+  for _, one in ipairs(list) do
+    local time = not one.is_lion and times[one.name]
+    if time then
+      means:add(one.name, time / times.Lion)
+      best = math.min(best or time, time)
+    end
   end
   earlier[query[1]] = times.Lion
   local wanted = bound(query, best, earlier)
@@ -77,7 +102,7 @@ local function run_query(engines, query, earlier)
   print(("%s| %7s | %9s | %s"):format(table.concat(line), ratio and ("%.2f"):format(ratio) or "", ms(wanted),
     wanted and times.Lion > wanted and "no |" or "|"))
   io.stdout:flush()
-  return ratio
+  if ratio then means:add("the best of each line", ratio) end
 end
 
 local function print_head(name, world, engines)
@@ -95,19 +120,16 @@ local function run_size(name, suite, size)
   local world = suite.make(size)
   local engines = { engine.open(world.tables, world) }
   if world.beside then engines[2] = engine.open(world.tables, world.beside) end
-  for _, peer in ipairs(world.beside and {} or open_peers(world.tables)) do
+  for _, peer in ipairs(world.beside and {} or open_peers(world)) do
     engines[#engines + 1] = peer
   end
   if world.opened then world.opened(engines) end
   print_head(name, world, engines)
-  local product, count, earlier = 0, 0, {}
+  local earlier, means = {}, setmetatable({}, Means)
   for _, query in ipairs(world.queries) do
-    local ratio = run_query(engines, query, earlier)
-    if ratio then
-      product, count = product + math.log(ratio), count + 1
-    end
+    run_query(engines, query, earlier, means)
   end
-  if count > 1 then print(("\nGeometric mean of the ratios: %.2f"):format(math.exp(product / count))) end
+  means:print()
   for _, one in ipairs(engines) do
     one:close()
   end

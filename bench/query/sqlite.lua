@@ -33,6 +33,8 @@ Sqlite.__index = Sqlite
 
 local sqlite = { name = "SQLite" }
 
+function sqlite.text(query) return query.sql end
+
 --- nil where the library is not there.
 function sqlite.open()
   local ok, library = pcall(ffi.load, "sqlite3")

@@ -88,20 +88,28 @@ function lsqb.make(folder)
           join knows k3 on k3.a = k2.b and k3.b = k1.a
           join person p on p.id = k1.a join city x on x.id = p.city join person q on q.id = k2.a
           join city y on y.id = q.city and y.country = x.country join person r on r.id = k3.a
-          join city z on z.id = r.city and z.country = x.country]=] },
+          join city z on z.id = r.city and z.country = x.country]=],
+        kuzu = [=[match (a:person)-[:knows]->(b:person)-[:knows]->(c:person)-[:knows]->(a),
+          (a)-[:person_city]->(:city)-[:city_country]->(n:country),
+          (b)-[:person_city]->(:city)-[:city_country]->(n),
+          (c)-[:person_city]->(:city)-[:city_country]->(n) return count(*)]=] },
       { "Q6 two steps and an interest",
         lion = [=[[:find (count ?a) :with ?b ?c ?t :where [?a :person/knows ?b]
           [?b :person/knows ?c] [(not= ?a ?c)] [?c :person/interest ?t]]]=], at_most = 20,
           without = { SQLite = true },
         sql = [=[select count(*) from knows k1 join knows k2 on k2.a = k1.b and k2.b <> k1.a
-          join interest i on i.a = k2.b]=] },
+          join interest i on i.a = k2.b]=],
+        kuzu = [=[match (a:person)-[:knows]->(b:person)-[:knows]->(c:person)-[:interest]->(:tag)
+          where a.id <> c.id return count(*)]=] },
       { "Q9 the same, not known", lion = [=[[:find (count ?a) :with ?b ?c ?t :where [?a :person/knows ?b]
           [?b :person/knows ?c] [(not= ?a ?c)] (not [?a :person/knows ?c]) [?c :person/interest ?t]]]=],
           at_most = 40,
         without = { SQLite = true },
         sql = [=[select count(*) from knows k1 join knows k2 on k2.a = k1.b and k2.b <> k1.a
           join interest i on i.a = k2.b
-          where not exists (select 1 from knows k3 where k3.a = k1.a and k3.b = k2.b)]=] },
+          where not exists (select 1 from knows k3 where k3.a = k1.a and k3.b = k2.b)]=],
+        kuzu = [=[match (a:person)-[:knows]->(b:person)-[:knows]->(c:person)-[:interest]->(:tag)
+          where a.id <> c.id and not exists { match (a)-[:knows]->(c) } return count(*)]=] },
     },
   }
 end

@@ -43,7 +43,7 @@ function people.make(size)
   end
   local marks = ("?,"):rep(10):sub(1, -2)
   return {
-    title = size .. " persons", tables = { people.persons(size) },
+    title = size .. " persons", datascript = true, tables = { people.persons(size) },
     queries = {
       by_name("a rare name", rare),
       by_name("the most frequent name", common),

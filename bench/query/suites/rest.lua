@@ -27,7 +27,7 @@ function rest.make(size)
   end
   local marks = ("?,"):rep(10):sub(1, -2)
   return {
-    title = size .. " persons",
+    title = size .. " persons", datascript = true,
     tables = { divisions, depts, persons,
       { name = "follows", link = "person/follows", from = "person", to = "person", rows = follows } },
     queries = {
@@ -94,9 +94,10 @@ function rest.make(size)
       { "variance, deviation, median", lion = [=[[:find (variance ?s) (stddev ?s) (median ?s) :with ?e
           :where [?e :person/salary ?s]]]=],
         duckdb = "select var_pop(salary), stddev_pop(salary), median(salary) from person",
-        without = { SQLite = true }, at_most = 4.9 / 5 },
+        without = { SQLite = true }, datascript = false, at_most = 4.9 / 5 },
       { "ten highest salaries", lion = [=[[:find ?s ?e :where [?e :person/salary ?s] :order-by [?s :desc ?e]
-          :limit 10]]=], sql = "select salary, id from person order by salary desc, id limit 10", times = 1 },
+          :limit 10]]=], datascript = false,
+        sql = "select salary, id from person order by salary desc, id limit 10", times = 1 },
     },
   }
 end

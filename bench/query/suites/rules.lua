@@ -42,7 +42,8 @@ function rules.make(size)
   local edges, count = (kind == "long" and long or wide)(tonumber(depth), tonumber(width))
   local nodes = data.table("node", count, { { "n", "long" } }, function(i) return { i } end)
   return {
-    title = size, tables = { nodes, { name = "edge", link = "node/follows", from = "node", to = "node",
+    title = size, datascript = true,
+    tables = { nodes, { name = "edge", link = "node/follows", from = "node", to = "node",
     rows = edges } },
     queries = {
       { size, lion = "[:find ?a ?b :in $ % :where (follows ?a ?b)]", inputs = { RULES }, sql = SQL,

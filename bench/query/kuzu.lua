@@ -1,0 +1,33 @@
+--- Kuzu as a peer, on node (bench/query/peers fetches it), for questions that have a text of their own
+-- for it.
+local other_process = require "other_process"
+
+local Kuzu = {}
+Kuzu.__index = Kuzu
+
+local kuzu = { name = "Kuzu" }
+
+function kuzu.text(query) return query.kuzu end
+
+--- nil where it is not there, or the suite asks nothing of it.
+function kuzu.open(folder, world)
+  local is_asked = false
+  for _, query in ipairs(world.queries) do
+    is_asked = is_asked or query.kuzu ~= nil
+  end
+  local node = is_asked and other_process.node("kuzu.js", folder, "kuzu")
+  if not node then return nil end
+  return setmetatable({ name = kuzu.name, node = node, clock = node.clock }, Kuzu)
+end
+
+function Kuzu:fill_tables(tables) self.node:load(tables) end
+
+function Kuzu:run_many(query, repeats)
+  self.node:ask { op = "run", query = query.kuzu, repeats = repeats }
+end
+
+function Kuzu:rows(query) return self.node:ask({ op = "rows", query = query.kuzu }).rows end
+
+function Kuzu:close() self.node:close() end
+
+return kuzu
