@@ -7,7 +7,7 @@ BUILD_PACKAGES=(build-essential cmake ninja-build ccache pkg-config luajit liblu
     node-llhttp libedit-dev libmd-dev libcurl4-openssl-dev)
 # shellcheck disable=SC2034
 CHECK_PACKAGES=(git lua-busted lua-check clang clang-format clang-tidy libclang-rt-14-dev
-    libcmocka-dev curl openssl shellcheck codespell)
+    libcmocka-dev curl openssl shellcheck codespell tzdata)
 
 # headline TEXT: what comes next, in bold on a terminal.
 headline() {

@@ -69,7 +69,48 @@ describe("A schedule of cron", function()
       assert.equal("2026-11-30T22:00:00Z", next_of("0 0 1 * *", "2026-11-28T18:00:00Z", "+02:00"))
     end)
 
-    for _, zone in ipairs { "Europe/Berlin", "+2", "+15:00", "+02:60", "", 2 } do
+    for _, case in ipairs {
+      -- schedule, from, the next time, zone
+      { "0 3 * * *", "2026-11-28T18:00:00Z", "2026-11-29T02:00:00Z", "Europe/Berlin" },
+      { "0 3 * * *", "2026-07-01T18:00:00Z", "2026-07-02T01:00:00Z", "Europe/Berlin" },
+      { "0 0 1 * *", "2026-11-30T20:00:00Z", "2026-11-30T23:00:00Z", "Europe/Berlin" },
+      -- Set forward over 02:30: at that moment, once; the next night as ever.
+      { "30 2 * * *", "2027-03-27T12:00:00Z", "2027-03-28T01:00:00Z", "Europe/Berlin" },
+      { "15,30 2 * * *", "2027-03-28T01:00:00Z", "2027-03-29T00:15:00Z", "Europe/Berlin" },
+      -- Set back over 02:30: when it comes first, and not again.
+      { "30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z", "Europe/Berlin" },
+      { "30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z", "Europe/Berlin" },
+      { "30 2 * * *", "2026-10-25T01:10:00Z", "2026-10-26T01:30:00Z", "Europe/Berlin" },
+      -- Every hour is every hour, whatever the clocks show.
+      { "30 * * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "Europe/Berlin" },
+      { "0 * * * *", "2027-03-28T00:30:00Z", "2027-03-28T01:00:00Z", "Europe/Berlin" },
+      { "*/20 * * * *", "2027-03-28T00:40:00Z", "2027-03-28T01:00:00Z", "Europe/Berlin" },
+      -- Beyond what the file lists, by its rule; summer at the turn of the year; zones without any.
+      { "0 12 1 7 *", "2150-01-01T00:00:00Z", "2150-07-01T10:00:00Z", "Europe/Berlin" },
+      { "0 12 1 1 *", "2150-01-01T12:00:00Z", "2151-01-01T01:00:00Z", "Australia/Sydney" },
+      { "0 12 1 7 *", "2150-01-01T00:00:00Z", "2150-07-01T06:15:00Z", "Asia/Kathmandu" },
+      { "0 12 1 7 *", "2026-01-01T00:00:00Z", "2026-07-01T16:00:00Z", "America/New_York" },
+    } do
+      it(("%s comes after %s at %s in %s"):format(unpack(case)), function()
+        assert.equal(case[3], next_of(case[1], case[2], case[4]))
+      end)
+    end
+
+    it("agrees with the system about hours that the clocks show", function()
+      local name, count = "America/New_York", 0
+      local zone = assert(require("ions.events.zone").open(name))
+      local shown = io.popen(("TZ=%s bash -c 'for ((at = -1500000000; at < 5200000000; at += 7654321)); do "
+        .. "printf \"%%(%%s %%z)T\\n\" $at; done'"):format(name))
+      for at, sign, hours, minutes in shown:read("*a"):gmatch "(%-?%d+) ([+-])(%d%d)(%d%d)" do
+        local seconds = (hours * 60 + minutes) * 60 * (sign == "-" and -1 or 1)
+        assert.equal(seconds * 1000, (zone:at(at * 1000)), at)
+        count = count + 1
+      end
+      shown:close()
+      assert.is_true(count > 800)
+    end)
+
+    for _, zone in ipairs { "Europe/Atlantis", "Europe/../UTC", "Europe", "+2", "+15:00", "+02:60", "", 2 } do
       it("is refused with " .. tostring(zone), function()
         local schedule, message = schedules.parse("0 3 * * *", zone)
         assert.is_nil(schedule)

@@ -1,9 +1,11 @@
---- Times that a line of cron names: "*/15 9-17 * * mon-fri". Five fields as crontab(5) has them, in UTC or
--- at a fixed offset from it; the finest time is a minute.
+--- Times that a line of cron names: "*/15 9-17 * * mon-fri". Five fields as crontab(5) has them, in UTC,
+-- at a fixed offset from it or in a zone of the system's; the finest time is a minute.
 --
---     local schedule, message = schedules.parse("0 3 1 * *", "+02:00")
+--     local schedule, message = schedules.parse("0 3 1 * *", "Europe/Berlin")
 --     schedule:after(now_ms)   -- ms since 1970 of the next time, nil if there is none before the year 10000
 -- @module ions.events.schedule
+local zones = require "ions.events.zone"
+
 local floor = math.floor
 
 local schedules = {}
@@ -112,19 +114,32 @@ local function read_fields(text, schedule)
   end
   -- As cron has it: a field that begins with * leaves the day to the other one; where both name days, a day
   -- that either of them names is one.
+  schedule.is_each_hour = words[2]:sub(1, 1) == "*"
   schedule.is_either = words[3]:sub(1, 1) ~= "*" and words[5]:sub(1, 1) ~= "*"
 end
 
--- "+02:00" → ms; nil and what is wrong.
-local function offset_of(zone)
-  if zone == nil or zone == "UTC" or zone == "Z" then return 0 end
-  local sign, hours, minutes = tostring(zone):match "^([+-])(%d%d):(%d%d)$"
+-- A zone whose clocks are never set, as ions.events.zone has them.
+local Fixed = {}
+Fixed.__index = Fixed
+
+function Fixed:at() return self.offset_ms, math.huge end
+
+function Fixed:utc(local_ms) return local_ms - self.offset_ms end
+
+-- "+02:00", "Europe/Berlin" → a zone; nil and what is wrong.
+local function zone_of(name)
+  if name == nil or name == "UTC" or name == "Z" then return setmetatable({ offset_ms = 0 }, Fixed) end
+  local sign, hours, minutes = tostring(name):match "^([+-])(%d%d):(%d%d)$"
   hours, minutes = tonumber(hours), tonumber(minutes)
-  if not sign or hours > 14 or minutes > 59 then
-    local known = 'there are "UTC" and fixed offsets such as "+02:00"'
-    return nil, ("zone %s is not known: %s"):format(tostring(zone), known)
+  if sign and hours <= 14 and minutes <= 59 then
+    local offset_ms = (sign == "-" and -1 or 1) * (hours * 60 + minutes) * MINUTE_MS
+    return setmetatable({ offset_ms = offset_ms }, Fixed)
   end
-  return (sign == "-" and -1 or 1) * (hours * 60 + minutes) * MINUTE_MS
+  local zone, problem = nil, "that is no name"
+  if type(name) == "string" and name:find "^%a" then zone, problem = zones.open(name) end
+  if zone then return zone end
+  local known = 'there are "UTC", fixed offsets such as "+02:00" and names such as "Europe/Berlin"'
+  return nil, ("zone %s is not known, %s: %s"):format(tostring(name), problem, known)
 end
 
 -- Whether a month that is named has a day that is named.
@@ -156,11 +171,9 @@ end
 local Schedule = {}
 Schedule.__index = Schedule
 
---- The first time that is later than another one.
--- @tparam number ms since 1970
--- @treturn number|nil ms since 1970; nil: none comes before the year 10000
-function Schedule:after(ms)
-  local next_minute = floor((ms + self.offset_ms) / MINUTE_MS) + 1
+-- The first time of the clock that is named and later than another one.
+local function next_of_clock(self, ms)
+  local next_minute = floor(ms / MINUTE_MS) + 1
   local day, minute = floor(next_minute / MINUTES_OF_DAY), next_minute % MINUTES_OF_DAY
   while day <= DAY_LAST do
     local date = os.date("!*t", day * (DAY_MS / 1000))
@@ -168,23 +181,55 @@ function Schedule:after(ms)
       day, minute = day + math.max(1, 28 - date.day), 0 -- no month has fewer days
     else
       local at = fits_day(self, date) and minute_from(self, minute)
-      if at then return day * DAY_MS + at * MINUTE_MS - self.offset_ms end
+      if at then return day * DAY_MS + at * MINUTE_MS end
       day, minute = day + 1, 0
     end
   end
 end
 
+-- Times that go by hours of the clock come once a day: where it is set back, not again; where it is set forward
+-- over one, at that moment.
+local function next_by_clock(self, ms)
+  local at = next_of_clock(self, ms + self.zone:at(ms))
+  while at do
+    local utc = self.zone:utc(at)
+    if utc > ms then return utc end
+    at = next_of_clock(self, at)
+  end
+end
+
+-- Times of every hour come in every hour that there is.
+local function next_of_each_hour(self, ms)
+  local offset, ends = self.zone:at(ms)
+  local at = next_of_clock(self, ms + offset)
+  while at and at - offset >= ends do
+    local change = ends
+    offset, ends = self.zone:at(change)
+    at = next_of_clock(self, change + offset - 1)
+  end
+  return at and at - offset
+end
+
+--- The first time that is later than another one.
+-- @tparam number ms since 1970
+-- @treturn number|nil ms since 1970; nil: none comes before the year 10000
+function Schedule:after(ms)
+  if self.is_each_hour then return next_of_each_hour(self, ms) end
+  return next_by_clock(self, ms)
+end
+
 --- Read a line of cron.
 -- @tparam string text five fields, or @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually
--- @tparam[opt] string zone in which its hours are: "UTC", which it is without one, or "+02:00"
+-- @tparam[opt] string name of the zone in which its hours are: "UTC", which it is without one, "+02:00",
+-- "Europe/Berlin"
 -- @treturn table|nil the schedule
 -- @treturn string what is wrong
-function schedules.parse(text, zone)
+function schedules.parse(text, name)
   if type(text) ~= "string" then return nil, "a schedule is a string, not a " .. type(text) end
   if #text > TEXT_MAX then return nil, ("a schedule has at most %d characters"):format(TEXT_MAX) end
-  local offset_ms, problem = offset_of(zone)
-  if not offset_ms then return nil, problem end
-  local schedule = { text = text, offset_ms = offset_ms }
+  local zone, problem = zone_of(name)
+  if not zone then return nil, problem end
+  local schedule = { text = text, zone = zone }
   if text:find "^%s*@" then
     local fields = SHORT[text:match "%S+":lower()]
     if not fields or text:find "%S%s+%S" then
