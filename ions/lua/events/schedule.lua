@@ -187,8 +187,8 @@ local function next_of_clock(self, ms)
   end
 end
 
--- Times that go by hours of the clock come once a day: where it is set back, not again; where it is set forward
--- over one, at that moment.
+-- Times that go by hours of the clock come once a day: where it is set back, not again; where it is set
+-- forward over one, at that moment.
 local function next_by_clock(self, ms)
   local at = next_of_clock(self, ms + self.zone:at(ms))
   while at do

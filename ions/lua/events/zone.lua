@@ -49,7 +49,8 @@ end
 
 -- "M3.5.0/3", "J60", "59": a day of each year and the time of the clock on it, and what follows.
 local function date(text, at)
-  local rule, last, _ = {}, nil, nil
+  local rule = {}
+  local _, last
   _, last, rule.month, rule.week, rule.weekday = find(text, "^,M(%d+)%.(%d)%.(%d)", at)
   if not last then _, last, rule.julian = find(text, "^,J(%d+)", at) end
   if not last then _, last, rule.day = find(text, "^,(%d+)", at) end
