@@ -221,3 +221,13 @@ lion_status lion_connection_stats_read(lion_connection_stats *stats_out, lion_co
     pthread_mutex_unlock(&database->writer);
     return status;
 }
+
+lion_status lion_tx_range_open(lion_tx_range **range_out, lion_connection *connection, int64_t from,
+                               int64_t to, lion_error *error)
+{
+    lion_db *db = NULL;
+    lion_status status = lion_connection_db(&db, connection, error);
+    if (status == LION_OK) status = lion_db_tx_range(range_out, db, from, to, error);
+    lion_db_drop(db);
+    return status;
+}

@@ -93,6 +93,12 @@ lion_status lion_database_prepare_tail(lion_database *database, lion_error *erro
 
 /* What a tail beside this root is opened with. */
 lion_log_options lion_database_log_options(const lion_database *database, const lion_root *root, bool create);
+/* Whether something lies under the tail's name; an empty file is what a clean close leaves. */
+lion_status lion_tail_look(bool *is_there_out, const lion_database *database, lion_error *error);
+/* Beside a root without a tail lies what a death between two steps leaves: a tail that no root names yet, or one
+ * that is in the trees and not yet removed. Whatever else lies there holds what this file does not, so it is not
+ * ours to overwrite. */
+lion_status lion_tail_check_stray(const lion_database *database, const lion_root *root, lion_error *error);
 /* applied = what the root holds, with empty novelty; what was applied before goes. Holder of `writer`. */
 lion_status lion_database_take_root(lion_database *database, lion_root *root, lion_error *error);
 

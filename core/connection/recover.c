@@ -211,3 +211,33 @@ lion_status lion_recover_replay(lion_database *database, lion_error *error)
     lion_arena_deinit(&arena);
     return status < 0 ? status : LION_OK;
 }
+
+lion_status lion_database_take_root(lion_database *database, lion_root *root, lion_error *error)
+{
+    lion_novelty_options options = { .node_entries = database->options.node_entries };
+    lion_novelty *novelty = NULL;
+    lion_status status = lion_novelty_new(&novelty, &options, error);
+    if (status < 0) return status;
+    lion_schema *schema = NULL;
+    status = root->t == 0 ? lion_schema_new(&schema, error) : lion_recover_schema(&schema, root, error);
+    int64_t instant_ms = 0;
+    if (status == LION_OK && root->t > 0) status = lion_recover_instant(&instant_ms, root, error);
+    lion_db *db = NULL;
+    if (status == LION_OK) {
+        lion_novelty_version version = lion_novelty_seal(novelty);
+        status = lion_db_new(&db, root, &version, schema, root->t, root->next_counter, instant_ms,
+                             database->number, error);
+        lion_novelty_version_release(&version);
+    }
+    lion_schema_drop(schema);
+    if (status < 0) {
+        lion_novelty_drop(novelty);
+        return status;
+    }
+    lion_novelty_drop(database->novelty);
+    lion_db_drop(database->applied);
+    database->novelty = novelty;
+    database->applied = db;
+    database->applied_sequence = root->log_sequence;
+    return LION_OK;
+}

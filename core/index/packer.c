@@ -8,19 +8,6 @@
 
 #define ENCODE_TRIES_MAX 8
 
-lion_status lion_packer_reserve(lion_datom **rows, size_t *capacity, size_t count,
-                                lion_error *error)
-{
-    if (count <= *capacity) return LION_OK;
-    size_t wanted = *capacity == 0 ? 2048 : *capacity;
-    while (wanted < count) wanted *= 2;
-    lion_datom *grown = lion_realloc(*rows, wanted * sizeof **rows);
-    if (grown == NULL) return lion_fail_memory(error);
-    *rows = grown;
-    *capacity = wanted;
-    return LION_OK;
-}
-
 lion_status lion_packer_push(lion_packer *packer, const lion_datom *rows, size_t count)
 {
     lion_pending *p = &packer->pending;

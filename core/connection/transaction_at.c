@@ -1,15 +1,5 @@
-/* tx_range.c - the log of a connection, and single transactions out of it. */
+/* transaction_at.c - a single transaction out of the log. */
 #include "connection/database.h"
-
-lion_status lion_tx_range_open(lion_tx_range **range_out, lion_connection *connection, int64_t from,
-                               int64_t to, lion_error *error)
-{
-    lion_db *db = NULL;
-    lion_status status = lion_connection_db(&db, connection, error);
-    if (status == LION_OK) status = lion_db_tx_range(range_out, db, from, to, error);
-    lion_db_drop(db);
-    return status;
-}
 
 /* A copy of a transaction whose bytes outlive the iteration. */
 static void copy_transaction(lion_transaction *copy_out, const lion_transaction *transaction,
