@@ -6,7 +6,7 @@
  *   references  hash → count (8 bytes)
  *   unborn      hash → nothing: blobs that a large commit wrote and has not counted yet
  *
- * Private to store/. lmdb_open.c opens and closes, lmdb_read.c reads, lmdb_commit.c writes, lmdb_compact.c shrinks. */
+ * Private to store/. lmdb.c is what they share, lmdb_open.c opens and closes, lmdb_read.c reads, lmdb_commit.c writes, lmdb_compact.c shrinks. */
 #ifndef LION_STORE_LMDB_H
 #define LION_STORE_LMDB_H
 
@@ -17,6 +17,7 @@
 #include "store/owner.h"
 
 #define LION_LMDB_MAGIC "lion db\n"
+#define LION_LMDB_READERS_MAX 1022
 
 /* The value of "lion" in meta. */
 typedef struct lion_lmdb_header {
@@ -71,6 +72,12 @@ lion_slice lion_lmdb_slice(MDB_val value);
 /* Is this id known to be sound; and note that it is. */
 bool lion_lmdb_is_verified(lion_lmdb *lmdb, uint64_t id);
 void lion_lmdb_set_verified(lion_lmdb *lmdb, uint64_t id);
+void lion_lmdb_free_verified(lion_lmdb *lmdb);
+/* Bytes that the file should have. */
+uint64_t lion_lmdb_size(const lion_lmdb *lmdb);
+/* LMDB writes no page that a transaction took and gave back, so a file can end before the last page it counts. Readers take such a
+ * file for one that was cut off: after each commit it is made as long as it says. */
+void lion_lmdb_lengthen(const lion_lmdb *lmdb);
 
 /* lmdb_compact.c */
 
@@ -106,9 +113,6 @@ lion_status lion_lmdb_finish(lion_commit *commit, lion_slice root, lion_error *e
 void lion_lmdb_abort(lion_commit *commit);
 /* Write the header with the store's generation and next id. */
 lion_status lion_lmdb_put_header(lion_lmdb *lmdb, MDB_txn *txn, lion_error *error);
-/* LMDB writes no page that a transaction took and gave back, so a file can end before the last page it counts. Readers take such a
- * file for one that was cut off: after each commit it is made as long as it says. */
-void lion_lmdb_lengthen(const lion_lmdb *lmdb);
 /* Delete what an unfinished large commit left. Nothing to do is fine. */
 lion_status lion_lmdb_undo(lion_lmdb *lmdb, lion_error *error);
 

@@ -24,100 +24,8 @@
 #include "store/map_size.h"
 
 #define MAP_SIZE_MIN (UINT64_C(1) << 26)
-#define READERS_MAX 1022
-#define VERIFIED_IDS 4096 /* ids a bitmap */
 #define FREE_TREE ((MDB_dbi)0)
 #define SHORT_TRIES 20 /* of 10 ms: a reader waits for the owner to lengthen the file */
-
-lion_status lion_lmdb_fail(lion_error *error, int code, const char *verb, const char *path)
-{
-    if (code > 0) return lion_file_fail(error, code, verb, path);
-    lion_status status;
-    switch (code) {
-    case MDB_MAP_FULL:
-        status = lion_fail(error, LION_UNAVAILABLE, "lion/disk-full",
-                           "cannot %s \"%s\": its map is full; open it with a larger map_gb", verb,
-                           path);
-        break;
-    case MDB_INVALID:
-        status = lion_fail_corrupt(error, "\"%s\" is not a Lion database", path);
-        break;
-    case MDB_VERSION_MISMATCH:
-        status = lion_fail(error, LION_UNSUPPORTED, "lion/version",
-                           "\"%s\" was written by another version of LMDB than %s", path,
-                           mdb_version(NULL, NULL, NULL));
-        break;
-    case MDB_READERS_FULL:
-        status = lion_fail(error, LION_BUSY, "lion/busy",
-                           "cannot %s \"%s\": all %d reader slots are taken; drop old database "
-                           "values",
-                           verb, path, READERS_MAX);
-        break;
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_PANIC:
-        status = lion_fail_corrupt(error, "cannot %s \"%s\": %s; restore a backup", verb, path,
-                                   mdb_strerror(code));
-        break;
-    default:
-        status = lion_fail(error, LION_UNAVAILABLE, "lion/io", "cannot %s \"%s\": %s", verb, path,
-                           mdb_strerror(code));
-    }
-    if (error != NULL) error->system_code = code;
-    return status;
-}
-
-MDB_val lion_lmdb_key(const void *data, size_t size)
-{
-    return (MDB_val){ .mv_size = size, .mv_data = (void *)(uintptr_t)data };
-}
-
-lion_slice lion_lmdb_slice(MDB_val value)
-{
-    return lion_slice_of(value.mv_data, value.mv_size);
-}
-
-/* -- Ids whose checksum agreed ---------------------------------------------------------------- */
-
-bool lion_lmdb_is_verified(lion_lmdb *lmdb, uint64_t id)
-{
-    uint64_t address;
-    pthread_mutex_lock(&lmdb->verified_lock);
-    bool is_verified = lion_table_get(&lmdb->verified, id / VERIFIED_IDS, &address);
-    if (is_verified) {
-        const uint64_t *bitmap = (const uint64_t *)(uintptr_t)address;
-        is_verified = bitmap[id % VERIFIED_IDS / 64] >> id % 64 & 1;
-    }
-    pthread_mutex_unlock(&lmdb->verified_lock);
-    return is_verified;
-}
-
-void lion_lmdb_set_verified(lion_lmdb *lmdb, uint64_t id)
-{
-    uint64_t address;
-    pthread_mutex_lock(&lmdb->verified_lock);
-    uint64_t *bitmap = NULL;
-    if (lion_table_get(&lmdb->verified, id / VERIFIED_IDS, &address)) {
-        bitmap = (uint64_t *)(uintptr_t)address;
-    } else {
-        bitmap = lion_zalloc(VERIFIED_IDS / 8);
-        if (bitmap != NULL &&
-            !lion_table_put(&lmdb->verified, id / VERIFIED_IDS, (uint64_t)(uintptr_t)bitmap)) {
-            lion_free(bitmap); /* then it is computed again */
-            bitmap = NULL;
-        }
-    }
-    if (bitmap != NULL) bitmap[id % VERIFIED_IDS / 64] |= UINT64_C(1) << id % 64;
-    pthread_mutex_unlock(&lmdb->verified_lock);
-}
-
-static void free_verified(lion_lmdb *lmdb)
-{
-    uint64_t address;
-    for (size_t cursor = 0; lion_table_next(&lmdb->verified, &cursor, NULL, &address);)
-        lion_free((void *)(uintptr_t)address);
-    lion_table_deinit(&lmdb->verified);
-}
 
 /* -- The environment -------------------------------------------------------------------------- */
 
@@ -144,7 +52,7 @@ static int open_env_once(lion_lmdb *lmdb, uint64_t map_size)
     if (lmdb->base.is_read_only) flags |= MDB_RDONLY;
     int code = mdb_env_create(&lmdb->env);
     if (code == 0) code = mdb_env_set_maxdbs(lmdb->env, 8);
-    if (code == 0) code = mdb_env_set_maxreaders(lmdb->env, READERS_MAX);
+    if (code == 0) code = mdb_env_set_maxreaders(lmdb->env, LION_LMDB_READERS_MAX);
     if (code == 0) code = mdb_env_set_mapsize(lmdb->env, map_size);
     if (code == 0) code = mdb_env_open(lmdb->env, lmdb->path, flags, 0644);
     if (code != 0) close_env(lmdb);
@@ -163,23 +71,6 @@ static lion_status open_env(lion_lmdb *lmdb, uint64_t map_size, lion_error *erro
     if (code != 0) return lion_lmdb_fail(error, code, "open", lmdb->path);
     note_map(lmdb);
     return LION_OK;
-}
-
-/* That the file should have. */
-static uint64_t size_of_pages(const lion_lmdb *lmdb)
-{
-    MDB_envinfo info;
-    mdb_env_info(lmdb->env, &info);
-    return (uint64_t)(info.me_last_pgno + 1) * lmdb->page_size;
-}
-
-void lion_lmdb_lengthen(const lion_lmdb *lmdb)
-{
-    uint64_t wanted = size_of_pages(lmdb), size;
-    mdb_filehandle_t file;
-    mdb_env_get_fd(lmdb->env, &file);
-    if (lion_file_size(&size, file, lmdb->path, NULL) != LION_OK || size >= wanted) return;
-    (void)!ftruncate(file, (off_t)wanted); /* the next owner tries again */
 }
 
 static int open_trees(lion_lmdb *lmdb, MDB_txn *txn, unsigned flags)
@@ -316,7 +207,7 @@ static lion_status fail_short(const lion_lmdb *lmdb, uint64_t size, uint64_t wan
 /* Lengthen a short file, read it, and see whether it lost anything; if so, it is left as it was. */
 static lion_status open_existing_owner(lion_lmdb *lmdb, lion_error *error)
 {
-    uint64_t wanted = size_of_pages(lmdb), size;
+    uint64_t wanted = lion_lmdb_size(lmdb), size;
     mdb_filehandle_t file;
     mdb_env_get_fd(lmdb->env, &file);
     lion_status status = lion_file_size(&size, file, lmdb->path, error);
@@ -341,7 +232,7 @@ static lion_status open_existing_reader(lion_lmdb *lmdb, lion_error *error)
     mdb_env_get_fd(lmdb->env, &file);
     uint64_t wanted = 0, size = 0;
     for (int i = 0; i < SHORT_TRIES; i++) {
-        wanted = size_of_pages(lmdb);
+        wanted = lion_lmdb_size(lmdb);
         lion_status status = lion_file_size(&size, file, lmdb->path, error);
         if (status != LION_OK) return status;
         if (size >= wanted) return read_trees(lmdb, error);
@@ -388,7 +279,7 @@ static void lmdb_close(lion_store *store)
     close_env(lmdb);
     if (lmdb->owner.path != NULL) lion_owner_close(&lmdb->owner, copy);
     lion_free(copy);
-    free_verified(lmdb);
+    lion_lmdb_free_verified(lmdb);
     pthread_mutex_destroy(&lmdb->verified_lock);
     lion_store_deinit(store);
     lion_free(lmdb->path);

@@ -114,7 +114,7 @@ typedef struct lion_log_file {
     uint64_t torn;          /* where a group that is not whole would continue the tail; 0: nowhere */
 } lion_log_file;
 
-/* Open or create; recover (log_recover.c). options as in log.h. */
+/* log_open.c: open or create; recover (log_recover.c). options as in log.h. */
 lion_status lion_log_file_open(lion_log_file *log, const char *path,
                                const lion_log_options *options, lion_error *error);
 void lion_log_file_close(lion_log_file *log);
@@ -157,6 +157,7 @@ lion_status lion_log_file_recover(lion_log_file *log, const lion_log_options *op
                                   lion_error *error);
 /* Seeded checksum of a group. */
 uint64_t lion_log_group_checksum(const void *group, size_t size, uint64_t offset);
+uint64_t lion_log_directory_checksum(const lion_log_directory *directory);
 /* Write and sync both copies of the directory, edition + 1. */
 lion_status lion_log_file_put_directory(const lion_log_file *log, lion_log_directory *directory,
                                         lion_error *error);
