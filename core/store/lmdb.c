@@ -1,7 +1,6 @@
 /* lmdb.c - what opening, reading and writing an LMDB file share. See lmdb.h. */
 #include "store/lmdb.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
