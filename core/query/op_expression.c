@@ -63,18 +63,29 @@ static int64_t *bits_room(caller *self, uint32_t argument)
     return self->bits[argument];
 }
 
-/* A column of one scalar type, no attributes, as it is, or the live rows of it. */
+static lion_value *values_room(caller *self, uint32_t argument)
+{
+    if (self->tagged[argument] == NULL) self->tagged[argument] = lion_arena_array(&self->call.run->arena, lion_value, LION_BATCH_ROWS);
+    return self->tagged[argument];
+}
+
+/* A column of one type, no attributes, as it is, or the live rows of it. */
 static bool typed_column(caller *self, uint32_t argument, const lion_batch *batch, uint32_t rows)
 {
     const lion_vector *from = &batch->columns[self->slots[argument]];
     bool is_attribute = from->type == LION_TYPE_ATTRIBUTE || self->expression.is_attribute[self->terms[argument].index];
-    if (!lion_type_is_scalar((lion_type)from->type) || from->is_constant || is_attribute) return false;
-    self->columns[argument] = *from;
+    if (from->type == LION_TYPE_MIXED || from->is_constant || is_attribute) return false;
+    lion_vector *column = &self->columns[argument];
+    *column = *from;
     if (batch->selection == NULL) return true;
-    int64_t *bits = bits_room(self, argument);
-    for (uint32_t k = 0; bits != NULL && k < rows; k++) bits[k] = from->bits[batch->selection[k]];
-    self->columns[argument].bits = bits;
-    return bits != NULL;
+    if (lion_type_is_scalar((lion_type)from->type)) {
+        column->bits = bits_room(self, argument);
+        for (uint32_t k = 0; column->bits != NULL && k < rows; k++) column->bits[k] = from->bits[batch->selection[k]];
+        return column->bits != NULL;
+    }
+    column->values = values_room(self, argument);
+    for (uint32_t k = 0; column->values != NULL && k < rows; k++) column->values[k] = from->values[batch->selection[k]];
+    return column->values != NULL;
 }
 
 /* Columns are typed where all live rows have one type, so that hosts read plain arrays. */
@@ -88,9 +99,7 @@ static void fill_column(caller *self, uint32_t argument, const lion_batch *batch
         return;
     }
     if (typed_column(self, argument, batch, rows)) return;
-    if (self->tagged[argument] == NULL)
-        self->tagged[argument] = lion_arena_array(&self->call.run->arena, lion_value, LION_BATCH_ROWS);
-    lion_value *values = self->tagged[argument];
+    lion_value *values = values_room(self, argument);
     bool is_typed = true;
     for (uint32_t k = 0; k < rows; k++) {
         lion_value value = lion_batch_get(batch, self->slots[argument], lion_batch_row(batch, k));
@@ -176,8 +185,12 @@ static lion_status filter_user(filter *self)
     lion_status status = hear(&self->caller, &self->batch, LION_CALL_PREDICATE);
     if (status != LION_OK) return status;
     const uint8_t *verdict = self->operator.run->own_call.verdict;
-    for (uint32_t k = 0; k < lion_batch_rows(&self->batch); k++)
-        if (verdict[k] != 0) self->selection[self->kept_count++] = (uint16_t)lion_batch_row(&self->batch, k);
+    uint32_t rows = lion_batch_rows(&self->batch), kept = 0;
+    for (uint32_t k = 0; k < rows; k++) { /* without a branch: nobody foretells a verdict */
+        self->selection[kept] = (uint16_t)lion_batch_row(&self->batch, k);
+        kept += verdict[k] != 0;
+    }
+    self->kept_count = kept;
     return LION_OK;
 }
 

@@ -104,6 +104,9 @@ void lion_bind_push_log(lua_State *L, lion_db *db);
  */
 void lion_bind_read(lua_State *L, int index, lion_arena *arena, lion_form *form_out);
 
+/* Whole numbers up to here are numbers in Lua, others int64_t. */
+#define LION_BIND_NUMBER_MAX (INT64_C(1) << 53)
+
 void lion_bind_push_value(lua_State *L, lion_value value, lion_arena *scratch);
 /* The same, but what Lua has no type for (instants, uuids, bytes, strings that look like a keyword)
  * says what it is. */

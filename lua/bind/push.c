@@ -6,12 +6,11 @@
 #include "data/decimal.h"
 #include "data/tuple.h"
 
-#define NUMBER_EXACT_MAX (INT64_C(1) << 53)
 #define KEYWORD_BUFFER 256
 
 void lion_bind_push_integer(lua_State *L, int64_t value)
 {
-    if (value >= -NUMBER_EXACT_MAX && value <= NUMBER_EXACT_MAX) {
+    if (value >= -LION_BIND_NUMBER_MAX && value <= LION_BIND_NUMBER_MAX) {
         lua_pushnumber(L, (lua_Number)value);
         return;
     }

@@ -35,6 +35,8 @@ typedef struct lion_bind_step {
     lion_datom_batch datoms; /* CURSOR: the present batch, rows from `row` on not handed out yet */
     uint32_t row;
     lion_query_batch rows; /* RUN: the present batch */
+    double **numbers;      /* of the call at hand, by argument: rooms of a batch, in the arena */
+    uint32_t number_count;
 } lion_bind_step;
 
 /* Pushed, open, without work. */

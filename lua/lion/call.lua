@@ -113,28 +113,101 @@ local function resolve(kind, name, fn)
   error(anomaly.new("not-found", "lion/not-found", message), 0)
 end
 
+-- ---- pure functions ----------------------------------------------------------------------------
+
+local pure_functions = setmetatable({}, { __mode = "k" })
+
+--- Say of a function that its result depends on its arguments alone, and that it does nothing else: a query
+-- then calls it once for equal arguments, where it is given one variable, or constants alone.
+-- @tparam function fn
+-- @treturn function the same
+function call.pure(fn)
+  if type(fn) ~= "function" then
+    anomaly.incorrect("lion/syntax", "lion.pure takes a function, not a %s", type(fn))
+  end
+  pure_functions[fn] = true
+  return fn
+end
+
+-- What pure functions answered, by step, function, columns' letters and constants: a tree of tables,
+-- whose leaves are memos { results = by value, count =, rows = }.
+local memos = setmetatable({}, { __mode = "k" })
+
+local NOTHING = {} -- a result that is nil
+local MEMO_MAX = 65536
+
+local function is_key(value)
+  local kind = type(value)
+  return kind == "number" and value == value or kind == "string" or kind == "boolean"
+end
+
+local function remember(memo, value, result)
+  if not is_key(value) then return end
+  if result == nil then result = NOTHING end
+  memo.results[value], memo.count = result, memo.count + 1
+end
+
+local function child(tree, key)
+  local found = tree[key]
+  if not found then
+    found = {}
+    tree[key] = found
+  end
+  return found
+end
+
+-- The memo of a call, or nil where there is none, or none any more as it served too seldom. Constants
+-- are among the columns.
+local function memo_of(step, fn, rows, letters, columns)
+  if not pure_functions[fn] or select(2, letters:gsub("[^c]", "")) > 1 then return nil end
+  local tree = child(child(child(memos, step), fn), letters)
+  for i = 1, #letters do
+    if letters:sub(i, i) == "c" then
+      if not is_key(columns[i]) or columns[i] == 0 then return nil end -- 0 may be -0
+      tree = child(tree, columns[i])
+    end
+  end
+  if not tree.results then tree.results, tree.count, tree.rows = {}, 0, 0 end
+  if tree.count > MEMO_MAX or tree.count > tree.rows / 2 and tree.rows > 0 then return nil end
+  tree.rows = tree.rows + rows
+  return tree
+end
+
 -- ---- loops over rows ---------------------------------------------------------------------------
 -- A loop is made for each function and each sequence of columns it is called with, from these
 -- letters:
---   l long   d double   b boolean   n instant or ref   s string, uri or bytes   k keyword
+--   d number, as a double   l longs of which some are no doubles   b boolean
+--   s string, uri or bytes   k keyword
 --   c constant, one Lua value   a array of Lua values, made by the binding: all other types
--- The first six are read in place, and LuaJIT compiles the loop together with the function. Without
--- its compiler the FFI is slower than arrays: then all columns are arrays.
+-- The first five are read in place, and LuaJIT compiles the loop together with the function. Without
+-- its compiler the FFI is slower than arrays: then all columns are arrays. Where a loop's paths part, as
+-- at a comparison, the compiled code begins again at its head: so the loop reads little that lies outside of
+-- it, and for predicates of numbers no upvalue at all.
 
-local call_pointer, flag_pointer = ffi.typeof "lion_call *", ffi.typeof "const bool *"
-local double_pointer = ffi.typeof "const double *"
 local C = ffi.C
 
-local LETTERS = {
-  [C.LION_TYPE_BOOLEAN] = "b",
-  [C.LION_TYPE_LONG] = "l",
-  [C.LION_TYPE_DOUBLE] = "d",
-  [C.LION_TYPE_INSTANT] = "n",
-  [C.LION_TYPE_REF] = "n",
-  [C.LION_TYPE_STRING] = "s",
-  [C.LION_TYPE_URI] = "s",
-  [C.LION_TYPE_BYTES] = "s",
-  [C.LION_TYPE_KEYWORD] = "k",
+-- Casts to a type, made once for an address: the same come up batch after batch, and the FFI is slow
+-- outside of compiled loops.
+local ADDRESSES_MAX = 1024
+
+local function casts_to(type_name)
+  local pointer, known, count = ffi.typeof(type_name), {}, 0
+  return function(address)
+    local found = known[address]
+    if not found then
+      if count >= ADDRESSES_MAX then known, count = {}, 0 end
+      found = ffi.cast(pointer, address)
+      known[address], count = found, count + 1
+    end
+    return found
+  end
+end
+
+local as_call, as_flag = casts_to "lion_call *", casts_to "const bool *"
+local as_bits, as_values = casts_to "const int64_t *", casts_to "const lion_value *"
+
+local CAST = {
+  l = as_bits, b = as_bits, d = casts_to "const double *", s = as_values, k = as_values,
 }
 
 -- Row i's value of column c$.
@@ -142,19 +215,39 @@ local READ = {
   l = "local v$ = tonumber(c$[i]) if v$ >= 0x1p53 or v$ <= -0x1p53 then v$ = exact(c$[i]) end",
   d = "local v$ = c$[i]",
   b = "local v$ = c$[i] ~= 0",
-  n = "local v$ = tonumber(c$[i])",
-  s = "local v$ = text(c$[i].data, c$[i].size)",
-  k = "local v$ = ':' .. text(c$[i].data, c$[i].size)",
   c = "local v$ = c$",
   a = "local v$ = c$[i + 1]",
 }
 
+-- Texts come up again and again, and making a string is dear: what was made of the text at an address
+-- is kept, and taken where the bytes there are still the same.
+local TEXT = [[
+    local data$, size$, v$ = c$[i].data, c$[i].size, nil
+    if size$ > 64 then
+      v$ = $JOIN text(data$, size$)
+    else
+      local at = band(tonumber(cast(address, data$)), 1023)
+      local kept = $KEPT[at]
+      if kept and #kept == size$ and memcmp(kept, data$, size$) == 0 then
+        v$ = $MADE[at]
+      else
+        kept = text(data$, size$)
+        v$ = $JOIN kept
+        $KEPT[at], $MADE[at] = kept, v$
+      end
+    end]]
+READ.s = TEXT:gsub("$(%u+)", { JOIN = "", KEPT = "texts", MADE = "texts" })
+READ.k = TEXT:gsub("$(%u+)", { JOIN = "':' ..", KEPT = "names", MADE = "keywords" })
+
+ffi.cdef "int memcmp(const char *, const void *, size_t);"
+local texts, names, keywords = {}, {}, {}
+
 -- What becomes of row i's result. The function may have closed the connection, and what the columns
--- point into with it: then nothing is touched any more, and the answer says so.
+-- point into with it: then nothing is touched any more, and the answer says so. Verdicts are 0 before.
 local WRITE = {
   verdict = [[
     if not open[0] then return end
-    out[i] = result and result ~= null and 1 or 0]],
+    if result == true or result and result ~= null then out[i] = 1 end]],
   result = [[
     if not open[0] then return end
     local kind = type(result)
@@ -175,17 +268,18 @@ local WRITE = {
 }
 
 -- A datom as filters are given it.
-local DATOM = "db, setmetatable({ tonumber(datoms.e[i]), names[datoms.a[i]], v1, "
+local DATOM = "db, setmetatable({ tonumber(datoms.e[i]), idents[datoms.a[i]], v1, "
   .. "tonumber(datoms.tx[i]), datoms.added[i] ~= 0 }, Datom)"
 
 local LOOP = [[
 local tonumber, type, setmetatable, exact, text, null, is_long, LONG, DOUBLE, BOOLEAN, Datom = ...
-return function(fn, rows, columns, out, open, db, datoms, names)
+local cast, address, band, memcmp, texts, names, keywords, NOTHING, remember = select(12, ...)
+return function(fn, rows, columns, out, open, memo, db, datoms, idents)
   %s
   local others
   for i = 0, rows - 1 do
     %s
-    local result = fn(%s)
+    %s
 %s
   end
   return others
@@ -193,11 +287,31 @@ end]]
 
 -- Where all columns are arrays.
 local ARRAY_LOOP = [[
-local fn, rows, columns = ...
-%s
-local results = {}
-for i = 1, rows do results[i] = fn(%s) end
-return results]]
+local NOTHING, remember = ...
+return function(fn, rows, columns, memo)
+  %s
+  local results = {}
+  for i = 1, rows do
+    %s
+    %s
+    results[i] = result
+  end
+  return results
+end]]
+
+local ASK = "local result = fn(%s)"
+
+-- 0 and -0 are one key and may have two results: -0 is always asked for, where it can be.
+local ASK_ONCE = [[
+    local is_known_key = %s
+    local result
+    if is_known_key then result = memo.results[%s] end
+    if result == nil then
+      result = fn(%s)
+      if is_known_key then remember(memo, %s, result) end
+    elseif result == NOTHING then
+      result = nil
+    end]]
 
 local EXACT_MAX = 2 ^ 53
 
@@ -219,54 +333,62 @@ local function lines(letters, template_of)
   return out
 end
 
-local function load(source) return setfenv(assert(loadstring(source, "=(rows)")), {}) end
-
-local function make_loop(letters, write, arguments)
-  local columns = lines(letters, function() return "local c$ = columns[$]" end)
-  local reads = lines(letters, function(letter) return READ[letter] end)
-  arguments = arguments or table.concat(lines(letters, function() return "v$" end), ", ")
-  local source = LOOP:format(
-    table.concat(columns, "\n  "), table.concat(reads, "\n    "), arguments, WRITE[write])
-  return load(source)(
-    tonumber, type, setmetatable, exact, ffi.string, values.null, is_long,
-    C.LION_TYPE_LONG, C.LION_TYPE_DOUBLE, C.LION_TYPE_BOOLEAN, core.datom_type())
+local function load(source)
+  return setfenv(assert(loadstring(source, "=(rows)")), { select = select })
 end
 
-local function make_array_loop(letters)
-  local columns = lines(letters, function() return "local c$ = columns[$]" end)
-  local cells = lines(letters, function(letter) return letter == "c" and "c$" or "c$[i]" end)
-  return load(ARRAY_LOOP:format(table.concat(columns, "\n"), table.concat(cells, ", ")))
+-- How the function is asked: each time, or for what the memo has not.
+local function asking(letters, arguments, is_memo)
+  if not is_memo then return ASK:format(arguments) end
+  local at = letters:find "[^c]"
+  local key = at and "v" .. at or "true"
+  local may_be_double = at and letters:find("[da]", at) == at
+  local condition = may_be_double and ("(%s ~= 0 or 1 / %s > 0)"):format(key, key) or "true"
+  return ASK_ONCE:format(condition, key, arguments, key)
+end
+
+local function column_lines(letters)
+  return table.concat(lines(letters, function() return "local c$ = columns[$]" end), "\n  ")
+end
+
+local function argument_list(letters)
+  return table.concat(lines(letters, function() return "v$" end), ", ")
+end
+
+local function make_loop(letters, write, arguments, is_memo)
+  local reads = lines(letters, function(letter) return READ[letter] end)
+  local ask = asking(letters, arguments or argument_list(letters), is_memo)
+  local source = LOOP:format(column_lines(letters), table.concat(reads, "\n    "), ask, WRITE[write])
+  return load(source)(
+    tonumber, type, setmetatable, exact, ffi.string, values.null, is_long,
+    C.LION_TYPE_LONG, C.LION_TYPE_DOUBLE, C.LION_TYPE_BOOLEAN, core.datom_type(),
+    ffi.cast, ffi.typeof "intptr_t", bit.band, C.memcmp, texts, names, keywords, NOTHING,
+    remember)
+end
+
+local function make_array_loop(letters, is_memo)
+  local reads = lines(letters, function(letter)
+    return letter == "c" and "local v$ = c$" or "local v$ = c$[i]"
+  end)
+  local source = ARRAY_LOOP:format(
+    column_lines(letters), table.concat(reads, "\n    "), asking(letters, argument_list(letters), is_memo))
+  return load(source)(NOTHING, remember)
 end
 
 local loops = setmetatable({}, { __mode = "k" })
 
-local function loop_of(fn, letters, write, arguments)
-  local known = loops[fn]
-  if not known then
-    known = {}
-    loops[fn] = known
-  end
-  local key = (write or "array") .. letters
-  local loop = known[key]
+local function loop_of(fn, letters, write, arguments, is_memo)
+  local known = child(child(loops, fn), (is_memo and "memo " or "") .. (write or "array"))
+  local loop = known[letters]
   if not loop then
-    loop = write and make_loop(letters, write, arguments) or make_array_loop(letters)
-    known[key] = loop
+    loop = write and make_loop(letters, write, arguments, is_memo) or make_array_loop(letters, is_memo)
+    known[letters] = loop
   end
   return loop
 end
 
--- The letter of a column, and what the loop reads.
-local function column_of(step, vector, number, is_compiled)
-  if vector.is_constant then return "c", core.call_column(step, number) end
-  local letter = is_compiled and LETTERS[vector.type] or "a"
-  if letter == "a" then return letter, core.call_column(step, number) end
-  if letter == "s" or letter == "k" then return letter, vector.values end
-  if letter == "d" then return letter, ffi.cast(double_pointer, vector.bits) end
-  return letter, vector.bits
-end
-
 -- Names of attributes by id, looked up once a batch.
-local function names_of(db)
+local function idents_of(db)
   return setmetatable({}, { __index = function(self, id)
     local name = core.ident(db, id) or id
     self[id] = name
@@ -274,32 +396,39 @@ local function names_of(db)
   end })
 end
 
+-- The loop for these columns over the rows of a call, reading them where they lie.
+local function run_loop(fn, write, rows, out, open, letters, columns, memo, db, datoms)
+  local loop = loop_of(fn, letters, write, datoms and DATOM, memo ~= nil)
+  if write == "verdict" then ffi.fill(out, rows) end
+  return loop(fn, rows, columns, out, open, memo, db, datoms, datoms and idents_of(db))
+end
+
 -- Run a function over the rows of a call; returns what core.answer takes beside the step.
-local function run_rows(step, kind, fn, rows, db, count, wanted, open)
-  local is_compiled = jit.status()
-  wanted, open = ffi.cast(call_pointer, wanted), ffi.cast(flag_pointer, open)
-  if kind == FILTER and not is_compiled then
+local function run_rows(step, is_compiled, kind, fn, rows, db, wanted, open, letters, ...)
+  if not letters then -- a filter, without the compiler
     local datoms, out = core.call_datoms(step), {}
     for i = 1, rows do out[i] = fn(db, datoms[i]) and true or false end
     return out
   end
-  local letters, columns = {}, {}
+  local columns = { ... }
+  for i = 1, #letters do
+    local cast = CAST[letters:sub(i, i)]
+    if cast then columns[i] = cast(columns[i]) end
+  end
+  wanted, open = as_call(wanted), as_flag(open)
   if kind == FILTER then
-    letters[1], columns[1] = column_of(step, wanted.datoms.v, 1, true)
-    local loop = loop_of(fn, letters[1], "verdict", DATOM)
-    loop(fn, rows, columns, wanted.verdict, open, db, wanted.datoms, names_of(db))
+    run_loop(fn, "verdict", rows, wanted.verdict, open, letters, columns, nil, db, wanted.datoms)
     return nil, true
   end
-  for i = 1, count do
-    letters[i], columns[i] = column_of(step, wanted.arguments[i - 1], i, is_compiled)
+  local memo = memo_of(step, fn, rows, letters, columns)
+  if not is_compiled then
+    return loop_of(fn, letters, nil, nil, memo ~= nil)(fn, rows, columns, memo)
   end
-  letters = table.concat(letters)
-  if not is_compiled then return loop_of(fn, letters)(fn, rows, columns) end
   if kind == PREDICATE then
-    loop_of(fn, letters, "verdict")(fn, rows, columns, wanted.verdict, open)
+    run_loop(fn, "verdict", rows, wanted.verdict, open, letters, columns, memo)
     return nil, true
   end
-  return loop_of(fn, letters, "result")(fn, rows, columns, wanted.results, open), true
+  return run_loop(fn, "result", rows, wanted.results, open, letters, columns, memo), true
 end
 
 local function tx_data(result)
@@ -376,17 +505,14 @@ function call.cancel(e)
   error(anomaly.wrap(copy), 0)
 end
 
---- Answer the call that a step waits for. The step is closed when the function fails.
--- @treturn boolean did a predicate of a transaction answer other than true?
--- @return what it answered
-function call.answer(step)
-  local kind, rows, name, fn, db, arguments, count, wanted, open = core.call(step)
-  local held = host.hold()
-  local ok, result, is_sparse = pcall(function()
-    fn = resolve(kind, name, fn)
-    if arguments then return run(kind, fn, db, arguments, count) end
-    return run_rows(step, kind, fn, rows, db, count, wanted, open)
-  end)
+local function answer_call(step, is_compiled, kind, rows, name, fn, db, arguments, count, ...)
+  fn = resolve(kind, name, fn)
+  if arguments then return run(kind, fn, db, arguments, count) end
+  return run_rows(step, is_compiled, kind, fn, rows, db, ...)
+end
+
+-- What ends a call: results handed over, or the step closed and the error raised.
+local function finish(step, held, kind, name, ok, result, is_sparse)
   host.release(held)
   local is_verdict = ok and (kind == ATTRIBUTE or kind == ENTITY)
   local answered = is_verdict and result[1]
@@ -394,6 +520,19 @@ function call.answer(step)
   if ok then return is_verdict and answered ~= true, answered end
   core.step_close(step)
   error(wrap(kind, name, result), 0)
+end
+
+local function answer_wanted(step, is_compiled, kind, rows, name, ...)
+  local held = host.hold()
+  return finish(step, held, kind, name, pcall(answer_call, step, is_compiled, kind, rows, name, ...))
+end
+
+--- Answer the call that a step waits for. The step is closed when the function fails.
+-- @treturn boolean did a predicate of a transaction answer other than true?
+-- @return what it answered
+function call.answer(step)
+  local is_compiled = jit.status()
+  return answer_wanted(step, is_compiled, core.call(step, is_compiled))
 end
 
 -- The step after a refusal raises: what was answered goes along.

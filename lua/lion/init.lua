@@ -84,6 +84,7 @@ local lion = {
   on_slow_query = find.on_slow_query,
   cancel = call.cancel,
   fn = call.register,
+  pure = call.pure,
 }
 
 --- Make an aggregate known: a function of the array of a group's values.

@@ -188,6 +188,73 @@ describe("A function in a query", function()
     end)
   end)
 
+  describe("that is pure is called once for equal arguments", function()
+    local calls
+    local function counted(fn)
+      calls = 0
+      return lion.pure(function(...)
+        calls = calls + 1
+        return fn(...)
+      end)
+    end
+    local function distinct_of(make)
+      local seen, count = {}, 0
+      for i = 1, ROWS do
+        if not seen[make(i)] then seen[make(i)], count = true, count + 1 end
+      end
+      return count
+    end
+    each_way(function()
+      for _, name in ipairs { "long", "boolean", "string", "keyword", "double" } do
+        local make = TYPES[name]
+        lion.fn("spec.call/shown", counted(function(v, x) return tostring(v) .. x end))
+        local query = [=[[:find ?e ?v ?w :where [?e :v/%s ?v] [(spec.call/shown ?v "!") ?w]]]=]
+        local rows = db:q(query:format(name))
+        assert.equal(ROWS, #rows)
+        for _, row in ipairs(rows) do assert.equal(tostring(row[2]) .. "!", row[3]) end
+        assert.equal(distinct_of(make), calls)
+      end
+      lion.fn("spec.call/odd", counted(function(v) return v % 2 == 1 and "odd" or nil end))
+      local found = db:q "[:find (count ?e) . :where [?e :v/long ?v] [(spec.call/odd ?v)]]"
+      assert.equal(7, calls) -- what is nil is remembered as well
+      calls = 0
+      assert.equal(found, db:q "[:find (count ?e) . :where [?e :v/long ?v] [(spec.call/odd ?v) ?w]]")
+      assert.equal(7, calls) -- another query asks again
+    end)
+    each_way(function()
+      lion.fn("spec.call/sum", counted(function(a, b) return a + b end))
+      local constant = "[:find (sum ?w) . :with ?e :where [?e :v/long] [(spec.call/sum 2 3) ?w]]"
+      assert.equal(5 * ROWS, db:q(constant))
+      assert.equal(1, calls)
+      local both = "[:find ?v ?x ?w :in $ [?x ...] :where [?e :v/long ?v] [(spec.call/sum ?v ?x) ?w]]"
+      local rows = db:q(both, { 1, 2 })
+      assert.equal(14, #rows)
+      for _, row in ipairs(rows) do assert.equal(row[1] + row[2], row[3]) end
+    end)
+  end)
+
+  describe("that is pure tells 0 from -0, and gives up where nothing is equal", function()
+    each_way(function()
+      lion.fn("spec.call/inverse", lion.pure(function(v) return 1 / v end))
+      local inverse = "[:find [?w ...] :in [?v ...] :where [(spec.call/inverse ?v) ?w]]"
+      assert.same({ math.huge, -math.huge }, (function()
+        local list = lion.q(inverse, { 0.0, -0.0, 0.5 })
+        table.sort(list, function(a, b) return a > b end)
+        return { list[1], list[#list] }
+      end)())
+      local calls = 0
+      lion.fn("spec.call/whole", lion.pure(function(v)
+        calls = calls + 1
+        return v == math.floor(v)
+      end))
+      for _ = 1, 2 do
+        assert.equal(ROWS / 8, db:q "[:find (count ?e) . :where [?e :v/double ?v] [(spec.call/whole ?v)]]")
+      end
+      assert.equal(2 * ROWS, calls)
+      assert.equal("lion/syntax", raised(lion.pure, 7).code)
+    end)
+  end)
+
   describe("stops its query where it fails, in the middle of a batch too", function()
     each_way(function()
       local calls = 0

@@ -37,8 +37,8 @@ local IMPURE_NAMES = { print = true, ["os.time"] = true, ["os.date"] = true, ["o
 local PURE_MEMBERS = { ["lion.null"] = true, ["lion.symbol"] = true, ["lion.decimal"] = true,
   ["lion.instant"] = true, ["lion.uri"] = true, ["lion.set"] = true, ["lion.lookup"] = true,
   ["lion.str"] = true, ["lion.edn"] = true, ["lion.json"] = true, ["lion.version"] = true,
-  ["lion.cancel"] = true, ["lion.q"] = true, ["lion.prepare"] = true, ["lion.tx_to_t"] = true,
-  ["lion.t_to_tx"] = true,
+  ["lion.cancel"] = true, ["lion.q"] = true, ["lion.prepare"] = true, ["lion.pure"] = true,
+  ["lion.tx_to_t"] = true, ["lion.t_to_tx"] = true,
   ["lion.keyword"] = true, ["lion.schema"] = true, ["ion.app"] = true, ["ion.param"] = true }
 
 local GLOBAL_WRITE = "the global %s is written in a function: globals are frozen once the program is loaded;"
