@@ -214,7 +214,8 @@ static int report(lua_State *L)
             lion_bind_report_db(L, "db_before", lion_db_keep(made->db_before), NULL);
             lion_bind_report_db(L, "db_after", lion_db_keep(made->db_after), NULL);
         }
-        lion_bind_report_fill(L, &made->transaction, has_values ? made->db_after->schema : NULL, &step->arena);
+        lion_bind_report_fill(L, &made->transaction, has_values ? made->db_after->schema : NULL,
+                              &step->arena);
     } else {
         const lion_tx_result *made = lion_tx_result_view(step->tx);
         lion_db *after = NULL;
@@ -498,12 +499,15 @@ static double *numbers_room(lion_bind_step *step, uint32_t argument)
 {
     if (argument >= step->number_count) {
         uint32_t count = argument + 4;
-        step->numbers = lion_arena_grow(&step->arena, step->numbers, sizeof(double *) * step->number_count,
-                                        sizeof(double *) * count);
-        memset(step->numbers + step->number_count, 0, sizeof(double *) * (count - step->number_count));
+        step->numbers =
+            lion_arena_grow(&step->arena, step->numbers, sizeof(double *) * step->number_count,
+                            sizeof(double *) * count);
+        memset(step->numbers + step->number_count, 0,
+               sizeof(double *) * (count - step->number_count));
         step->number_count = count;
     }
-    if (step->numbers[argument] == NULL) step->numbers[argument] = lion_arena_array(&step->arena, double, LION_BATCH_ROWS);
+    if (step->numbers[argument] == NULL)
+        step->numbers[argument] = lion_arena_array(&step->arena, double, LION_BATCH_ROWS);
     return step->numbers[argument];
 }
 
@@ -520,17 +524,19 @@ static bool to_numbers(double *out, const int64_t *bits, uint32_t rows)
 
 #define LETTERS_ROOM 64
 
-/* The letters of the columns, then each: a pointer to its values, an array of them, or the one that stands for
- * all. Whole numbers are handed over as doubles: a compiled loop that converts them runs half as fast. Returns
- * how many it is. */
-static int push_columns(lua_State *L, lion_bind_step *step, const lion_call *wanted, bool is_compiled)
+/* The letters of the columns, then each: a pointer to its values, an array of them, or the one that
+ * stands for all. Whole numbers are handed over as doubles: a compiled loop that converts them runs
+ * half as fast. Returns how many it is. */
+static int push_columns(lua_State *L, lion_bind_step *step, const lion_call *wanted,
+                        bool is_compiled)
 {
     bool is_filter = wanted->kind == LION_CALL_FILTER;
     if (is_filter && !is_compiled) return 0; /* call_datoms hands these out */
     const lion_vector *columns = is_filter ? &wanted->datoms->v : wanted->arguments;
     uint32_t count = is_filter ? 1 : wanted->argument_count;
     luaL_checkstack(L, (int)count + 4, "too many arguments");
-    char small[LETTERS_ROOM], *letters = count > LETTERS_ROOM ? lion_arena_alloc(&step->arena, count) : small;
+    char small[LETTERS_ROOM],
+        *letters = count > LETTERS_ROOM ? lion_arena_alloc(&step->arena, count) : small;
     lua_pushnil(L); /* the letters' place */
     for (uint32_t i = 0; i < count; i++) {
         const lion_vector *column = &columns[i];
@@ -551,9 +557,10 @@ static int push_columns(lua_State *L, lion_bind_step *step, const lion_call *wan
     return (int)count + 1;
 }
 
-/* call(step, is_compiled) → kind, rows, name or nil, function or nil, db or nil, arguments or nil, their
- * number, the lion_call, the flag that is 0 once the step was closed. Arguments: the values of the one-shot
- * kinds; those of rows follow, as push_columns says: to be read in place where the loop over them is compiled. */
+/* call(step, is_compiled) → kind, rows, name or nil, function or nil, db or nil, arguments or nil,
+ * their number, the lion_call, the flag that is 0 once the step was closed. Arguments: the values
+ * of the one-shot kinds; those of rows follow, as push_columns says: to be read in place where the
+ * loop over them is compiled. */
 static int call(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, 0);
