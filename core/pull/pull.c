@@ -15,8 +15,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "pull/pattern.h"
-#include "pull/read.h"
+#include "pull/ahead.h"
 
 #define NO_FRAME UINT32_MAX
 
@@ -39,6 +38,8 @@ typedef struct frame {
     uint32_t group;   /* index of the frame where the recursion began */
     uint32_t chained; /* next frame with the same hash */
     uint32_t depth;   /* of the map in the result */
+    const lion_pull_block *block; /* where the entity was read ahead, and its row there; or NULL */
+    uint32_t block_row;
     uint32_t next_spec;
     const int64_t *levels; /* left to go, by recursion_number; LION_PULL_UNLIMITED */
     lion_form *entries;    /* key, value, key, value … */
@@ -71,6 +72,8 @@ struct lion_pull {
     uint32_t *chains; /* heads, a power of two of them */
     uint32_t chain_count;
     lion_pull_reader reader;
+    lion_pull_ahead ahead;
+    size_t ahead_end; /* the first root, in order, that is not read yet */
     lion_call call; /* of an xform */
     lion_call *waiting;
     lion_form argument, answer;
@@ -153,6 +156,11 @@ lion_status lion_pull_open(lion_pull **pull_out, const lion_pull_pattern *patter
                          .count = count,
                          .reader = { .view = &db->view, .arena = arena } };
     lion_status status = resolve_attributes(pull, error);
+    pull->ahead = (lion_pull_ahead){ .db = db,
+                                     .reader = &pull->reader,
+                                     .attributes = pull->attributes,
+                                     .spec_count = pattern->total,
+                                     .arena = arena };
     if (status == LION_OK) status = sort_entities(pull, error);
     if (status == LION_OK) status = lion_arena_check(arena, error);
     if (status == LION_OK) *pull_out = pull;
@@ -220,6 +228,8 @@ static lion_status push_frame(lion_pull *pull, int64_t entity, const lion_pull_p
                                    .group = group == NO_FRAME ? index : group,
                                    .levels = levels,
                                    .depth = depth };
+    frame *top = &pull->frames[index];
+    top->block = lion_pull_ahead_find(&top->block_row, &pull->ahead, pattern, entity);
     chain_frame(pull, index);
     return LION_OK;
 }
@@ -266,7 +276,8 @@ static lion_status add_entry(lion_pull *pull, frame *top, lion_form key, lion_fo
                              lion_error *error)
 {
     if (top->entry_count == top->entry_capacity) {
-        uint32_t capacity = top->entry_capacity == 0 ? 4 : top->entry_capacity * 2;
+        uint32_t first = top->pattern->count + top->whole_count + 1; /* mostly enough */
+        uint32_t capacity = top->entry_capacity == 0 ? first : top->entry_capacity * 2;
         lion_form *entries =
             lion_arena_grow(pull->arena, top->entries, sizeof(lion_form) * 2 * top->entry_capacity,
                             sizeof(lion_form) * 2 * capacity);
@@ -327,11 +338,32 @@ static lion_status begin_values(lion_pull *pull, frame *top, const lion_pull_row
     return top->items == NULL ? lion_fail_memory(error) : LION_OK;
 }
 
+/* Before the first of many values is pulled, all of them are read. */
+static lion_status read_values_ahead(lion_pull *pull, const frame *top,
+                                     const lion_pull_pattern *pattern, uint32_t depth,
+                                     lion_error *error)
+{
+    uint32_t row;
+    bool is_first = top->next_row == 1 && top->row_count >= LION_PULL_AHEAD_MIN;
+    if (!is_first || pull->db->view.filter_count > 0) return LION_OK;
+    if (lion_pull_ahead_find(&row, &pull->ahead, pattern, top->rows[0].v.bits) != NULL)
+        return LION_OK;
+    int64_t *ids = lion_arena_array(pull->arena, int64_t, top->row_count);
+    if (ids == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < top->row_count; i++) ids[i] = top->rows[i].v.bits;
+    return lion_pull_ahead_read(&pull->ahead, pattern, ids, top->row_count, depth, error);
+}
+
 /* Pull the entity that a value refers to; top is not valid afterwards. */
 static lion_status push_value(lion_pull *pull, frame *top, int64_t entity,
                               const lion_pull_pattern *pattern, uint32_t group,
                               const int64_t *levels, lion_error *error)
 {
+    const lion_pull_spec *spec = top->spec;
+    bool is_limited = spec != NULL && spec->recursion > 0;
+    uint32_t gone = is_limited ? (uint32_t)(spec->recursion - levels[spec->recursion_number]) : 0;
+    lion_status status = read_values_ahead(pull, top, pattern, gone, error);
+    if (status != LION_OK) return status;
     top->state = FRAME_CHILD;
     return push_frame(pull, entity, pattern, group, levels, top->depth + (is_list(top) ? 2 : 1),
                       error);
@@ -440,6 +472,18 @@ static lion_status add_id(lion_pull *pull, frame *top, lion_error *error)
                      lion_form_value(lion_value_ref(top->entity)), error);
 }
 
+/* The rows of the attribute at work. A single value that is no reference goes into the map as it is. */
+static lion_status take_rows(lion_pull *pull, frame *top, const lion_pull_row *rows, uint32_t count,
+                             lion_error *error)
+{
+    const lion_pull_spec *spec = top->spec;
+    bool is_plain = count <= 1 && !is_list(top) && (spec == NULL || spec->xform.size == 0) &&
+                    (count == 0 || top->attribute->type != LION_TYPE_REF);
+    if (!is_plain) return begin_values(pull, top, rows, count, error);
+    if (count > 0) top->has_facts = true;
+    return put_attribute(pull, top, lion_form_value(count > 0 ? rows->v : lion_value_nil()), error);
+}
+
 /* The next attribute that * found. */
 static lion_status next_of_whole(lion_pull *pull, frame *top, lion_error *error)
 {
@@ -449,7 +493,7 @@ static lion_status next_of_whole(lion_pull *pull, frame *top, lion_error *error)
     top->spec = NULL;
     top->attribute = lion_schema_attribute(pull->db->schema, a);
     if (top->attribute == NULL || is_overridden(pull, top, a)) return LION_OK;
-    return begin_values(pull, top, top->whole + first, top->next_whole - first, error);
+    return take_rows(pull, top, top->whole + first, top->next_whole - first, error);
 }
 
 static lion_status begin_id(lion_pull *pull, frame *top, lion_error *error)
@@ -469,6 +513,24 @@ static bool is_readable(const frame *top)
     return top->spec->recursion == 0 || top->levels[top->spec->recursion_number] != 0;
 }
 
+/* What was read ahead of a specification; NULL: nothing was. */
+static const lion_pull_slice *slice_of(const frame *top, const lion_pull_spec *spec)
+{
+    if (top->block == NULL) return NULL;
+    const lion_pull_slice *slices = top->block->slices[spec - top->pattern->specs];
+    return slices != NULL ? &slices[top->block_row] : NULL;
+}
+
+/* What * found. */
+static void begin_whole(frame *top, const lion_pull_row *rows, uint32_t count)
+{
+    top->whole = rows;
+    top->whole_count = count;
+    top->next_whole = 0;
+    if (count > 0) top->has_facts = true;
+    top->state = FRAME_NEXT;
+}
+
 static lion_status next_spec(lion_pull *pull, frame *top, lion_error *error)
 {
     if (top->next_whole < top->whole_count) return next_of_whole(pull, top, error);
@@ -481,12 +543,15 @@ static lion_status next_spec(lion_pull *pull, frame *top, lion_error *error)
     top->spec = spec;
     top->attribute = NULL;
     if (spec->kind == LION_PULL_ID) return begin_id(pull, top, error);
+    const lion_pull_slice *ahead = slice_of(top, spec);
     if (spec->kind == LION_PULL_WILDCARD) {
         top->state = FRAME_ENTITY;
+        if (ahead != NULL) begin_whole(top, ahead->rows, ahead->count);
         return add_id(pull, top, error);
     }
     top->attribute = pull->attributes[spec->number];
     if (!is_readable(top)) return begin_values(pull, top, NULL, 0, error);
+    if (ahead != NULL) return take_rows(pull, top, ahead->rows, ahead->count, error);
     top->state = FRAME_READ;
     return LION_OK;
 }
@@ -503,14 +568,9 @@ static lion_status after_read(lion_pull *pull, lion_status status)
 static lion_status read_attribute(lion_pull *pull, frame *top, lion_error *error)
 {
     lion_pull_reader *reader = &pull->reader;
-    bool is_one = top->spec->is_reverse && top->attribute->is_component;
-    int64_t limit = is_one ? 1 : top->spec->limit;
-    lion_status status =
-        top->spec->is_reverse
-            ? lion_pull_read_inbound(reader, top->entity, top->attribute, limit, error)
-            : lion_pull_read_values(reader, top->entity, top->attribute, limit, error);
+    lion_status status = lion_pull_read(reader, top->entity, top->spec, top->attribute, error);
     if (status != LION_OK) return after_read(pull, status);
-    return begin_values(pull, top, reader->rows, reader->count, error);
+    return take_rows(pull, top, reader->rows, reader->count, error);
 }
 
 static lion_status read_whole(lion_pull *pull, frame *top, lion_error *error)
@@ -518,11 +578,7 @@ static lion_status read_whole(lion_pull *pull, frame *top, lion_error *error)
     lion_pull_reader *reader = &pull->reader;
     lion_status status = lion_pull_read_entity(reader, top->entity, LION_PULL_LIMIT, error);
     if (status != LION_OK) return after_read(pull, status);
-    top->whole = reader->rows;
-    top->whole_count = reader->count;
-    top->next_whole = 0;
-    if (reader->count > 0) top->has_facts = true;
-    top->state = FRAME_NEXT;
+    begin_whole(top, reader->rows, reader->count);
     return LION_OK;
 }
 
@@ -582,6 +638,22 @@ static lion_status step_frame(lion_pull *pull, lion_error *error)
     return LION_OK;
 }
 
+#define ROOTS_AHEAD 1024
+
+/* The next entities, all at once. */
+static lion_status read_roots_ahead(lion_pull *pull, lion_error *error)
+{
+    size_t left = pull->count - pull->done;
+    bool is_due = pull->done >= pull->ahead_end && left >= LION_PULL_AHEAD_MIN;
+    if (!is_due || pull->db->view.filter_count > 0) return LION_OK;
+    if (left > ROOTS_AHEAD) left = ROOTS_AHEAD;
+    pull->ahead_end = pull->done + left;
+    int64_t ids[ROOTS_AHEAD];
+    for (size_t i = 0; i < left; i++) ids[i] = pull->entities[pull->order[pull->done + i]];
+    lion_pull_ahead_clear(&pull->ahead);
+    return lion_pull_ahead_read(&pull->ahead, pull->pattern, ids, left, 0, error);
+}
+
 /* The next entity; one that was just pulled has the same result, which nobody changes. */
 static lion_status begin_entity(lion_pull *pull, lion_error *error)
 {
@@ -595,6 +667,8 @@ static lion_status begin_entity(lion_pull *pull, lion_error *error)
             return LION_OK;
         }
     }
+    lion_status status = read_roots_ahead(pull, error);
+    if (status != LION_OK) return status;
     return push_frame(pull, entity, pull->pattern, NO_FRAME, first_levels(pull, pull->pattern), 1,
                       error);
 }

@@ -109,12 +109,42 @@ static bool has_enough(const lion_pull_reader *reader, uint32_t a, int64_t limit
     return limit >= 0 && reader->count >= limit && reader->rows[reader->count - limit].a == a;
 }
 
+lion_status lion_pull_read(lion_pull_reader *reader, int64_t e, const lion_pull_spec *spec,
+                           const lion_attribute *attribute, lion_error *error)
+{
+    if (!spec->is_reverse)
+        return lion_pull_read_values(reader, e, attribute, spec->limit, error);
+    int64_t limit = attribute->is_component ? 1 : spec->limit; /* a component has one owner */
+    return lion_pull_read_inbound(reader, e, attribute, limit, error);
+}
+
+#define RUN_ROWS 64
+
+/* The facts of one entity from where they lie; LION_END where it takes a cursor. */
+static lion_status read_run(lion_pull_reader *reader, int64_t e, int64_t limit, lion_error *error)
+{
+    uint32_t a[RUN_ROWS], count;
+    lion_value values[RUN_ROWS];
+    lion_entities *entities = &reader->entities;
+    if (entities->view == NULL)
+        *entities = (lion_entities){ .view = reader->view, .arena = reader->arena };
+    lion_status status = lion_entities_read(entities, e, a, values, RUN_ROWS, &count, error);
+    if (status != LION_OK) return status;
+    begin_rows(reader);
+    for (uint32_t i = 0; status == LION_OK && i < count; i++)
+        if (!has_enough(reader, a[i], limit)) status = add_row(reader, a[i], values[i], error);
+    return status;
+}
+
 lion_status lion_pull_read_entity(lion_pull_reader *reader, int64_t e, int64_t limit,
                                   lion_error *error)
 {
     LION_ASSERT(limit != 0);
+    lion_status status = LION_END;
+    if (reader->waiting == NULL) status = read_run(reader, e, limit, error);
+    if (status != LION_END) return status;
     lion_key key = { .datom = { .e = e }, .parts = 1 };
-    lion_status status =
+    status =
         place(reader, &reader->entity, LION_EAVT, &key, LION_COLUMN_A | LION_COLUMN_V, error);
     lion_datom_batch batch;
     while (status == LION_OK) {

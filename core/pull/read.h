@@ -4,7 +4,8 @@
 #ifndef LION_PULL_READ_H
 #define LION_PULL_READ_H
 
-#include "db/db.h"
+#include "index/entities.h"
+#include "pull/pattern.h"
 
 typedef struct lion_pull_row {
     uint32_t a;
@@ -17,6 +18,7 @@ typedef struct lion_pull_reader {
     lion_cursor *values;  /* EAVT by e and a; opened at first use, like the others */
     lion_cursor *entity;  /* EAVT by e */
     lion_cursor *inbound; /* VAET by v and a */
+    lion_entities entities;
     lion_cursor *waiting; /* the one whose call is to be answered; NULL: none */
     lion_pull_row *rows;  /* of the last read */
     uint32_t count, capacity;
@@ -29,6 +31,9 @@ lion_status lion_pull_read_values(lion_pull_reader *reader, int64_t e,
 lion_status lion_pull_read_inbound(lion_pull_reader *reader, int64_t e,
                                    const lion_attribute *attribute, int64_t limit,
                                    lion_error *error);
+/* By what a specification says: whose attribute it is, which way, how many. */
+lion_status lion_pull_read(lion_pull_reader *reader, int64_t e, const lion_pull_spec *spec,
+                           const lion_attribute *attribute, lion_error *error);
 /* All attributes, ascending, at most limit values of each. */
 lion_status lion_pull_read_entity(lion_pull_reader *reader, int64_t e, int64_t limit,
                                   lion_error *error);
