@@ -115,6 +115,9 @@ void lion_bind_push_typed(lua_State *L, lion_value value, lion_arena *scratch);
 typedef void (*lion_bind_push)(lua_State *L, lion_value value, lion_arena *scratch);
 void lion_bind_push_form(lua_State *L, const lion_form *form, lion_bind_push push,
                          lion_arena *scratch);
+/* An array of them. */
+void lion_bind_push_forms(lua_State *L, const lion_form *forms, size_t count, lion_bind_push push,
+                          lion_arena *scratch);
 void lion_bind_push_text(lua_State *L, lion_slice text); /* NULL data allowed */
 void lion_bind_push_datom(lua_State *L, const lion_datom *datom, const lion_schema *schema,
                           lion_bind_push push, lion_arena *scratch);

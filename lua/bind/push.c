@@ -289,6 +289,99 @@ static void run(pusher *self)
     }
 }
 
+/* A container, however deep. */
+static void push_deep(lua_State *L, const lion_form *form, lion_bind_push push,
+                      lion_arena *scratch)
+{
+    luaL_checkstack(L, SHALLOW + 16, "data nested too deep");
+    pusher self = {
+        .L = L, .push = push, .scratch = scratch, .base = lua_gettop(L) + 1, .capacity = SHALLOW
+    };
+    self.frames = self.shallow;
+    lua_settop(L, self.base + SHALLOW); /* holder, SHALLOW slots */
+    open_container(&self, form);
+    run(&self);
+    lua_replace(L, self.base);
+    lua_settop(L, self.base);
+}
+
+/* ---- forms that are not deep: the tables lie on the stack as they are made ---- */
+
+#define RECURSION_MAX 32
+#define KEYS_MAX 64
+
+/* Keys that were pushed before, in a table on the stack: maps that follow each other have the same ones, mostly in
+ * the same order. Those that are alike lie at one place. */
+typedef struct known_keys {
+    int table; /* stack index; 0: none are kept */
+    uint32_t count, next; /* the one that is expected */
+    lion_value known[KEYS_MAX];
+} known_keys;
+
+typedef struct shallow {
+    lua_State *L;
+    lion_bind_push push;
+    lion_arena *scratch;
+    known_keys keys;
+} shallow;
+
+static bool is_key(const lion_value *known, const lion_value *key)
+{
+    return known->data == key->data && known->size == key->size && known->type == key->type;
+}
+
+static void push_key(shallow *self, const lion_form *form)
+{
+    lua_State *L = self->L;
+    known_keys *keys = &self->keys;
+    bool is_name = form->kind == LION_FORM_VALUE &&
+                   (form->value.type == LION_TYPE_STRING || form->value.type == LION_TYPE_KEYWORD);
+    if (!is_name) {
+        lion_bind_push_form(L, form, form->kind == LION_FORM_VALUE ? lion_bind_push_value : self->push,
+                            self->scratch);
+        return;
+    }
+    for (uint32_t i = 0; i < keys->count; i++, keys->next++) {
+        if (keys->next >= keys->count) keys->next = 0;
+        if (!is_key(&keys->known[keys->next], &form->value)) continue;
+        lua_rawgeti(L, keys->table, (int)++keys->next);
+        return;
+    }
+    lion_bind_push_text(L, lion_value_slice(form->value)); /* bare: attributes, and what `:as` says */
+    if (keys->table == 0 || keys->count == KEYS_MAX) return;
+    keys->known[keys->count++] = form->value;
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, keys->table, (int)keys->count);
+}
+
+static void push_shallow(shallow *self, const lion_form *form, int depth)
+{
+    lua_State *L = self->L;
+    if (!is_container(form)) {
+        push_leaf(L, form, self->push, self->scratch);
+        return;
+    }
+    if (depth == RECURSION_MAX) {
+        push_deep(L, form, self->push, self->scratch);
+        return;
+    }
+    luaL_checkstack(L, 8, "data nested too deep");
+    if (form->kind != LION_FORM_MAP) {
+        lua_createtable(L, (int)form->count, 0);
+        for (uint32_t i = 0; i < form->count; i++) {
+            push_shallow(self, &form->items[i], depth + 1);
+            lua_rawseti(L, -2, (int)i + 1);
+        }
+        return;
+    }
+    lua_createtable(L, 0, (int)form->count);
+    for (uint32_t i = 0; i < form->count; i++) {
+        push_key(self, &form->items[2 * i]);
+        push_shallow(self, &form->items[2 * i + 1], depth + 1);
+        lua_rawset(L, -3);
+    }
+}
+
 void lion_bind_push_form(lua_State *L, const lion_form *form, lion_bind_push push,
                          lion_arena *scratch)
 {
@@ -296,14 +389,29 @@ void lion_bind_push_form(lua_State *L, const lion_form *form, lion_bind_push pus
         push_leaf(L, form, push, scratch);
         return;
     }
-    luaL_checkstack(L, SHALLOW + 16, "data nested too deep");
-    pusher self = {
-        .L = L, .push = push, .scratch = scratch, .base = lua_gettop(L) + 1, .capacity = SHALLOW
-    };
-    self.frames = self.shallow;
-    for (int i = 0; i <= SHALLOW; i++) lua_pushnil(L); /* holder, SHALLOW slots */
-    open_container(&self, form);
-    run(&self);
-    lua_replace(L, self.base);
-    lua_settop(L, self.base);
+    shallow self;
+    self.L = L;
+    self.push = push;
+    self.scratch = scratch;
+    self.keys.table = 0;
+    self.keys.count = self.keys.next = 0;
+    push_shallow(&self, form, 0);
+}
+
+void lion_bind_push_forms(lua_State *L, const lion_form *forms, size_t count, lion_bind_push push,
+                          lion_arena *scratch)
+{
+    lua_createtable(L, (int)count, 0);
+    lua_createtable(L, 8, 0);
+    shallow self;
+    self.L = L;
+    self.push = push;
+    self.scratch = scratch;
+    self.keys.table = lua_gettop(L);
+    self.keys.count = self.keys.next = 0;
+    for (size_t i = 0; i < count; i++) {
+        push_shallow(&self, &forms[i], 0);
+        lua_rawseti(L, self.keys.table - 1, (int)i + 1);
+    }
+    lua_pop(L, 1);
 }

@@ -305,12 +305,8 @@ static int query_pull(lua_State *L)
 static int pull_results(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, LION_BIND_PULL);
-    const lion_form *results = lion_pull_results(step->pull);
-    lua_createtable(L, (int)step->pull_count, 0);
-    for (size_t i = 0; i < step->pull_count; i++) {
-        lion_bind_push_form(L, &results[i], step->push, &step->arena);
-        lua_rawseti(L, -2, (int)i + 1);
-    }
+    lion_bind_push_forms(L, lion_pull_results(step->pull), step->pull_count, step->push,
+                         &step->arena);
     lion_bind_step_close(step);
     return 1;
 }

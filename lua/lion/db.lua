@@ -15,6 +15,8 @@ Db.__index = Db
 
 local db = { Db = Db }
 
+local IDS_END = 2 ^ 53 -- ids are below
+
 local INDEXES = { eavt = 0, aevt = 1, avet = 2, vaet = 3 }
 
 --- A value around its handle.
@@ -200,15 +202,21 @@ function Db:pull_many(pattern, list)
   if type(list) ~= "table" then
     anomaly.incorrect("lion/syntax", "pull_many takes an array of entities, not a %s", type(list))
   end
-  local ids, places, results = {}, {}, {}
-  for i = 1, #list do
-    local id = self:entid(list[i])
-    results[i] = values.null
+  local ids, places, count, given = {}, {}, 0, #list
+  for i = 1, given do
+    local x = list[i]
+    local is_id = type(x) == "number" and x > 0 and x < IDS_END and x % 1 == 0
+    local id = is_id and x or self:entid(x)
     if id then
-      ids[#ids + 1], places[#places + 1] = id, i
+      count = count + 1
+      ids[count], places[count] = id, i
     end
   end
-  for k, result in ipairs(pull_ids(self, normal, ids)) do results[places[k]] = result end
+  local pulled = pull_ids(self, normal, ids)
+  if count == given then return pulled end
+  local results = {}
+  for i = 1, given do results[i] = values.null end
+  for k = 1, count do results[places[k]] = pulled[k] end
   return results
 end
 
