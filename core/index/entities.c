@@ -28,7 +28,8 @@ static lion_status keep_columns(lion_entities *self, lion_error *error)
 static bool is_open(const lion_entities *self, int64_t e)
 {
     const lion_leaf *leaf = &self->descent->leaf;
-    return self->is_placed && lion_ints_get(&leaf->e, 0) <= e && e <= lion_ints_get(&leaf->e, leaf->leads - 1);
+    return self->is_placed && lion_ints_get(&leaf->e, 0) <= e &&
+           e <= lion_ints_get(&leaf->e, leaf->leads - 1);
 }
 
 static lion_status open_leaf(lion_entities *self, const lion_key *key, lion_error *error)
@@ -38,39 +39,47 @@ static lion_status open_leaf(lion_entities *self, const lion_key *key, lion_erro
     if (self->descent == NULL) return lion_fail_memory(error);
     if (is_open(self, key->datom.e)) return LION_OK;
     self->is_placed = false;
-    lion_status status = lion_descent_seek(self->descent, &root->eavt, root->snapshot, key, false, error);
-    if (status == LION_OK) status = lion_leaf_need(&self->descent->leaf, LION_LEAF_E | LION_LEAF_RUNS, error);
+    lion_status status =
+        lion_descent_seek(self->descent, &root->eavt, root->snapshot, key, false, error);
+    if (status == LION_OK)
+        status = lion_leaf_need(&self->descent->leaf, LION_LEAF_E | LION_LEAF_RUNS, error);
     if (status == LION_OK) status = keep_columns(self, error);
     self->is_placed = status == LION_OK;
     return status;
 }
 
-static lion_status read_run(lion_entities *self, uint32_t run, uint32_t *a_out, lion_value *values_out, uint32_t room,
-                            uint32_t *count_out, lion_error *error)
+static lion_status read_run(lion_entities *self, uint32_t run, uint32_t *a_out,
+                            lion_value *values_out, uint32_t room, uint32_t *count_out,
+                            lion_error *error)
 {
     lion_leaf *leaf = &self->descent->leaf;
     uint32_t from, to;
     if (lion_leaf_run_rows(&from, &to, leaf, run, error) != LION_OK) return LION_FAILED;
     if (to - from > room) return LION_END;
-    if (lion_leaf_read_run(leaf, run, 0, to - from, a_out, values_out, error) != LION_OK) return LION_FAILED;
+    if (lion_leaf_read_run(leaf, run, 0, to - from, a_out, values_out, error) != LION_OK)
+        return LION_FAILED;
     *count_out = to - from;
     for (uint32_t i = 0; i < *count_out; i++)
-        if (lion_stub_resolve(&values_out[i], self->view->root->snapshot, error) != LION_OK) return LION_FAILED;
+        if (lion_stub_resolve(&values_out[i], self->view->root->snapshot, error) != LION_OK)
+            return LION_FAILED;
     return LION_OK;
 }
 
-lion_status lion_entities_read(lion_entities *self, int64_t e, uint32_t *a_out, lion_value *values_out, uint32_t room,
-                               uint32_t *count_out, lion_error *error)
+lion_status lion_entities_read(lion_entities *self, int64_t e, uint32_t *a_out,
+                               lion_value *values_out, uint32_t room, uint32_t *count_out,
+                               lion_error *error)
 {
     const lion_view *view = self->view;
     lion_key key = { .datom = { .e = e }, .parts = 1 };
     *count_out = 0;
-    if (!lion_view_is_plain(view) || view->filter_count > 0 || is_in_novelty(view, &key)) return LION_END;
+    if (!lion_view_is_plain(view) || view->filter_count > 0 || is_in_novelty(view, &key))
+        return LION_END;
     if (view->root == NULL || view->root->eavt.height == 0) return LION_OK;
     if (open_leaf(self, &key, error) != LION_OK) return LION_FAILED;
     const lion_leaf *leaf = &self->descent->leaf;
     size_t run = lion_ints_lower_bound(&leaf->e, 0, leaf->leads, e);
-    if (run == 0 || run + 1 >= leaf->leads) return LION_END; /* the neighbours may have some of it */
+    if (run == 0 || run + 1 >= leaf->leads)
+        return LION_END; /* the neighbours may have some of it */
     if (lion_ints_get(&leaf->e, run) != e) return LION_OK;
     return read_run(self, (uint32_t)run, a_out, values_out, room, count_out, error);
 }

@@ -6,7 +6,8 @@
 
 #include "index/gather.h"
 
-#define ENTITIES_MAX 65536 /* read ahead at once: beyond, entities are read when their turn comes */
+#define ENTITIES_MAX 65536 /* read ahead at once: beyond, entities are read when their turn comes  \
+                            */
 #define GATHER_MIN 16      /* entities for which columns are opened */
 
 /* -- Where entities were read ----------------------------------------------------------------- */
@@ -18,11 +19,14 @@ typedef struct lion_pull_place {
     uint32_t row;
 } lion_pull_place;
 
-static lion_pull_place *place_of(const lion_pull_ahead *self, const lion_pull_pattern *pattern, int64_t entity)
+static lion_pull_place *place_of(const lion_pull_ahead *self, const lion_pull_pattern *pattern,
+                                 int64_t entity)
 {
-    uint64_t mixed = ((uint64_t)entity ^ (uint64_t)(uintptr_t)pattern << 20) * UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t mixed =
+        ((uint64_t)entity ^ (uint64_t)(uintptr_t)pattern << 20) * UINT64_C(0x9E3779B97F4A7C15);
     uint32_t at = (uint32_t)(mixed >> 32) & (self->place_room - 1);
-    while (self->places[at].pattern != NULL && (self->places[at].pattern != pattern || self->places[at].entity != entity))
+    while (self->places[at].pattern != NULL &&
+           (self->places[at].pattern != pattern || self->places[at].entity != entity))
         at = (at + 1) & (self->place_room - 1);
     return &self->places[at];
 }
@@ -43,8 +47,8 @@ static lion_status reserve_places(lion_pull_ahead *self, uint32_t count, lion_er
     return LION_OK;
 }
 
-const lion_pull_block *lion_pull_ahead_find(uint32_t *row_out, const lion_pull_ahead *self, const lion_pull_pattern *pattern,
-                                            int64_t entity)
+const lion_pull_block *lion_pull_ahead_find(uint32_t *row_out, const lion_pull_ahead *self,
+                                            const lion_pull_pattern *pattern, int64_t entity)
 {
     if (self->place_count == 0) return NULL;
     const lion_pull_place *place = place_of(self, pattern, entity);
@@ -67,7 +71,8 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* Ascending, each once, without those that were read; ids is changed. */
-static uint32_t sort_new(const lion_pull_ahead *self, const lion_pull_pattern *pattern, int64_t *ids, uint32_t count)
+static uint32_t sort_new(const lion_pull_ahead *self, const lion_pull_pattern *pattern,
+                         int64_t *ids, uint32_t count)
 {
     uint32_t kept = 0, row;
     bool is_sorted = true;
@@ -80,9 +85,10 @@ static uint32_t sort_new(const lion_pull_ahead *self, const lion_pull_pattern *p
     return kept;
 }
 
-/* A block to be read; none where they are few, or there are too many already. ids becomes the block's. */
-static lion_status add_block(lion_pull_ahead *self, const lion_pull_pattern *pattern, int64_t *ids, uint32_t count, uint32_t depth,
-                             lion_error *error)
+/* A block to be read; none where they are few, or there are too many already. ids becomes the
+ * block's. */
+static lion_status add_block(lion_pull_ahead *self, const lion_pull_pattern *pattern, int64_t *ids,
+                             uint32_t count, uint32_t depth, lion_error *error)
 {
     count = sort_new(self, pattern, ids, count);
     if (count < LION_PULL_AHEAD_MIN || self->place_count + count > ENTITIES_MAX) return LION_OK;
@@ -90,49 +96,65 @@ static lion_status add_block(lion_pull_ahead *self, const lion_pull_pattern *pat
     if (status != LION_OK) return status;
     if (self->block_count == self->block_room) {
         uint32_t room = self->block_room == 0 ? 8 : self->block_room * 2;
-        self->blocks = lion_arena_grow(self->arena, self->blocks, sizeof *self->blocks * self->block_room, sizeof *self->blocks * room);
+        self->blocks =
+            lion_arena_grow(self->arena, self->blocks, sizeof *self->blocks * self->block_room,
+                            sizeof *self->blocks * room);
         self->block_room = room;
     }
     lion_pull_block *block = lion_arena_new(self->arena, lion_pull_block);
     lion_pull_slice **slices = lion_arena_zalloc(self->arena, sizeof *slices * pattern->count);
     if (self->arena->is_exhausted) return lion_fail_memory(error);
-    *block = (lion_pull_block){ .pattern = pattern, .entities = ids, .count = count, .depth = depth, .slices = slices };
+    *block = (lion_pull_block){
+        .pattern = pattern, .entities = ids, .count = count, .depth = depth, .slices = slices
+    };
     self->blocks[self->block_count++] = block;
     for (uint32_t i = 0; i < count; i++)
-        *place_of(self, pattern, ids[i]) = (lion_pull_place){ .pattern = pattern, .entity = ids[i], .block = block, .row = i };
+        *place_of(self, pattern, ids[i]) =
+            (lion_pull_place){ .pattern = pattern, .entity = ids[i], .block = block, .row = i };
     self->place_count += count;
     return LION_OK;
 }
 
 /* -- Reading a block -------------------------------------------------------------------------- */
 
-static bool can_gather(const lion_pull_block *block, const lion_pull_spec *spec, const lion_attribute *attribute)
+static bool can_gather(const lion_pull_block *block, const lion_pull_spec *spec,
+                       const lion_attribute *attribute)
 {
-    return block->count >= GATHER_MIN && !spec->is_reverse && !attribute->is_many && attribute->type != LION_TYPE_MIXED;
+    return block->count >= GATHER_MIN && !spec->is_reverse && !attribute->is_many &&
+           attribute->type != LION_TYPE_MIXED;
 }
 
-static lion_status open_gather(lion_pull_ahead *self, const lion_pull_spec *spec, const lion_attribute *attribute, lion_error *error)
+static lion_status open_gather(lion_pull_ahead *self, const lion_pull_spec *spec,
+                               const lion_attribute *attribute, lion_error *error)
 {
-    if (self->gathers == NULL) self->gathers = lion_arena_zalloc(self->arena, sizeof *self->gathers * (self->spec_count + 1));
+    if (self->gathers == NULL)
+        self->gathers =
+            lion_arena_zalloc(self->arena, sizeof *self->gathers * (self->spec_count + 1));
     if (self->gathers == NULL) return lion_fail_memory(error);
     if (self->gathers[spec->number] != NULL) return LION_OK;
-    return lion_gather_new(&self->gathers[spec->number], &self->db->view, attribute->id, (lion_type)attribute->type, self->arena, error);
+    return lion_gather_new(&self->gathers[spec->number], &self->db->view, attribute->id,
+                           (lion_type)attribute->type, self->arena, error);
 }
 
 /* Single values, column-wise. */
-static lion_status gather_values(lion_pull_ahead *self, const lion_pull_block *block, const lion_pull_spec *spec,
-                                 const lion_attribute *attribute, lion_pull_slice *slices, lion_error *error)
+static lion_status gather_values(lion_pull_ahead *self, const lion_pull_block *block,
+                                 const lion_pull_spec *spec, const lion_attribute *attribute,
+                                 lion_pull_slice *slices, lion_error *error)
 {
     lion_status status = open_gather(self, spec, attribute, error);
     if (status != LION_OK) return status;
     lion_pull_row *rows = lion_arena_array(self->arena, lion_pull_row, block->count);
-    lion_value *values = lion_arena_array(self->arena, lion_value, LION_BATCH_ROWS); /* bits fit, too */
+    lion_value *values =
+        lion_arena_array(self->arena, lion_value, LION_BATCH_ROWS); /* bits fit, too */
     uint16_t *found = lion_arena_array(self->arena, uint16_t, LION_BATCH_ROWS);
     if (rows == NULL || values == NULL || found == NULL) return lion_fail_memory(error);
     for (uint32_t from = 0; from < block->count; from += LION_BATCH_ROWS) {
-        uint32_t count = block->count - from < LION_BATCH_ROWS ? block->count - from : LION_BATCH_ROWS, found_count = 0;
+        uint32_t count =
+                     block->count - from < LION_BATCH_ROWS ? block->count - from : LION_BATCH_ROWS,
+                 found_count = 0;
         lion_vector v = { .values = values };
-        status = lion_gather_read(self->gathers[spec->number], block->entities + from, NULL, count, &v, found, &found_count, error);
+        status = lion_gather_read(self->gathers[spec->number], block->entities + from, NULL, count,
+                                  &v, found, &found_count, error);
         if (status != LION_OK) return status;
         for (uint32_t i = 0; i < found_count; i++) {
             lion_pull_row *row = &rows[from + found[i]];
@@ -144,13 +166,15 @@ static lion_status gather_values(lion_pull_ahead *self, const lion_pull_block *b
 }
 
 /* One entity after the other: they ascend, so neighbours share leaves. */
-static lion_status read_each(lion_pull_ahead *self, const lion_pull_block *block, const lion_pull_spec *spec,
-                             const lion_attribute *attribute, lion_pull_slice *slices, lion_error *error)
+static lion_status read_each(lion_pull_ahead *self, const lion_pull_block *block,
+                             const lion_pull_spec *spec, const lion_attribute *attribute,
+                             lion_pull_slice *slices, lion_error *error)
 {
     for (uint32_t i = 0; i < block->count; i++) {
         int64_t e = block->entities[i];
-        lion_status status = attribute == NULL ? lion_pull_read_entity(self->reader, e, LION_PULL_LIMIT, error)
-                                               : lion_pull_read(self->reader, e, spec, attribute, error);
+        lion_status status = attribute == NULL
+                                 ? lion_pull_read_entity(self->reader, e, LION_PULL_LIMIT, error)
+                                 : lion_pull_read(self->reader, e, spec, attribute, error);
         if (status != LION_OK) return status;
         slices[i] = (lion_pull_slice){ .rows = self->reader->rows, .count = self->reader->count };
     }
@@ -158,7 +182,8 @@ static lion_status read_each(lion_pull_ahead *self, const lion_pull_block *block
 }
 
 /* Nothing is read below the last level of a recursion, nor of what the schema does not know. */
-static bool is_wanted(const lion_pull_block *block, const lion_pull_spec *spec, const lion_attribute *attribute)
+static bool is_wanted(const lion_pull_block *block, const lion_pull_spec *spec,
+                      const lion_attribute *attribute)
 {
     if (spec->kind == LION_PULL_WILDCARD) return true;
     if (spec->kind != LION_PULL_ATTRIBUTE || attribute == NULL) return false;
@@ -172,9 +197,12 @@ static const lion_attribute *attribute_of(const lion_pull_ahead *self, const lio
 
 /* -- What it leads to ------------------------------------------------------------------------- */
 
-/* The pattern by which a value of the specification is pulled; NULL: it is not. a: the attribute of *. */
-static const lion_pull_pattern *pattern_below(const lion_pull_ahead *self, const lion_pull_block *block, const lion_pull_spec *spec,
-                                              uint32_t a, uint32_t *depth_out)
+/* The pattern by which a value of the specification is pulled; NULL: it is not. a: the attribute of
+ * *. */
+static const lion_pull_pattern *pattern_below(const lion_pull_ahead *self,
+                                              const lion_pull_block *block,
+                                              const lion_pull_spec *spec, uint32_t a,
+                                              uint32_t *depth_out)
 {
     *depth_out = 0;
     if (spec->pattern != NULL) return spec->pattern;
@@ -187,7 +215,8 @@ static const lion_pull_pattern *pattern_below(const lion_pull_ahead *self, const
     return is_component ? &lion_pull_whole : NULL;
 }
 
-static lion_status add_level(lion_pull_ahead *self, const lion_pull_block *block, uint32_t number, lion_error *error)
+static lion_status add_level(lion_pull_ahead *self, const lion_pull_block *block, uint32_t number,
+                             lion_error *error)
 {
     const lion_pull_spec *spec = &block->pattern->specs[number];
     const lion_pull_slice *slices = block->slices[number];
@@ -199,7 +228,10 @@ static lion_status add_level(lion_pull_ahead *self, const lion_pull_block *block
         for (uint32_t k = 0; k < slices[i].count; k++) {
             const lion_pull_row *row = &slices[i].rows[k];
             uint32_t depth_below;
-            const lion_pull_pattern *below = row->v.type == LION_TYPE_REF ? pattern_below(self, block, spec, row->a, &depth_below) : NULL;
+            const lion_pull_pattern *below =
+                row->v.type == LION_TYPE_REF
+                    ? pattern_below(self, block, spec, row->a, &depth_below)
+                    : NULL;
             if (below == NULL) continue;
             if (ids == NULL) ids = lion_arena_array(self->arena, int64_t, total);
             if (ids == NULL) return lion_fail_memory(error);
@@ -213,7 +245,8 @@ static lion_status add_level(lion_pull_ahead *self, const lion_pull_block *block
 static bool may_lead_on(const lion_pull_spec *spec, const lion_attribute *attribute)
 {
     if (attribute == NULL) return true; /* * */
-    return attribute->type == LION_TYPE_REF && (spec->pattern != NULL || spec->recursion != 0 || attribute->is_component);
+    return attribute->type == LION_TYPE_REF &&
+           (spec->pattern != NULL || spec->recursion != 0 || attribute->is_component);
 }
 
 static lion_status read_block(lion_pull_ahead *self, lion_pull_block *block, lion_error *error)
@@ -225,18 +258,21 @@ static lion_status read_block(lion_pull_ahead *self, lion_pull_block *block, lio
         lion_pull_slice *slices = lion_arena_zalloc(self->arena, sizeof *slices * block->count);
         if (slices == NULL) return lion_fail_memory(error);
         bool is_gathered = attribute != NULL && can_gather(block, spec, attribute);
-        lion_status status = is_gathered ? gather_values(self, block, spec, attribute, slices, error)
-                                         : read_each(self, block, spec, attribute, slices, error);
+        lion_status status = is_gathered
+                                 ? gather_values(self, block, spec, attribute, slices, error)
+                                 : read_each(self, block, spec, attribute, slices, error);
         if (status == LION_OK) block->slices[i] = slices;
-        if (status == LION_OK && may_lead_on(spec, attribute)) status = add_level(self, block, i, error);
+        if (status == LION_OK && may_lead_on(spec, attribute))
+            status = add_level(self, block, i, error);
         if (status == LION_OK) status = lion_arena_check(self->arena, error);
         if (status != LION_OK) return status;
     }
     return LION_OK;
 }
 
-lion_status lion_pull_ahead_read(lion_pull_ahead *self, const lion_pull_pattern *pattern, const int64_t *entities, size_t count,
-                                 uint32_t depth, lion_error *error)
+lion_status lion_pull_ahead_read(lion_pull_ahead *self, const lion_pull_pattern *pattern,
+                                 const int64_t *entities, size_t count, uint32_t depth,
+                                 lion_error *error)
 {
     if (count > ENTITIES_MAX) return LION_OK;
     int64_t *ids = lion_arena_array(self->arena, int64_t, count + 1);
@@ -244,6 +280,7 @@ lion_status lion_pull_ahead_read(lion_pull_ahead *self, const lion_pull_pattern 
     memcpy(ids, entities, sizeof *ids * count);
     uint32_t next = self->block_count;
     lion_status status = add_block(self, pattern, ids, (uint32_t)count, depth, error);
-    while (status == LION_OK && next < self->block_count) status = read_block(self, self->blocks[next++], error);
+    while (status == LION_OK && next < self->block_count)
+        status = read_block(self, self->blocks[next++], error);
     return status;
 }

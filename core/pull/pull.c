@@ -35,9 +35,9 @@ typedef struct frame {
     const lion_pull_pattern *pattern;
     frame_state state;
     bool has_facts;
-    uint32_t group;   /* index of the frame where the recursion began */
-    uint32_t chained; /* next frame with the same hash */
-    uint32_t depth;   /* of the map in the result */
+    uint32_t group;               /* index of the frame where the recursion began */
+    uint32_t chained;             /* next frame with the same hash */
+    uint32_t depth;               /* of the map in the result */
     const lion_pull_block *block; /* where the entity was read ahead, and its row there; or NULL */
     uint32_t block_row;
     uint32_t next_spec;
@@ -74,7 +74,7 @@ struct lion_pull {
     lion_pull_reader reader;
     lion_pull_ahead ahead;
     size_t ahead_end; /* the first root, in order, that is not read yet */
-    lion_call call; /* of an xform */
+    lion_call call;   /* of an xform */
     lion_call *waiting;
     lion_form argument, answer;
 };
@@ -472,7 +472,8 @@ static lion_status add_id(lion_pull *pull, frame *top, lion_error *error)
                      lion_form_value(lion_value_ref(top->entity)), error);
 }
 
-/* The rows of the attribute at work. A single value that is no reference goes into the map as it is. */
+/* The rows of the attribute at work. A single value that is no reference goes into the map as it
+ * is. */
 static lion_status take_rows(lion_pull *pull, frame *top, const lion_pull_row *rows, uint32_t count,
                              lion_error *error)
 {

@@ -112,8 +112,7 @@ static bool has_enough(const lion_pull_reader *reader, uint32_t a, int64_t limit
 lion_status lion_pull_read(lion_pull_reader *reader, int64_t e, const lion_pull_spec *spec,
                            const lion_attribute *attribute, lion_error *error)
 {
-    if (!spec->is_reverse)
-        return lion_pull_read_values(reader, e, attribute, spec->limit, error);
+    if (!spec->is_reverse) return lion_pull_read_values(reader, e, attribute, spec->limit, error);
     int64_t limit = attribute->is_component ? 1 : spec->limit; /* a component has one owner */
     return lion_pull_read_inbound(reader, e, attribute, limit, error);
 }
@@ -144,8 +143,7 @@ lion_status lion_pull_read_entity(lion_pull_reader *reader, int64_t e, int64_t l
     if (reader->waiting == NULL) status = read_run(reader, e, limit, error);
     if (status != LION_END) return status;
     lion_key key = { .datom = { .e = e }, .parts = 1 };
-    status =
-        place(reader, &reader->entity, LION_EAVT, &key, LION_COLUMN_A | LION_COLUMN_V, error);
+    status = place(reader, &reader->entity, LION_EAVT, &key, LION_COLUMN_A | LION_COLUMN_V, error);
     lion_datom_batch batch;
     while (status == LION_OK) {
         status = next_batch(reader, reader->entity, &batch, error);

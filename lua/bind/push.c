@@ -290,8 +290,7 @@ static void run(pusher *self)
 }
 
 /* A container, however deep. */
-static void push_deep(lua_State *L, const lion_form *form, lion_bind_push push,
-                      lion_arena *scratch)
+static void push_deep(lua_State *L, const lion_form *form, lion_bind_push push, lion_arena *scratch)
 {
     luaL_checkstack(L, SHALLOW + 16, "data nested too deep");
     pusher self = {
@@ -310,10 +309,10 @@ static void push_deep(lua_State *L, const lion_form *form, lion_bind_push push,
 #define RECURSION_MAX 32
 #define KEYS_MAX 64
 
-/* Keys that were pushed before, in a table on the stack: maps that follow each other have the same ones, mostly in
- * the same order. Those that are alike lie at one place. */
+/* Keys that were pushed before, in a table on the stack: maps that follow each other have the same
+ * ones, mostly in the same order. Those that are alike lie at one place. */
 typedef struct known_keys {
-    int table; /* stack index; 0: none are kept */
+    int table;            /* stack index; 0: none are kept */
     uint32_t count, next; /* the one that is expected */
     lion_value known[KEYS_MAX];
 } known_keys;
@@ -337,7 +336,8 @@ static void push_key(shallow *self, const lion_form *form)
     bool is_name = form->kind == LION_FORM_VALUE &&
                    (form->value.type == LION_TYPE_STRING || form->value.type == LION_TYPE_KEYWORD);
     if (!is_name) {
-        lion_bind_push_form(L, form, form->kind == LION_FORM_VALUE ? lion_bind_push_value : self->push,
+        lion_bind_push_form(L, form,
+                            form->kind == LION_FORM_VALUE ? lion_bind_push_value : self->push,
                             self->scratch);
         return;
     }
@@ -347,7 +347,8 @@ static void push_key(shallow *self, const lion_form *form)
         lua_rawgeti(L, keys->table, (int)++keys->next);
         return;
     }
-    lion_bind_push_text(L, lion_value_slice(form->value)); /* bare: attributes, and what `:as` says */
+    lion_bind_push_text(L,
+                        lion_value_slice(form->value)); /* bare: attributes, and what `:as` says */
     if (keys->table == 0 || keys->count == KEYS_MAX) return;
     keys->known[keys->count++] = form->value;
     lua_pushvalue(L, -1);
