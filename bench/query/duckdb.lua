@@ -2,6 +2,7 @@
 -- one database in memory, one thread, statements prepared once. Results are taken chunk by chunk: typed
 -- columns.
 local ffi = require "ffi"
+local measure = require "measure"
 
 ffi.cdef [[
 typedef struct { uint64_t a, b, c; void *d; char *message; void *internal; } duckdb_result;
@@ -19,6 +20,10 @@ int duckdb_bind_int64(void *, uint64_t, int64_t);
 int duckdb_bind_double(void *, uint64_t, double);
 int duckdb_bind_varchar_length(void *, uint64_t, const char *, uint64_t);
 int duckdb_execute_prepared(void *, duckdb_result *);
+int duckdb_pending_prepared(void *, void **);
+int duckdb_pending_execute_task(void *);
+int duckdb_execute_pending(void *, duckdb_result *);
+void duckdb_destroy_pending(void **);
 void *duckdb_fetch_chunk(duckdb_result);
 void duckdb_destroy_data_chunk(void **);
 uint64_t duckdb_data_chunk_get_size(void *);
@@ -35,6 +40,7 @@ int duckdb_appender_destroy(void **);
 ]]
 
 local INT32, INT64, DOUBLE, HUGE, VARCHAR = 4, 5, 11, 16, 17
+local READY, FAILED = 0, 2 -- of a pending result
 local C
 
 local Duckdb = {}
@@ -95,7 +101,7 @@ end
 
 function Duckdb:loaded() self:exec "analyze" end
 
-local function execute(self, query, result)
+local function bound(self, query)
   local statement = self:prepare(query.duckdb or query.sql)[0]
   for i, value in ipairs(query.parameters or {}) do
     if type(value) == "string" then C.duckdb_bind_varchar_length(statement, i, value, #value)
@@ -103,9 +109,31 @@ local function execute(self, query, result)
     else C.duckdb_bind_double(statement, i, value)
     end
   end
-  if C.duckdb_execute_prepared(statement, result) ~= 0 then
-    error((query.duckdb or query.sql) .. ": " .. ffi.string(C.duckdb_result_error(result)))
-  end
+  return statement
+end
+
+local function check(code, query, result)
+  if code == 0 then return end
+  error((query.duckdb or query.sql) .. ": " .. ffi.string(C.duckdb_result_error(result)))
+end
+
+local function execute(self, query, result)
+  check(C.duckdb_execute_prepared(bound(self, query), result), query, result)
+end
+
+-- The same task by task, within measure.LIMIT_S.
+local function execute_limited(self, query, result)
+  local pending = ffi.new "void *[1]"
+  assert(C.duckdb_pending_prepared(bound(self, query), pending) == 0)
+  local limit = measure.now() + measure.LIMIT_S * 1000
+  local state
+  repeat
+    state = C.duckdb_pending_execute_task(pending[0])
+    local is_late = measure.now() > limit
+  until state == READY or state == FAILED or is_late
+  if state == READY or state == FAILED then check(C.duckdb_execute_pending(pending[0], result), query, result) end
+  C.duckdb_destroy_pending(pending)
+  if state ~= READY then error(measure.LATE, 0) end
 end
 
 local chunk_out = ffi.new "void *[1]"
@@ -141,9 +169,10 @@ local function cell(kind, data, row)
   error("a column of DuckDB's type " .. kind)
 end
 
+--- All rows as arrays.
 function Duckdb:rows(query)
   local result, rows = ffi.new "duckdb_result", {}
-  execute(self, query, result)
+  execute_limited(self, query, result)
   local width, kinds = tonumber(C.duckdb_column_count(result)), {}
   for i = 1, width do
     kinds[i] = C.duckdb_column_type(result, i - 1)

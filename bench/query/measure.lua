@@ -22,6 +22,12 @@ function measure.now(engine)
   return read(PROCESS_TIME) + (engine and engine.clock and read(engine.clock) or 0)
 end
 
+--- Seconds that a peer is given to answer once; where it takes longer, the line goes on without it.
+measure.LIMIT_S = 20
+
+--- What a peer raises when its seconds are over.
+measure.LATE = setmetatable({}, { __tostring = function() return "the peer's time is over" end })
+
 -- FNV-1a.
 local function hash(text)
   local h = bit.tobit(2166136261)

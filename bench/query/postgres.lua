@@ -2,6 +2,7 @@
 -- LION_BENCH_POSTGRES), through libpq by LuaJIT's FFI: no parallel workers, statements prepared once, results
 -- taken in binary and counted. Its time is the backend's and the client's.
 local ffi = require "ffi"
+local measure = require "measure"
 local other_process = require "other_process"
 
 ffi.cdef [[
@@ -61,7 +62,9 @@ end
 function Postgres:check(result, wanted, what)
   if C.PQresultStatus(result) == wanted then return result end
   C.PQclear(result)
-  error(("PostgreSQL: %s: %s"):format(what, ffi.string(C.PQerrorMessage(self.connection))))
+  local message = ffi.string(C.PQerrorMessage(self.connection))
+  if message:find("statement timeout", 1, true) then error(measure.LATE, 0) end
+  error(("PostgreSQL: %s: %s"):format(what, message))
 end
 
 function Postgres:exec(sql) C.PQclear(self:check(C.PQexec(self.connection, sql), COMMAND_OK, sql)) end
@@ -88,7 +91,10 @@ function Postgres:fill(name, _, each)
   assert(C.PQgetResult(self.connection) == nil)
 end
 
-function Postgres:loaded() self:exec "vacuum analyze" end
+function Postgres:loaded()
+  self:exec "vacuum analyze"
+  self:exec(("set statement_timeout = '%ds'"):format(measure.LIMIT_S))
+end
 
 -- A statement with $1 … for each question mark.
 local function prepare(self, sql)

@@ -49,16 +49,26 @@ local function able(engines, query)
   return list
 end
 
+-- A peer whose time is over is late, and stands in the table as such.
+local function rows_of(one, query)
+  local ok, rows = pcall(measure.rows, one, query)
+  if ok then return rows end
+  if rows ~= measure.LATE or one.is_lion then error(rows, 0) end
+end
+
+-- What all answer, and which of them did in time.
 local function compare(engines, query)
-  local expected
+  local expected, in_time, late = nil, {}, {}
   for _, one in ipairs(engines) do
-    local digest = measure.digest(measure.rows(one, query))
+    local rows = rows_of(one, query)
+    local digest = rows and measure.digest(rows) or expected
     if expected and digest ~= expected then
       error(("%s: %s answers %s, Lion %s"):format(query[1], one.name, digest, expected))
     end
     expected = expected or digest
+    if rows then in_time[#in_time + 1] = one else late[one.name] = true end
   end
-  return expected
+  return expected, in_time, late
 end
 
 -- Geometric means of what the engines take by what Lion takes, and of the ratios, as sums of logarithms.
@@ -82,8 +92,8 @@ function Means:print()
 end
 
 local function run_query(engines, query, earlier, means)
-  local list = able(engines, query)
-  local rows = compare(list, query):match "%d+"
+  local digest, list, late = compare(able(engines, query), query)
+  local rows = digest:match "%d+"
   local times, best = measure.times(list, query), nil
   for _, one in ipairs(list) do
     local time = not one.is_lion and times[one.name]
@@ -97,7 +107,8 @@ local function run_query(engines, query, earlier, means)
   local ratio = best and best / times.Lion
   local line = { ("| %-34s | %8s "):format(query[1], rows) }
   for _, one in ipairs(engines) do
-    line[#line + 1] = ("| %9s "):format(ms(times[one.name]))
+    local told = late[one.name] and ("> %d s"):format(measure.LIMIT_S) or ms(times[one.name])
+    line[#line + 1] = ("| %9s "):format(told)
   end
   print(("%s| %7s | %9s | %s"):format(table.concat(line), ratio and ("%.2f"):format(ratio) or "", ms(wanted),
     wanted and times.Lion > wanted and "no |" or "|"))

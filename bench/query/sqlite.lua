@@ -1,6 +1,7 @@
 --- SQLite as a peer: the library that Debian ships, through LuaJIT's FFI, one database in memory, statements
 -- prepared once. Rows are stepped and each column read, as a C program would.
 local ffi = require "ffi"
+local measure = require "measure"
 
 ffi.cdef [[
 typedef struct sqlite3 sqlite3;
@@ -22,9 +23,11 @@ double sqlite3_column_double(sqlite3_stmt *, int);
 const unsigned char *sqlite3_column_text(sqlite3_stmt *, int);
 int sqlite3_column_bytes(sqlite3_stmt *, int);
 int sqlite3_column_count(sqlite3_stmt *);
+void sqlite3_progress_handler(sqlite3 *, int, int (*)(void *), void *);
 ]]
 
-local ROW, DONE, INTEGER, FLOAT, TEXT = 100, 101, 1, 2, 3
+local ROW, DONE, INTERRUPT, INTEGER, FLOAT, TEXT = 100, 101, 9, 1, 2, 3
+local STEPS = 1000000 -- of SQLite's machine, between two looks at the time
 local TRANSIENT = ffi.cast("void (*)(void *)", -1)
 local C
 
@@ -105,12 +108,9 @@ function Sqlite:run(query)
   return rows
 end
 
---- All rows as arrays.
-function Sqlite:rows(query)
-  local statement = self:prepare(query.sql)
-  bind(statement, query.parameters or {})
-  local width, rows = C.sqlite3_column_count(statement), {}
-  while C.sqlite3_step(statement) == ROW do
+local function read_rows(statement)
+  local width, rows, code = C.sqlite3_column_count(statement), {}, C.sqlite3_step(statement)
+  while code == ROW do
     local row = {}
     for i = 0, width - 1 do
       local kind = C.sqlite3_column_type(statement, i)
@@ -122,8 +122,24 @@ function Sqlite:rows(query)
       end
     end
     rows[#rows + 1] = row
+    code = C.sqlite3_step(statement)
   end
+  return rows, code
+end
+jit.off(read_rows, true) -- SQLite calls back while it steps
+
+--- All rows as arrays, within measure.LIMIT_S.
+function Sqlite:rows(query)
+  local statement = self:prepare(query.sql)
+  bind(statement, query.parameters or {})
+  local limit = measure.now() + measure.LIMIT_S * 1000
+  local handler = ffi.cast("int (*)(void *)", function() return measure.now() > limit and 1 or 0 end)
+  C.sqlite3_progress_handler(self.handle, STEPS, handler, nil)
+  local rows, code = read_rows(statement)
+  C.sqlite3_progress_handler(self.handle, 0, nil, nil)
+  handler:free()
   C.sqlite3_reset(statement)
+  if code == INTERRUPT then error(measure.LATE, 0) end
   return rows
 end
 

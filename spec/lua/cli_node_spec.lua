@@ -326,7 +326,6 @@ describe("A command that talks to a node", function()
       assert.equal("lion: the query is wrong\n", result.err)
     end
     assert.equal(2, run({ "q", "a.lion", "scalar" }).code)
-    assert.equal(2, run({ "q", "orders", "scalar", "--explain" }).code)
   end)
 
   it("goes to a file where LION_NODE is set and the word is no name", function()

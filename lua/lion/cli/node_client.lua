@@ -53,6 +53,19 @@ end
 
 function Node:close() self.client:close() end
 
+--- A connection to a database of a node, as lion.connect gives it for its URI. Close it.
+-- @tparam string name of the database
+-- @tparam[opt] string given what --node says
+-- @tparam[opt] table settings token and app, as the command line has them
+function node_client.connect(name, given, settings)
+  local node = node_client.open(given, settings.token)
+  local address = node.address:find "^unix:" and node.address or "http://" .. node.address
+  node:status() -- what answers there is told apart from a node
+  node:close()
+  local known = { token = node.token, app = settings.app, create = false }
+  return require("lion").connect(address .. "/" .. name, known)
+end
+
 -- ---- requests --------------------------------------------------------------------------------------
 
 --- A text as a part of a path.

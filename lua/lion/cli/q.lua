@@ -17,7 +17,7 @@ local q = {
 Each ARG is one EDN form, an input of the query after $. Standard output holds the result and nothing else;
 a table is cut to the window of a terminal, and to nothing elsewhere. A database that another process has
 open is read beside it. With --node, or LION_NODE and a name without / . and :, DB is
-a database of that node.
+a database of that node. --explain runs the query and prints its plan instead, of a node's database too.
 
   lion q shop.lion --output json '[:find ?n :in $ ?c :where
     [?p :person/city ?c] [?p :person/name ?n]]' '"Oslo"']==],
@@ -94,8 +94,14 @@ local function shape_of(answer)
   return { kind = answer.kind, headings = answer.headings, keys = has_keys and answer.headings or nil }
 end
 
+local function explain_on_node(db, name, text, inputs, settings)
+  local conn = node_client.connect(db, name, settings)
+  io.stdout:write(q.explain(conn:db(), text, inputs), "\n")
+  conn:close()
+end
+
 local function ask_node(db, name, text, inputs, settings)
-  if settings.explain then options.misuse "--explain is for files: a node does not tell its plans" end
+  if settings.explain then return explain_on_node(db, name, text, inputs, settings) end
   local node, request = node_client.open(name, settings.token), request_of(db, text, inputs)
   if settings.format == "edn" then
     print_edn(node, request)

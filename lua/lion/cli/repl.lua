@@ -255,12 +255,7 @@ local function connect(word, found)
     end
     return open.for_a_session(word or "mem:")
   end
-  local client = node_client.open(node, found.token)
-  local address = client.address:find "^unix:" and client.address or "http://" .. client.address
-  client:status() -- what answers there is told apart from a node
-  client:close()
-  local given = { token = client.token, app = found.app, create = false }
-  return require("lion").connect(address .. "/" .. name, given), true
+  return node_client.connect(name, node, found), true
 end
 
 function repl.run(args)
