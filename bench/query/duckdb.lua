@@ -131,7 +131,8 @@ local function execute_limited(self, query, result)
     state = C.duckdb_pending_execute_task(pending[0])
     local is_late = measure.now() > limit
   until state == READY or state == FAILED or is_late
-  if state == READY or state == FAILED then check(C.duckdb_execute_pending(pending[0], result), query, result) end
+  local is_done = state == READY or state == FAILED
+  if is_done then check(C.duckdb_execute_pending(pending[0], result), query, result) end
   C.duckdb_destroy_pending(pending)
   if state ~= READY then error(measure.LATE, 0) end
 end

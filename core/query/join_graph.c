@@ -274,6 +274,14 @@ static double predicate_selects(const lion_join_graph *graph, const lion_clause 
     return is_equal ? 0.05 : 0.33;
 }
 
+/* A function whose values no other clause asks for is done where the fewest rows are, as a mere fetch is. */
+static bool is_asked_for(const lion_join_graph *graph, uint64_t vars)
+{
+    for (uint64_t left = vars; left != 0; left &= left - 1)
+        if (graph->uses[__builtin_ctzll(left)] > 1 || (graph->feed & left & -left) != 0) return true;
+    return false;
+}
+
 static bool add_rule(lion_join_graph *graph, uint32_t at, uint64_t needs)
 {
     const lion_clause *clause = graph->todo->items[at];
@@ -310,7 +318,7 @@ static bool add_other(lion_join_graph *graph, uint32_t at)
     case LION_CLAUSE_NOT: add_extra(graph, at, vars, 0, 0.8, true); return true;
     case LION_CLAUSE_FUNCTION:
         if (!is_scalar) return add_single(graph, at, LION_JOIN_FUNCTION, 5, 5, needs | args);
-        add_extra(graph, at, args | needs, vars & ~args, 1, false);
+        add_extra(graph, at, args | needs, vars & ~args, 1, !is_asked_for(graph, vars & ~args));
         return true;
     case LION_CLAUSE_QUERY: return add_single(graph, at, LION_JOIN_QUERY, 50, 50, needs | args);
     case LION_CLAUSE_OR: {
@@ -326,7 +334,8 @@ static void find_typed(lion_join_graph *graph)
 {
     uint8_t types[LION_JOIN_VARS_MAX] = { 0 };
     uint64_t seen = 0, mixed = graph->feed;
-    for (uint32_t i = 0; i < graph->extra_count; i++) mixed |= graph->extras[i].adds;
+    for (uint32_t i = 0; i < graph->extra_count; i++)
+        if (!graph->extras[i].is_late) mixed |= graph->extras[i].adds;
     for (uint32_t n = 0; n < graph->node_count; n++)
         for (uint32_t i = 0; i < graph->nodes[n].end_count; i++) {
             const lion_join_end *end = &graph->nodes[n].ends[i];

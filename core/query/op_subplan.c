@@ -226,6 +226,7 @@ static subplans *subplans_new(lion_run *run, lion_operator *input, const lion_su
     if (added_count > 0) lion_columns_init(&self->columns, &self->operator, input, keep, added, added_count);
     else lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
     self->operator.keeps_order = added_count == 0;
+    if (added_count > 0) self->operator.ascending = 0; /* rows come branch by branch */
     lion_row_set_init(&self->seen, arena, added_count + 1);
     return self;
 }

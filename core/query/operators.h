@@ -20,6 +20,9 @@ bool lion_feed_is_start(const lion_operator *operator);
 /* One row without columns: where a plan begins. */
 lion_operator *lion_unit_new(lion_run *run);
 
+/* No rows at all: what no fact can answer. The input is not read. */
+lion_operator *lion_nothing_new(lion_run *run, lion_operator *input, const char *reason);
+
 /* ---- join: input rows with the rows of a relation ---- */
 
 typedef enum lion_column_kind {

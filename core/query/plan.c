@@ -7,6 +7,7 @@
 #include "query/adapt.h"
 #include "query/cycle.h"
 #include "query/order.h"
+#include "query/rewrite.h"
 
 /* ---- scopes and variables ---- */
 
@@ -459,7 +460,10 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
 lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
                       const lion_clause **cut_out, lion_error *error)
 {
+    lion_rewrite_equal(scope, todo, *operator, needed);
     lion_range **outer = lion_ranges_read(scope, todo);
+    const char *reason = lion_rewrite_empty(scope, todo);
+    if (reason != NULL) *operator = lion_nothing_new(scope->run, *operator, reason);
     lion_status status = plan_all(scope, todo, operator, needed, cut_out, error);
     scope->ranges = outer;
     return status;

@@ -99,6 +99,8 @@ bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *
 /* The same, however many they are. */
 bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
                        uint32_t var);
+/* Whether what comparisons say of the variable excludes itself: of numbers, or of values of one type. */
+bool lion_ranges_exclude(lion_type *type_out, const lion_scope *scope, uint32_t var);
 /* What the comparisons leave of the variable's values, as text; NULL: all. */
 const char *lion_ranges_text(const lion_scope *scope, uint32_t var);
 

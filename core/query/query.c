@@ -6,6 +6,7 @@
 #include "query/explain.h"
 #include "query/plan_cache.h"
 #include "query/result.h"
+#include "query/rewrite.h"
 
 #define QUERY_DEPTH_MAX 32
 
@@ -36,6 +37,7 @@ lion_status lion_query_new(lion_query **query_out, const lion_form *form, lion_e
     lion_form *copy = lion_arena_new(&query->arena, lion_form);
     *copy = lion_form_copy(&query->arena, form);
     lion_status status = lion_ir_read(&query->ir, copy, &query->arena, error);
+    if (status == LION_OK) lion_rewrite_query(query->ir, &query->arena);
     if (status == LION_OK) status = lion_arena_check(&query->arena, error);
     if (status != LION_OK) {
         lion_query_drop(query);
@@ -140,8 +142,8 @@ static lion_status open_inputs(opening *self, lion_error *error)
 {
     const lion_query_ir *ir = self->run->run.ir;
     lion_arena *arena = &self->run->run.arena;
-    self->input_clauses = lion_arena_array(arena, lion_clause, ir->input_count + 1);
-    self->scope.inputs = lion_arena_zalloc(arena, sizeof(lion_plan_input) * (ir->input_count + 1));
+    self->input_clauses = lion_arena_array(arena, lion_clause, ir->input_count + ir->where.count + 1);
+    self->scope.inputs = lion_arena_zalloc(arena, sizeof(lion_plan_input) * (ir->input_count + ir->where.count + 1));
     self->known = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->scope.capacity + 1));
     self->scope.known = self->known;
     for (uint32_t i = 0; i < ir->input_count; i++) {
@@ -198,6 +200,8 @@ static lion_status open_plan(opening *self, lion_error *error)
     for (uint32_t i = 0; i < ir->element_count; i++) needed[ir->elements[i].var] = 1;
     for (uint32_t i = 0; i < ir->with_count; i++) needed[ir->with[i]] = 1;
     lion_operator *root = lion_unit_new(run);
+    const char *untrue = lion_rewrite_known(&self->scope, &self->todo, self->input_clauses, &self->input_count, self->known);
+    if (untrue != NULL) root = lion_nothing_new(run, root, lion_arena_printf(&run->arena, "%s holds of nothing", untrue));
     self->scope.cache = self->plans;
     self->scope.adapts = true;
     lion_status status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
@@ -219,7 +223,7 @@ static lion_status open_all(opening *self, lion_error *error)
     run->sources = lion_arena_zalloc(&run->arena, sizeof(lion_source) * (ir->source_count + 1));
     run->logs = lion_arena_zalloc(&run->arena, sizeof(lion_db *) * (ir->input_count + 1));
     lion_scope_init(&self->scope, run, ir->var_names, ir->var_count, lion_clauses_hidden(&ir->where) + 1);
-    lion_todo_init(&self->todo, &ir->where, ir->input_count, &run->arena);
+    lion_todo_init(&self->todo, &ir->where, ir->input_count + ir->where.count, &run->arena);
     lion_status status = open_inputs(self, error);
     if (status == LION_OK) status = open_pulls(self, error);
     if (status != LION_OK) return status;

@@ -1,7 +1,8 @@
 /* ranges.c - comparisons of a variable with a value that is known become a range of AVET.
  *
  * A range only narrows what is read; the comparisons stay in the plan and decide. So a bound may be a little wide, as
- * one of a double is on longs. Only comparisons of the same conjunction count: a branch's hold in the branch alone. */
+ * one of a double is on longs. A branch has those of the conjunction that it stands in, too: rows outside of them go in any
+ * case. Its own hold in the branch alone. */
 #include <math.h>
 
 #include "query/plan.h"
@@ -40,10 +41,10 @@ static void read_comparison(lion_scope *scope, const lion_clause *clause)
         const lion_value *value = known_value(scope, &clause->terms[1 - i]);
         if (var->kind != LION_TERM_VAR || value == NULL) continue;
         lion_range **range = &scope->ranges[var->index];
-        if (*range == NULL) {
-            *range = lion_arena_new(&scope->run->arena, lion_range);
-            **range = (lion_range){ 0 };
-        }
+        lion_range *narrower = lion_arena_new(&scope->run->arena, lion_range);
+        if (scope->run->arena.is_exhausted) return; /* the next check of the run says so */
+        *narrower = *range == NULL ? (lion_range){ 0 } : **range; /* the outer conjunction's stays as it is */
+        *range = narrower;
         if (is_same || is_more == (i == 0)) narrow(*range, true, value);
         if (is_same || is_more != (i == 0)) narrow(*range, false, value);
     }
@@ -53,6 +54,7 @@ lion_range **lion_ranges_read(lion_scope *scope, const lion_todo *todo)
 {
     lion_range **outer = scope->ranges;
     scope->ranges = lion_arena_zalloc(&scope->run->arena, sizeof(lion_range *) * (scope->capacity + 1));
+    if (outer != NULL && scope->ranges != NULL) memcpy(scope->ranges, outer, sizeof(lion_range *) * scope->capacity);
     for (uint32_t i = 0; i < todo->count; i++)
         if (!todo->is_done[i]) read_comparison(scope, todo->items[i]);
     return outer;
@@ -127,6 +129,14 @@ bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *
 {
     return lion_ranges_count(range_out, count_out, scope, db, attribute, var) &&
            *count_out < (double)lion_stats_attribute(db, attribute) * PART_MAX;
+}
+
+bool lion_ranges_exclude(lion_type *type_out, const lion_scope *scope, uint32_t var)
+{
+    const lion_range *range = scope->ranges == NULL ? NULL : scope->ranges[var];
+    if (range == NULL || !range->has_low || !range->has_high || lion_value_compare(range->low, range->high) <= 0) return false;
+    *type_out = (lion_type)range->low.type;
+    return range->low.type == range->high.type;
 }
 
 const char *lion_ranges_text(const lion_scope *scope, uint32_t var)

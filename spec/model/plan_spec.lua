@@ -96,6 +96,7 @@ local function condition(random, made)
     local other = random(2) == 1 and random(5) or pick(random, made.numbers)
     return { { pick(random, COMPARISONS), pick(random, made.numbers), other } }
   end
+  if kind == 2 then return { { "=", pick(random, made.entities), pick(random, made.entities) } } end
   if kind == 3 then return { "not", { pick(random, made.entities), pick(random, NUMBERS), random(5) } } end
   local e = pick(random, made.entities)
   return { "or", { e, pick(random, NUMBERS), random(5) }, { e, "m/boss", e }, { e, "m/to", e } }
@@ -105,6 +106,7 @@ local function random_query(random)
   local made, clauses, used, names = { entities = {}, numbers = {} }, {}, {}, {}
   for i = 1, random(5) do clauses[i] = pattern(random, made) end
   for _ = 1, random(3) - 1 do clauses[#clauses + 1] = condition(random, made) end
+  if random(6) == 1 then clauses[#clauses + 1] = pick(random, clauses) end -- a clause that stands twice
   for _, list in ipairs { made.entities, made.numbers } do
     for _, name in ipairs(list) do names[#names + 1] = name end
   end
