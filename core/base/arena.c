@@ -1,5 +1,8 @@
 /* arena.c - chunks linked from the newest back; allocation bumps a pointer in the newest.
  *
+ * Large blocks are the heap's own, each by itself: they grow where they are or move as a whole, and
+ * can be given back, so that a table that doubles leaves nothing behind.
+ *
  * Chunks double from 4 KiB to 1 MiB, so a small query costs one small malloc and a large one few.
  * When malloc refuses, small requests are served from one process-wide scratch block that nobody
  * reads for results: its contents are garbage shared by all, and lion_arena_check tells the work to
@@ -34,13 +37,26 @@
 #define ALIGNMENT 16
 #define CHUNK_SIZE_FIRST 4096
 #define CHUNK_SIZE_MAX (1u << 20)
+#ifdef IS_ASAN
+#define LARGE_MIN 4096u /* so that whoever reads a block that has moved is found */
+#else
+#define LARGE_MIN (256u * 1024u)
+#endif
 
 struct lion_arena_chunk {
     lion_arena_chunk *older;
     size_t size; /* room behind this header */
 };
 
+typedef struct lion_arena_large large;
+struct lion_arena_large {
+    large *older, *newer; /* of the arena's */
+    size_t size;          /* room behind this header */
+    uint64_t number;      /* they are counted, for marks */
+};
+
 _Static_assert(sizeof(lion_arena_chunk) % ALIGNMENT == 0, "room starts aligned");
+_Static_assert(sizeof(large) % ALIGNMENT == 0, "room starts aligned");
 
 /* Written by any thread whose memory ran out, read by none for its answer: not marked const, never
  * initialised, costs no page until it is needed. */
@@ -64,8 +80,8 @@ void lion_arena_init(lion_arena *arena, size_t budget)
 
 /* ---- chunks that are used again ----
  *
- * A few chunks of one size wait here for the next piece of work, of any thread: taken and given back by exchange. Not under ASan,
- * where each piece of work has memory of its own. */
+ * A few chunks of one size wait here for the next piece of work, of any thread: taken and given
+ * back by exchange. Not under ASan, where each piece of work has memory of its own. */
 #define SPARE_SIZE (256u * 1024u - (unsigned)sizeof(lion_arena_chunk))
 #define SPARE_COUNT 8
 #define SPARE_PART 16 /* of the budget, at most */
@@ -111,10 +127,8 @@ void lion_arena_init_again(lion_arena *arena, size_t budget)
     arena->chunk = chunk;
     arena->next = chunk_room(chunk);
     arena->end = arena->next + SPARE_SIZE;
-    arena->used = SPARE_SIZE;
+    arena->used = arena->peak = SPARE_SIZE;
 }
-
-static bool keep_spare(lion_arena_chunk *chunk);
 
 static void free_chunks_after(lion_arena_chunk *newest, const lion_arena_chunk *kept)
 {
@@ -125,32 +139,122 @@ static void free_chunks_after(lion_arena_chunk *newest, const lion_arena_chunk *
     }
 }
 
+/* ---- large blocks ---- */
+
+static void count_in(lion_arena *arena, size_t size)
+{
+    arena->used += size;
+    if (arena->used > arena->peak) arena->peak = arena->used;
+}
+
+static void link_large(lion_arena *arena, large *block)
+{
+    block->newer = NULL;
+    block->older = arena->large;
+    if (block->older != NULL) block->older->newer = block;
+    arena->large = block;
+}
+
+static void unlink_large(lion_arena *arena, large *block)
+{
+    if (block->newer != NULL)
+        block->newer->older = block->older;
+    else
+        arena->large = block->older;
+    if (block->older != NULL) block->older->newer = block->newer;
+}
+
+static void *add_large(lion_arena *arena, size_t size, bool is_zeroed)
+{
+    size_t total;
+    if (!lion_size_add(&total, size, sizeof(large))) return NULL;
+    if (LION_FAULT_POINT("arena.grow") != LION_FAULT_NONE) return NULL;
+    large *block = is_zeroed ? lion_zalloc(total) : lion_alloc(total);
+    if (block == NULL) return NULL;
+    block->size = size;
+    block->number = ++arena->large_count;
+    link_large(arena, block);
+    count_in(arena, size);
+    return block + 1;
+}
+
+static void *grow_large(lion_arena *arena, void *old, size_t size)
+{
+    large *block = (large *)old - 1;
+    size_t old_size = block->size, total;
+    if (size <= old_size) return old;
+    if (!lion_size_add(&total, size, sizeof(large))) return NULL;
+    if (LION_FAULT_POINT("arena.grow") != LION_FAULT_NONE) return NULL;
+    large *moved = lion_realloc(block, total);
+    if (moved == NULL) return NULL;
+    if (moved->newer != NULL)
+        moved->newer->older = moved;
+    else
+        arena->large = moved;
+    if (moved->older != NULL) moved->older->newer = moved;
+    moved->size = size;
+    count_in(arena, size - old_size);
+    return moved + 1;
+}
+
+static void free_large(lion_arena *arena, large *block)
+{
+    unlink_large(arena, block);
+    arena->used -= block->size;
+    lion_free(block);
+}
+
+/* Those that are newer than the number. */
+static void free_large_after(lion_arena *arena, uint64_t number)
+{
+    while (arena->large != NULL && arena->large->number > number) free_large(arena, arena->large);
+}
+
+void *lion_arena_take(lion_arena *arena, size_t size)
+{
+    void *block = add_large(arena, size, false);
+    if (block == NULL) arena->is_exhausted = true;
+    return block;
+}
+
+void lion_arena_give(lion_arena *arena, void *block)
+{
+    if (block != NULL) free_large(arena, (large *)block - 1);
+}
+
+void lion_arena_release(lion_arena *arena, void *block, size_t size)
+{
+    if (block != NULL && block != scratch && size >= LARGE_MIN) lion_arena_give(arena, block);
+}
+
+/* ---- the whole ---- */
+
 void lion_arena_deinit(lion_arena *arena)
 {
+    free_large_after(arena, 0);
     free_chunks_after(arena->chunk, NULL);
     *arena = (lion_arena){ .budget = arena->budget };
 }
 
-void lion_arena_reset(lion_arena *arena)
+/* All chunks but one. */
+static void reset_chunks(lion_arena *arena)
 {
     lion_arena_chunk *kept = arena->chunk;
-    arena->is_exhausted = false;
     if (kept == NULL) return;
 
-    /* The newest chunk is the largest unless it served one huge request; that one is let go. */
     free_chunks_after(kept->older, NULL);
     kept->older = NULL;
-    if (kept->size > CHUNK_SIZE_MAX) {
-        chunk_free(kept);
-        arena->chunk = NULL;
-        arena->next = arena->end = NULL;
-        arena->used = 0;
-        return;
-    }
     arena->next = chunk_room(kept);
     arena->end = arena->next + kept->size;
-    arena->used = kept->size;
     POISON(arena->next, kept->size);
+}
+
+void lion_arena_reset(lion_arena *arena)
+{
+    free_large_after(arena, 0);
+    reset_chunks(arena);
+    arena->used = arena->peak = arena->chunk == NULL ? 0 : arena->chunk->size;
+    arena->is_exhausted = false;
 }
 
 /* A new newest chunk with room for `size` bytes. */
@@ -172,7 +276,7 @@ static bool add_chunk(lion_arena *arena, size_t size)
     arena->chunk = chunk;
     arena->next = chunk_room(chunk);
     arena->end = arena->next + room;
-    arena->used += room;
+    count_in(arena, room);
     POISON(arena->next, room);
     return true;
 }
@@ -185,7 +289,10 @@ static void *refuse(lion_arena *arena, size_t size)
 
 void *lion_arena_alloc(lion_arena *arena, size_t size)
 {
-    if (size > SIZE_MAX - ALIGNMENT) return refuse(arena, size);
+    if (size >= LARGE_MIN) {
+        void *large_block = add_large(arena, size, false);
+        return large_block != NULL ? large_block : refuse(arena, size);
+    }
 
     size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (rounded == 0) rounded = ALIGNMENT; /* distinct blocks for empty arrays, too */
@@ -200,7 +307,12 @@ void *lion_arena_alloc(lion_arena *arena, size_t size)
 
 void *lion_arena_zalloc(lion_arena *arena, size_t size)
 {
-    void *block = lion_arena_alloc(arena, size);
+    bool is_large = size >= LARGE_MIN;
+    void *block = is_large ? add_large(arena, size, true) : lion_arena_alloc(arena, size);
+    if (block == NULL && is_large)
+        block = refuse(arena, size);
+    else if (is_large)
+        return block;
     if (block != NULL) memset(block, 0, size);
     return block;
 }
@@ -209,12 +321,16 @@ void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_
 {
     LION_ASSERT(new_size >= old_size);
     if (old == NULL) return lion_arena_alloc(arena, new_size);
+    if (old_size >= LARGE_MIN && old != scratch) {
+        void *moved = grow_large(arena, old, new_size);
+        return moved != NULL ? moved : refuse(arena, new_size);
+    }
 
     size_t old_rounded = (old_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (old_rounded == 0) old_rounded = ALIGNMENT;
     uint8_t *block = old;
     bool is_newest = arena->chunk != NULL && block + old_rounded == arena->next;
-    if (is_newest && new_size <= (size_t)(arena->end - block)) {
+    if (is_newest && new_size < LARGE_MIN && new_size <= (size_t)(arena->end - block)) {
         size_t new_rounded = (new_size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
         if (new_rounded == 0) new_rounded = ALIGNMENT;
         arena->next = block + new_rounded;
@@ -263,22 +379,25 @@ char *lion_arena_printf(lion_arena *arena, const char *format, ...)
 
 lion_arena_mark lion_arena_set_mark(const lion_arena *arena)
 {
-    return (lion_arena_mark){ .chunk = arena->chunk, .next = arena->next, .used = arena->used };
+    return (lion_arena_mark){ .chunk = arena->chunk,
+                              .next = arena->next,
+                              .large_count = arena->large_count };
 }
 
 void lion_arena_rewind(lion_arena *arena, lion_arena_mark mark)
 {
-    if (mark.chunk == NULL) { /* marked when empty: keep one chunk, as reset does */
-        bool is_exhausted = arena->is_exhausted;
-        lion_arena_reset(arena);
-        arena->is_exhausted = is_exhausted; /* the work is still to be told */
+    free_large_after(arena, mark.large_count);
+    for (const lion_arena_chunk *chunk = arena->chunk; chunk != mark.chunk; chunk = chunk->older)
+        arena->used -= chunk->size;
+    if (mark.chunk == NULL) { /* marked when it had none: keep one, as reset does */
+        reset_chunks(arena);
+        if (arena->chunk != NULL) arena->used += arena->chunk->size;
         return;
     }
     free_chunks_after(arena->chunk, mark.chunk);
     arena->chunk = mark.chunk;
     arena->next = mark.next;
     arena->end = chunk_room(mark.chunk) + mark.chunk->size;
-    arena->used = mark.used;
     POISON(arena->next, (size_t)(arena->end - arena->next));
 }
 

@@ -16,7 +16,7 @@ typedef struct lion_arena_chunk lion_arena_chunk;
 typedef struct lion_arena_mark {
     lion_arena_chunk *chunk;
     uint8_t *next;
-    size_t used;
+    uint64_t large_count;
 } lion_arena_mark;
 
 /* As lion_arena_init, for work that is short and comes again and again: begins with a chunk that such work gave back, if
@@ -24,8 +24,15 @@ typedef struct lion_arena_mark {
 void lion_arena_init_again(lion_arena *arena, size_t budget);
 
 void *lion_arena_zalloc(lion_arena *arena, size_t size);
-/* Grow the block at `old` (old_size bytes); in place when it is the newest one. */
+/* Grow the block at `old` (old_size bytes); in place when it is the newest one. Nobody may look at the old place. */
 void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_size);
+/* A block that comes from alloc, zalloc or grow (size bytes) is no longer wanted. Large ones go back to the system at once,
+ * others when the arena ends. NULL is allowed. */
+void lion_arena_release(lion_arena *arena, void *block, size_t size);
+/* A block of any size that goes back by lion_arena_give, or with the arena. NULL: there is no memory (and the arena has latched
+ * it). */
+void *lion_arena_take(lion_arena *arena, size_t size);
+void lion_arena_give(lion_arena *arena, void *block); /* NULL is allowed */
 
 #define lion_arena_new(arena, type) ((type *)lion_arena_zalloc((arena), sizeof(type)))
 #define lion_arena_array(arena, type, count)                                                       \

@@ -266,7 +266,9 @@ LION_API const char *lion_category_name(int32_t category);
 typedef struct lion_arena {
     struct lion_arena_chunk *chunk; /* the newest; older ones are linked behind it */
     uint8_t *next, *end;            /* free room in the newest chunk */
-    size_t used;                    /* bytes in all chunks, for budgets and statistics */
+    struct lion_arena_large *large; /* blocks by themselves, the newest; others behind it */
+    uint64_t large_count;           /* of those there ever were */
+    size_t used, peak;              /* bytes in all of them now, and at most */
     size_t budget;                  /* 0: none */
     bool is_exhausted;              /* the system refused memory once */
 } lion_arena;
@@ -963,10 +965,12 @@ typedef struct lion_query_options {
     int64_t timeout_ms;    /* 0: none; lion/timeout (interrupted) */
     int64_t rows_max;      /* 0: none; lion/limit: rows of any intermediate result */
     uint64_t memory_max;   /* bytes of the run's arena, 0: none; lion/limit */
+    uint64_t temp_max;     /* bytes of a temporary file, where tables go on beyond memory_max; 0: none is made; lion/limit */
     int64_t limit, offset; /* -1 / 0: as the query says; else they override */
     const volatile int *is_cancelled; /* NULL, or non-zero: interrupted, lion/cancelled */
     bool statistics;                  /* keep times and memory for explain */
     uint32_t plan_seed;               /* 0: the planner's choice; else any legal plan, by chance (for specs) */
+    uint64_t table_rows_max;          /* 0: none; tables go on in the temporary file beyond so many rows (for specs) */
 } lion_query_options;
 
 /* One input of a call: a database (db not NULL) or a form (scalar, collection, relation as source; a log). */
@@ -1026,7 +1030,8 @@ LION_API void lion_query_close(lion_query_run *run); /* NULL is allowed */
 
 /* The plan as a form: { op, detail, rows_estimated, rows, time_ns, memory, children } and, where there is one, { index, range,
  * advice }; and as text. Into the arena. Actual rows are those of the steps taken so far; times (inclusive) and memory (bytes,
- * the operator's own) are kept with options.statistics alone. */
+ * the operator's own) are kept with options.statistics alone. The root has what concerns the whole run: memory_peak and temp_peak
+ * (bytes), checks (how often the bounds were looked at), and, with statistics, unchecked_ns, the longest time between two looks. */
 LION_API lion_status lion_query_explain(lion_form *tree_out, char **text_out, lion_query_run *run,
                                         lion_arena *arena, lion_error *error);
 
