@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "index/log_tree.h"
+#include "index/stub.h"
 
 typedef struct changes {
     lion_change *items; /* heap */
@@ -324,6 +325,8 @@ static lion_status join_attributes(indexing *run, lion_error *error)
     if (list == NULL) return lion_fail_memory(error);
     if (count > 0) memcpy(list, job->root->attributes, count * sizeof *list);
     run->root.attributes = list;
+    run->root.samples = lion_zalloc((count + extra + 1) * sizeof *run->root.samples);
+    if (run->root.samples == NULL) return lion_fail_memory(error);
     cursor = 0;
     while (lion_novelty_attribute_next(&job->version, &cursor, &a)) {
         if (lion_root_attribute_lookup(job->root, a) != NULL) continue;
@@ -338,6 +341,65 @@ static lion_status join_attributes(indexing *run, lion_error *error)
     return LION_OK;
 }
 
+/* ---- samples ---- */
+
+/* Others are not asked for by a value or a range. */
+static bool is_sampled(uint8_t type)
+{
+    return lion_type_is_scalar(type) || type == LION_TYPE_STRING || type == LION_TYPE_KEYWORD ||
+           type == LION_TYPE_SYMBOL || type == LION_TYPE_UUID || type == LION_TYPE_URI;
+}
+
+/* All of a tree as it was. */
+static lion_status sample_tree(indexing *run, lion_value_sample *sample, const lion_tree *tree,
+                               lion_error *error)
+{
+    if (tree->count == 0) return LION_OK;
+    lion_arena arena;
+    lion_tree_iterator iterator;
+    lion_arena_init(&arena, 0);
+    lion_status status =
+        lion_tree_iterator_init(&iterator, tree, run->snapshot, LION_COLUMN_E | LION_COLUMN_V,
+                                false, &arena, error);
+    while (status == LION_OK) {
+        lion_datom_batch batch;
+        status = lion_tree_iterator_next(&iterator, &batch, LION_BATCH_ROWS, error);
+        for (uint32_t row = 0; status == LION_OK && row < batch.count; row++) {
+            lion_datom fact = { .e = batch.e[row], .v = lion_vector_get(&batch.v, row) };
+            if (lion_value_is_stub(&fact.v)) continue; /* its text lies elsewhere */
+            if (!lion_value_sample_add(sample, &fact)) status = lion_fail_memory(error);
+        }
+    }
+    lion_arena_deinit(&arena);
+    return status == LION_END ? LION_OK : status;
+}
+
+/* The attribute's sample after the changes of its AEVT tree, which are at hand. What was never sampled, or has lost too much of
+ * its sample, is read once. */
+static lion_status keep_sample(indexing *run, const lion_root_attribute *old, lion_error *error)
+{
+    const lion_value_sample *before = lion_root_sample_lookup(run->job->root, old->a);
+    lion_value_sample *sample = &run->root.samples[run->root.sample_count++];
+    bool is_worn = before != NULL && before->count < LION_VALUE_SAMPLE_MIN &&
+                   old->aevt.count > before->count;
+    lion_status status = LION_OK;
+    lion_value_sample_init(sample, old->a, old->type);
+    if (before == NULL || is_worn)
+        status = sample_tree(run, sample, &old->aevt, error);
+    else if (!lion_value_sample_copy(sample, before))
+        status = lion_fail_memory(error);
+    for (size_t i = 0; status == LION_OK && i < run->current.count; i++)
+        if (run->current.items[i].is_removal)
+            lion_value_sample_remove(sample, &run->current.items[i].datom);
+    for (size_t i = 0; status == LION_OK && i < run->current.count; i++)
+        if (!run->current.items[i].is_removal &&
+            !lion_value_sample_add(sample, &run->current.items[i].datom))
+            status = lion_fail_memory(error);
+    return status;
+}
+
+/* ---- an attribute ---- */
+
 static lion_status index_attribute(indexing *run, lion_root_attribute *attribute, lion_error *error)
 {
     const lion_indexed_attribute *described = describe(run->job, attribute->a);
@@ -346,7 +408,8 @@ static lion_status index_attribute(indexing *run, lion_root_attribute *attribute
                                       attribute->a, &attribute->distinct_e, error);
     if (status < 0) return status;
     if (described != NULL && !described->is_in_avet) {
-        status = drop_tree(run, &attribute->avet, &attribute->distinct_v, error);
+        if (is_sampled(attribute->type)) status = keep_sample(run, &old, error);
+        if (status == LION_OK) status = drop_tree(run, &attribute->avet, &attribute->distinct_v, error);
         return status == LION_OK ? drop_tree(run, &attribute->history_avet, NULL, error) : status;
     }
     if (described != NULL && lion_root_attribute_lacks_avet(&old)) return build_avet(run, attribute, &old, error);
@@ -412,6 +475,8 @@ static void init_root(indexing *run)
     /* Not its references, which others count meanwhile. */
     memcpy(&run->root, job->root, offsetof(lion_root, snapshot));
     run->root.attributes = NULL;
+    run->root.samples = NULL;
+    run->root.attribute_count = run->root.sample_count = 0;
     run->root.snapshot = NULL;
     if (job->root->t == 0) {
         run->root.eavt = empty_tree(LION_EAVT, LION_TYPE_MIXED, 0, false);
@@ -435,7 +500,7 @@ lion_status lion_index_run(const lion_index_job *job, lion_error *error)
     run.root.datoms = run.root.eavt.count;
     if (status == LION_OK) status = commit_root(&run, error);
     if (run.commit != NULL) lion_commit_abort(run.commit);
-    lion_free(run.root.attributes);
+    lion_root_clear(&run.root);
     lion_free(run.current.items);
     lion_free(run.history.items);
     lion_arena_deinit(&run.arena);

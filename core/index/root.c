@@ -2,7 +2,7 @@
  *
  *   offset  size  what
  *        0     4  "LRO1"
- *        4     4  1: the body is a zstd frame, 0: it is plain
+ *        4     4  flags: 1: the body is a zstd frame, else it is plain; 2: samples stand at its end
  *        8     8  size of the body, uncompressed
  *       16     …  body:
  *            varint t, varint next_counter, varint log_sequence, varint generation,
@@ -10,7 +10,9 @@
  *            varint number of attributes, then for each, ascending:
  *              varint a (less the one before), 1 byte type,
  *              trees aevt, avet, history_aevt, history_avet,
- *              varint distinct_e, varint distinct_v
+ *              varint distinct_e, varint distinct_v,
+ *            with samples: varint number of them, then for each, ascending: varint a (less the one
+ *              before), and the sample (value_sample.c)
  *            a tree: varint segment; if not 0: varint rows, 1 byte height */
 #include "index/root.h"
 
@@ -24,6 +26,7 @@
 #define MAGIC 0x314f524cu
 #define HEADER_SIZE 16
 #define COMPRESSED 1
+#define SAMPLES 2
 #define COMPRESS_MIN 1024 /* bytes of body: smaller ones stay as they are */
 #define LEVEL 3
 #define RATIO_MAX 40000 /* of zstd */
@@ -65,6 +68,15 @@ static void put_body(lion_buffer *buffer, const lion_root *root)
         lion_buffer_put_varint(buffer, attribute->distinct_v);
         a = attribute->a;
     }
+    if (root->sample_count == 0) return;
+    lion_buffer_put_varint(buffer, root->sample_count);
+    a = 0;
+    for (uint32_t i = 0; i < root->sample_count; i++) {
+        LION_ASSERT(i == 0 || root->samples[i].a > a);
+        lion_buffer_put_varint(buffer, root->samples[i].a - a);
+        lion_value_sample_encode(buffer, &root->samples[i]);
+        a = root->samples[i].a;
+    }
 }
 
 static void put_header(lion_buffer *buffer, uint32_t flags, size_t body_size)
@@ -75,10 +87,10 @@ static void put_header(lion_buffer *buffer, uint32_t flags, size_t body_size)
 }
 
 /* The body as a zstd frame; false if that is no smaller. */
-static bool put_compressed(lion_buffer *buffer, lion_slice body)
+static bool put_compressed(lion_buffer *buffer, lion_slice body, uint32_t flags)
 {
     size_t start = buffer->size, bound = ZSTD_compressBound(body.size);
-    put_header(buffer, COMPRESSED, body.size);
+    put_header(buffer, flags | COMPRESSED, body.size);
     if (!lion_buffer_reserve(buffer, bound)) return true; /* the failure is latched */
     size_t size = ZSTD_compress(buffer->data + buffer->size, bound, body.data, body.size, LEVEL);
     if (ZSTD_isError(size) || size >= body.size) {
@@ -92,11 +104,12 @@ static bool put_compressed(lion_buffer *buffer, lion_slice body)
 void lion_root_encode(lion_buffer *buffer, const lion_root *root)
 {
     lion_buffer body;
+    uint32_t flags = root->sample_count > 0 ? SAMPLES : 0;
     lion_buffer_init(&body);
     put_body(&body, root);
     if (body.is_failed) buffer->is_failed = true;
-    if (body.size < COMPRESS_MIN || !put_compressed(buffer, lion_buffer_view(&body))) {
-        put_header(buffer, 0, body.size);
+    if (body.size < COMPRESS_MIN || !put_compressed(buffer, lion_buffer_view(&body), flags)) {
+        put_header(buffer, flags, body.size);
         lion_buffer_put(buffer, body.data, body.size);
     }
     lion_buffer_deinit(&body);
@@ -160,7 +173,31 @@ static lion_status bad_root(lion_error *error, const char *what)
     return lion_fail_corrupt(error, "the root record is malformed: %s", what);
 }
 
-static lion_status get_body(lion_root *root, lion_slice body, lion_error *error)
+static lion_status get_samples(lion_root *root, lion_reader *reader, lion_error *error)
+{
+    uint64_t count = lion_reader_varint(reader);
+    if (reader->is_failed || count == 0 || count > root->attribute_count)
+        return bad_root(error, "its samples");
+    root->samples = lion_zalloc((size_t)count * sizeof *root->samples);
+    if (root->samples == NULL) return lion_fail_memory(error);
+    uint32_t a = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t step = lion_reader_varint(reader);
+        if (reader->is_failed || step > UINT32_MAX - a || (step == 0 && i > 0))
+            return bad_root(error, "its samples");
+        a += (uint32_t)step;
+        const lion_root_attribute *attribute = lion_root_attribute_lookup(root, a);
+        if (attribute == NULL) return bad_root(error, "its samples");
+        bool no_memory = false;
+        root->sample_count = i + 1;
+        if (lion_value_sample_decode(&root->samples[i], reader, a, attribute->type, &no_memory))
+            continue;
+        return no_memory ? lion_fail_memory(error) : bad_root(error, "its samples");
+    }
+    return LION_OK;
+}
+
+static lion_status get_body(lion_root *root, lion_slice body, bool has_samples, lion_error *error)
 {
     lion_reader reader;
     lion_reader_init(&reader, body);
@@ -180,9 +217,10 @@ static lion_status get_body(lion_root *root, lion_slice body, lion_error *error)
         is_sound = get_attribute(&reader, &root->attributes[i], a, i == 0);
         a = root->attributes[i].a;
     }
-    if (is_sound && lion_reader_left(&reader) == 0) return LION_OK;
-    lion_free(root->attributes);
-    return bad_root(error, "its attributes");
+    if (!is_sound) return bad_root(error, "its attributes");
+    lion_status status = has_samples ? get_samples(root, &reader, error) : LION_OK;
+    if (status == LION_OK && lion_reader_left(&reader) > 0) return bad_root(error, "its end");
+    return status;
 }
 
 static lion_status unpack_body(lion_buffer *body, uint64_t size, lion_slice frame,
@@ -203,20 +241,23 @@ lion_status lion_root_decode(lion_root *root, lion_slice bytes, lion_error *erro
     uint32_t magic = lion_reader_u32(&reader), flags = lion_reader_u32(&reader);
     uint64_t size = lion_reader_u64(&reader);
     lion_slice stored = lion_reader_bytes(&reader, lion_reader_left(&reader));
-    if (reader.is_failed || magic != MAGIC || flags > COMPRESSED)
+    if (reader.is_failed || magic != MAGIC || flags > (COMPRESSED | SAMPLES))
         return bad_root(error, "its header");
 
     lion_buffer body;
     lion_buffer_init(&body);
     lion_root decoded = { 0 };
     lion_status status = LION_OK;
-    if (flags == COMPRESSED) {
+    if ((flags & COMPRESSED) != 0) {
         status = unpack_body(&body, size, stored, error);
         stored = lion_buffer_view(&body);
     }
-    if (status == LION_OK) status = get_body(&decoded, stored, error);
+    if (status == LION_OK) status = get_body(&decoded, stored, (flags & SAMPLES) != 0, error);
     lion_buffer_deinit(&body);
-    if (status != LION_OK) return status;
+    if (status != LION_OK) {
+        lion_root_clear(&decoded);
+        return status;
+    }
     decoded.snapshot = root->snapshot;
     decoded.references = root->references;
     *root = decoded;
@@ -269,8 +310,25 @@ void lion_root_drop(lion_root *root)
     if (before > 1) return;
     lion_points_free(root->points, root->attribute_count);
     lion_snapshot_drop(root->snapshot);
-    lion_free(root->attributes);
+    lion_root_clear(root);
     lion_free(root);
+}
+
+void lion_root_clear(lion_root *root)
+{
+    for (uint32_t i = 0; i < root->sample_count; i++) lion_value_sample_deinit(&root->samples[i]);
+    lion_free(root->samples);
+    lion_free(root->attributes);
+    root->samples = NULL;
+    root->attributes = NULL;
+    root->sample_count = root->attribute_count = 0;
+}
+
+const lion_value_sample *lion_root_sample_lookup(const lion_root *root, uint32_t a)
+{
+    for (uint32_t i = 0; i < root->sample_count && root->samples[i].a <= a; i++)
+        if (root->samples[i].a == a) return &root->samples[i];
+    return NULL;
 }
 
 bool lion_root_attribute_lacks_avet(const lion_root_attribute *attribute)

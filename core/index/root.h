@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "data/datom.h"
 #include "index/tree.h"
+#include "index/value_sample.h"
 #include "store/store.h"
 
 typedef struct lion_root_attribute {
@@ -39,6 +40,8 @@ typedef struct lion_root {
     uint64_t datoms;                 /* current */
     lion_root_attribute *attributes; /* ascending by a */
     uint32_t attribute_count;
+    lion_value_sample *samples;      /* ascending by a, of attributes without AVET */
+    uint32_t sample_count;
 
     lion_snapshot *snapshot; /* owned */
     lion_points *points;     /* owned, atomic; NULL: no look-up came yet */
@@ -54,10 +57,14 @@ void lion_root_drop(lion_root *root); /* NULL is allowed */
 bool lion_root_attribute_lacks_avet(const lion_root_attribute *attribute);
 /* NULL if the attribute has no trees. */
 const lion_root_attribute *lion_root_attribute_lookup(const lion_root *root, uint32_t a);
+/* NULL: there is none. */
+const lion_value_sample *lion_root_sample_lookup(const lion_root *root, uint32_t a);
+/* Free the attributes and samples of a root that was decoded or is being made. */
+void lion_root_clear(lion_root *root);
 /* Append the record's bytes. (The attribute directory lies in the record; it is compressed with
  * zstd when large.) */
 void lion_root_encode(lion_buffer *buffer, const lion_root *root);
 lion_status lion_root_decode(lion_root *root, lion_slice bytes,
-                             lion_error *error); /* attributes: heap-owned */
+                             lion_error *error); /* clear it */
 
 #endif

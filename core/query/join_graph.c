@@ -266,10 +266,39 @@ static bool is_comparison(lion_slice name)
     return false;
 }
 
+/* How many comparisons with known values say something of the variable. */
+static uint32_t comparisons_of(const lion_join_graph *graph, uint64_t var)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < graph->todo->count; i++) {
+        const lion_clause *clause = graph->todo->items[i];
+        bool is_one = !graph->todo->is_done[i] && clause->kind == LION_CLAUSE_PREDICATE && is_comparison(clause->name);
+        count += is_one && (var_terms(graph, clause) & ~graph->known) == var;
+    }
+    return count;
+}
+
+/* The part that a comparison leaves of an attribute without an index, by its sample; negative: nothing is known. */
+static double sampled_selects(const lion_join_graph *graph, const lion_clause *clause)
+{
+    uint64_t var = var_terms(graph, clause) & ~graph->known;
+    for (uint32_t n = 0; n < graph->node_count && var != 0; n++)
+        for (uint32_t i = 0; graph->nodes[n].kind == LION_JOIN_STAR && i < graph->nodes[n].part_count; i++) {
+            const lion_join_part *part = &graph->nodes[n].parts[i];
+            if (part->value == LION_JOIN_NONE || bit(part->value) != var || part->stats.attribute->is_in_avet) continue;
+            uint32_t index = graph->todo->items[part->clause]->terms[2].index;
+            double all = lion_stats_range_part(graph->scope, part->stats.db, part->stats.attribute, index);
+            return all < 0 ? all : pow(all, 1.0 / fmax(1, comparisons_of(graph, var)));
+        }
+    return -1;
+}
+
 static double predicate_selects(const lion_join_graph *graph, const lion_clause *clause)
 {
     bool is_equal = lion_slice_equal(clause->name, lion_slice_text("=")) || lion_slice_equal(clause->name, lion_slice_text("=="));
     if (is_comparison(clause->name) && is_range_read(graph, clause)) return 1;
+    double sampled = is_comparison(clause->name) ? sampled_selects(graph, clause) : -1;
+    if (sampled >= 0) return sampled;
     if (lion_slice_equal(clause->name, lion_slice_text("!=")) || lion_slice_equal(clause->name, lion_slice_text("not="))) return 0.95;
     return is_equal ? 0.05 : 0.33;
 }

@@ -57,10 +57,23 @@ static void add_extras(lion_join_graph *graph, lion_order *order)
 
 /* ---- nodes ---- */
 
-static void add_part(lion_join_graph *graph, lion_order *order, const lion_join_node *node, uint32_t part, double rows)
+/* Rows of a plan are counted with what predicates leave; a step's, before those that come right behind it. */
+static double before_extras(const lion_join_graph *graph, const lion_order *order, double rows, uint64_t adds)
+{
+    uint64_t bound = lion_join_closure(graph, bound_after(order) | adds);
+    for (uint32_t i = 0; i < graph->extra_count; i++) {
+        const lion_join_extra *extra = &graph->extras[i];
+        bool follows = !extra->is_done && !extra->is_late && (extra->needs & ~bound) == 0;
+        if (follows && extra->selects > 0) rows /= extra->selects;
+    }
+    return rows;
+}
+
+static void add_part(lion_join_graph *graph, lion_order *order, const lion_join_node *node, uint32_t part, double rows, bool is_last)
 {
     uint64_t adds = bit(node->entity);
     if (node->parts[part].value != LION_JOIN_NONE) adds |= bit(node->parts[part].value);
+    if (is_last) rows = before_extras(graph, order, rows, adds);
     add_step(graph, order, node->parts[part].clause, NULL, rows, adds);
     add_extras(graph, order);
 }
@@ -84,7 +97,8 @@ static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_
         double found = rows_after(order) * (is_bound ? part->stats.count / part->stats.distinct_v : part->stats.count);
         if (is_bound && graph->corrections != NULL) found = fmax(found, rows); /* what a sample found of the link */
         is_done[entry] = 1;
-        add_part(graph, order, node, entry, --left == 0 ? rows : found);
+        left--;
+        add_part(graph, order, node, entry, left == 0 ? rows : found, left == 0);
     }
     while (left > 0) {
         uint32_t best = node->part_count;
@@ -93,7 +107,8 @@ static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_
             if (!is_done[i] && (is_better || lion_plan_dice(graph->scope->run, 3) == 1)) best = i;
         }
         is_done[best] = 1;
-        add_part(graph, order, node, best, --left == 0 ? rows : rows_after(order) * part_each(&node->parts[best], bound));
+        left--;
+        add_part(graph, order, node, best, left == 0 ? rows : rows_after(order) * part_each(&node->parts[best], bound), left == 0);
     }
 }
 
@@ -104,7 +119,7 @@ static void add_node(lion_join_graph *graph, lion_order *order, uint32_t n, doub
     if (node->kind == LION_JOIN_STAR) {
         add_star(graph, order, node, rows);
     } else {
-        add_step(graph, order, node->parts[0].clause, NULL, rows, node->vars);
+        add_step(graph, order, node->parts[0].clause, NULL, before_extras(graph, order, rows, node->vars), node->vars);
         add_extras(graph, order);
     }
     if (at < order->count) order->steps[at].is_join = true;
@@ -139,7 +154,7 @@ static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_
     group->rows = plan->right->rows;
     group->cost_ns = plan->right->cost_ns;
     uint32_t at = order->count;
-    add_step(graph, order, 0, group, plan->rows, bound_after(group));
+    add_step(graph, order, 0, group, before_extras(graph, order, plan->rows, bound_after(group)), bound_after(group));
     if (at < order->count) order->steps[at].is_join = true;
     add_extras(graph, order);
 }

@@ -96,6 +96,8 @@ lion_range **lion_ranges_read(lion_scope *scope, const lion_todo *todo);
 bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
                     uint32_t var);
 
+/* The range's bounds as values of the attribute; false: there are none. */
+bool lion_ranges_bounds(lion_index_range *range_out, lion_scope *scope, const lion_attribute *attribute, uint32_t var);
 /* The same, however many they are. */
 bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
                        uint32_t var);
@@ -133,6 +135,8 @@ void lion_stats_pattern(lion_pattern_stats *stats_out, lion_scope *scope, const 
 uint64_t lion_stats_count(lion_scope *scope, const lion_clause *clause);
 /* Datoms of the attribute. */
 uint64_t lion_stats_attribute(const lion_db *db, const lion_attribute *attribute);
+/* The part of the attribute's datoms that comparisons of the variable leave, where no index tells; negative: nothing is known. */
+double lion_stats_range_part(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, uint32_t var);
 /* The constant attribute of a pattern, or NULL; unknown ones are the planner's error. */
 const lion_attribute *lion_clause_attribute(const lion_schema *schema, const lion_clause *clause);
 

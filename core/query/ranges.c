@@ -100,11 +100,10 @@ static bool after(lion_value *value, lion_arena *arena)
     return true;
 }
 
-bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
-                       uint32_t var)
+bool lion_ranges_bounds(lion_index_range *range_out, lion_scope *scope, const lion_attribute *attribute, uint32_t var)
 {
     const lion_range *range = scope->ranges == NULL ? NULL : scope->ranges[var];
-    if (range == NULL || attribute == NULL || !attribute->is_in_avet) return false;
+    if (range == NULL || attribute == NULL) return false;
     lion_type type = (lion_type)attribute->type;
     bool is_ordered = type == LION_TYPE_LONG || type == LION_TYPE_DOUBLE || type == LION_TYPE_INSTANT || type == LION_TYPE_STRING ||
                       type == LION_TYPE_KEYWORD;
@@ -113,8 +112,14 @@ bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scop
     if (range->has_low) range_out->has_low = to_type(&range_out->low, type, range->low, true);
     if (range->has_high && to_type(&range_out->end, type, range->high, false))
         range_out->has_end = after(&range_out->end, &scope->run->arena);
-    if (!range_out->has_low && !range_out->has_end) return false;
+    return range_out->has_low || range_out->has_end;
+}
+
+bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
+                       uint32_t var)
+{
     uint64_t count = 0;
+    if (attribute == NULL || !attribute->is_in_avet || !lion_ranges_bounds(range_out, scope, attribute, var)) return false;
     const lion_value *low = range_out->has_low ? &range_out->low : NULL, *end = range_out->has_end ? &range_out->end : NULL;
     if (lion_view_estimate_range(&count, &db->view, attribute->id, low, end, NULL) != LION_OK) return false;
     *count_out = (double)count;

@@ -37,14 +37,47 @@ uint64_t lion_stats_attribute(const lion_db *db, const lion_attribute *attribute
     return count_prefix(db, LION_AEVT, &key);
 }
 
-/* Rows of (a v) for a value known now; the attribute's count where AVET does not have it. */
-static uint64_t count_value(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_form *form)
+/* Values looked at of an attribute that AVET does not have. */
+#define SAMPLE_ROWS 256
+
+/* How much of an attribute must be in the trees for their numbers to tell of all of it. */
+#define INDEXED_PART_MIN 0.5
+
+/* What the indexer drew of an attribute that AVET does not have; NULL: it does not tell of most of it. */
+static const lion_value_sample *sample_of(const lion_db *db, const lion_attribute *attribute, double total)
+{
+    const lion_root *root = db->view.root;
+    const lion_value_sample *sample = root == NULL ? NULL : lion_root_sample_lookup(root, attribute->id);
+    const lion_root_attribute *trees = sample == NULL ? NULL : lion_root_attribute_lookup(root, attribute->id);
+    bool tells = trees != NULL && sample->count > 0 && (double)trees->aevt.count >= total * INDEXED_PART_MIN;
+    return tells && sample->type == attribute->type ? sample : NULL;
+}
+
+/* The part of an attribute's datoms that have the value: by the indexer's sample, or by its first ones. */
+static double sampled_part(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, lion_value value, double total)
+{
+    const lion_value_sample *sample = sample_of(db, attribute, total);
+    if (sample != NULL) return lion_value_sample_equal(sample, value);
+    lion_view view = db->view;
+    lion_cursor *cursor = NULL;
+    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
+    lion_cursor_options options = { .columns = LION_COLUMN_V, .batch_rows = SAMPLE_ROWS };
+    lion_datom_batch batch;
+    uint32_t same = 0;
+    view.filter_count = 0;
+    if (lion_cursor_open(&cursor, &view, LION_AEVT, &key, &options, &scope->run->arena, NULL) != LION_OK) return 0.1;
+    if (lion_cursor_next(cursor, &batch, NULL) != LION_OK || batch.count == 0) return 0;
+    for (uint32_t i = 0; i < batch.count; i++) same += lion_value_equal(lion_vector_get(&batch.v, i), value);
+    return same == 0 ? 0.5 / batch.count : (double)same / batch.count;
+}
+
+static double count_known_value(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_form *form, double total)
 {
     lion_value value;
     if (lion_db_value(&value, db, attribute, form, &scope->run->arena, NULL) != LION_OK) return 0;
-    if (!attribute->is_in_avet) return lion_stats_attribute(db, attribute) / 10 + 1;
+    if (!attribute->is_in_avet) return total * sampled_part(scope, db, attribute, value, total);
     lion_key key = { .datom = { .a = attribute->id, .v = value }, .parts = 2 };
-    return count_prefix(db, LION_AVET, &key);
+    return (double)count_prefix(db, LION_AVET, &key);
 }
 
 /* How many datoms share their leading part (e in AEVT, v in AVET), on average, at the attribute's start. */
@@ -68,9 +101,6 @@ static double run_length(lion_scope *scope, const lion_db *db, const lion_attrib
     return runs == 1 && batch.count >= 256 ? (double)lion_stats_attribute(db, attribute) / 4 : length;
 }
 
-/* How much of an attribute must be in the trees for their numbers to tell of all of it. */
-#define INDEXED_PART_MIN 0.5
-
 /* Distinct leads of the attribute in the trees, for as many datoms as there are now; 0: the trees do not tell. */
 static double indexed_distinct(const lion_db *db, const lion_attribute *attribute, lion_index index, double total)
 {
@@ -90,14 +120,30 @@ static double datoms_per_lead(lion_scope *scope, const lion_db *db, const lion_a
     return distinct > 0 ? total / distinct : run_length(scope, db, attribute, index);
 }
 
+/* Different values of the attribute. */
+static double distinct_values(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, double total)
+{
+    const lion_value_sample *sample = attribute->is_in_avet ? NULL : sample_of(db, attribute, total);
+    if (attribute->is_in_avet) return fmax(1, total / datoms_per_lead(scope, db, attribute, LION_AVET, total));
+    return fmax(1, sample != NULL ? lion_value_sample_distinct(sample, total) : total / 10);
+}
+
+double lion_stats_range_part(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, uint32_t var)
+{
+    lion_index_range range;
+    const lion_value_sample *sample = sample_of(db, attribute, (double)lion_stats_attribute(db, attribute));
+    if (sample == NULL || !lion_ranges_bounds(&range, scope, attribute, var)) return -1;
+    return lion_value_sample_range(sample, range.has_low ? &range.low : NULL, range.has_end ? &range.end : NULL);
+}
+
 static double value_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause)
 {
     const lion_value *known = scope->known == NULL ? NULL : scope->known[clause->terms[2].index];
+    double total = (double)lion_stats_attribute(db, attribute);
     if (attribute->unique != LION_UNIQUE_NONE) return 1;
-    if (!attribute->is_in_avet) return (double)lion_stats_attribute(db, attribute) / 10;
-    if (known == NULL) return datoms_per_lead(scope, db, attribute, LION_AVET, (double)lion_stats_attribute(db, attribute));
+    if (known == NULL) return total / distinct_values(scope, db, attribute, total);
     lion_form form = lion_form_value(*known);
-    return (double)count_value(scope, db, attribute, &form);
+    return count_known_value(scope, db, attribute, &form, total);
 }
 
 static double attribute_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause,
@@ -106,9 +152,9 @@ static double attribute_fanout(lion_scope *scope, const lion_db *db, const lion_
     double total = (double)lion_stats_attribute(db, attribute);
     if (e != FREE && v == BOUND) return 0.2;
     if (e != FREE && v == CONSTANT)
-        return fmin(1, (double)count_value(scope, db, attribute, clause->terms[2].constant) / fmax(total, 1)) * 0.9 + 0.001;
+        return fmin(1, count_known_value(scope, db, attribute, clause->terms[2].constant, total) / fmax(total, 1)) * 0.9 + 0.001;
     if (e != FREE) return datoms_per_lead(scope, db, attribute, LION_AEVT, total);
-    if (v == CONSTANT) return (double)count_value(scope, db, attribute, clause->terms[2].constant);
+    if (v == CONSTANT) return count_known_value(scope, db, attribute, clause->terms[2].constant, total);
     bool is_var = v == FREE && clause->term_count > 2 && clause->terms[2].kind == LION_TERM_VAR;
     lion_index_range range;
     double count = 0;
@@ -223,34 +269,6 @@ static bool known_form(lion_form *form_out, const lion_scope *scope, const lion_
     return known != NULL;
 }
 
-/* Values looked at of an attribute that AVET does not have. */
-#define SAMPLE_ROWS 256
-
-/* The part of an attribute's datoms that have the value, by its first ones. */
-static double sampled_part(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, lion_value value)
-{
-    lion_view view = db->view;
-    lion_cursor *cursor = NULL;
-    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
-    lion_cursor_options options = { .columns = LION_COLUMN_V, .batch_rows = SAMPLE_ROWS };
-    lion_datom_batch batch;
-    uint32_t same = 0;
-    view.filter_count = 0;
-    if (lion_cursor_open(&cursor, &view, LION_AEVT, &key, &options, &scope->run->arena, NULL) != LION_OK) return 0.1;
-    if (lion_cursor_next(cursor, &batch, NULL) != LION_OK || batch.count == 0) return 0;
-    for (uint32_t i = 0; i < batch.count; i++) same += lion_value_equal(lion_vector_get(&batch.v, i), value);
-    return same == 0 ? 0.5 / batch.count : (double)same / batch.count;
-}
-
-static double count_known_value(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_form *form, double total)
-{
-    lion_value value;
-    if (lion_db_value(&value, db, attribute, form, &scope->run->arena, NULL) != LION_OK) return 0;
-    if (!attribute->is_in_avet) return total * sampled_part(scope, db, attribute, value);
-    lion_key key = { .datom = { .a = attribute->id, .v = value }, .parts = 2 };
-    return (double)count_prefix(db, LION_AVET, &key);
-}
-
 static double count_known_entity(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_form *form)
 {
     lion_value value, ref;
@@ -279,7 +297,7 @@ void lion_stats_pattern(lion_pattern_stats *stats_out, lion_scope *scope, const 
     }
     double total = stats.total = stats.count = (double)lion_stats_attribute(db, attribute);
     stats.distinct_e = fmax(1, total / datoms_per_lead(scope, db, attribute, LION_AEVT, total));
-    stats.distinct_v = fmax(1, attribute->is_in_avet ? total / datoms_per_lead(scope, db, attribute, LION_AVET, total) : total / 10);
+    stats.distinct_v = distinct_values(scope, db, attribute, total);
     lion_index_range range;
     bool is_var = !stats.has_v && clause->term_count > 2 && clause->terms[2].kind == LION_TERM_VAR;
     if (stats.has_v) stats.count = count_known_value(scope, db, attribute, &v, total);

@@ -463,7 +463,31 @@ static int indexed_distinct(lua_State *L)
     const lion_root_attribute *trees =
         lion_root_attribute_lookup(view->root, (uint32_t)luaL_checknumber(L, 2));
     bool is_entities = lua_toboolean(L, 3) != 0;
+    if (trees != NULL && !is_entities && trees->avet.count == 0 && trees->aevt.count > 0) return 0;
     lua_pushnumber(L, trees == NULL ? 0 : (lua_Number)(is_entities ? trees->distinct_e : trees->distinct_v));
+    return 1;
+}
+
+/* value_sample(db, attribute id) → values of facts that the indexer drew evenly, as an array; nil where it has none: the
+ * attribute is in AVET, or not indexed for the most part, or the value is one of the past */
+static int value_sample(lua_State *L)
+{
+    const lion_db *db = lion_bind_db_check(L, 1)->db;
+    const lion_view *view = &db->view;
+    uint32_t a = (uint32_t)luaL_checknumber(L, 2);
+    bool is_present = view->filter_count == 0 && !view->is_history && view->since_t < 0 && view->upper_t >= db->basis_t;
+    const lion_value_sample *sample = is_present ? lion_root_sample_lookup(view->root, a) : NULL;
+    const lion_root_attribute *trees = lion_root_attribute_lookup(view->root, a);
+    lion_key key = { .datom = { .a = a }, .parts = 1 };
+    uint64_t total = 0;
+    if (sample == NULL || trees == NULL || lion_view_estimate(&total, view, LION_AEVT, &key, NULL) != LION_OK) return 0;
+    if (sample->count == 0 || trees->aevt.count * 2 < total) return 0;
+    lion_arena *scratch = push_arena(L);
+    lua_createtable(L, (int)sample->count, 0);
+    for (uint32_t i = 0; i < sample->count; i++) {
+        lion_bind_push_value(L, lion_value_sample_get(sample, i), scratch);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
     return 1;
 }
 
@@ -486,6 +510,7 @@ const luaL_Reg lion_bind_db_functions[] = {
     { "first", first },
     { "count", count },
     { "indexed_distinct", indexed_distinct },
+    { "value_sample", value_sample },
     { NULL, NULL },
 };
 

@@ -417,16 +417,25 @@ end
 
 local FREQUENT_SAMPLE, FREQUENT_MAX = 256, 5
 
--- The values that stand out among some datoms of the attribute, with the number of datoms that have each.
-local function frequent_values(self, attribute, count)
-  local seen, list, looked = {}, {}, 0
+-- Values of some datoms of the attribute: those that the indexer drew, or the first ones.
+local function some_values(self, attribute)
+  local drawn = core.value_sample(self.handle, attribute.id)
+  if drawn then return drawn, true end
+  local first = {}
   for datom in iterate(self, INDEXES.aevt, { attribute.id }, NOTHING) do
-    local v = datom[3]
+    first[#first + 1] = datom[3]
+    if #first == FREQUENT_SAMPLE then break end
+  end
+  return first, false
+end
+
+-- The values that stand out among them, with the number of datoms that have each.
+local function frequent_values(self, attribute, count, some, times_min)
+  local seen, list, looked = {}, {}, #some
+  for _, v in ipairs(some) do
     if type(v) == "table" or type(v) == "cdata" or v ~= v then return nil end
     if not seen[v] then list[#list + 1] = v end
     seen[v] = (seen[v] or 0) + 1
-    looked = looked + 1
-    if looked == FREQUENT_SAMPLE then break end
   end
   table.sort(list, function(a, b)
     if seen[a] ~= seen[b] then return seen[a] > seen[b] end
@@ -434,7 +443,7 @@ local function frequent_values(self, attribute, count)
   end)
   local frequent = {}
   for _, v in ipairs(list) do
-    if seen[v] == 1 or #frequent == FREQUENT_MAX then break end
+    if seen[v] < times_min or #frequent == FREQUENT_MAX then break end
     local has_index = attribute.has_avet and not self.is_filtered
     local times = has_index and self:count("avet", attribute.id, v) or math.floor(seen[v] / looked * count)
     frequent[#frequent + 1] = { v, times }
@@ -442,8 +451,22 @@ local function frequent_values(self, attribute, count)
   return frequent
 end
 
+local PARTS = 8
+
+-- The values that cut what was drawn into parts of equally many datoms: the least, those between, the greatest.
+local function parts_of(drawn)
+  local sorted = { unpack(drawn) }
+  if type(sorted[1]) ~= "number" and type(sorted[1]) ~= "string" then return nil end
+  table.sort(sorted)
+  local parts = {}
+  for i = 0, PARTS do
+    parts[i + 1] = sorted[1 + math.floor((#sorted - 1) * i / PARTS)]
+  end
+  return parts
+end
+
 --- Numbers of the value: { datoms =, attrs = { ["person/name"] = { count =, distinct = } }, details = {
--- ["person/name"] = { entities =, frequent = { { value, count }, … } } } }.
+-- ["person/name"] = { entities =, frequent = { { value, count }, … }, parts = { least, …, greatest } } } }.
 function Db:stats()
   local attrs, details = {}, {}
   for _, attribute in ipairs(core.attributes(self.handle)) do
@@ -451,9 +474,11 @@ function Db:stats()
     if count > 0 then
       local name = attribute.ident:sub(2)
       attrs[name] = { count = count, distinct = distinct_values(self, attribute) }
+      local some, is_drawn = some_values(self, attribute)
       details[name] = {
         entities = core.indexed_distinct(self.handle, attribute.id, true),
-        frequent = frequent_values(self, attribute, count),
+        frequent = frequent_values(self, attribute, count, some, is_drawn and 3 or 2),
+        parts = is_drawn and parts_of(some) or nil,
       }
     end
   end

@@ -97,7 +97,7 @@ static void roots_come_back_as_they_were(void **state)
                              &found.attributes[j]);
         assert_null(lion_root_attribute_lookup(&found, 0));
         assert_null(lion_root_attribute_lookup(&found, UINT32_MAX));
-        free(found.attributes);
+        lion_root_clear(&found);
     }
     lion_buffer_deinit(&buffer);
     free(attributes);
@@ -123,10 +123,112 @@ static void broken_roots_are_corrupt(void **state)
             uint8_t old = buffer.data[place];
             buffer.data[place] = (uint8_t)random_u64();
             if (lion_root_decode(&found, lion_buffer_view(&buffer), &failure) == LION_OK)
-                free(found.attributes);
+                lion_root_clear(&found);
             buffer.data[place] = old;
         }
     }
+    lion_buffer_deinit(&buffer);
+}
+
+/* ---- samples ---- */
+
+static lion_datom fact(int64_t e, int64_t number)
+{
+    return (lion_datom){ .e = e, .v = lion_value_long(number) };
+}
+
+static void samples_are_even_and_follow_the_tree(void **state)
+{
+    (void)state;
+    lion_value_sample sample;
+    lion_value_sample_init(&sample, 7, LION_TYPE_LONG);
+    assert_true(lion_value_sample_equal(&sample, lion_value_long(1)) == 0);
+    /* A half of the facts have 0, the others one value each. */
+    for (int64_t e = 0; e < 200; e++) {
+        lion_datom datom = fact(e, e % 2 == 0 ? 0 : e);
+        assert_true(lion_value_sample_add(&sample, &datom));
+        assert_true(lion_value_sample_add(&sample, &datom)); /* it is there */
+    }
+    assert_int_equal(sample.count, 200);
+    assert_true(lion_value_sample_equal(&sample, lion_value_long(0)) == 0.5);
+    assert_true(lion_value_sample_distinct(&sample, 200) == 101);
+    for (int64_t e = 200; e < 20000; e++) {
+        lion_datom datom = fact(e, e % 2 == 0 ? 0 : e);
+        assert_true(lion_value_sample_add(&sample, &datom));
+    }
+    assert_int_equal(sample.count, LION_VALUE_SAMPLE_MAX);
+    double part = lion_value_sample_equal(&sample, lion_value_long(0));
+    assert_true(part > 0.35 && part < 0.65);
+    lion_value middle = lion_value_long(10000);
+    double below = lion_value_sample_range(&sample, NULL, &middle), above = lion_value_sample_range(&sample, &middle, NULL);
+    assert_true(below > 0.6 && below < 0.9 && above > 0.1 && above < 0.4);
+    /* What leaves the tree leaves the sample. */
+    for (int64_t e = 0; e < 20000; e += 2) {
+        lion_datom datom = fact(e, 0);
+        lion_value_sample_remove(&sample, &datom);
+    }
+    assert_int_equal(sample.count, LION_VALUE_SAMPLE_MAX * (1 - part));
+    for (uint32_t i = 0; i < sample.count; i++) assert_int_equal(lion_value_sample_get(&sample, i).bits % 2, 1);
+    lion_value_sample_deinit(&sample);
+}
+
+static void set_type(lion_root_attribute *attribute, uint8_t type)
+{
+    attribute->type = attribute->aevt.type = attribute->avet.type = type;
+    attribute->history_aevt.type = attribute->history_avet.type = type;
+}
+
+/* Attributes without AVET, of long texts and of numbers. */
+static void add_samples(lion_root *root, lion_value_sample *samples)
+{
+    static const char TEXT[] = "a text that is longer than what is kept of a value in a sample";
+    root->samples = samples;
+    root->sample_count = 2;
+    set_type(&root->attributes[1], LION_TYPE_STRING);
+    set_type(&root->attributes[3], LION_TYPE_DOUBLE);
+    lion_value_sample_init(&samples[0], root->attributes[1].a, LION_TYPE_STRING);
+    lion_value_sample_init(&samples[1], root->attributes[3].a, LION_TYPE_DOUBLE);
+    for (int64_t e = 0; e < 300; e++) {
+        lion_slice text = lion_slice_of(TEXT, (size_t)e % sizeof TEXT);
+        lion_datom datoms[] = { { .e = e, .v = lion_value_bytes(LION_TYPE_STRING, text) },
+                                { .e = e, .v = lion_value_double((double)e / 3) } };
+        for (int i = 0; i < 2; i++) assert_true(lion_value_sample_add(&samples[i], &datoms[i]));
+    }
+}
+
+static void samples_come_back_as_they_were(void **state)
+{
+    (void)state;
+    lion_root_attribute attributes[9];
+    lion_value_sample samples[2];
+    lion_buffer buffer;
+    lion_buffer_init(&buffer);
+    lion_root root = make_root(attributes, 9), found = { 0 };
+    add_samples(&root, samples);
+    lion_root_encode(&buffer, &root);
+    assert_ok(lion_root_decode(&found, lion_buffer_view(&buffer), &failure));
+    assert_same_root(&found, &root);
+    assert_int_equal(found.sample_count, 2);
+    assert_null(lion_root_sample_lookup(&found, attributes[0].a));
+    for (uint32_t i = 0; i < 2; i++) {
+        const lion_value_sample *sample = lion_root_sample_lookup(&found, samples[i].a);
+        assert_non_null(sample);
+        assert_int_equal(sample->count, LION_VALUE_SAMPLE_MAX);
+        assert_int_equal(sample->limit, samples[i].limit);
+        for (uint32_t k = 0; k < sample->count; k++)
+            assert_true(lion_value_equal(lion_value_sample_get(sample, k), lion_value_sample_get(&samples[i], k)));
+    }
+    lion_root_clear(&found);
+    for (size_t size = 0; size < buffer.size; size++)
+        assert_int_equal(lion_root_decode(&found, lion_slice_of(buffer.data, size), &failure), LION_FAILED);
+    for (int i = 0; i < 5000; i++) {
+        size_t place = random_below(buffer.size);
+        uint8_t old = buffer.data[place];
+        buffer.data[place] = (uint8_t)random_u64();
+        if (lion_root_decode(&found, lion_buffer_view(&buffer), &failure) == LION_OK) lion_root_clear(&found);
+        buffer.data[place] = old;
+    }
+    for (uint32_t i = 0; i < 2; i++) lion_value_sample_deinit(&samples[i]);
     lion_buffer_deinit(&buffer);
 }
 
@@ -168,6 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(roots_come_back_as_they_were),
         cmocka_unit_test(broken_roots_are_corrupt),
+        cmocka_unit_test(samples_are_even_and_follow_the_tree),
+        cmocka_unit_test(samples_come_back_as_they_were),
         cmocka_unit_test(a_root_is_shared_by_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,7 +221,7 @@ static void read_root(lion_slice bytes)
     lion_error error = { 0 };
     lion_status status = lion_root_decode(&root, bytes, &error);
     if (status == LION_OK)
-        lion_free(root.attributes);
+        lion_root_clear(&root);
     else
         LION_ASSERT(strcmp(error.code, "lion/corrupt") == 0 ||
                     strcmp(error.code, "lion/out-of-memory") == 0);

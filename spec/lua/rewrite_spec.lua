@@ -13,7 +13,8 @@ describe("A query's rewriting", function()
     local tx = {}
     for i = 1, 400 do
       tx[i] = { ["db/id"] = "p" .. i, ["p/name"] = "n" .. i % 50, ["p/age"] = i % 40,
-        ["p/height"] = i % 7 + 0.0, ["p/nick"] = "n" .. i % 30, ["p/friend"] = "p" .. i % 400 + 1, ["p/lucky"] = i % 3 }
+        ["p/height"] = i % 7 + 0.0,
+        ["p/nick"] = "n" .. i % 30, ["p/friend"] = "p" .. i % 400 + 1, ["p/lucky"] = i % 3 }
     end
     conn:transact(tx)
     conn:request_index()
@@ -100,7 +101,8 @@ describe("A query's rewriting", function()
   end)
 
   it("does once what stands twice, and not what another clause says", function()
-    local query = "[:find ?n :where [?e :p/name ?n] [?e :p/age 3] [?e :p/name _] [?e :p/age ?x] [?e :p/age 3]]"
+    local query = "[:find ?n :where [?e :p/name ?n] [?e :p/age 3] "
+      .. "[?e :p/name _] [?e :p/age ?x] [?e :p/age 3]]"
     local text = plan(query)
     local _, count = text:gsub("%[%?e ", "")
     assert.equal(2, count)
