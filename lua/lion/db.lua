@@ -453,7 +453,8 @@ end
 
 local PARTS = 8
 
--- The values that cut what was drawn into parts of equally many datoms: the least, those between, the greatest.
+-- The values that cut what was drawn into parts of equally many datoms: the least, those between, and the
+-- greatest.
 local function parts_of(drawn)
   local sorted = { unpack(drawn) }
   if type(sorted[1]) ~= "number" and type(sorted[1]) ~= "string" then return nil end
@@ -466,7 +467,8 @@ local function parts_of(drawn)
 end
 
 --- Numbers of the value: { datoms =, attrs = { ["person/name"] = { count =, distinct = } }, details = {
--- ["person/name"] = { entities =, frequent = { { value, count }, … }, parts = { least, …, greatest } } } }.
+-- ["person/name"] = { entities =, frequent = { { value, count }, … }, parts = { least, …, greatest } }
+-- } }.
 function Db:stats()
   local attrs, details = {}, {}
   for _, attribute in ipairs(core.attributes(self.handle)) do
