@@ -73,8 +73,10 @@ static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint3
 {
     const char *advice = advice_of(operator, arena);
     const char *texts[][2] = { { "index", operator->index }, { "range", operator->range }, { "advice", advice } };
+    const lion_run *run = operator->run;
+    bool is_root = depth == 0;
     uint32_t count = depth >= DEPTH_MAX ? 0 : child_count(operator), at = 7;
-    lion_form map = lion_form_map(arena, 7u + (texts[0][1] != NULL) + (texts[1][1] != NULL) + (texts[2][1] != NULL));
+    lion_form map = lion_form_map(arena, 7u + (is_root ? 4u : 0u) + (texts[0][1] != NULL) + (texts[1][1] != NULL) + (texts[2][1] != NULL));
     lion_form children = lion_form_vector(arena, count);
     for (uint32_t i = 0; i < count; i++) children.items[i] = tree_of(child(operator, i), arena, depth + 1);
     put(&map, 0, arena, "op", text_form(arena, operator->name));
@@ -86,6 +88,11 @@ static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint3
     put(&map, 6, arena, "children", children);
     for (uint32_t i = 0; i < 3; i++)
         if (texts[i][1] != NULL) put(&map, at++, arena, texts[i][0], text_form(arena, texts[i][1]));
+    if (!is_root) return map;
+    put(&map, at++, arena, "memory_peak", lion_form_value(lion_value_long((int64_t)run->arena.peak)));
+    put(&map, at++, arena, "temp_peak", lion_form_value(lion_value_long((int64_t)lion_spill_peak(&run->spill))));
+    put(&map, at++, arena, "checks", lion_form_value(lion_value_long((int64_t)run->checks)));
+    put(&map, at, arena, "unchecked_ns", lion_form_value(lion_value_long(run->unchecked_ns)));
     return map;
 }
 
@@ -117,6 +124,10 @@ lion_status lion_explain(lion_form *tree_out, char **text_out, const lion_operat
     lion_buffer buffer;
     lion_buffer_init(&buffer);
     text_of(&buffer, root, arena, 0);
+    uint64_t temp = lion_spill_peak(&root->run->spill);
+    if (temp > 0)
+        put_line(&buffer, lion_arena_printf(arena, "at most %llu KiB in memory, %llu KiB in a temporary file\n",
+                                            (unsigned long long)(root->run->arena.peak + 1023) / 1024, (unsigned long long)(temp + 1023) / 1024));
     lion_status status = lion_buffer_check(&buffer, error);
     if (status == LION_OK) *text_out = lion_arena_text(arena, lion_buffer_view(&buffer));
     lion_buffer_deinit(&buffer);

@@ -9,6 +9,17 @@ void lion_groups_init(lion_groups *groups, lion_arena *arena, uint32_t key_count
     groups->numbers = lion_arena_array(arena, uint32_t, LION_BATCH_ROWS);
 }
 
+size_t lion_groups_growth(const lion_groups *groups, uint32_t more)
+{
+    return lion_row_set_growth(&groups->set, more) + lion_relation_growth(&groups->keys, more, false);
+}
+
+void lion_groups_reset(lion_groups *groups)
+{
+    lion_row_set_reset(&groups->set);
+    lion_relation_clear(&groups->keys);
+}
+
 lion_status lion_groups_find(lion_groups *groups, const lion_batch *batch, const uint32_t *slots, lion_error *error)
 {
     uint32_t rows = lion_batch_rows(batch);
@@ -19,7 +30,7 @@ lion_status lion_groups_find(lion_groups *groups, const lion_batch *batch, const
     }
     if (lion_row_set_add(&groups->set, batch, slots, groups->numbers, error) != LION_OK) return LION_FAILED;
     for (uint32_t i = 0; i < rows; i++) {
-        if (groups->numbers[i] < groups->keys.count) continue;
+        if (groups->numbers[i] < groups->keys.count || groups->numbers[i] == LION_ROW_NONE) continue;
         for (uint32_t k = 0; k < groups->keys.width; k++) groups->key[k] = lion_batch_get(batch, slots[k], lion_batch_row(batch, i));
         lion_relation_append(&groups->keys, groups->key);
         if (groups->keys.count != groups->numbers[i] + 1) return lion_fail_memory(error);

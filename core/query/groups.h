@@ -13,7 +13,12 @@ typedef struct lion_groups {
 } lion_groups;
 
 void lion_groups_init(lion_groups *groups, lion_arena *arena, uint32_t key_count);
-/* The groups of the batch's rows (in the order of lion_batch_row) into groups->numbers. slots: of the key's columns. */
+/* The bytes that they grow by for so many more. */
+size_t lion_groups_growth(const lion_groups *groups, uint32_t more);
+/* No groups; the memory is kept. */
+void lion_groups_reset(lion_groups *groups);
+/* The groups of the batch's rows (in the order of lion_batch_row) into groups->numbers. slots: of the key's columns. Where the set is
+ * frozen, LION_ROW_NONE for rows whose group is not there. */
 lion_status lion_groups_find(lion_groups *groups, const lion_batch *batch, const uint32_t *slots, lion_error *error);
 
 #endif

@@ -91,6 +91,11 @@ typedef struct lion_input {
     lion_binding binding;
 } lion_input;
 
+typedef struct lion_sort_key {
+    uint32_t var;
+    bool is_descending;
+} lion_sort_key;
+
 struct lion_query_ir {
     lion_slice *var_names;
     uint32_t var_count;
@@ -106,7 +111,7 @@ struct lion_query_ir {
     lion_clauses where;
     lion_rule *rules;
     uint32_t rule_count;
-    struct { uint32_t var; bool is_descending; } *order;
+    lion_sort_key *order;
     uint32_t order_count;
     int64_t limit;                /* -1: none */
     int64_t offset;               /* 0: none */

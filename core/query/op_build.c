@@ -1,6 +1,20 @@
 /* op_build.c - a hash join of two plans: what is on the right runs to its end, once, into a relation; the left's rows are then
  * joined with it. */
 #include "query/operators.h"
+#include "query/overflow.h"
+
+/* What does not fit into memory: both sides in partitions by the hash of what they share, on file. One partition of the right
+ * after the other is in memory, as much of it as fits at once, while the left's rows of it go on. */
+typedef struct parts {
+    lion_spool right[LION_PARTITIONS];
+    lion_spool left[LION_PARTITIONS];
+    bool has_left;             /* the left's rows are all there */
+    uint32_t at;               /* the partition in memory, if one is open */
+    bool is_open;
+    lion_spool rest[2];        /* of the right's partition: what did not fit, by turns */
+    uint32_t rest_at;
+    lion_output output;        /* rows of the left */
+} parts;
 
 typedef struct build {
     lion_operator operator;
@@ -8,7 +22,146 @@ typedef struct build {
     bool is_built;
     lion_batch batch;          /* of the left */
     bool has_batch;
+    uint32_t shared;           /* variables that both have … */
+    uint32_t *slots[2];        /* … and where the left and the right have them */
+    lion_value *key;           /* room for one */
+    parts *parts;              /* NULL: all is in memory */
 } build;
+
+/* ---- in memory ---- */
+
+static void add_right(build *self, const lion_value *row)
+{
+    if (self->operator.inputs[1]->is_distinct) lion_relation_append(self->rows, row);
+    else lion_relation_add(self->rows, row);
+}
+
+static uint32_t partition_of(build *self, const lion_value *row, uint32_t side)
+{
+    for (uint32_t i = 0; i < self->shared; i++) self->key[i] = row[self->slots[side][i]];
+    return lion_partition(lion_values_hash(self->key, self->shared), 0);
+}
+
+/* The table with its index, which has two numbers and two places for each row there is room for. */
+static bool is_tight(const build *self, uint32_t more)
+{
+    size_t growth = lion_relation_growth(self->rows, more, !self->operator.inputs[1]->is_distinct);
+    if (growth > 0) growth += (self->rows->count + more) * 4 * sizeof(uint32_t);
+    return self->rows->width > 0 && self->operator.width > 0 && lion_run_is_tight(self->operator.run, self->rows->count, growth);
+}
+
+/* ---- on file ---- */
+
+static lion_status start_parts(build *self, lion_error *error)
+{
+    lion_run *run = self->operator.run;
+    parts *all = lion_arena_new(&run->arena, parts);
+    uint32_t sizes[2] = { (uint32_t)sizeof(lion_value) * self->operator.width, (uint32_t)sizeof(lion_value) * self->rows->width };
+    for (uint32_t i = 0; i < LION_PARTITIONS; i++) {
+        lion_spool_init(&all->left[i], &run->spill, sizes[0]);
+        lion_spool_init(&all->right[i], &run->spill, sizes[1]);
+    }
+    for (uint32_t i = 0; i < 2; i++) lion_spool_init(&all->rest[i], &run->spill, sizes[1]);
+    lion_output_make(&all->output, &run->arena, self->operator.width);
+    self->parts = all;
+    for (size_t i = 0; i < self->rows->count; i++) {
+        const lion_value *row = lion_relation_row(self->rows, i);
+        lion_status status = lion_spool_add(&all->right[partition_of(self, row, 1)], row, error);
+        if (status == LION_OK && i % LION_BATCH_ROWS == 0) status = lion_run_check(run, error);
+        if (status != LION_OK) return status;
+    }
+    lion_relation_clear(self->rows);
+    return LION_OK;
+}
+
+static lion_status close_all(lion_spool *spools, lion_error *error)
+{
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < LION_PARTITIONS; i++) status = lion_spool_close(&spools[i], error);
+    return status;
+}
+
+static lion_status spool_batch(build *self, lion_spool *spools, const lion_batch *batch, uint32_t side, lion_error *error)
+{
+    uint32_t width = self->operator.inputs[side]->width;
+    lion_value row[width + 1];
+    lion_status status = LION_OK;
+    for (uint32_t k = 0; status == LION_OK && k < lion_batch_rows(batch); k++) {
+        for (uint32_t i = 0; i < width; i++) row[i] = lion_batch_get(batch, i, lion_batch_row(batch, k));
+        status = lion_spool_add(&spools[partition_of(self, row, side)], row, error);
+    }
+    return status;
+}
+
+/* The left's rows, the first batch of which is at hand. */
+static lion_status spool_left(build *self, lion_error *error)
+{
+    lion_status status = LION_OK;
+    while (status == LION_OK) {
+        if (self->has_batch) status = spool_batch(self, self->parts->left, &self->batch, 0, error);
+        if (status != LION_OK) return status;
+        self->has_batch = false;
+        status = lion_operator_next(self->operator.inputs[0], &self->batch, error);
+        self->has_batch = status == LION_OK;
+    }
+    return status == LION_END ? close_all(self->parts->left, error) : status;
+}
+
+/* As many of the partition's rows as fit into the table; the others are the rest. */
+static lion_status load(build *self, lion_spool *from, lion_spool *rest, lion_error *error)
+{
+    const void *row = NULL;
+    lion_status status = LION_OK;
+    bool is_full = false;
+    lion_relation_clear(self->rows);
+    for (uint64_t i = 0; status == LION_OK && (status = lion_spool_next(&row, from, error)) == LION_OK; i++) {
+        if (!is_full) is_full = is_tight(self, 1);
+        bool is_there = is_full && !self->operator.inputs[1]->is_distinct && lion_relation_has(self->rows, row, NULL);
+        if (!is_full) add_right(self, row);
+        else if (!is_there) status = lion_spool_add(rest, row, error);
+        if (status == LION_OK && i % LION_BATCH_ROWS == 0) status = lion_run_check(self->operator.run, error);
+    }
+    if (status != LION_END) return status;
+    status = lion_spool_close(rest, error);
+    return status == LION_OK ? lion_spool_read(&self->parts->left[self->parts->at], false, error) : status;
+}
+
+/* The next partition that both have rows in, or what is left of the present one. */
+static lion_status open_part(build *self, lion_error *error)
+{
+    parts *all = self->parts;
+    lion_spool *rest = &all->rest[all->rest_at], *other = &all->rest[1 - all->rest_at];
+    lion_spool_free(other);
+    if (all->is_open && rest->count > 0) {
+        all->rest_at = 1 - all->rest_at;
+        lion_status status = lion_spool_read(rest, true, error);
+        return status == LION_OK ? load(self, rest, other, error) : status;
+    }
+    lion_spool_free(rest);
+    if (all->is_open) lion_spool_free(&all->left[all->at++]);
+    all->is_open = false;
+    while (all->at < LION_PARTITIONS && (all->left[all->at].count == 0 || all->right[all->at].count == 0)) lion_spool_free(&all->left[all->at++]);
+    if (all->at == LION_PARTITIONS) return LION_END;
+    all->is_open = true;
+    lion_status status = lion_spool_read(&all->right[all->at], false, error);
+    return status == LION_OK ? load(self, &all->right[all->at], rest, error) : status;
+}
+
+static lion_status next_of_parts(build *self, lion_batch *batch_out, lion_error *error)
+{
+    parts *all = self->parts;
+    lion_status status = all->has_left ? LION_OK : spool_left(self, error);
+    if (status != LION_OK) return status;
+    all->has_left = true;
+    for (;;) {
+        status = all->is_open ? lion_output_unspool(&all->output, &all->left[all->at], batch_out, error) : LION_END;
+        if (status != LION_END) return status;
+        status = open_part(self, error);
+        if (status != LION_OK) return status;
+    }
+}
+
+/* ---- stepping ---- */
 
 static lion_status build_rows(build *self, lion_error *error)
 {
@@ -16,13 +169,17 @@ static lion_status build_rows(build *self, lion_error *error)
     lion_value row[right->width + 1];
     lion_batch batch;
     lion_status status;
-    while ((status = lion_operator_next(right, &batch, error)) == LION_OK)
-        for (uint32_t k = 0; k < lion_batch_rows(&batch); k++) {
+    while ((status = lion_operator_next(right, &batch, error)) == LION_OK) {
+        if (self->parts == NULL && is_tight(self, lion_batch_rows(&batch))) status = start_parts(self, error);
+        if (status == LION_OK && self->parts != NULL) status = spool_batch(self, self->parts->right, &batch, 1, error);
+        if (status != LION_OK) return status;
+        for (uint32_t k = 0; self->parts == NULL && k < lion_batch_rows(&batch); k++) {
             for (uint32_t i = 0; i < right->width; i++) row[i] = lion_batch_get(&batch, i, lion_batch_row(&batch, k));
-            if (right->is_distinct) lion_relation_append(self->rows, row);
-            else lion_relation_add(self->rows, row);
+            add_right(self, row);
         }
+    }
     if (status != LION_END) return status;
+    if (self->parts != NULL && close_all(self->parts->right, error) != LION_OK) return LION_FAILED;
     self->is_built = true;
     return lion_run_check(self->operator.run, error);
 }
@@ -31,6 +188,7 @@ static lion_status build_rows(build *self, lion_error *error)
 static lion_status build_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     build *self = (build *)operator;
+    if (self->is_built && self->parts != NULL) return next_of_parts(self, batch_out, error);
     if (self->is_built && self->rows->count == 0) return LION_END;
     if (!self->has_batch) {
         lion_status status = lion_operator_next(operator->inputs[0], &self->batch, error);
@@ -40,6 +198,7 @@ static lion_status build_next(lion_operator *operator, lion_batch *batch_out, li
     if (!self->is_built) {
         lion_status status = build_rows(self, error);
         if (status != LION_OK) return status;
+        if (self->parts != NULL) return next_of_parts(self, batch_out, error);
         if (self->rows->count == 0) return LION_END;
     }
     self->has_batch = false;
@@ -47,11 +206,27 @@ static lion_status build_next(lion_operator *operator, lion_batch *batch_out, li
     return LION_OK;
 }
 
+/* The left begins again; the right, once it is there, stays. */
+static void rewind_parts(build *self)
+{
+    parts *all = self->parts;
+    for (uint32_t i = 0; i < LION_PARTITIONS; i++) {
+        lion_spool_free(&all->left[i]);
+        if (!self->is_built) lion_spool_free(&all->right[i]);
+    }
+    for (uint32_t i = 0; i < 2; i++) lion_spool_free(&all->rest[i]);
+    all->has_left = all->is_open = false;
+    all->at = 0;
+    all->output.count = 0;
+    if (!self->is_built) self->parts = NULL;
+}
+
 static lion_status build_rewind(lion_operator *operator, lion_error *error)
 {
     build *self = (build *)operator;
     (void)error;
     self->has_batch = false;
+    if (self->parts != NULL) rewind_parts(self);
     if (!self->is_built) lion_relation_clear(self->rows);
     return LION_OK;
 }
@@ -70,9 +245,15 @@ lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_opera
     self->rows = lion_arena_new(arena, lion_relation);
     lion_relation_init(self->rows, arena, right->width);
     lion_join_column *columns = lion_arena_zalloc(arena, sizeof(*columns) * (right->width + 1));
+    for (uint32_t i = 0; i < 2; i++) self->slots[i] = lion_arena_array(arena, uint32_t, right->width + 1);
+    self->key = lion_arena_array(arena, lion_value, right->width + 1);
     bool is_whole = true;
     for (uint32_t i = 0; i < right->width; i++) {
         bool is_shared = lion_operator_slot(left, right->vars[i]) != LION_SLOT_NONE;
+        if (is_shared) {
+            self->slots[0][self->shared] = lion_operator_slot(left, right->vars[i]);
+            self->slots[1][self->shared++] = i;
+        }
         columns[i] = (lion_join_column){ .kind = is_shared ? LION_JOIN_BOUND : LION_JOIN_OUT, .index = right->vars[i] };
         is_whole = is_whole && (is_shared || keep[right->vars[i]]);
     }

@@ -1,8 +1,12 @@
 /* op_distinct.c - each row once: the input's batches, without the rows that were there before.
  *
+ * Beyond its memory the set takes no more rows in. Rows that it has not are put aside, on file, and are looked at when the input is at
+ * its end and the set, whose rows are out, is empty again.
+ *
  * Where the rows of the input ascend in a column that is kept, equal rows lie side by side, and only the rows since
  * the last new value are remembered. */
 #include "query/operators.h"
+#include "query/overflow.h"
 #include "query/row_set.h"
 
 typedef struct distinct {
@@ -15,14 +19,55 @@ typedef struct distinct {
     uint16_t *rows;            /* of one value */
     uint16_t *selection;       /* LION_BATCH_ROWS */
     lion_passing passing;
+    lion_overflow overflow;
+    uint32_t *places;          /* 0, 1, 2 …: the columns of rows that were put aside */
+    lion_value *row;
+    const uint32_t *from;      /* of the batch at hand: passing.from or places */
 } distinct;
+
+/* ---- rows put aside ---- */
+
+/* Where rows have an order they stay in it: a set of the rows of one value is small. */
+static bool is_tight(const distinct *self, uint32_t rows)
+{
+    return self->operator.ascending == 0 && self->passing.kept > 0 &&
+           lion_run_is_tight(self->operator.run, self->seen.count, lion_row_set_growth(&self->seen, rows));
+}
+
+static lion_status put_aside(distinct *self, const lion_batch *batch, uint32_t row, lion_error *error)
+{
+    for (uint32_t i = 0; i < self->passing.kept; i++) self->row[i] = lion_batch_get(batch, self->from[i], row);
+    return lion_overflow_add(&self->overflow, self->row, lion_values_hash(self->row, self->passing.kept), error);
+}
+
+/* The input's next batch; then rows that were put aside, before an empty set. */
+static lion_status next_rows(distinct *self, lion_batch *batch_out, lion_error *error)
+{
+    for (;;) {
+        bool is_reading = lion_overflow_is_reading(&self->overflow);
+        self->from = is_reading ? self->places : self->passing.from;
+        lion_status status = is_reading ? lion_overflow_next(&self->overflow, batch_out, error)
+                                        : lion_operator_next(self->operator.inputs[0], batch_out, error);
+        if (status != LION_END) return status;
+        status = lion_overflow_turn(&self->overflow, error);
+        if (status != LION_OK) return status;
+        lion_row_set_reset(&self->seen);
+        status = lion_run_check(self->operator.run, error);
+        if (status != LION_OK) return status;
+    }
+}
+
+/* ---- which rows are new ---- */
 
 static lion_status select_new(distinct *self, const lion_batch *batch, uint16_t *out, uint32_t *count_out, lion_error *error)
 {
     size_t known = self->seen.count;
     uint32_t count = 0;
-    if (lion_row_set_add(&self->seen, batch, self->passing.from, self->numbers, error) != LION_OK) return LION_FAILED;
+    if (!self->seen.is_frozen) self->seen.is_frozen = is_tight(self, lion_batch_rows(batch));
+    if (lion_row_set_add(&self->seen, batch, self->from, self->numbers, error) != LION_OK) return LION_FAILED;
     for (uint32_t i = 0; i < lion_batch_rows(batch); i++) {
+        if (self->numbers[i] == LION_ROW_NONE && put_aside(self, batch, lion_batch_row(batch, i), error) != LION_OK) return LION_FAILED;
+        if (self->numbers[i] == LION_ROW_NONE) continue;
         if (self->numbers[i] < known) continue;
         known = self->numbers[i] + (size_t)1;
         out[count++] = (uint16_t)lion_batch_row(batch, i);
@@ -79,7 +124,7 @@ static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out,
     lion_batch batch;
     uint32_t count = 0;
     do {
-        lion_status status = lion_operator_next(operator->inputs[0], &batch, error);
+        lion_status status = next_rows(self, &batch, error);
         if (status != LION_OK) return status;
         const int64_t *values = ascending_values(self, &batch);
         if (values == NULL) self->ascending = LION_SLOT_NONE;
@@ -87,7 +132,7 @@ static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out,
                                 : select_new(self, &batch, self->selection, &count, error);
         if (status != LION_OK) return status;
     } while (count == 0);
-    lion_passing_take(&self->passing, &batch);
+    for (uint32_t i = 0; i < self->passing.kept; i++) self->passing.columns[i] = batch.columns[self->from[i]];
     bool is_all = batch.selection == NULL && count == batch.count;
     *batch_out = (lion_batch){ .count = batch.count, .width = operator->width, .columns = self->passing.columns,
                                .selection = is_all ? NULL : self->selection, .selected = count };
@@ -100,6 +145,8 @@ static lion_status distinct_rewind(lion_operator *operator, lion_error *error)
     (void)error;
     self->has_last = false;
     lion_row_set_clear(&self->seen);
+    self->seen.is_frozen = false;
+    lion_overflow_clear(&self->overflow);
     return LION_OK;
 }
 
@@ -111,6 +158,10 @@ lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint
     self->operator.inputs[0] = input;
     lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
     lion_row_set_init(&self->seen, arena, self->passing.kept);
+    lion_overflow_init(&self->overflow, run, self->passing.kept);
+    self->row = lion_arena_array(arena, lion_value, self->passing.kept + 1);
+    self->places = lion_arena_array(arena, uint32_t, self->passing.kept + 1);
+    for (uint32_t i = 0; i < self->passing.kept; i++) self->places[i] = i;
     self->numbers = lion_arena_array(arena, uint32_t, LION_BATCH_ROWS);
     self->rows = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
     self->selection = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);

@@ -16,6 +16,7 @@ enum { E, A, V, TX, OP };
 #define FACTS_PROBES_MIN 16
 #define HASH_COUNT_MAX (UINT64_C(16) << 20)
 #define RESERVE_MAX 65536
+#define HASH_BYTES 96 /* of a row of the table */
 
 typedef struct pattern {
     lion_operator operator;
@@ -263,6 +264,7 @@ static bool wants_hash(const pattern *self)
 {
     if (self->spec.attribute == NULL || self->facts != NULL || self->in_hash || self->probes < HASH_PROBES_MIN) return false;
     if (self->spec.count > HASH_COUNT_MAX || self->spec.count / 4 > self->probes) return false;
+    if (!lion_run_has_room(self->operator.run, self->spec.count * HASH_BYTES)) return false;
     return self->spec.positions[E].kind == LION_POSITION_BOUND || self->spec.positions[V].kind == LION_POSITION_BOUND;
 }
 

@@ -12,6 +12,7 @@
 enum { E, A, V, TX, OP };
 
 #define TABLE_COUNT_MAX (UINT64_C(16) << 20)
+#define TABLE_BYTES 48  /* of a datom, at most: key, start, target, places */
 #define TABLE_PROBES 64 /* a table pays when so many times more datoms than keys are read for it */
 #define DENSE_PART 8    /* keys are places when they spread at most so many times wider than there are keys */
 
@@ -341,7 +342,8 @@ static lion_status run_batch(probe *self, lion_error *error)
 static bool wants_table(const probe *self)
 {
     uint64_t probes = self->probes + lion_batch_rows(&self->batch) - self->at;
-    return !self->has_table && !self->is_open && self->spec.count <= TABLE_COUNT_MAX && self->spec.count / TABLE_PROBES <= probes && probes > 4;
+    bool is_worth_it = self->spec.count <= TABLE_COUNT_MAX && self->spec.count / TABLE_PROBES <= probes && probes > 4;
+    return is_worth_it && !self->has_table && !self->is_open && lion_run_has_room(self->operator.run, self->spec.count * TABLE_BYTES);
 }
 
 static lion_status probe_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)

@@ -238,6 +238,7 @@ static void set_options(lion_run *run, const lion_query_options *options, const 
 {
     run->options = options != NULL ? *options : (lion_query_options){ .limit = -1 };
     lion_arena_init_again(&run->arena, run->options.memory_max);
+    lion_spill_init(&run->spill, &run->arena, run->options.temp_max);
     if (outer != NULL) run->deadline_ns = outer->deadline_ns;
     else if (run->options.timeout_ms > 0)
         run->deadline_ns = lion_clock_deadline_ns(run->options.timeout_ms);
@@ -289,6 +290,7 @@ lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const l
 lion_status lion_query_next(lion_query_run *run, lion_query_batch *batch_out, lion_error *error)
 {
     run->run.call = NULL;
+    run->run.checked_ns = 0;
     return lion_result_next(run->result, batch_out, error);
 }
 
@@ -303,6 +305,7 @@ void lion_query_close(lion_query_run *run)
     lion_operator_close(run->root);
     for (uint32_t i = 0; run->run.sources != NULL && i < run->run.ir->source_count; i++) lion_db_drop(run->run.sources[i].db);
     for (uint32_t i = 0; i < run->run.log_count; i++) lion_db_drop(run->run.logs[i]);
+    lion_spill_deinit(&run->run.spill);
     lion_arena_deinit(&run->run.arena);
     lion_query_drop(run->query);
     lion_free(run);

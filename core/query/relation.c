@@ -31,7 +31,24 @@ void lion_relation_init(lion_relation *relation, lion_arena *arena, uint32_t wid
 void lion_relation_clear(lion_relation *relation)
 {
     relation->count = 0;
+    relation->clearings++;
     if (relation->slot_count > 0) memset(relation->slots, 0, relation->slot_count * sizeof(*relation->slots));
+}
+
+/* What an array of so much room doubles to for `wanted`. */
+static size_t doubled(size_t room, size_t least, size_t wanted)
+{
+    if (room == 0) room = least;
+    while (room < wanted) room *= 2;
+    return room;
+}
+
+size_t lion_relation_growth(const lion_relation *relation, size_t more, bool is_set)
+{
+    size_t wanted = relation->count + more, hashed = relation->slot_count / 2;
+    size_t bytes = (doubled(relation->capacity, 64, wanted) - relation->capacity) * sizeof(lion_value) * relation->width;
+    if (is_set && wanted > hashed) bytes += doubled(hashed, 64, wanted) * 2 * sizeof(uint32_t) + (doubled(hashed, 64, wanted) - hashed) * sizeof(uint32_t);
+    return bytes;
 }
 
 void lion_relation_reserve(lion_relation *relation, size_t rows)
@@ -67,6 +84,7 @@ static bool grow_set(lion_relation *relation)
         while (slots[at] != 0) at = (at + 1) & (slot_count - 1);
         slots[at] = (uint32_t)row + 1;
     }
+    lion_arena_release(relation->arena, relation->slots, relation->slot_count * sizeof(*slots));
     relation->slots = slots;
     relation->slot_count = slot_count;
     return true;
@@ -109,7 +127,7 @@ bool lion_relation_has(const lion_relation *relation, const lion_value *row, siz
 
 void lion_row_index_init(lion_row_index *index, const lion_relation *relation, const uint32_t *key, uint32_t key_count)
 {
-    *index = (lion_row_index){ .relation = relation, .key_count = key_count };
+    *index = (lion_row_index){ .relation = relation, .key_count = key_count, .clearings = relation->clearings };
     index->key = lion_arena_array(relation->arena, uint32_t, key_count + 1);
     if (key_count > 0) memcpy(index->key, key, key_count * sizeof(*key));
 }
@@ -132,6 +150,7 @@ static bool grow_index(lion_row_index *index, size_t count)
         uint32_t *hashes = lion_arena_grow(arena, index->hashes, index->room * sizeof(*hashes), room * sizeof(*hashes));
         uint32_t *heads = lion_arena_zalloc(arena, room * 2 * sizeof(*heads));
         if (next == NULL || hashes == NULL || heads == NULL) return false;
+        lion_arena_release(arena, index->heads, index->head_count * sizeof(*heads));
         index->next = next;
         index->hashes = hashes;
         index->heads = heads;
@@ -149,6 +168,11 @@ static bool grow_index(lion_row_index *index, size_t count)
 void lion_row_index_follow(lion_row_index *index)
 {
     size_t count = index->relation->count;
+    if (index->clearings != index->relation->clearings) {
+        index->clearings = index->relation->clearings;
+        index->covered = 0;
+        if (index->head_count > 0) memset(index->heads, 0, index->head_count * sizeof(*index->heads));
+    }
     if (count == index->covered || !grow_index(index, count)) return;
     for (size_t row = index->covered; row < count; row++) {
         index->hashes[row] = hash_row(index, row);

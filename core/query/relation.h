@@ -15,6 +15,7 @@ typedef struct lion_relation {
     uint32_t *hashes;      /* of a set: one per row */
     uint32_t *slots;       /* of a set: row number + 1, or 0 */
     size_t slot_count;     /* a power of two, or 0: no set */
+    uint32_t clearings;    /* how often it was emptied */
 } lion_relation;
 
 void lion_relation_init(lion_relation *relation, lion_arena *arena, uint32_t width);
@@ -22,6 +23,8 @@ void lion_relation_init(lion_relation *relation, lion_arena *arena, uint32_t wid
 void lion_relation_clear(lion_relation *relation);
 /* Room for so many rows at once. */
 void lion_relation_reserve(lion_relation *relation, size_t rows);
+/* The bytes that it grows by for so many rows more; as a set, if it is to be one. */
+size_t lion_relation_growth(const lion_relation *relation, size_t more, bool is_set);
 /* Append without looking. */
 void lion_relation_append(lion_relation *relation, const lion_value *row);
 /* Append unless there is an equal row: true if it is new. A relation is filled by one of the two, not both. */
@@ -34,13 +37,14 @@ static inline const lion_value *lion_relation_row(const lion_relation *relation,
     return relation->rows + row * relation->width;
 }
 
-/* A hash index over columns `key` of a relation; follows the relation as it grows. Rows are found newest first, so that a
+/* A hash index over columns `key` of a relation; follows the relation as it grows, or is emptied. Rows are found newest first, so that a
  * reader who wants only rows from some number on stops early. */
 typedef struct lion_row_index {
     const lion_relation *relation;
     uint32_t key_count;
     uint32_t *key;
     size_t covered;        /* rows [0, covered) are in the index */
+    uint32_t clearings;    /* of the relation, then */
     uint32_t *heads;       /* row number + 1, or 0 */
     size_t head_count;     /* a power of two, or 0 */
     uint32_t *next;        /* per row: row number + 1 of the next in the chain */

@@ -1,11 +1,10 @@
-/* result.c - a result without aggregates and order streams; any other is gathered as rows of forms first. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* qsort_r */
-#endif
+/* result.c - a result without aggregates and order streams. Any other is made of rows of forms: those of groups, as they are
+ * finished, and those that an order sorts. Groups that the memory has no room for are made in a further round: their rows are put
+ * aside, on file. */
 #include "query/groups.h"
+#include "query/overflow.h"
 #include "query/result.h"
-
-#include <stdlib.h>
+#include "query/sorter.h"
 
 typedef struct element {
     uint32_t slot;             /* of the root */
@@ -26,10 +25,12 @@ struct lion_result {
     bool has_aggregates, is_ended, is_complete;
     lion_reading reading;
     /* gathered: rows of `stride` forms: the elements, then the sort keys */
-    lion_form *rows;
-    size_t row_count, row_room, row_at;
     uint32_t stride;
-    size_t wanted;             /* rows that an order and a limit leave; SIZE_MAX: all */
+    lion_form *row;            /* the one that is made */
+    lion_sorter sorter;
+    lion_form *rows;           /* instead of the sorter's, where an order and a limit leave few: at most twice as many */
+    size_t row_count, row_room, row_at;
+    size_t wanted;             /* so few; SIZE_MAX: any number */
     bool is_cut;               /* `wanted` rows are there, in order: what is not before the last is not among them */
     uint32_t *order_slots;     /* per order: of the root (no aggregates) or of the elements */
     bool order_is_element;
@@ -39,14 +40,19 @@ struct lion_result {
     uint32_t *key_slots, key_count;
     lion_accumulator *groups;  /* per group, per element */
     size_t group_room, group_at;
+    bool has_groups;           /* of the present round */
     uint32_t element_at;
     bool is_asked;
+    lion_overflow overflow;    /* rows of the root whose groups are of a later round */
+    lion_value *aside;         /* room for one */
+    uint16_t *selection;       /* of a batch: the rows of groups that are there */
     /* output */
     lion_vector *columns;
     const lion_form **forms;
     lion_form **form_rooms;
     int64_t **bits;
     lion_value **values;
+    uint32_t filled;           /* rows of the batch that is made */
 };
 
 /* ---- opening ---- */
@@ -99,6 +105,8 @@ static lion_value *value_room(lion_result *self, uint32_t column)
 
 /* So few of a scan's rows are worth reading it by value. */
 #define ORDERED_WANTED_MAX 1000
+/* So few are kept by themselves. */
+#define CUT_WANTED_MAX 4096
 
 static void open_bounds(lion_result *self)
 {
@@ -108,7 +116,8 @@ static void open_bounds(lion_result *self)
     self->wanted = SIZE_MAX;
     bool is_one = self->ir->find_kind == LION_FIND_SCALAR || self->ir->find_kind == LION_FIND_TUPLE;
     if (is_one && (self->limit_left < 0 || self->limit_left > 1)) self->limit_left = 1;
-    if (self->limit_left > 0 && self->ir->order_count > 0 && !self->has_aggregates)
+    bool is_bounded = self->limit_left > 0 && self->ir->order_count > 0 && !self->has_aggregates;
+    if (is_bounded && self->limit_left <= CUT_WANTED_MAX && self->offset_left <= CUT_WANTED_MAX)
         self->wanted = (size_t)self->limit_left + (size_t)self->offset_left;
     if (self->wanted < ORDERED_WANTED_MAX) self->is_in_order = lion_scan_by_value(self->root, self->ir->order[0].var, self->ir->order[0].is_descending);
 }
@@ -141,6 +150,10 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
     lion_groups_init(&self->group_of, arena, self->key_count);
     self->is_gathered = self->has_aggregates || run->ir->order_count > 0;
     self->stride = self->width + run->ir->order_count;
+    self->row = lion_arena_array(arena, lion_form, self->stride + 1);
+    lion_sorter_init(&self->sorter, run, self->stride, run->ir->order, run->ir->order_count);
+    lion_overflow_init(&self->overflow, run, root->width);
+    self->aside = lion_arena_array(arena, lion_value, root->width + 1);
     lion_status status = open_order(self, error);
     if (status != LION_OK) return status;
     open_columns(self);
@@ -171,45 +184,30 @@ static lion_form *add_row(lion_result *self)
     return self->rows + self->row_count++ * self->stride;
 }
 
-static int compare_rows(const void *a, const void *b, void *context)
-{
-    const lion_result *self = context;
-    const lion_form *left = a, *right = b;
-    for (uint32_t i = 0; i < self->ir->order_count; i++) {
-        const lion_form *x = &left[self->width + i], *y = &right[self->width + i];
-        int order = x->kind == LION_FORM_VALUE && y->kind == LION_FORM_VALUE ? lion_value_compare(x->value, y->value) : (int)x->kind - (int)y->kind;
-        if (order != 0) return self->ir->order[i].is_descending ? -order : order;
-    }
-    return 0;
-}
-
-static void sort_rows(lion_result *self)
-{
-    qsort_r(self->rows, self->row_count, sizeof(lion_form) * self->stride, compare_rows, self);
-}
-
 #define CUT_ROWS_MIN 64
 
 /* Of an order with a limit only the first rows are wanted: of every twice as many the latter half goes. */
 static void cut_rows(lion_result *self)
 {
     size_t room = self->wanted < CUT_ROWS_MIN ? CUT_ROWS_MIN : self->wanted;
-    if (self->wanted > SIZE_MAX / 4 || self->row_count < 2 * room) return;
-    sort_rows(self);
+    if (self->row_count < 2 * room) return;
+    lion_sorter_sort(&self->sorter, self->rows, self->row_count);
     self->row_count = self->wanted;
     self->is_cut = true;
 }
 
 static lion_status gather_plain(lion_result *self, const lion_batch *batch, uint32_t row, lion_error *error)
 {
-    lion_form *out = add_row(self);
+    bool is_few = self->wanted != SIZE_MAX;
+    lion_form *out = is_few ? add_row(self) : self->row;
     if (out == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < self->ir->order_count; i++) out[self->width + i] = lion_form_value(lion_batch_get(batch, self->order_slots[i], row));
-    if (self->is_cut && compare_rows(out, self->rows + (self->wanted - 1) * self->stride, self) >= 0) {
+    if (self->is_cut && lion_sorter_compare(&self->sorter, out, self->rows + (self->wanted - 1) * self->stride) >= 0) {
         self->row_count--;
         return LION_OK;
     }
     for (uint32_t i = 0; i < self->width; i++) out[i] = lion_form_value(shown(self, i, lion_batch_get(batch, self->elements[i].slot, row)));
+    if (!is_few) return lion_sorter_add(&self->sorter, out, error);
     cut_rows(self);
     return LION_OK;
 }
@@ -245,14 +243,61 @@ static lion_status gather_element(lion_result *self, uint32_t at, const lion_bat
     return status;
 }
 
+/* Whether the groups that this round has are all that there is room for. */
+static bool is_tight(const lion_result *self, uint32_t more)
+{
+    size_t bytes = lion_groups_growth(&self->group_of, more);
+    if (self->group_of.keys.count + more > self->group_room) bytes += (self->group_room + more) * sizeof(lion_accumulator) * self->width;
+    return self->key_count > 0 && lion_run_is_tight(self->run, self->group_of.keys.count, bytes);
+}
+
+static lion_status put_aside(lion_result *self, const lion_batch *batch, uint32_t row, lion_error *error)
+{
+    for (uint32_t i = 0; i < self->key_count; i++) self->aside[i] = lion_batch_get(batch, self->key_slots[i], row);
+    uint64_t hash = lion_values_hash(self->aside, self->key_count);
+    for (uint32_t i = 0; i < self->root->width; i++) self->aside[i] = lion_batch_get(batch, i, row);
+    return lion_overflow_add(&self->overflow, self->aside, hash, error);
+}
+
+/* The batch's rows whose groups are there stay in it, with their numbers. */
+static lion_status find_groups(lion_result *self, lion_batch *batch, lion_error *error)
+{
+    lion_groups *groups = &self->group_of;
+    uint32_t rows = lion_batch_rows(batch), count = 0;
+    if (!groups->set.is_frozen) groups->set.is_frozen = is_tight(self, rows);
+    lion_status status = lion_groups_find(groups, batch, self->key_slots, error);
+    if (status != LION_OK || !groups->set.is_frozen) return status;
+    if (self->selection == NULL) self->selection = lion_arena_array(&self->run->arena, uint16_t, LION_BATCH_ROWS);
+    for (uint32_t i = 0; status == LION_OK && i < rows; i++) {
+        uint32_t row = lion_batch_row(batch, i), number = groups->numbers[i];
+        if (number == LION_ROW_NONE) {
+            status = put_aside(self, batch, row, error);
+            continue;
+        }
+        self->selection[count] = (uint16_t)row;
+        groups->numbers[count++] = number;
+    }
+    batch->selection = self->selection;
+    batch->selected = count;
+    return status;
+}
+
+/* The root's rows; in later rounds those that were put aside. */
+static lion_status next_rows(lion_result *self, lion_batch *batch_out, lion_error *error)
+{
+    if (lion_overflow_is_reading(&self->overflow)) return lion_overflow_next(&self->overflow, batch_out, error);
+    return lion_operator_next(self->root, batch_out, error);
+}
+
 static lion_status gather_groups(lion_result *self, lion_error *error)
 {
     lion_batch batch;
     lion_status status;
-    while ((status = lion_operator_next(self->root, &batch, error)) == LION_OK) {
-        status = lion_groups_find(&self->group_of, &batch, self->key_slots, error);
+    while ((status = next_rows(self, &batch, error)) == LION_OK) {
+        status = lion_run_check(self->run, error);
+        if (status == LION_OK) status = find_groups(self, &batch, error);
         if (status == LION_OK) status = grow_groups(self, error);
-        for (uint32_t i = 0; status == LION_OK && i < self->width; i++)
+        for (uint32_t i = 0; status == LION_OK && lion_batch_rows(&batch) > 0 && i < self->width; i++)
             if (self->elements[i].is_aggregate) status = gather_element(self, i, &batch, error);
         if (status != LION_OK) return status;
     }
@@ -287,11 +332,10 @@ static lion_status gather_batch(lion_result *self, const lion_batch *batch, lion
     return LION_OK;
 }
 
-static lion_status gather(lion_result *self, lion_error *error)
+static lion_status gather_rows(lion_result *self, lion_error *error)
 {
     lion_batch batch;
     lion_status status;
-    if (self->has_aggregates) return gather_groups(self, error);
     while ((status = lion_operator_next(self->root, &batch, error)) == LION_OK) {
         status = gather_batch(self, &batch, error);
         if (status != LION_OK) break;
@@ -327,35 +371,84 @@ static lion_status finish_element(lion_result *self, uint32_t at, lion_form *out
     return LION_OK;
 }
 
-static lion_status finish_groups(lion_result *self, lion_error *error)
+/* The present group as a row. */
+static lion_status finish_group(lion_result *self, lion_error *error)
 {
-    for (; self->group_at < self->group_of.keys.count; self->group_at++) {
-        lion_form *out = self->element_at == 0 && !self->is_asked ? add_row(self) : self->rows + (self->row_count - 1) * self->stride;
-        if (out == NULL) return lion_fail_memory(error);
-        uint32_t key = 0;
-        for (uint32_t i = 0; i < self->width; i++)
-            if (!self->elements[i].is_aggregate) out[i] = lion_form_value(shown(self, i, lion_relation_row(&self->group_of.keys, self->group_at)[key++]));
-        for (; self->element_at < self->width; self->element_at++) {
-            if (!self->elements[self->element_at].is_aggregate) continue;
-            lion_status status = finish_element(self, self->element_at, &out[self->element_at], error);
-            if (status != LION_OK) return status;
-        }
-        for (uint32_t i = 0; i < self->ir->order_count; i++) out[self->width + i] = out[self->order_slots[i]];
-        self->element_at = 0;
+    const lion_value *keys = lion_relation_row(&self->group_of.keys, self->group_at);
+    for (uint32_t i = 0, key = 0; i < self->width; i++)
+        if (!self->elements[i].is_aggregate) self->row[i] = lion_form_value(shown(self, i, keys[key++]));
+    for (; self->element_at < self->width; self->element_at++) {
+        if (!self->elements[self->element_at].is_aggregate) continue;
+        lion_status status = finish_element(self, self->element_at, &self->row[self->element_at], error);
+        if (status != LION_OK) return status;
     }
+    for (uint32_t i = 0; i < self->ir->order_count; i++) self->row[self->width + i] = self->row[self->order_slots[i]];
+    self->element_at = 0;
     return LION_OK;
 }
 
-/* ---- all of it ---- */
+/* The groups of rows that were put aside; LION_END: there are none. */
+static lion_status next_round(lion_result *self, lion_error *error)
+{
+    lion_status status = lion_overflow_turn(&self->overflow, error);
+    if (status != LION_OK) return status;
+    lion_groups_reset(&self->group_of);
+    if (self->group_room > 0) memset(self->groups, 0, self->group_room * self->width * sizeof(lion_accumulator));
+    self->has_groups = false;
+    self->group_at = 0;
+    return LION_OK;
+}
+
+static lion_status next_group(const lion_form **row_out, lion_result *self, lion_error *error)
+{
+    for (;;) {
+        lion_status status = self->has_groups ? LION_OK : gather_groups(self, error);
+        if (status != LION_OK) return status;
+        self->has_groups = true;
+        if (self->group_at < self->group_of.keys.count) {
+            status = finish_group(self, error);
+            if (status != LION_OK) return status;
+            self->group_at++;
+            *row_out = self->row;
+            return LION_OK;
+        }
+        status = next_round(self, error);
+        if (status != LION_OK) return status;
+    }
+}
+
+/* ---- all of it, in order ---- */
+
+static lion_status sort_groups(lion_result *self, lion_error *error)
+{
+    const lion_form *row;
+    lion_status status;
+    while ((status = next_group(&row, self, error)) == LION_OK) {
+        status = lion_sorter_add(&self->sorter, row, error);
+        if (status == LION_OK && self->group_at % LION_BATCH_ROWS == 0) status = lion_run_check(self->run, error);
+        if (status != LION_OK) return status;
+    }
+    return status == LION_END ? LION_OK : status;
+}
 
 static lion_status complete(lion_result *self, lion_error *error)
 {
     if (self->is_complete) return LION_OK;
-    lion_status status = gather(self, error);
-    if (status == LION_OK && self->has_aggregates) status = finish_groups(self, error);
+    lion_status status = self->has_aggregates ? sort_groups(self, error) : gather_rows(self, error);
     if (status != LION_OK) return status;
-    if (self->ir->order_count > 0 && self->row_count > 1) sort_rows(self);
+    if (self->wanted != SIZE_MAX) lion_sorter_sort(&self->sorter, self->rows, self->row_count);
     self->is_complete = true;
+    return LION_OK;
+}
+
+static lion_status next_row(const lion_form **row_out, lion_result *self, lion_error *error)
+{
+    if (self->ir->order_count == 0) return next_group(row_out, self, error);
+    lion_status status = complete(self, error);
+    if (status != LION_OK) return status;
+    if (self->wanted == SIZE_MAX) return lion_sorter_next(row_out, &self->sorter, error);
+    if (self->row_at == self->row_count) return LION_END;
+    *row_out = &self->rows[self->row_at++ * self->stride];
     return LION_OK;
 }
 
@@ -492,22 +585,32 @@ static void put_form(lion_result *self, uint32_t column, uint32_t row, const lio
     if (form->kind != LION_FORM_VALUE) self->forms[column] = self->form_rooms[column];
 }
 
-static lion_status next_gathered(lion_result *self, lion_query_batch *batch_out, lion_error *error)
+static lion_status begin_batch(lion_result *self, lion_error *error)
 {
-    lion_status status = complete(self, error);
-    uint32_t count = 0;
-    if (status != LION_OK) return status;
     for (uint32_t i = 0; i < self->width; i++) {
         self->forms[i] = NULL;
         if (value_room(self, i) == NULL) return lion_fail_memory(error);
     }
-    for (; count < LION_BATCH_ROWS && self->limit_left != 0 && self->row_at < self->row_count; self->row_at++) {
+    return LION_OK;
+}
+
+static lion_status next_gathered(lion_result *self, lion_query_batch *batch_out, lion_error *error)
+{
+    lion_status status = self->filled == 0 ? begin_batch(self, error) : LION_OK;
+    if (status != LION_OK) return status;
+    while (self->filled < LION_BATCH_ROWS && self->limit_left != 0) {
+        const lion_form *row;
+        status = next_row(&row, self, error);
+        if (status == LION_END) break;
+        if (status != LION_OK) return status;
         if (!take_row(self)) continue;
-        for (uint32_t i = 0; i < self->width; i++) put_form(self, i, count, &self->rows[self->row_at * self->stride + i]);
-        count++;
+        for (uint32_t i = 0; i < self->width; i++) put_form(self, i, self->filled, &row[i]);
+        self->filled++;
     }
+    uint32_t count = self->filled;
+    self->filled = 0;
     for (uint32_t i = 0; count > 0 && i < self->width; i++) {
-        if (is_pulled(self, i)) status = resolve_pulled(self, i, count, error);
+        status = is_pulled(self, i) ? resolve_pulled(self, i, count, error) : LION_OK;
         if (status >= 0) status = type_column(self, i, count, error);
         if (status < 0) return status;
     }

@@ -36,6 +36,15 @@ void lion_row_set_clear(lion_row_set *set)
     if (set->slot_count > 0) memset(set->slots, 0, set->slot_count * sizeof(*set->slots));
 }
 
+void lion_row_set_reset(lion_row_set *set)
+{
+    lion_row_set_clear(set);
+    lion_relation_clear(&set->interned);
+    if (set->recent != NULL) memset(set->recent, 0, sizeof(*set->recent) * RECENT);
+    memset(set->modes, UNKNOWN, set->width);
+    set->is_interned = set->is_frozen = false;
+}
+
 static uint8_t mode_of(uint8_t type)
 {
     switch (type) {
@@ -50,9 +59,15 @@ static uint8_t mode_of(uint8_t type)
 
 /* ---- interning ---- */
 
+#define NO_WORD UINT64_MAX /* of a value that no row has */
+
 static lion_status intern(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
 {
     size_t number = set->interned.count;
+    if (set->is_frozen) {
+        *word_out = lion_relation_has(&set->interned, value, &number) ? number : NO_WORD;
+        return LION_OK;
+    }
     if (!lion_relation_add(&set->interned, value) && !lion_relation_has(&set->interned, value, &number)) return lion_fail_memory(error);
     *word_out = number;
     return LION_OK;
@@ -94,13 +109,31 @@ static void place_all(lion_row_set *set)
     }
 }
 
+static void room_for(const lion_row_set *set, size_t more, size_t *room_out, size_t *slots_out)
+{
+    size_t room = set->room == 0 ? 256 : set->room, slots = set->slot_count == 0 ? 512 : set->slot_count;
+    while (room < set->count + more) room *= 2;
+    while (slots < (set->count + more) * 2) slots *= slots < SLOTS_LARGE ? 8 : 2; /* few are moved more than once */
+    *room_out = room;
+    *slots_out = slots;
+}
+
+size_t lion_row_set_growth(const lion_row_set *set, uint32_t more)
+{
+    size_t room, slots, bytes = lion_relation_growth(&set->interned, more, true);
+    if (set->width == 1 && set->is_interned) return bytes;
+    room_for(set, more, &room, &slots);
+    if (set->interned.count == 0) bytes = 0;
+    if (slots != set->slot_count) bytes += slots * sizeof(uint32_t);
+    return bytes + (room - set->room) * (sizeof(uint64_t) * set->width + sizeof(uint32_t));
+}
+
 /* Room for `more` rows. */
 static bool grow(lion_row_set *set, size_t more)
 {
-    size_t room = set->room == 0 ? 256 : set->room, slots = set->slot_count == 0 ? 512 : set->slot_count;
+    size_t room, slots;
     if (set->count + more >= LION_RELATION_ROWS_MAX) return false;
-    while (room < set->count + more) room *= 2;
-    while (slots < (set->count + more) * 2) slots *= slots < SLOTS_LARGE ? 8 : 2; /* few are moved more than once */
+    room_for(set, more, &room, &slots);
     if (room > set->room) {
         size_t size = sizeof(uint64_t) * set->width;
         set->words = lion_arena_grow(set->arena, set->words, set->room * size, room * size);
@@ -109,7 +142,9 @@ static bool grow(lion_row_set *set, size_t more)
         set->room = room;
     }
     if (slots == set->slot_count) return true;
+    lion_arena_release(set->arena, set->slots, set->slot_count * sizeof(uint32_t));
     set->slots = lion_arena_array(set->arena, uint32_t, slots);
+    set->slot_count = 0;
     if (set->slots == NULL || set->arena->is_exhausted) return false;
     set->slot_count = slots;
     place_all(set);
@@ -123,8 +158,13 @@ static lion_status intern_column(lion_row_set *set, uint32_t column, lion_error 
 {
     static const lion_type TYPES[] = { [NUMBERS] = LION_TYPE_LONG, [INSTANTS] = LION_TYPE_INSTANT, [BOOLEANS] = LION_TYPE_BOOLEAN };
     uint8_t mode = set->modes[column];
+    bool is_frozen = set->is_frozen;
     set->modes[column] = INTERNED;
-    if (mode == UNKNOWN || mode == INTERNED || set->count == 0) return LION_OK;
+    set->is_frozen = false; /* no row is added */
+    if (mode == UNKNOWN || mode == INTERNED || set->count == 0) {
+        set->is_frozen = is_frozen;
+        return LION_OK;
+    }
     for (size_t row = 0; row < set->count; row++) {
         uint64_t *words = set->words + row * set->width;
         lion_value value = lion_value_scalar(TYPES[mode], (int64_t)words[column]);
@@ -132,6 +172,7 @@ static lion_status intern_column(lion_row_set *set, uint32_t column, lion_error 
         set->hashes[row] = hash_words(words, set->width);
     }
     if (set->slot_count > 0) place_all(set);
+    set->is_frozen = is_frozen;
     return LION_OK;
 }
 
@@ -181,6 +222,7 @@ static inline uint32_t add_row(lion_row_set *set, const uint64_t *words, uint32_
         uint32_t row = set->slots[at] - 1;
         if (set->hashes[row] == hash && is_same_row(set->words + (size_t)row * set->width, words, set->width)) return row;
     }
+    if (set->is_frozen) return LION_ROW_NONE;
     uint32_t row = (uint32_t)set->count++;
     set->slots[at] = row + 1;
     set->hashes[row] = hash;
@@ -205,7 +247,7 @@ lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const u
         set->count = set->interned.count;
         return LION_OK;
     }
-    if (!grow(set, rows)) return lion_fail_memory(error);
+    if (!set->is_frozen && !grow(set, rows)) return lion_fail_memory(error);
     for (uint32_t i = 0; i < rows; i++) set->batch_hashes[i] = hash_words(set->batch_words + (size_t)i * set->width, set->width);
     for (uint32_t i = 0; i < rows; i++) {
         if (i + AHEAD < rows) __builtin_prefetch(&set->slots[set->batch_hashes[i + AHEAD] & (set->slot_count - 1)]);

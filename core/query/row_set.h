@@ -18,14 +18,21 @@ typedef struct lion_row_set {
     size_t slot_count;         /* a power of two, or 0 */
     lion_relation interned;    /* values by number */
     bool is_interned;          /* the only column was so from the start */
+    bool is_frozen;            /* rows that are not there are not added: their number is LION_ROW_NONE */
     struct lion_interned *recent; /* where texts lay that were interned lately */
     uint64_t *batch_words;     /* of the batch at hand, row by row */
     uint32_t *batch_hashes;
 } lion_row_set;
 
+#define LION_ROW_NONE UINT32_MAX
+
 void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width);
 /* No rows; the memory is kept. */
 void lion_row_set_clear(lion_row_set *set);
+/* As it was in the beginning; the memory is kept. */
+void lion_row_set_reset(lion_row_set *set);
+/* The bytes that it grows by for so many rows more. */
+size_t lion_row_set_growth(const lion_row_set *set, uint32_t more);
 /* The numbers of the batch's rows (in the order of lion_batch_row); those from the count before the call on are new, in
  * the order in which they came. slots: the columns. */
 lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const uint32_t *slots, uint32_t *numbers_out, lion_error *error);

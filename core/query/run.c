@@ -4,8 +4,18 @@
 #include "base/clock.h"
 #include "data/tuple.h"
 
+/* How late a cancellation may come. */
+static void note_check(lion_run *run)
+{
+    int64_t now = lion_clock_monotonic_ns();
+    if (run->checked_ns != 0 && now - run->checked_ns > run->unchecked_ns) run->unchecked_ns = now - run->checked_ns;
+    run->checked_ns = now;
+}
+
 lion_status lion_run_check(lion_run *run, lion_error *error)
 {
+    run->checks++;
+    if (run->options.statistics) note_check(run);
     if (run->options.is_cancelled != NULL && *run->options.is_cancelled != 0)
         return lion_fail(error, LION_INTERRUPTED, "lion/cancelled", "the query was cancelled");
     if (run->deadline_ns != 0 && lion_clock_monotonic_ns() > run->deadline_ns)
@@ -23,6 +33,21 @@ lion_status lion_run_check_with(lion_run *run, const lion_arena *scratch, lion_e
     both.used += scratch->used;
     both.is_exhausted = scratch->is_exhausted;
     return lion_arena_check(&both, error);
+}
+
+#define TABLES_PART 2
+
+bool lion_run_is_tight(const lion_run *run, size_t rows, size_t bytes)
+{
+    const lion_query_options *options = &run->options;
+    if (options->temp_max == 0 || rows == 0) return false;
+    if (options->table_rows_max != 0 && rows >= options->table_rows_max) return true;
+    return bytes != 0 && run->arena.budget != 0 && run->arena.used + bytes > run->arena.budget / TABLES_PART;
+}
+
+bool lion_run_has_room(const lion_run *run, uint64_t bytes)
+{
+    return run->arena.budget == 0 || run->arena.used + bytes <= run->arena.budget / TABLES_PART;
 }
 
 /* The databases that a run reads: those of its sources, then those of its logs; NULL: no database is there. */
@@ -171,20 +196,27 @@ void lion_passing_init(lion_passing *passing, lion_operator *self, const lion_op
     self->ascending = is_kept ? input->ascending : 0;
 }
 
+void lion_output_make(lion_output *output, lion_arena *arena, uint32_t width)
+{
+    *output = (lion_output){ .arena = arena, .width = width };
+    output->vectors = lion_arena_zalloc(arena, sizeof(lion_vector) * (width + 1));
+    output->typed = lion_arena_zalloc(arena, sizeof(lion_vector) * (width + 1));
+    output->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (width + 1));
+    for (uint32_t i = 0; i < width; i++) {
+        output->vectors[i].type = LION_TYPE_MIXED;
+        output->vectors[i].values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
+    }
+}
+
 void lion_output_init(lion_output *output, lion_operator *self, const lion_operator *input, const uint8_t *keep,
                       const uint32_t *added, uint32_t added_count)
 {
     lion_arena *arena = &self->run->arena;
-    *output = (lion_output){ .arena = arena };
-    output->kept = take_vars(self, &output->from, input, keep, added, added_count);
-    output->width = self->width;
-    output->vectors = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
-    output->typed = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->width + 1));
-    output->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (self->width + 1));
-    for (uint32_t i = 0; i < self->width; i++) {
-        output->vectors[i].type = LION_TYPE_MIXED;
-        output->vectors[i].values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
-    }
+    uint32_t *from;
+    uint32_t kept = take_vars(self, &from, input, keep, added, added_count);
+    lion_output_make(output, arena, self->width);
+    output->kept = kept;
+    output->from = from;
 }
 
 /* Tagged values cost whoever reads them: where all have one type the column says so. */
@@ -209,6 +241,20 @@ lion_status lion_output_yield(lion_output *output, lion_batch *batch_out)
     *batch_out = (lion_batch){ .count = output->count, .width = output->width, .columns = output->typed };
     output->count = 0;
     return LION_OK;
+}
+
+lion_status lion_output_unspool(lion_output *output, lion_spool *spool, lion_batch *batch_out, lion_error *error)
+{
+    const void *row = NULL;
+    while (!lion_output_is_full(output)) {
+        lion_status status = lion_spool_next(&row, spool, error);
+        if (status == LION_END) break;
+        if (status != LION_OK) return status;
+        const lion_value *values = row;
+        for (uint32_t i = 0; i < output->width; i++) *lion_output_at(output, i) = values[i];
+        output->count++;
+    }
+    return lion_output_yield(output, batch_out);
 }
 
 /* ---- forms ---- */

@@ -9,6 +9,7 @@
 #include "db/db.h"
 #include "query/operator.h"
 #include "query/relation.h"
+#include "query/spill.h"
 
 typedef struct lion_source {
     lion_db *db;               /* kept by the run; NULL: a plain relation */
@@ -19,6 +20,7 @@ typedef struct lion_source {
 struct lion_run {
     lion_arena arena;
     lion_query_options options;
+    lion_spill spill;          /* what goes on in a temporary file */
     int64_t deadline_ns;       /* of the monotonic clock; 0: none */
     const lion_query_ir *ir;
     lion_source *sources;      /* ir->source_count */
@@ -26,6 +28,8 @@ struct lion_run {
     uint32_t log_count;
     lion_call *call;           /* what a LION_CALL asks for: own_call or a cursor's */
     lion_call own_call;
+    uint64_t checks;           /* of bounds, so far */
+    int64_t checked_ns, unchecked_ns; /* the last one; the longest time between two: with options.statistics */
     uint32_t depth;            /* nested queries */
     uint32_t dice;             /* options.plan_seed, as the planner goes on with it */
 };
@@ -38,6 +42,11 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
 lion_status lion_run_check(lion_run *run, lion_error *error);
 /* The same for a step that holds memory beside the run's own for a while. */
 lion_status lion_run_check_with(lion_run *run, const lion_arena *scratch, lion_error *error);
+/* Whether a table of so many rows, which is to grow by `bytes` (0: by none), shall go on in the temporary file instead: half of
+ * the memory is for tables, the other for all else. */
+bool lion_run_is_tight(const lion_run *run, size_t rows, size_t bytes);
+/* Whether a table of so many bytes, without which there is another way, has room. */
+bool lion_run_has_room(const lion_run *run, uint64_t bytes);
 /* The database of a source, or incorrect where it is none. */
 lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, lion_slice text, lion_error *error);
 
@@ -116,6 +125,11 @@ static inline void lion_output_keep(lion_output *output, const lion_batch *batch
 }
 /* LION_OK with the rows so far (and none left), or LION_END when there are none. */
 lion_status lion_output_yield(lion_output *output, lion_batch *batch_out);
+
+/* An output of so many tagged columns, that has no input … */
+void lion_output_make(lion_output *output, lion_arena *arena, uint32_t width);
+/* … and is filled with the next rows of a spool of values: LION_OK with a batch, or LION_END. */
+lion_status lion_output_unspool(lion_output *output, lion_spool *spool, lion_batch *batch_out, lion_error *error);
 
 #define LION_OPERATOR(run_, type, next_, name_) lion_operator_init(lion_arena_new(&(run_)->arena, type), (run_), (next_), (name_))
 void *lion_operator_init(void *operator, lion_run *run,

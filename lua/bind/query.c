@@ -99,8 +99,12 @@ static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *in
     }
 }
 
+/* Bytes of a query that says nothing of them. */
+#define MEMORY_MAX (INT64_C(1) << 30)
+#define TEMP_MAX (INT64_C(8) << 30)
+
 /* query_open(query, inputs, number of inputs, { timeout, limit, offset, rows_max, memory_max,
- * statistics, typed, plan_seed }) → run */
+ * temp_max, statistics, typed, plan_seed, table_rows_max }) → run */
 static int query_open(lua_State *L)
 {
     bound_query *query = luaL_checkudata(L, 1, QUERY_TYPE);
@@ -110,7 +114,9 @@ static int query_open(lua_State *L)
     lion_query_options options = {
         .timeout_ms = option(L, "timeout", 0),
         .rows_max = option(L, "rows_max", 0),
-        .memory_max = (uint64_t)option(L, "memory_max", 0),
+        .memory_max = (uint64_t)option(L, "memory_max", MEMORY_MAX),
+        .temp_max = (uint64_t)option(L, "temp_max", TEMP_MAX),
+        .table_rows_max = (uint64_t)option(L, "table_rows_max", 0),
         .limit = option(L, "limit", -1),
         .offset = option(L, "offset", 0),
         .statistics = option(L, "statistics", 0) != 0,

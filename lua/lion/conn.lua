@@ -45,8 +45,7 @@ function own_writer.backup(self, path) core.conn_backup(self.handle, path) end
 local DURABILITY = { full = 0, interval = 1, none = 2 }
 local MB, GB = 2 ^ 20, 2 ^ 30
 
--- cache_mb and temp_mb bound what there is nothing of: pages of a file are cached by the system, and a
--- query that needs more than memory_mb ends instead of going on in temporary files. token and app are
+-- cache_mb bounds what there is nothing of: pages of a file are cached by the system. token and app are
 -- for nodes.
 local CONNECT_OPTIONS = {
   durability = "string", interval_ms = "count", read_only = "boolean", create = "boolean",
@@ -85,7 +84,11 @@ local function read_options(options)
     roots_max = options.roots_max,
   }
   return native,
-    { timeout = whole_ms(options.timeout_ms), memory_max = bytes(options.memory_mb, MB) }
+    {
+      timeout = whole_ms(options.timeout_ms),
+      memory_max = bytes(options.memory_mb, MB),
+      temp_max = bytes(options.temp_mb, MB),
+    }
 end
 
 -- Whether it is a node's.
@@ -120,7 +123,8 @@ end
 -- @param handle of core.connect
 -- @tparam string uri
 -- @tparam table writer where transactions go (see above)
--- @tparam[opt] table limits of queries: timeout, timeout_max (of those that ask for more, too), memory_max
+-- @tparam[opt] table limits of queries: timeout, timeout_max (of those that ask for more, too), memory_max,
+-- temp_max
 function conn.wrap(handle, uri, writer, limits)
   return setmetatable({
     handle = handle,
@@ -137,8 +141,9 @@ end
 --- Open a database; it is made if it is not there.
 -- @tparam string uri a path, "mem:" (private), "mem:name" (shared in the process), or a node's:
 -- "unix:/path/control.sock/name", "http://host:port/name"
--- @tparam[opt] table options durability, interval_ms, read_only, create, novelty_mb, memory_mb,
--- timeout_ms, map_gb; a node heeds read_only, create, memory_mb, timeout_ms, token, and app (the
+-- @tparam[opt] table options durability, interval_ms, read_only, create, novelty_mb, memory_mb
+-- (of a query, 1024; 0: any), temp_mb (of its temporary file beyond that, 8192; 0: none), timeout_ms, map_gb;
+-- a node heeds read_only, create, memory_mb, temp_mb, timeout_ms, token, and app (the
 -- application whose functions may be called by name in queries, filters and pulls)
 function conn.connect(uri, options)
   local is_remote = check_uri(uri)

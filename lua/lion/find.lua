@@ -160,7 +160,7 @@ end
 -- @param q the query
 -- @tparam table arguments inputs in the order of :in, databases counted
 -- @tparam number count of them
--- @tparam table options timeout, limit, offset, rows_max, memory_max, statistics
+-- @tparam table options timeout, limit, offset, rows_max, memory_max, temp_max, statistics
 function find.open(q, arguments, count, options)
   local at = rules_index(q)
   local rules
@@ -323,6 +323,7 @@ local function add_limits(options, arguments, count)
     if limits then
       options.timeout = no_longer_than(limits.timeout_max, options.timeout or limits.timeout)
       options.memory_max = options.memory_max or limits.memory_max
+      options.temp_max = options.temp_max or limits.temp_max
       return options
     end
   end

@@ -221,7 +221,7 @@ local function question(door, asked)
     arguments, count = find.with_db(asked_value(door, asked), asked.query, unpack(arguments, 1, count))
   end
   local options, limits = asked.limits or {}, {}
-  for _, name in ipairs { "limit", "offset", "memory_max", "statistics", "typed" } do
+  for _, name in ipairs { "limit", "offset", "memory_max", "temp_max", "statistics", "typed" } do
     limits[name] = options[name]
   end
   local timeout = options.timeout

@@ -37,7 +37,7 @@ end
 --- Connect to a database of a node; it is made if it is not there.
 -- @tparam string uri "unix:/path/control.sock/name" or "http://host:port/name"
 -- @tparam table options create, read_only, token; app: the application whose functions queries may call
--- @tparam table limits of queries: timeout, memory_max
+-- @tparam table limits of queries: timeout, memory_max, temp_max
 function conn.connect(uri, options, limits)
   local address, name = split(uri)
   if options.app and not options.app:find "^[%w_][%w_.-]*$" then
@@ -138,7 +138,7 @@ function Conn:query(q, arguments, count, options)
   for i = 1, count do sent[i] = portable(arguments[i]) end
   local limits = self.limits or {}
   options.timeout = options.timeout or limits.timeout
-  options.memory_max = limits.memory_max
+  options.memory_max, options.temp_max = limits.memory_max, limits.temp_max
   return self.reader:ask({ op = "q", query = portable(q), arguments = sent, count = count,
     limits = options }).result
 end
