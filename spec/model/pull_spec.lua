@@ -236,3 +236,33 @@ it("A pull in find pulls as a pull does", function()
   end
   conn:close()
 end)
+
+it("Pulls read entities across leaves, and large ones", function()
+  local conn = lion.connect "mem:"
+  conn:transact(lion.schema(SCHEMA))
+  local ids, tx, wide = {}, {}, { ["db/id"] = "wide", ["t/name"] = "wide", ["t/tags"] = {} }
+  for i = 1, 6000 do
+    tx[i] = { ["db/id"] = "e" .. i, ["t/name"] = "name " .. i, ["t/age"] = i, ["t/tags"] = { "a" .. i, "b" .. i }, ["t/boss"] = "wide" }
+    if i % 500 == 0 then tx[i]["t/note"] = ("note %d "):format(i):rep(400) end
+    wide["t/tags"][i] = ("tag %05d"):format(i)
+  end
+  tx[#tx + 1] = wide
+  local tempids = conn:transact(tx).tempids
+  conn:request_index()
+  local db = conn:sync()
+  for i = 1, 6000 do ids[i] = tempids["e" .. i] end
+  for i, pulled in ipairs(db:pull_many("[* {:t/boss [:t/name]}]", ids)) do
+    assert.equal(ids[i], pulled["db/id"])
+    assert.same({ "name " .. i, i, { "a" .. i, "b" .. i }, { ["t/name"] = "wide" } },
+                { pulled["t/name"], pulled["t/age"], pulled["t/tags"], pulled["t/boss"] })
+    assert.equal(i % 500 == 0 and ("note %d "):format(i):rep(400) or nil, pulled["t/note"])
+  end
+  assert.equal(1000, #db:pull("[*]", tempids.wide)["t/tags"])
+  assert.same(wide["t/tags"], db:pull("[(:t/tags :limit nil)]", tempids.wide)["t/tags"])
+  local back = db:pull("[{(:t/_boss :limit nil) [:t/age *]}]", tempids.wide)["t/_boss"]
+  assert.equal(6000, #back)
+  local sum = 0
+  for _, entity in ipairs(back) do sum = sum + entity["t/age"] end
+  assert.equal(6000 * 6001 / 2, sum)
+  conn:close()
+end)
