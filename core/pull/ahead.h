@@ -36,7 +36,7 @@ typedef struct lion_pull_ahead {
 } lion_pull_ahead;
 
 /* Fewer than these are read one by one. */
-#define LION_PULL_AHEAD_MIN 4
+#define LION_PULL_AHEAD_MIN 8
 
 /* Read what these entities (in any order) have of the pattern, and those that they lead to by it, up to a bound.
  * depth: levels of recursion above. Views with filters cannot be read ahead. */
