@@ -5,6 +5,7 @@
 -- @module lion.call
 local anomaly = require "lion.anomaly"
 local ffi = require "lion.cdata"
+local funcinfo = require "jit.util".funcinfo
 local core = require "lion.core"
 local edn = require "lion.edn"
 local values = require "lion.values"
@@ -276,14 +277,25 @@ local tonumber, type, setmetatable, exact, text, null, is_long, LONG, DOUBLE, BO
 local cast, address, band, memcmp, texts, names, keywords, NOTHING, remember = select(12, ...)
 return function(fn, rows, columns, out, open, memo, db, datoms, idents)
   %s
-  local others
-  for i = 0, rows - 1 do
+  local others, first
+  %s
+  for i = first, rows - 1 do
     %s
     %s
 %s
   end
   return others
 end]]
+
+-- A predicate that is one comparison takes four rows at a time: the processor looks at all four while the
+-- outcome of the first is not known yet. Each path through the four is compiled, so more than two a row
+-- would be too many.
+local FOUR = [[
+first = rows - rows %% 4
+  for i = 0, first - 1, 4 do
+    %s
+  end]]
+local FOUR_BYTECODES_MAX = 8
 
 -- Where all columns are arrays.
 local ARRAY_LOOP = [[
@@ -355,10 +367,26 @@ local function argument_list(letters)
   return table.concat(lines(letters, function() return "v$" end), ", ")
 end
 
-local function make_loop(letters, write, arguments, is_memo)
+-- Row i + k's part of a loop over four: its reading, or all that becomes of it.
+local function lane(k, source)
+  return (source:gsub("%f[%w]v(%d+)", "v%1_" .. k):gsub("%[i%]", "[i + " .. k .. "]"))
+end
+
+local function four(reads, ask, write)
+  local parts = {}
+  for k = 0, 3 do parts[k + 1] = lane(k, table.concat(reads, "\n    ")) end
+  for k = 0, 3 do parts[k + 5] = "do " .. lane(k, ask .. "\n" .. write) .. " end" end
+  return FOUR:format(table.concat(parts, "\n    "))
+end
+
+local function make_loop(fn, letters, write, arguments, is_memo)
   local reads = lines(letters, function(letter) return READ[letter] end)
   local ask = asking(letters, arguments or argument_list(letters), is_memo)
-  local source = LOOP:format(column_lines(letters), table.concat(reads, "\n    "), ask, WRITE[write])
+  local is_short = write == "verdict" and not arguments and not is_memo and letters:find "^[dbc]+$"
+    and (funcinfo(fn).bytecodes or math.huge) <= FOUR_BYTECODES_MAX
+  local before = is_short and four(reads, ask, WRITE[write]) or "first = 0"
+  local source = LOOP:format(
+    column_lines(letters), before, table.concat(reads, "\n    "), ask, WRITE[write])
   return load(source)(
     tonumber, type, setmetatable, exact, ffi.string, values.null, is_long,
     C.LION_TYPE_LONG, C.LION_TYPE_DOUBLE, C.LION_TYPE_BOOLEAN, core.datom_type(),
@@ -381,7 +409,7 @@ local function loop_of(fn, letters, write, arguments, is_memo)
   local known = child(child(loops, fn), (is_memo and "memo " or "") .. (write or "array"))
   local loop = known[letters]
   if not loop then
-    loop = write and make_loop(letters, write, arguments, is_memo) or make_array_loop(letters, is_memo)
+    loop = write and make_loop(fn, letters, write, arguments, is_memo) or make_array_loop(letters, is_memo)
     known[letters] = loop
   end
   return loop
