@@ -227,10 +227,38 @@ void lion_arena_release(lion_arena *arena, void *block, size_t size)
     if (block != NULL && block != scratch && size >= LARGE_MIN) lion_arena_give(arena, block);
 }
 
+/* ---- endings ---- */
+
+struct lion_arena_ending {
+    struct lion_arena_ending *older;
+    void (*end)(void *argument);
+    void *argument;
+};
+
+bool lion_arena_at_end(lion_arena *arena, void (*end)(void *argument), void *argument)
+{
+    struct lion_arena_ending *ending = lion_arena_alloc(arena, sizeof *ending);
+    if (ending == NULL || arena->is_exhausted) return false;
+    *ending =
+        (struct lion_arena_ending){ .older = arena->endings, .end = end, .argument = argument };
+    arena->endings = ending;
+    return true;
+}
+
+static void end_until(lion_arena *arena, const struct lion_arena_ending *kept)
+{
+    while (arena->endings != kept) {
+        struct lion_arena_ending *ending = arena->endings;
+        arena->endings = ending->older;
+        ending->end(ending->argument);
+    }
+}
+
 /* ---- the whole ---- */
 
 void lion_arena_deinit(lion_arena *arena)
 {
+    end_until(arena, NULL);
     free_large_after(arena, 0);
     free_chunks_after(arena->chunk, NULL);
     *arena = (lion_arena){ .budget = arena->budget };
@@ -251,6 +279,7 @@ static void reset_chunks(lion_arena *arena)
 
 void lion_arena_reset(lion_arena *arena)
 {
+    end_until(arena, NULL);
     free_large_after(arena, 0);
     reset_chunks(arena);
     arena->used = arena->peak = arena->chunk == NULL ? 0 : arena->chunk->size;
@@ -381,11 +410,13 @@ lion_arena_mark lion_arena_set_mark(const lion_arena *arena)
 {
     return (lion_arena_mark){ .chunk = arena->chunk,
                               .next = arena->next,
-                              .large_count = arena->large_count };
+                              .large_count = arena->large_count,
+                              .endings = arena->endings };
 }
 
 void lion_arena_rewind(lion_arena *arena, lion_arena_mark mark)
 {
+    end_until(arena, mark.endings);
     free_large_after(arena, mark.large_count);
     for (const lion_arena_chunk *chunk = arena->chunk; chunk != mark.chunk; chunk = chunk->older)
         arena->used -= chunk->size;

@@ -17,6 +17,7 @@ typedef struct lion_arena_mark {
     lion_arena_chunk *chunk;
     uint8_t *next;
     uint64_t large_count;
+    struct lion_arena_ending *endings;
 } lion_arena_mark;
 
 /* As lion_arena_init, for work that is short and comes again and again: begins with a chunk that such work gave back, if
@@ -33,6 +34,10 @@ void lion_arena_release(lion_arena *arena, void *block, size_t size);
  * it). */
 void *lion_arena_take(lion_arena *arena, size_t size);
 void lion_arena_give(lion_arena *arena, void *block); /* NULL is allowed */
+
+/* Call end(argument) when the memory that is allocated now goes: at deinit, reset, or a rewind to a mark before. The newest
+ * comes first. false: out of memory, and it will not be called. */
+bool lion_arena_at_end(lion_arena *arena, void (*end)(void *argument), void *argument);
 
 #define lion_arena_new(arena, type) ((type *)lion_arena_zalloc((arena), sizeof(type)))
 #define lion_arena_array(arena, type, count)                                                       \

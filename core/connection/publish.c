@@ -16,6 +16,7 @@ static lion_status make_value(lion_db **db_out, lion_database *database, lion_sc
     if (status < 0) return status;
     (*db_out)->view.novelty = version;
     (*db_out)->is_open = is_open;
+    if (is_open) (*db_out)->view.overlays = NULL; /* novelty still changes */
     return LION_OK;
 }
 

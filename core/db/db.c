@@ -38,6 +38,7 @@ lion_status lion_db_new(lion_db **db_out, lion_root *root, const lion_novelty_ve
     lion_novelty_version_keep(&db->view.novelty);
     db->view.vaet_attributes = lion_schema_refs(schema, &db->view.vaet_count);
     db->view.db = db;
+    db->view.overlays = &db->overlays;
     set_bounds(db);
     *db_out = db;
     return LION_OK;
@@ -54,6 +55,7 @@ void lion_db_drop(lion_db *db)
     if (db == NULL) return;
     if (__atomic_sub_fetch(&db->references, 1, __ATOMIC_ACQ_REL) != 0) return;
     if (db->owner != NULL) db->owner->released(db->owner, db);
+    lion_overlays_deinit(&db->overlays);
     lion_novelty_version_release(&db->view.speculative);
     if (!db->is_open) lion_novelty_version_release(&db->view.novelty);
     lion_root_drop((lion_root *)(uintptr_t)db->view.root);
@@ -65,14 +67,15 @@ void lion_db_drop(lion_db *db)
 lion_status lion_db_derive(lion_db **db_out, const lion_db *db, lion_error *error)
 {
     LION_ASSERT(!db->is_open);
-    lion_db *copy = lion_alloc(sizeof *copy);
+    lion_db *copy = lion_zalloc(sizeof *copy);
     if (copy == NULL) return lion_fail_memory(error);
-    /* Not the first member and the last, which other threads may be changing. */
+    /* Not the first member and the last ones, which other threads may be changing. */
     size_t from = offsetof(lion_db, view), to = offsetof(lion_db, is_extended);
     memcpy((uint8_t *)copy + from, (const uint8_t *)db + from, to - from);
     copy->references = 1;
     copy->owner = NULL;
     copy->is_extended = 1; /* only the original may extend its speculative novelty */
+    copy->view.overlays = &copy->overlays;
     if (copy->view.root != NULL) lion_root_keep((lion_root *)(uintptr_t)copy->view.root);
     lion_novelty_version_keep(&copy->view.novelty);
     lion_novelty_version_keep(&copy->view.speculative);
@@ -211,6 +214,7 @@ static lion_status t_of_instant(int64_t *t_out, const lion_db *db, int64_t insta
     lion_db_plain_view(&view, db);
     view.upper_t = db->basis_t;
     view.since_t = -1;
+    view.overlays = NULL; /* those are of other bounds */
     lion_key key = { .datom = { .a = LION_ID_TX_INSTANT,
                                 .v = lion_value_scalar(LION_TYPE_INSTANT, instant_ms) },
                      .parts = 2 };

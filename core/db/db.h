@@ -8,6 +8,7 @@
 
 #include "db/schema.h"
 #include "index/cursor.h"
+#include "index/overlay.h"
 
 struct lion_db {
     uint32_t references;      /* atomic */
@@ -25,6 +26,7 @@ struct lion_db {
     struct lion_db_owner *owner; /* of the connection: told when the value goes (see db_owner) */
     bool is_open;             /* novelty's version is not sealed: the writer's own, until its next apply */
     uint32_t is_extended;     /* atomic: a `with` took over the end of its speculative novelty */
+    lion_overlays overlays;   /* of the view; one whose novelty is open has none */
 };
 
 /* The connection's hook to know which bases are alive. drop is called once, when the last reference goes. */

@@ -270,6 +270,7 @@ typedef struct lion_arena {
     uint64_t large_count;           /* of those there ever were */
     size_t used, peak;              /* bytes in all of them now, and at most */
     size_t budget;                  /* 0: none */
+    struct lion_arena_ending *endings; /* what is to be done when the memory goes, the newest first */
     bool is_exhausted;              /* the system refused memory once */
 } lion_arena;
 
@@ -799,6 +800,7 @@ typedef struct lion_cursor_options {
     bool is_reverse;
     bool is_seek;         /* start at the components and run to the end of the index */
     bool is_in_attribute; /* with is_seek on AEVT/AVET: stop where the attribute ends */
+    bool is_any_order;    /* AEVT/AVET: rows may come in any order, which can cost less */
     const lion_value *end_v; /* AVET with a, is_seek: only rows before this value, walked either way;
                               * borrowed until the cursor's end; NULL: none */
     uint32_t batch_rows; /* of the first batch, 0: LION_BATCH_ROWS; small ones make point reads cheap */

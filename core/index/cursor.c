@@ -96,8 +96,10 @@ static lion_status open_lane(lion_cursor *cursor, lion_index order, uint32_t a, 
                    cursor->lane.columns == columns;
     if (is_same) return LION_OK;
     cursor->has_lane = true;
-    return lion_lane_open(&cursor->lane, cursor->view, order, a, columns,
-                          cursor->options.is_reverse, cursor->arena, error);
+    lion_status status = lion_lane_open(&cursor->lane, cursor->view, order, a, columns,
+                                        cursor->options.is_reverse, cursor->arena, error);
+    cursor->lane.is_any_order = cursor->options.is_any_order;
+    return status;
 }
 
 /* -- Lane after lane ----------------------------------------------------------------------------

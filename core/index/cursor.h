@@ -15,6 +15,8 @@
 #include "index/novelty.h"
 #include "index/root.h"
 
+struct lion_overlays;
+
 typedef struct lion_view {
     const lion_root *root; /* borrowed */
     lion_novelty_version novelty;
@@ -27,6 +29,7 @@ typedef struct lion_view {
     void *db;                        /* the lion_db a FILTER call is given (the unfiltered one) */
     const uint32_t *vaet_attributes; /* ref attributes ascending, for LION_VAET (from the schema) */
     uint32_t vaet_count;
+    struct lion_overlays *overlays; /* index/overlay.h: the value's own; NULL: it keeps none */
 } lion_view;
 
 /* Position before the first datom with key's prefix. The view, its root and versions must outlive

@@ -101,14 +101,30 @@ lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index or
         add_novelty(lane, &view->novelty, &lane->novelty_rows[0]);
         add_novelty(lane, &view->speculative, &lane->novelty_rows[1]);
     }
+    bool is_tree_alone =
+        lane->source_count == 0 ||
+        (lane->source_count == 1 && lane->sources[0]->is_current && !lane->has_bounds);
+    if (!is_tree_alone && !lane->has_all_in_novelty)
+        lane->note = lion_overlay_note_of(view, order, a);
     return lion_arena_check(arena, error);
+}
+
+void lion_lane_leave_trees(lion_lane *lane, bool with_history)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < lane->source_count; i++) {
+        const lion_lane_source *source = lane->sources[i];
+        bool is_kept = !source->is_tree || (with_history && !source->is_current);
+        if (is_kept) lane->sources[kept++] = lane->sources[i];
+    }
+    lane->source_count = kept;
 }
 
 /* -- Seeking ------------------------------------------------------------------------------------
  */
 
 /* The columns that tell whether a row is before the stop. */
-static uint32_t stop_columns(const lion_lane *lane)
+uint32_t lion_lane_stop_columns(const lion_lane *lane)
 {
     static const uint32_t COLUMNS[3][4] = {
         [LION_EAVT] = { LION_COLUMN_E, LION_COLUMN_A, LION_COLUMN_V, LION_COLUMN_TX },
@@ -129,8 +145,8 @@ static bool is_plain(const lion_lane *lane)
     return true;
 }
 
-static lion_status seek_tree(lion_lane *lane, lion_lane_source *source, const lion_key *start,
-                             bool upper, uint32_t columns, lion_error *error)
+lion_status lion_lane_seek_tree(lion_lane *lane, lion_lane_source *source, const lion_key *start,
+                                bool upper, uint32_t columns, lion_error *error)
 {
     lion_tree_iterator **place = &source->iterators[columns == LION_COLUMN_ALL];
     lion_tree_iterator *iterator = *place;
@@ -140,17 +156,18 @@ static lion_status seek_tree(lion_lane *lane, lion_lane_source *source, const li
         if (lion_tree_iterator_init(iterator, source->tree, lane->view->root->snapshot, columns,
                                     lane->is_reverse, lane->arena, error) != LION_OK)
             return LION_FAILED;
-        if (lane->min_tx > 0) iterator->min_t = lion_tx_to_t(lane->min_tx);
-        if (lane->max_tx < INT64_MAX) iterator->max_t = lion_tx_to_t(lane->max_tx);
         *place = iterator;
     }
+    bool is_bounded =
+        lane->overlay == NULL; /* else rows that are changed in place lie in any leaf */
+    iterator->min_t = is_bounded && lane->min_tx > 0 ? lion_tx_to_t(lane->min_tx) : INT64_MIN;
+    iterator->max_t =
+        is_bounded && lane->max_tx < INT64_MAX ? lion_tx_to_t(lane->max_tx) : INT64_MAX;
     source->iterator = iterator;
     lion_key all = { .parts = 0 };
     return lion_tree_iterator_seek(iterator, start->parts > 0 ? start : &all,
                                    start->parts > 0 ? upper : lane->is_reverse, error);
 }
-
-static lion_status load(lion_lane *lane, lion_lane_source *source, lion_error *error);
 
 /* Novelty that has nothing before the stop stays out of the merge. */
 static lion_status seek_novelty(lion_lane *lane, lion_lane_source *source, const lion_key *start,
@@ -160,9 +177,23 @@ static lion_status seek_novelty(lion_lane *lane, lion_lane_source *source, const
         lion_novelty_iterator_seek(&source->novelty, start, upper);
     else
         source->novelty.is_placed = false; /* from the end */
-    lion_status status = load(lane, source, error);
+    lion_status status = lion_lane_load(lane, source, error);
     source->is_idle = source->chunk.count == 0;
     return status;
+}
+
+/* Facts of AEVT are not looked for in an overlay: of entities that have one row it does not tell
+ * the tree's values. */
+static const lion_overlay *overlay_for(lion_lane *lane, const lion_key *start, uint32_t rows)
+{
+    const lion_key *stop = &lane->stop;
+    bool is_of_facts = lane->order == LION_AEVT && (start->parts > 2 || stop->parts > 2);
+    if (lane->note == NULL || is_of_facts) return NULL;
+    /* Will all that it would hold be read? */
+    bool is_whole = start->parts < 2 && stop->parts < 2 && rows == LION_BATCH_ROWS;
+    if (lane->held == NULL)
+        lane->held = lion_overlay_ask(lane->note, lane->view, is_whole, lane->arena);
+    return lane->held;
 }
 
 lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_upper,
@@ -171,6 +202,8 @@ lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_up
     lane->stop = *stop;
     lane->stop_upper = stop_upper;
     lane->has_last = false;
+    lane->overlay = overlay_for(lane, start, rows);
+    if (lane->overlay != NULL) return lion_lane_overlay_seek(lane, start, start_upper, rows, error);
     for (unsigned i = 0; i < lane->source_count; i++) {
         lion_lane_source *source = lane->sources[i];
         source->row = source->chunk.count = 0;
@@ -179,11 +212,12 @@ lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_up
         if (!source->is_tree && seek_novelty(lane, source, start, start_upper, error) != LION_OK)
             return LION_FAILED;
     }
-    uint32_t columns = is_plain(lane) ? lane->columns | stop_columns(lane) : LION_COLUMN_ALL;
+    uint32_t columns =
+        is_plain(lane) ? lane->columns | lion_lane_stop_columns(lane) : LION_COLUMN_ALL;
     for (unsigned i = 0; i < lane->source_count; i++) {
         lion_lane_source *source = lane->sources[i];
         if (source->is_tree &&
-            seek_tree(lane, source, start, start_upper, columns, error) != LION_OK)
+            lion_lane_seek_tree(lane, source, start, start_upper, columns, error) != LION_OK)
             return LION_FAILED;
     }
     return LION_OK;
@@ -240,11 +274,21 @@ static lion_status load_tree(lion_lane *lane, lion_lane_source *source, lion_err
     return LION_OK;
 }
 
-static lion_status load(lion_lane *lane, lion_lane_source *source, lion_error *error)
+/* The value learns what an overlay would spare its readers. */
+static void count_rows(const lion_lane *lane, const lion_lane_source *source)
+{
+    if (lane->note == NULL || lane->overlay != NULL || source->chunk.count == 0) return;
+    if (source->is_current && !lane->has_bounds) return;
+    uint64_t each = source->is_current ? LION_OVERLAY_BOUNDED : LION_OVERLAY_DATOM;
+    lion_overlay_expect(lane->note, each * source->chunk.count);
+}
+
+lion_status lion_lane_load(lion_lane *lane, lion_lane_source *source, lion_error *error)
 {
     source->row = 0;
     lion_status status =
         source->is_tree ? load_tree(lane, source, error) : load_novelty(lane, source, error);
+    count_rows(lane, source);
     source->wanted = source->wanted < LION_BATCH_ROWS / 4 ? source->wanted * 4 : LION_BATCH_ROWS;
     return status;
 }
@@ -258,7 +302,7 @@ static lion_status load_all(lion_lane *lane, lion_error *error)
 {
     for (unsigned i = 0; i < lane->source_count; i++) {
         lion_lane_source *source = lane->sources[i];
-        if (!has_row(source) && !source->is_done && load(lane, source, error) != LION_OK)
+        if (!has_row(source) && !source->is_done && lion_lane_load(lane, source, error) != LION_OK)
             return LION_FAILED;
     }
     return LION_OK;
@@ -443,6 +487,7 @@ static bool take_whole(lion_lane *lane, lion_lane_source *source, uint32_t rows,
 lion_status lion_lane_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
                            lion_error *error)
 {
+    if (lane->overlay != NULL) return lion_lane_overlay_next(lane, batch_out, limit, error);
     for (;;) {
         if (load_all(lane, error) != LION_OK) return LION_FAILED;
         lion_datom other;

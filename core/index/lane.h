@@ -5,12 +5,15 @@
  * A lane has up to four sources, each yielding chunks of rows in order. Stretches of a chunk
  * between the other sources' heads are taken whole; a long one of the current tree is handed out as
  * it is, without a copy. Taken rows are then reduced in place: those outside the view's time go,
- * and of each fact the newest that is left decides. */
+ * and of each fact the newest that is left decides.
+ *
+ * Where the value keeps an overlay (index/overlay.h) the sources are two: the current tree and the overlay's columns. */
 #ifndef LION_INDEX_LANE_H
 #define LION_INDEX_LANE_H
 
 #include "index/cursor.h"
 #include "index/novelty_tree.h"
+#include "index/overlay.h"
 
 #define LION_LANE_SOURCES_MAX 4
 #define LION_LANE_STRETCH 128 /* rows that are worth a batch of their own */
@@ -52,12 +55,23 @@ typedef struct lion_lane {
     lion_datom last; /* forward: the fact that is decided; reverse: the newest row so far of the
                         present fact */
     bool has_last;
+
+    lion_overlay_note *note;     /* the value's; NULL: there is none, or the tree is all */
+    const lion_overlay *held;    /* until the arena's end */
+    const lion_overlay *overlay; /* the one in use; NULL: the sources are merged */
+    lion_lane_source *current;   /* overlay: the tree, NULL: it is not shown */
+    uint32_t added_from, added_to; /* overlay: rows of `added` in the range that are not handed out yet */
+    bool is_masked;      /* overlay: rows of the tree may be gone, or changed */
+    bool is_lead_fixed;  /* the range is one lead's */
+    bool is_any_order;   /* set behind lion_lane_open: the reader wants rows in any order */
 } lion_lane;
 
 /* Set up for attribute a (0 in EAVT). The lane borrows view and arena; it is zero before it is
  * opened first, and keeps its room when it is opened again. */
 lion_status lion_lane_open(lion_lane *lane, const lion_view *view, lion_index order, uint32_t a,
                            uint32_t columns, bool is_reverse, lion_arena *arena, lion_error *error);
+/* Before seeking: without the trees' rows (with_history: without the current tree's). */
+void lion_lane_leave_trees(lion_lane *lane, bool with_history);
 /* Stand at the boundary before (start_upper: behind) the rows with start's prefix, and stop at
  * another. parts 0: at the end of the lane. Values in the keys are borrowed until the next seek.
  * rows: of the first chunks. */
@@ -73,6 +87,19 @@ const lion_tree *lion_view_tree(const lion_view *view, lion_index order, uint32_
                                 bool is_history);
 /* The newest t that root, novelty and speculative novelty hold. */
 int64_t lion_view_newest_t(const lion_view *view);
+
+/* ---- lane.c, for lane_overlay.c ---- */
+
+lion_status lion_lane_seek_tree(lion_lane *lane, lion_lane_source *source, const lion_key *start,
+                                bool upper, uint32_t columns, lion_error *error);
+lion_status lion_lane_load(lion_lane *lane, lion_lane_source *source, lion_error *error);
+uint32_t lion_lane_stop_columns(const lion_lane *lane);
+
+/* ---- lane_overlay.c: seeking and stepping where there is an overlay ---- */
+
+lion_status lion_lane_overlay_seek(lion_lane *lane, const lion_key *start, bool start_upper, uint32_t rows,
+                                   lion_error *error);
+lion_status lion_lane_overlay_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit, lion_error *error);
 
 /* ---- lane_rows.c ---- */
 

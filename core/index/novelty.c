@@ -60,6 +60,8 @@ lion_status lion_novelty_new(lion_novelty **novelty_out, const lion_novelty_opti
     novelty->node_entries = entries < 4 ? 4 : entries;
     novelty->live = live;
     novelty->live_capacity = LIVE_CAPACITY_FIRST;
+    static uint64_t serials;
+    novelty->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
     novelty->references = 1;
     novelty->epoch = 1;
     novelty->next = (sizeof(lion_novelty_header) + LION_NOVELTY_UNIT - 1) / LION_NOVELTY_UNIT *

@@ -149,6 +149,7 @@ typedef struct lion_novelty_child {
 } lion_novelty_child;
 
 struct lion_novelty {
+    uint64_t serial; /* of the process: no two are the same, whenever they live */
     uint8_t *base;
     uint64_t reserved;   /* bytes */
     uint64_t next;       /* bytes in use */

@@ -21,6 +21,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "index/overlay.h"
 #include "index/points.h"
 
 #define MAGIC 0x314f524cu
@@ -309,6 +310,7 @@ void lion_root_drop(lion_root *root)
     LION_ASSERT(before > 0);
     if (before > 1) return;
     lion_points_free(root->points, root->attribute_count);
+    lion_overlay_cache_free(root->overlays);
     lion_snapshot_drop(root->snapshot);
     lion_root_clear(root);
     lion_free(root);

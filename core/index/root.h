@@ -28,6 +28,7 @@ typedef struct lion_root_attribute {
 } lion_root_attribute;
 
 typedef struct lion_points lion_points; /* index/points.h */
+typedef struct lion_overlay_cache lion_overlay_cache; /* index/overlay.h */
 
 typedef struct lion_root {
     int64_t t;             /* everything up to and including this t is in the trees */
@@ -45,6 +46,7 @@ typedef struct lion_root {
 
     lion_snapshot *snapshot; /* owned */
     lion_points *points;     /* owned, atomic; NULL: no look-up came yet */
+    lion_overlay_cache *overlays; /* owned, atomic; NULL: none was asked for yet */
     uint32_t references;     /* atomic */
 } lion_root;
 

@@ -34,11 +34,12 @@ void lion_rows_append(lion_rows *rows, const lion_datom_batch *batch, uint32_t f
 {
     uint32_t count = to - from, row = rows->count;
     LION_ASSERT(count <= rows->capacity - row);
-    memcpy(rows->e + row, batch->e + from, count * sizeof *rows->e);
-    memcpy(rows->a + row, batch->a + from, count * sizeof *rows->a);
-    memcpy(rows->tx + row, batch->tx + from, count * sizeof *rows->tx);
-    memcpy(rows->added + row, batch->added + from, count);
+    if (batch->e != NULL) memcpy(rows->e + row, batch->e + from, count * sizeof *rows->e);
+    if (batch->a != NULL) memcpy(rows->a + row, batch->a + from, count * sizeof *rows->a);
+    if (batch->tx != NULL) memcpy(rows->tx + row, batch->tx + from, count * sizeof *rows->tx);
+    if (batch->added != NULL) memcpy(rows->added + row, batch->added + from, count);
     rows->count += count;
+    if (batch->v.bits == NULL) return;
     if (batch->v.is_constant || batch->v.type != rows->v.type) { /* one by one */
         for (uint32_t i = 0; i < count; i++) {
             lion_value value = lion_vector_get(&batch->v, from + i);

@@ -18,7 +18,7 @@ typedef struct lion_rows {
  * are no rows. false: out of memory. */
 bool lion_rows_init(lion_rows *rows, lion_type type, uint32_t capacity, lion_arena *arena);
 void lion_rows_put(lion_rows *rows, const lion_datom *datom);
-/* batch[from, to) behind the rows; the vectors' types agree, all columns are there. */
+/* batch[from, to) behind the rows, those columns that are there; the vectors' types agree. */
 void lion_rows_append(lion_rows *rows, const lion_datom_batch *batch, uint32_t from, uint32_t to);
 /* The row from becomes row to. */
 void lion_rows_move(lion_rows *rows, uint32_t to, uint32_t from);

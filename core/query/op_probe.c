@@ -200,6 +200,7 @@ static lion_status next_datoms(probe *self, lion_error *error)
 {
     lion_status status = lion_cursor_next(self->cursor, &self->datoms, error);
     if (status == LION_CALL) self->operator.run->call = lion_cursor_call(self->cursor);
+    if (status != LION_OK) self->datoms.count = 0; /* the batch before has gone out */
     self->datom_at = 0;
     return status;
 }

@@ -156,6 +156,7 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
         self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     }
     if (self->options.columns == 0) self->options.columns = LION_COLUMN_E;
+    self->options.is_any_order = spec->range != NULL; /* nobody is told of an order of these */
     lion_passing_init(&self->passing, &self->operator, input, keep, added, added_count);
     for (int i = 0; i < 5; i++)
         if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->passing.kept;

@@ -5,6 +5,7 @@
 #include "model_support.h"
 
 #include "index/cursor.h"
+#include "index/overlay.h"
 #include "index/points.h"
 
 static const char *const INDEX_NAMES[] = { "eavt", "aevt", "avet", "vaet" };
@@ -133,6 +134,7 @@ static inline void check_probe(model *m, const lion_view *view, const expected *
             if (other.parts == 0) other.parts = 1;
         }
         if (options.is_in_attribute && other.parts == 0) other.parts = 1;
+        if (view->overlays != NULL && random_below(2) == 0) view->overlays->is_eager = true;
         assert_int_equal(lion_cursor_seek(cursor, &other, &error), LION_OK);
         check_cursor(cursor, all, &other, &options, &count);
     }
@@ -213,7 +215,7 @@ static inline void check_points(model *m, const lion_view *view, const expected 
 }
 
 /* Everything of one view; datoms: how many of the model's the view's sources hold. */
-static inline void check_view(model *m, const lion_view *view, size_t datoms, unsigned probes)
+static inline void check_view_as_it_is(model *m, const lion_view *view, size_t datoms, unsigned probes)
 {
     expected all[4];
     for (lion_index index = LION_EAVT; index <= LION_VAET; index++) {
@@ -237,6 +239,16 @@ static inline void check_view(model *m, const lion_view *view, size_t datoms, un
     }
     lion_arena_deinit(&arena);
     for (unsigned i = 0; i < 4; i++) free(all[i].rows);
+}
+
+/* By merging, or beside overlays that are made at once, or when readers have paid for them. */
+static inline void check_view(model *m, const lion_view *view, size_t datoms, unsigned probes)
+{
+    lion_view copy = *view;
+    lion_overlays overlays = { .is_eager = random_below(4) == 0 };
+    if (random_below(4) != 0) copy.overlays = &overlays;
+    check_view_as_it_is(m, &copy, datoms, probes);
+    lion_overlays_deinit(&overlays);
 }
 
 /* The view with a random part of time. */

@@ -1,0 +1,92 @@
+/* overlay.h - how a view of one order of an attribute differs from the current tree: columns of
+ * what is shown and not in the tree, and of what is in the tree and not shown. Novelty and the past
+ * are read so, as of any time: the tree as it is, beside a few columns, instead of datoms one by
+ * one.
+ *
+ * Making one reads all that novelty and history hold of the attribute, so it is made when readers of
+ * a value have paid for that much (lion_overlays counts), and then the root keeps it, for this value
+ * and for others that see the same. What a root keeps is bounded; where there is none, one reads by
+ * merging (index/lane.h), which shows the same.
+ *
+ * Threads: any. An overlay never changes once it is seen. */
+#ifndef LION_INDEX_OVERLAY_H
+#define LION_INDEX_OVERLAY_H
+
+#include "index/cursor.h"
+#include "index/rows.h"
+
+#define LION_OVERLAYS_SIZE_MAX (UINT64_C(32) << 20) /* bytes that a root keeps */
+
+/* What a reader expects to pay without an overlay, in about a nanosecond. */
+#define LION_OVERLAY_DATOM 50   /* a datom of novelty or history, merged */
+#define LION_OVERLAY_BOUNDED 4  /* a row of the current tree whose tx is looked at */
+#define LION_OVERLAY_ENTITY 500 /* an entity looked up on its own */
+
+typedef struct lion_overlay {
+    bool has_tree;  /* the tree's rows are shown, but for those of gone and patches; else none is */
+    bool is_single; /* the tree has no entity twice (AEVT) */
+    lion_rows
+        added; /* in the order of the tree, no fact twice; what is shown beside the tree's rows */
+    lion_rows gone; /* facts of the tree that are not shown (AEVT and is_single: v is not told) */
+    lion_rows patches; /* AEVT and is_single: what is shown in the place of the tree's row of e */
+    /* AEVT: by entity the code of what is shown: 1 + place in added, then in patches;
+     * LION_OVERLAY_GONE. */
+    uint32_t *codes; /* by e - base; or of the slots of a hash table */
+    int64_t *slots;
+    int64_t base;
+    uint64_t range; /* of codes; slots: their number, a power of two */
+} lion_overlay;
+
+#define LION_OVERLAY_GONE UINT32_MAX
+
+/* Everything in the arena; values are borrowed from root and novelties. The view has no history. */
+lion_status lion_overlay_make(lion_overlay **overlay_out, const lion_view *view, lion_index order,
+                              uint32_t a, lion_arena *arena, lion_error *error);
+/* About how many nanoseconds that takes; 0: the view shows the current tree as it is. */
+uint64_t lion_overlay_cost(const lion_view *view, lion_index order, uint32_t a);
+
+/* 0: the overlay says nothing of the entity. */
+static inline uint32_t lion_overlay_code(const lion_overlay *overlay, int64_t e)
+{
+    if (overlay->slots == NULL) {
+        uint64_t place = (uint64_t)e - (uint64_t)overlay->base;
+        return place < overlay->range ? overlay->codes[place] : 0;
+    }
+    uint64_t mask = overlay->range - 1,
+             at = ((uint64_t)e * UINT64_C(0x9e3779b97f4a7c15)) >> 20 & mask;
+    while (overlay->codes[at] != 0 && overlay->slots[at] != e) at = (at + 1) & mask;
+    return overlay->codes[at];
+}
+
+static inline bool lion_overlay_is_empty(const lion_overlay *overlay)
+{
+    return overlay->has_tree &&
+           overlay->added.count + overlay->gone.count + overlay->patches.count == 0;
+}
+
+/* ---- overlays that are kept (overlay_cache.c) ---- */
+
+typedef struct lion_overlay_note lion_overlay_note;
+
+/* What the readers of one database value have paid; zero at first. A view without it makes no
+ * overlay. */
+typedef struct lion_overlays {
+    lion_overlay_note *heads[8]; /* atomic */
+    bool is_eager;               /* for specs: made when first asked for */
+} lion_overlays;
+
+void lion_overlays_deinit(lion_overlays *overlays);
+
+/* The value's note on an order of an attribute. NULL: it has none. */
+lion_overlay_note *lion_overlay_note_of(const lion_view *view, lion_index order, uint32_t a);
+/* Readers have paid so many nanoseconds for want of the overlay. */
+void lion_overlay_expect(lion_overlay_note *note, uint64_t expected);
+/* The overlay, held until the arena's end; made once readers have paid as much as that takes, or
+ * (is_whole) one is about to. NULL: read without. */
+const lion_overlay *lion_overlay_ask(lion_overlay_note *note, const lion_view *view, bool is_whole,
+                                     lion_arena *arena);
+
+/* What a root keeps; for lion_root_drop. */
+void lion_overlay_cache_free(lion_overlay_cache *cache);
+
+#endif
