@@ -103,13 +103,14 @@ uint32_t lion_directory_new(lion_novelty *novelty)
 
 /* -- Retiring ---------------------------------------------------------------------------------- */
 
-static void push(lion_retired **list, lion_retired **spare, const lion_retired_node *node)
+static void push(lion_novelty *novelty, lion_retired **list, const lion_retired_node *node)
 {
     lion_retired *block = *list;
     if (block == NULL || block->count == LION_RETIRED_BLOCK) {
-        LION_ASSERT(*spare != NULL);
-        block = *spare;
-        *spare = block->next;
+        LION_ASSERT(novelty->spare != NULL);
+        block = novelty->spare;
+        novelty->spare = block->next;
+        novelty->spare_count--;
         block->count = 0;
         block->next = *list;
         *list = block;
@@ -123,7 +124,7 @@ static void retire(lion_novelty *novelty, uint32_t offset, uint32_t class_index,
         give_back(novelty, offset, class_index);
         return;
     }
-    push(&novelty->retiring, &novelty->spare,
+    push(novelty, &novelty->retiring,
          &(lion_retired_node){ .birth = birth,
                                .retired = novelty->epoch,
                                .offset = offset,
@@ -167,13 +168,12 @@ lion_status lion_novelty_prepare(lion_novelty *novelty, uint64_t nodes, lion_err
     if (is_full) return lion_fail_memory(error);
 
     uint64_t needed = nodes / LION_RETIRED_BLOCK + 1 + lists;
-    for (lion_retired *block = novelty->spare; block != NULL && needed > 0; block = block->next)
-        needed--;
-    for (; needed > 0; needed--) {
+    while (novelty->spare_count < needed) {
         lion_retired *block = lion_alloc(sizeof *block);
         if (block == NULL) return lion_fail_memory(error);
         block->next = novelty->spare;
         novelty->spare = block;
+        novelty->spare_count++;
     }
     return LION_OK;
 }
@@ -203,10 +203,11 @@ static void settle(lion_novelty *novelty, lion_retired *list)
             if (holder == NULL)
                 give_back(novelty, block->nodes[i].offset, block->nodes[i].class_index);
             else
-                push(&holder->retired, &novelty->spare, &block->nodes[i]);
+                push(novelty, &holder->retired, &block->nodes[i]);
         }
         block->next = novelty->spare;
         novelty->spare = block;
+        novelty->spare_count++;
     }
 }
 

@@ -167,6 +167,7 @@ struct lion_novelty {
     uint32_t free[LION_CLASS_COUNT];
     uint64_t node_count;            /* nodes in use and waiting, for bounds */
     lion_retired *retiring, *spare; /* of the present apply; empty blocks */
+    uint64_t spare_count;
 
     /* Room for one apply. */
     lion_novelty_entry *entries;

@@ -36,7 +36,7 @@ static bool is_past(const lion_view *view)
     return view->root != NULL && view->upper_t < view->root->t;
 }
 
-static uint64_t in_novelty(const lion_view *view, lion_index order, uint32_t a)
+uint64_t lion_overlay_datoms(const lion_view *view, lion_index order, uint32_t a)
 {
     const lion_novelty_version *versions[2] = { &view->novelty, &view->speculative };
     lion_key key = { .datom = { .a = a }, .parts = 1 };
@@ -57,7 +57,7 @@ uint64_t lion_overlay_cost(const lion_view *view, lion_index order, uint32_t a)
                     *past = lion_view_tree(view, order, a, true);
     uint64_t rows = tree == NULL ? 0 : tree->count, datoms = past == NULL ? 0 : past->count;
     int64_t root_t = view->root == NULL ? 0 : view->root->t;
-    if (!is_past(view)) datoms = view->upper_t > root_t ? in_novelty(view, order, a) : 0;
+    if (!is_past(view)) datoms = view->upper_t > root_t ? lion_overlay_datoms(view, order, a) : 0;
     if (is_past(view) || view->since_t >= 0) return DATOM_COST * (datoms + 1) + ROW_COST * rows;
     return DATOM_COST * datoms;
 }
@@ -294,7 +294,7 @@ static void widen(const lion_rows *rows, int64_t *least, int64_t *most)
     if (rows->e[rows->count - 1] > *most) *most = rows->e[rows->count - 1];
 }
 
-static lion_status make_codes(lion_overlay *overlay, lion_arena *arena, lion_error *error)
+lion_status lion_overlay_make_codes(lion_overlay *overlay, lion_arena *arena, lion_error *error)
 {
     const lion_rows *added = &overlay->added, *patches = &overlay->patches, *gone = &overlay->gone;
     uint64_t count = (uint64_t)added->count + patches->count + gone->count;
@@ -350,7 +350,7 @@ static lion_status finish(lion_overlay *overlay, const making *self, lion_error 
     if (keep_rows(&overlay->added, &self->added, arena, error) != LION_OK) return LION_FAILED;
     if (keep_rows(&overlay->gone, &self->gone, arena, error) != LION_OK) return LION_FAILED;
     if (keep_rows(&overlay->patches, &self->patches, arena, error) != LION_OK) return LION_FAILED;
-    return self->order == LION_AEVT ? make_codes(overlay, arena, error) : LION_OK;
+    return self->order == LION_AEVT ? lion_overlay_make_codes(overlay, arena, error) : LION_OK;
 }
 
 lion_status lion_overlay_make(lion_overlay **overlay_out, const lion_view *view, lion_index order,

@@ -45,6 +45,18 @@ lion_status lion_overlay_make(lion_overlay **overlay_out, const lion_view *view,
 /* About how many nanoseconds that takes; 0: the view shows the current tree as it is. */
 uint64_t lion_overlay_cost(const lion_view *view, lion_index order, uint32_t a);
 
+/* Datoms of the attribute in the view's novelties. */
+uint64_t lion_overlay_datoms(const lion_view *view, lion_index order, uint32_t a);
+
+/* The same as lion_overlay_make, of a view of all that root and novelty hold, without a speculative
+ * one; `old` is of the same root and novelty when that had so many transactions, and so many datoms
+ * of the attribute in this order. LION_ABSENT: too much has happened since. (overlay_derive.c) */
+lion_status lion_overlay_derive(lion_overlay **overlay_out, const lion_overlay *old,
+                                uint32_t transactions, uint64_t datoms, const lion_view *view,
+                                lion_index order, uint32_t a, lion_arena *arena, lion_error *error);
+/* The codes of an overlay of AEVT whose rows are there. */
+lion_status lion_overlay_make_codes(lion_overlay *overlay, lion_arena *arena, lion_error *error);
+
 /* 0: the overlay says nothing of the entity. */
 static inline uint32_t lion_overlay_code(const lion_overlay *overlay, int64_t e)
 {

@@ -38,8 +38,9 @@ typedef struct kept {
     sight sight;
     lion_overlay *overlay;
     lion_arena arena;
-    uint64_t size;
-    uint32_t references; /* atomic: the cache's and the readers' */
+    uint64_t size, datoms; /* in novelty, of the attribute */
+    uint32_t transactions; /* in novelty */
+    uint32_t references;   /* atomic: the cache's and the readers' */
 } kept;
 
 struct lion_overlay_cache {
@@ -182,6 +183,41 @@ static kept *publish(lion_overlay_cache *cache, kept *made)
 
 /* ---- making ---- */
 
+/* Under the lock. The same attribute's as it was in the same novelty before, held by one more. */
+static kept *find_older(lion_overlay_cache *cache, const kept *wanted)
+{
+    for (kept *one = cache->newest; one != NULL; one = one->older) {
+        bool is_same = one->sight.a == wanted->sight.a && one->sight.order == wanted->sight.order &&
+                       one->sight.upper_t == INT64_MAX && one->sight.since_t < 0 &&
+                       one->sight.novelty.serial == wanted->sight.novelty.serial &&
+                       one->sight.speculative.serial == 0 &&
+                       one->transactions <= wanted->transactions;
+        if (!is_same) continue;
+        __atomic_add_fetch(&one->references, 1, __ATOMIC_RELAXED);
+        return one;
+    }
+    return NULL;
+}
+
+/* LION_ABSENT: it has to be made from the start. */
+static lion_status derive(kept *made, const lion_view *view)
+{
+    const sight *seen = &made->sight;
+    bool can = seen->upper_t == INT64_MAX && seen->since_t < 0 && seen->novelty.serial != 0 &&
+               view->speculative.novelty == NULL;
+    lion_overlay_cache *cache = can ? cache_of(view->root) : NULL;
+    if (cache == NULL) return LION_ABSENT;
+    pthread_mutex_lock(&cache->lock);
+    kept *old = find_older(cache, made);
+    pthread_mutex_unlock(&cache->lock);
+    if (old == NULL) return LION_ABSENT;
+    lion_status status =
+        lion_overlay_derive(&made->overlay, old->overlay, old->transactions, old->datoms, view,
+                            (lion_index)seen->order, seen->a, &made->arena, NULL);
+    drop(old);
+    return status;
+}
+
 /* NULL: it failed, or is too large. A datom takes about as many bytes as nanoseconds. */
 static kept *make(const lion_view *view, const lion_overlay_note *note)
 {
@@ -190,9 +226,13 @@ static kept *make(const lion_view *view, const lion_overlay_note *note)
     if (made == NULL) return NULL;
     made->sight = note->sight;
     made->references = 1;
+    made->datoms = lion_overlay_datoms(view, (lion_index)note->sight.order, note->sight.a);
+    made->transactions = view->novelty.transactions;
     lion_arena_init(&made->arena, 0);
-    lion_status status = lion_overlay_make(&made->overlay, view, (lion_index)note->sight.order,
-                                           note->sight.a, &made->arena, NULL);
+    lion_status status = derive(made, view);
+    if (status == LION_ABSENT)
+        status = lion_overlay_make(&made->overlay, view, (lion_index)note->sight.order,
+                                   note->sight.a, &made->arena, NULL);
     made->size = sizeof *made + made->arena.used;
     if (status == LION_OK && made->size <= LION_OVERLAYS_SIZE_MAX / PART_MAX) return made;
     drop(made);
