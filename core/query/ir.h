@@ -57,6 +57,7 @@ struct lion_clause {
     uint32_t *required;           /* OR: must be bound before */
     uint32_t required_count;
     lion_slice text;
+    const lion_clause *call;      /* of the rule that said this clause, where it was called (inline_rules.h); NULL: none */
 };
 
 typedef struct lion_rule {

@@ -173,9 +173,18 @@ bool lion_plan_binds(const lion_scope *scope, const lion_clauses *clauses, uint8
     return true;
 }
 
-/* Dig for the clause inside that is stuck, so that the message points at it. */
+static bool has_unbound(const lion_clause *call, const uint8_t *bound)
+{
+    for (uint32_t i = 0; i < call->term_count; i++)
+        if (call->terms[i].kind == LION_TERM_VAR && !bound[call->terms[i].index]) return true;
+    return false;
+}
+
+/* Dig for the clause inside that is stuck, so that the message points at it; or for the call of the rule that said it, which is
+ * what was written there. */
 lion_status lion_plan_fail_binding(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound, lion_error *error)
 {
+    if (clause->call != NULL && has_unbound(clause->call, bound)) clause = clause->call;
     uint32_t var = unbound_need(scope, clause, bound);
     if (var == UINT32_MAX && clause->kind == LION_CLAUSE_OR)
         for (uint32_t i = 0; i < clause->var_count && var == UINT32_MAX; i++)
@@ -290,6 +299,13 @@ static uint32_t add_cycle(lion_scope *scope, lion_todo *todo, uint32_t next, dou
     return cycle.edge_count;
 }
 
+/* Its text, and which rule's it is. */
+static const char *detail_of(lion_run *run, const lion_clause *clause)
+{
+    const char *text = lion_plan_detail(run, clause->text);
+    return clause->call == NULL ? text : lion_arena_printf(&run->arena, "%s of %s", text, lion_plan_detail(run, clause->call->text));
+}
+
 /* One clause, or the cycle that it is in, onto *operator; rows are what is estimated to be there then. */
 static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double fanout, double rows, lion_operator **operator,
                               const uint8_t *needed, lion_error *error)
@@ -304,7 +320,7 @@ static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next,
     if (status != LION_OK) return status;
     (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
     (*operator)->rows_estimated = rows;
-    if ((*operator)->detail == NULL) (*operator)->detail = lion_plan_detail(scope->run, clause->text);
+    if ((*operator)->detail == NULL) (*operator)->detail = detail_of(scope->run, clause);
     if (!wants_distinct(todo, *operator)) return LION_OK;
     *operator = lion_distinct_new(scope->run, *operator, keep);
     (*operator)->is_distinct = true;

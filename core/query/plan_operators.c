@@ -192,11 +192,15 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
     lion_todo todo;
     lion_todo_init(&todo, clauses, 0, arena);
     lion_plan_cache *cache = scope->cache; /* it is of the query's own clauses, and so are checkpoints */
+    uint32_t *leaders = scope->leaders;    /* what a branch says holds in the branch */
     bool adapts = scope->adapts;
     scope->cache = NULL;
     scope->adapts = false;
+    scope->leaders = lion_arena_array(arena, uint32_t, scope->capacity + 1);
+    memcpy(scope->leaders, leaders, sizeof(*leaders) * (scope->capacity + 1));
     lion_status status = lion_plan(scope, &todo, &subplan_out->root, needed, NULL, error);
     scope->cache = cache;
+    scope->leaders = leaders;
     scope->adapts = adapts;
     return status;
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "query/binding.h"
 #include "query/explain.h"
+#include "query/inline_rules.h"
 #include "query/plan_cache.h"
 #include "query/result.h"
 #include "query/rewrite.h"
@@ -37,6 +38,7 @@ lion_status lion_query_new(lion_query **query_out, const lion_form *form, lion_e
     lion_form *copy = lion_arena_new(&query->arena, lion_form);
     *copy = lion_form_copy(&query->arena, form);
     lion_status status = lion_ir_read(&query->ir, copy, &query->arena, error);
+    if (status == LION_OK) lion_rules_inline(query->ir, &query->arena);
     if (status == LION_OK) lion_rewrite_query(query->ir, &query->arena);
     if (status == LION_OK) status = lion_arena_check(&query->arena, error);
     if (status != LION_OK) {

@@ -15,6 +15,7 @@
  * p(x, y) :- p(x, z), p(z, y), beside branches without recursion, is their transitive closure: its first call is replaced
  * by those branches (the exit rule), which makes it a linear recursion. */
 #include "query/path.h"
+#include "query/rule_calls.h"
 
 #define BRANCHES_MAX 1024
 #define ARITY_MAX 64
@@ -86,28 +87,7 @@ struct lion_rules {
     uint32_t turn;
 };
 
-/* ---- what calls what ---- */
-
-static bool calls_reach(const lion_query_ir *ir, const lion_clauses *clauses, uint32_t target, uint8_t *visited)
-{
-    for (uint32_t i = 0; i < clauses->count; i++) {
-        const lion_clause *clause = &clauses->items[i];
-        for (uint32_t b = 0; b < clause->branch_count; b++)
-            if (calls_reach(ir, &clause->branches[b], target, visited)) return true;
-        if (clause->kind != LION_CLAUSE_RULE) continue;
-        if (clause->rule == target) return true;
-        if (visited[clause->rule]) continue;
-        visited[clause->rule] = 1;
-        for (uint32_t b = 0; b < ir->rules[clause->rule].branch_count; b++)
-            if (calls_reach(ir, &ir->rules[clause->rule].branches[b], target, visited)) return true;
-    }
-    return false;
-}
-
-static bool is_recursive(const lion_query_ir *ir, const lion_clauses *clauses, uint32_t rule, lion_arena *arena)
-{
-    return calls_reach(ir, clauses, rule, lion_arena_zalloc(arena, ir->rule_count + 1));
-}
+/* ---- closures ---- */
 
 static bool is_call(const lion_clause *clause, uint32_t rule, uint32_t first, uint32_t second)
 {
@@ -145,7 +125,7 @@ static void linearise(lion_rules *self, uint32_t r)
             double_at = b;
             first = at;
         } else {
-            if (is_recursive(ir, &rule->branches[b], r, arena)) return;
+            if (lion_clauses_call(ir, &rule->branches[b], r, arena)) return;
             exit->branches[exits++] = rule->branches[b];
         }
     }
@@ -435,6 +415,7 @@ static lion_status plan_branch(lion_rules *self, lion_scope *scope, rule_table *
     }
     lion_todo todo;
     lion_todo_init(&todo, branch, 0, arena);
+    memset(scope->leaders, 0, sizeof(*scope->leaders) * (scope->capacity + 1)); /* another branch's */
     if (tail != NULL) todo.is_done[tail_at] = 1;
     segment *part = add_segment(self, table);
     part->feed = part->root = lion_feed_new(self->run, &table->frontier, feed_vars, 2 * table->bound_count);

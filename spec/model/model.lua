@@ -170,7 +170,6 @@ end
 -- What rules hold for: every branch again, until none says anything new. A rule is
 -- { { name, head variables… }, clauses… }.
 local function solve_rules(facts, rules)
-  facts.rules = {}
   for _, rule in ipairs(rules) do
     facts.rules[rule[1][1]] = {}
   end
@@ -196,10 +195,14 @@ local function solve_rules(facts, rules)
 end
 
 --- The distinct rows of `find` (variables) over the facts of a view. Clauses as in table queries;
--- negations and predicates stand behind what binds them. Rules may be given, of values that are numbers.
-function Model:q(view, find, clauses, rules)
+-- negations and predicates stand behind what binds them. Rules may be given, of values that are numbers, in
+-- lists: those of one may be negated in the next.
+function Model:q(view, find, clauses, ...)
   local rows, seen, facts = {}, {}, self:view(view)
-  if rules then solve_rules(facts, rules) end
+  facts.rules = {}
+  for _, rules in ipairs { ... } do
+    solve_rules(facts, rules)
+  end
   for _, row in ipairs(solve(facts, clauses, { {} })) do
     local values, key = {}, {}
     for i, name in ipairs(find) do

@@ -90,8 +90,86 @@ end
 
 local COMPARISONS = { "<", ">", "<=", ">=", "=", "!=" }
 
+-- ---- rules: without recursion, of several branches, on top of each other, recursive, mutually recursive
+
+local LINKS = { -- from one entity to another
+  function(random) return { "?a", pick(random, REFS), "?b" } end,
+  function(random) return { "?b", pick(random, REFS), "?a" } end,
+  function(random) return { "?a", pick(random, REFS), "?m" }, { "?m", pick(random, REFS), "?b" } end,
+  function(random)
+    return { "?a", pick(random, REFS), "?b" }, { "?a", pick(random, NUMBERS), "?m" },
+      { { pick(random, COMPARISONS), "?m", random(5) } }
+  end,
+  function(random)
+    return { "?a", pick(random, REFS), "?b" }, { "not", { "?b", pick(random, NUMBERS), random(5) } }
+  end,
+  function(random) return { "?a", pick(random, NUMBERS), "?m" }, { "?b", pick(random, NUMBERS), "?m" } end,
+  function(random)
+    return { "or", { "?a", "m/boss", "?b" }, { "?b", "m/to", "?a" } }, { "?a", pick(random, NUMBERS), "_" }
+  end,
+}
+
+local VALUES = { -- from an entity to a number
+  function(random) return { "?a", pick(random, NUMBERS), "?b" } end,
+  function(random) return { "?a", pick(random, REFS), "?m" }, { "?m", pick(random, NUMBERS), "?b" } end,
+  function(random)
+    return { "?a", pick(random, NUMBERS), "?b" }, { { pick(random, COMPARISONS), "?b", random(5) } }
+  end,
+}
+
+local OVER_LINKS = { -- from an entity to a number, by the rules above
+  function() return { "link", "?a", "?m" }, { "value", "?m", "?b" } end,
+  function(random) return { "?a", pick(random, NUMBERS), "?b" }, { "not", { "link", "?a", "_" } } end,
+  function() return { "value", "?a", "?b" }, { "link", "_", "?a" }, { "link", "?a", "?m" } end,
+}
+
+local STEPS = { -- of a recursion
+  function() return { "link", "?a", "?m" }, { "reach", "?m", "?b" } end,
+  function() return { "reach", "?a", "?m" }, { "link", "?m", "?b" } end,
+  function() return { "reach", "?a", "?m" }, { "reach", "?m", "?b" } end,
+  function(random)
+    return { "?a", pick(random, REFS), "?m" }, { "reach", "?m", "?b" }, { "value", "?m", "_" }
+  end,
+}
+
+local function branches(random, head, kinds, count)
+  local list = {}
+  for i = 1, count do list[i] = { head, pick(random, kinds)(random) } end
+  return unpack(list)
+end
+
+-- Lists of rules; what one defines, the next ones may negate.
+local function random_rules(random)
+  local link, value, reach = { "link", "?a", "?b" }, { "value", "?a", "?b" }, { "reach", "?a", "?b" }
+  local first = { branches(random, value, VALUES, random(2)) }
+  for _, rule in ipairs { branches(random, link, LINKS, random(3)) } do first[#first + 1] = rule end
+  local second = { branches(random, { "over", "?a", "?b" }, OVER_LINKS, random(2)) }
+  second[#second + 1] = { reach, { "link", "?a", "?b" } }
+  for _, rule in ipairs { branches(random, reach, STEPS, random(2)) } do second[#second + 1] = rule end
+  second[#second + 1] = { { "odd", "?a", "?b" }, { "?a", "m/boss", "?b" } }
+  second[#second + 1] = { { "odd", "?a", "?b" }, { "?a", "m/boss", "?m" }, { "even", "?m", "?b" } }
+  second[#second + 1] = { { "even", "?a", "?b" }, { "?a", "m/boss", "?m" }, { "odd", "?m", "?b" } }
+  return first, second
+end
+
+local function call(random, made)
+  local name = pick(random, { "link", "link", "value", "over", "reach", "reach", "odd", "even" })
+  local source, is_link = random(8) == 1 and "_" or entity(random, made), name ~= "value" and name ~= "over"
+  local target = random(8) == 1 and "_" or is_link and entity(random, made) or number(random, made)
+  return { name, source, target }
+end
+
+local function call_condition(random, made)
+  local e, other = pick(random, made.entities), pick(random, made.entities)
+  local name = pick(random, { "link", "reach", "odd" })
+  if random(2) == 1 then return { "not", { name, e, random(3) == 1 and "_" or other } } end
+  return { "or", { name, e, other }, { other, "m/to", e } }
+end
+
 local function condition(random, made)
-  local kind = random(4)
+  local kind = random(made.has_rules and 6 or 4)
+  if kind > 4 and #made.entities > 0 then return call_condition(random, made) end
+  if #made.entities == 0 then return { { "<", 1, 2 } } end
   if kind <= 2 and #made.numbers > 0 then
     local other = random(2) == 1 and random(5) or pick(random, made.numbers)
     return { { pick(random, COMPARISONS), pick(random, made.numbers), other } }
@@ -102,14 +180,20 @@ local function condition(random, made)
   return { "or", { e, pick(random, NUMBERS), random(5) }, { e, "m/boss", e }, { e, "m/to", e } }
 end
 
-local function random_query(random)
+local random_query
+function random_query(random)
   local made, clauses, used, names = { entities = {}, numbers = {} }, {}, {}, {}
-  for i = 1, random(5) do clauses[i] = pattern(random, made) end
+  made.has_rules = random(3) == 1
+  for i = 1, random(5) do
+    clauses[i] = (made.has_rules and random(2) == 1 and call or pattern)(random, made)
+  end
+  if made.has_rules then made.rules = { random_rules(random) } end
   for _ = 1, random(3) - 1 do clauses[#clauses + 1] = condition(random, made) end
   if random(6) == 1 then clauses[#clauses + 1] = pick(random, clauses) end -- a clause that stands twice
   for _, list in ipairs { made.entities, made.numbers } do
     for _, name in ipairs(list) do names[#names + 1] = name end
   end
+  if #names == 0 then return random_query(random) end
   for _ = 1, random(3) do used[pick(random, names)] = true end
   local found = {}
   for name in pairs(used) do found[#found + 1] = name end
@@ -147,10 +231,10 @@ local function sorted(rows)
   return texts
 end
 
-local function expected_rows(reference, view, found, clauses, var, values)
-  if not var then return reference:q(view, found, clauses) end
+local function expected_rows(reference, view, found, clauses, rules, var, values)
+  if not var then return reference:q(view, found, clauses, unpack(rules)) end
   local rows, seen = {}, {}
-  local all = reference:q(view, { var, unpack(found) }, clauses)
+  local all = reference:q(view, { var, unpack(found) }, clauses, unpack(rules))
   for _, row in ipairs(all) do
     local is_given = false
     for _, value in ipairs(values) do is_given = is_given or value == row[1] end
@@ -167,9 +251,16 @@ end
 local function check(random, db, reference, view)
   local found, clauses, made = random_query(random)
   local var, values = random_inputs(random, made)
-  local expected = sorted(expected_rows(reference, view, found, clauses, var, values))
+  local rules = made.rules or {}
+  local expected = sorted(expected_rows(reference, view, found, clauses, rules, var, values))
   for plan = 0, PLANS do
     local query = { find = found, where = shuffled(random, clauses) }
+    if made.rules then
+      query.rules = {}
+      for _, list in ipairs(made.rules) do
+        for _, rule in ipairs(list) do query.rules[#query.rules + 1] = rule end
+      end
+    end
     if var then query["in"] = { "$", { var, "..." } } end
     local arguments = { db, values }
     local seed = plan == 0 and 0 or random(1000000)

@@ -1,0 +1,126 @@
+-- Rules mean what they say, whether a call is answered in place (rules that do not call themselves) or by the
+-- engine of rules.
+local lion = require "lion"
+
+local RULES = [=[[
+  [(adult ?e) [?e :p/age ?a] [(>= ?a 18)]]
+  [(of-age [?e] ?a) [?e :p/age ?a]]
+  [(boss ?e ?b) [?e :p/boss ?b]]
+  [(near ?e ?b) (boss ?e ?b)] [(near ?e ?b) (boss ?b ?e)]
+  [(older ?e ?than) [?e :p/age ?a] [(> ?a ?than)]]
+  [(next-year ?e ?a) [?e :p/age ?b] [(+ ?b 1) ?a]]
+  [(has ?e ?attribute) [?e ?attribute 40]]
+  [(alone ?e) [?e :p/age _] (not (boss _ ?e)) (not (boss ?e _))]
+  [(vague ?e ?what) [?e :p/age _]]
+  [(named ?e ?n) [?e :p/name ?n]]
+  [(above ?a ?b) [?b :p/boss ?a]] [(above ?a ?b) (boss ?m ?a) (above ?m ?b)]
+]]=]
+
+describe("A rule", function()
+  local conn, db
+
+  setup(function()
+    conn = lion.connect "mem:"
+    conn:transact(lion.schema { p = { name = { "string" }, age = { "long" }, boss = { "ref" },
+      word = { "keyword" } } })
+    conn:transact {
+      { ["db/id"] = "ann", ["p/name"] = "ann", ["p/age"] = 40 },
+      { ["db/id"] = "bob", ["p/name"] = "bob", ["p/age"] = 20, ["p/boss"] = "ann" },
+      { ["db/id"] = "cy", ["p/name"] = "cy", ["p/age"] = 10, ["p/boss"] = "bob" },
+      { ["p/name"] = "dee", ["p/age"] = 17, ["p/word"] = "p/boss" },
+    }
+    db = conn:db()
+  end)
+  teardown(function() conn:close() end)
+
+  -- Names in order, with a space between; the clauses find ?n.
+  local function names(clauses, rules)
+    local list = db:q("[:find [?n ...] :in $ % :where [?e :p/name ?n] " .. clauses .. "]", rules or RULES)
+    table.sort(list)
+    return table.concat(list, " ")
+  end
+
+  local function refused(code, message, clauses)
+    local ok, e = pcall(db.q, db, "[:find ?n :in $ % :where [?x :p/name ?n] " .. clauses .. "]", RULES)
+    assert.is_false(ok)
+    assert.equal(code, e.code)
+    assert.matches(message, e.message, 1, true)
+  end
+
+  local CASES = {
+    { "of one branch", "(adult ?e)", "ann bob" },
+    { "of several", "(near ?e ?b) [?b :p/name \"bob\"]", "ann cy" },
+    { "called twice, with variables of its own each time", "(boss ?e ?b) (boss ?b ?c)", "cy" },
+    { "with a constant", "(older ?e 17)", "ann bob" },
+    { "with a constant for a value", "(named ?e \"cy\")", "cy" },
+    { "with a constant for what a function yields", "(next-year ?e 18)", "dee" },
+    { "with a constant of another type, which matches nothing", "(older ?e 17) (named ?e 5)", "" },
+    { "with one variable twice", "(near ?e ?e)", "" },
+    { "with one variable twice, yielded by a function", "[?e :p/age ?a] (next-year ?e ?a)", "" },
+    { "with _ where nobody asks", "(boss ?e _)", "bob cy" },
+    { "with _ in not", "(not (near ?e _))", "dee" },
+    { "that negates others", "(alone ?e)", "dee" },
+    { "inside not", "(not (adult ?e))", "cy dee" },
+    { "inside or", "(or (adult ?e) (alone ?e))", "ann bob dee" },
+    { "inside or-join", "(or-join [?e] (and (boss ?e ?x) (adult ?x)) (alone ?e))", "bob cy dee" },
+    { "with an attribute for a variable", "(has ?e ?what)", "ann" },
+    { "with an attribute for a constant", "(has ?e :p/age)", "ann" },
+    { "that requires what is bound", "(of-age ?e 17)", "dee" },
+    { "that calls itself", "(above ?e ?b) [?b :p/name \"cy\"]", "ann bob" },
+  }
+  for _, case in ipairs(CASES) do
+    it(case[1], function() assert.equal(case[3], names(case[2])) end)
+  end
+
+  it("is asked for the source that it is called on", function()
+    local other = lion.connect "mem:"
+    other:transact(lion.schema { p = { name = { "string" }, age = { "long" } } })
+    other:transact { { ["p/name"] = "eve", ["p/age"] = 50 } }
+    local text = "[:find ?n :in $ $o % :where ($o adult ?e) [$o ?e :p/name ?n]]"
+    local rows = lion.q(text, db, other:db(), RULES)
+    assert.same({ { "eve" } }, rows)
+    other:close()
+  end)
+
+  it("is the same in a nested query", function()
+    local inner = "(q [:find ?x :in $ % :where (adult ?x)] $ %)"
+    assert.equal("ann bob", names("[" .. inner .. " [[?e]]]"))
+  end)
+
+  it("counts each answer once", function()
+    assert.equal(3, db:q("[:find (count ?e) . :in $ % :where (near ?e _)]", RULES))
+  end)
+
+  it("takes a keyword that a fact holds for what it is, and one that is given for a name", function()
+    local rules = [=[[[(doc ?k ?d) [?k :db/valueType ?d]]
+      [(same ?k ?d) (doc ?k ?d)] [(same ?k ?d) (doc ?k ?x) (same ?d ?x)]]]=]
+    for _, name in ipairs { "doc" } do
+      local call = "(" .. name .. " ?k ?d)"
+      assert.same({}, db:q("[:find ?k :in $ % :where [_ :p/word ?k] " .. call .. "]", rules))
+      assert.equal(1, #db:q("[:find ?k :in $ % ?k :where " .. call .. "]", rules, ":p/boss"))
+    end
+  end)
+
+  it("tells which variable is not bound, in the call", function()
+    refused("db.error/insufficient-binding", "[?e] not bound in clause: (of-age ?e ?a)", "(of-age ?e ?a)")
+    local call = "(older ?x ?than)"
+    refused("db.error/insufficient-binding", "[?than] not bound in clause: " .. call, call)
+    refused("db.error/insufficient-binding", "(vague ?x ?what)", "(vague ?x ?what)")
+  end)
+
+  it("is named in the plan by what it became", function()
+    local plan = db:explain("[:find ?e :in $ % :where (adult ?e)]", RULES)
+    assert.matches("[?e :p/age ?a] of (adult ?e)", plan.text, 1, true)
+    plan = db:explain("[:find ?e ?b :in $ % :where (near ?e ?b)]", RULES)
+    assert.matches("or (near ?e ?b)", plan.text, 1, true)
+  end)
+
+  it("that stands on many others is answered", function()
+    local rules = { "[(r0 ?x) [?x :p/age 40]] [(r0 ?x) [?x :p/age 17]]" }
+    for i = 1, 40 do
+      local text = "[(rI ?x) (rK ?x) (rK ?x)] [(rI ?x) (rK ?x)]"
+      rules[#rules + 1] = text:gsub("I", i):gsub("K", i - 1)
+    end
+    assert.equal("ann dee", names("(r40 ?e)", "[" .. table.concat(rules) .. "]"))
+  end)
+end)
