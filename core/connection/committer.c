@@ -21,6 +21,17 @@ static lion_status commit_applied(lion_database *database, lion_error *error)
     return status;
 }
 
+lion_status lion_connection_commit(lion_connection *connection, lion_error *error)
+{
+    lion_database *database = connection->database;
+    lion_status status = lion_database_check_reentry(database, "commit", error);
+    if (status == LION_OK) status = lion_database_check(database, error);
+    if (status < 0 || database->log == NULL) return status;
+    status = commit_applied(database, error);
+    if (status < 0) lion_database_fail(database, error);
+    return status;
+}
+
 static void *run_committer(void *argument)
 {
     lion_database *database = argument;

@@ -362,7 +362,7 @@ lion_status lion_transacting_step(lion_transacting *transacting, lion_error *err
     if (status < 0 || !is_waiting) {
         transacting->is_done = status == LION_OK;
         release_writer(transacting);
-        if (status == LION_OK) lion_committer_want(database);
+        if (status == LION_OK && !transacting->options.without_committing) lion_committer_want(database);
         return status;
     }
     return finish_group(transacting, error);

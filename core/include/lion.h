@@ -571,6 +571,9 @@ LION_API lion_status lion_connection_db(lion_db **db_out, lion_connection *conne
  * owner reads anew what that has written. timeout_ms 0: none; lion/timeout. */
 LION_API lion_status lion_connection_sync(lion_db **db_out, lion_connection *connection, int64_t t,
                                           int64_t timeout_ms, lion_error *error);
+/* Have the disk take all that is applied, and wait for it: what was transacted without_committing. After a failure
+ * nothing is written any more, as after one of lion_connection_sync. */
+LION_API lion_status lion_connection_commit(lion_connection *connection, lion_error *error);
 
 /* For values that are held while others write. A value keeps the root it was made on, and so the room of all that was
  * replaced since; the connection wants only the newest roots kept (8 at most, fewer when their novelty is large). If *db
@@ -639,6 +642,8 @@ typedef struct lion_tx_options {
     bool without_values; /* db_before and db_after of the report are NULL: cheaper where many commit together */
     bool without_waiting; /* done when applied, before the disk; without_values. lion_connection_sync to its t waits
                              for the disk, and answers the error if it failed */
+    bool without_committing; /* with without_waiting: the disk is not begun to be written either; who has put in all
+                                that came together calls lion_connection_commit */
     int64_t timeout_ms; /* for all that comes before it is applied: its turn, its functions; 0: none. lion/timeout
                            (interrupted): nothing was written. What is applied is waited for */
     uint32_t datoms_max;     /* 0: LION_TX_DATOMS_MAX; lion/transaction-too-large */

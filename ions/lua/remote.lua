@@ -57,6 +57,16 @@ local function ask(kind, map)
   return take(answered, answer)
 end
 
+--- What the writer's answer says of a transaction, without values and data: no connection need have read it
+-- yet. Raises what the writer refused it for.
+-- @tparam number kind of the frame
+-- @tparam string payload
+-- @treturn table t, tx, tx_instant, tempids, datoms (how many)
+function remote.summary(kind, payload)
+  local _, record = take(kind, payload)
+  return core.record_summary(record)
+end
+
 -- ---- who made a transaction ----------------------------------------------------------------------
 
 local PROVENANCE = schema.define {
@@ -143,15 +153,10 @@ local function make_writer(name, maker)
     return send(self, name, signed(ops, maker), options)
   end
 
-  -- For the door, which answers many transactions and waits for none: send one, and what the answer that is
-  -- delivered under the token says of it, without values and data. This connection need not have read it yet.
+  -- For the door, which answers many transactions and waits for none: send one; what is delivered under the
+  -- token is for remote.summary.
   function writer.begin(ops, options)
     return port.request(TRANSACT, core.form_write(frame_of(name, ops, options)))
-  end
-
-  function writer.summary(kind, payload)
-    local _, record = take(kind, payload)
-    return core.record_summary(record)
   end
 
   -- Without a t: all that was acknowledged so far.

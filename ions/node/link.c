@@ -27,6 +27,8 @@ struct lion_link {
     uv_loop_t *loop;
     uv_pipe_t *pipe; /* its own memory: it outlives a connection by the time that closing takes */
     uv_timer_t retry;
+    uv_check_t after_wait; /* sends what has come together in a turn of the loop */
+    uint8_t open_handles;
     uint64_t retry_ms;
     char *path, *role;
     lion_link_events events;
@@ -159,6 +161,17 @@ static void flush(lion_link *link)
     }
 }
 
+void lion_link_flush(lion_link *link)
+{
+    (void)uv_check_stop(&link->after_wait);
+    flush(link);
+}
+
+static void on_after_wait(uv_check_t *handle)
+{
+    lion_link_flush(handle->data);
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
@@ -258,7 +271,9 @@ lion_link *lion_link_open(uv_loop_t *loop, const char *path, const char *role,
     lion_buffer_init(&link->input);
     lion_buffer_init(&link->output);
     uv_timer_init(loop, &link->retry);
-    link->retry.data = link;
+    uv_check_init(loop, &link->after_wait);
+    link->retry.data = link->after_wait.data = link;
+    link->open_handles = 2;
     connect_now(link);
     return link;
 }
@@ -272,12 +287,16 @@ void lion_link_send(lion_link *link, lion_frame_kind kind, uint64_t id, const ui
     else if (!link->is_connected)
         return; /* who asked is gone */
     lion_frame_put(&link->output, kind, id, lion_slice_of(payload, size));
-    flush(link);
+    if (is_answer) /* a transaction waits for it */
+        flush(link);
+    else
+        (void)uv_check_start(&link->after_wait, on_after_wait);
 }
 
 static void on_link_closed(uv_handle_t *handle)
 {
     lion_link *link = handle->data;
+    if (--link->open_handles > 0) return;
     while (link->waiting.next != &link->waiting) pending_remove(link->waiting.next);
     lion_buffer_deinit(&link->input);
     lion_buffer_deinit(&link->output);
@@ -295,6 +314,7 @@ void lion_link_close(lion_link *link)
         link->pipe = NULL;
     }
     uv_close((uv_handle_t *)&link->retry, on_link_closed);
+    uv_close((uv_handle_t *)&link->after_wait, on_link_closed);
 }
 
 /* ---- one request, waiting ---- */

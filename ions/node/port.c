@@ -94,6 +94,16 @@ static int read_elsewhere(lua_State *lua)
     return 1;
 }
 
+/* knows(name): transactions of this database may go to the writer without Lua (direct.h) */
+static int knows(lua_State *lua)
+{
+    size_t size = 0;
+    const char *name = luaL_checklstring(lua, 1, &size);
+    lion_item *item = lion_item_new(LION_ITEM_KNOW, name, size + 1);
+    if (item != NULL) lion_worker_send(state_of(lua)->worker, item);
+    return 0;
+}
+
 /* send(to, kind, id, payload): on the supervisor's channel */
 static int send_message(lua_State *lua)
 {
@@ -173,11 +183,17 @@ static void set_made(lua_State *lua, const char *name, const char *chunk, size_t
 
 static int open_port(lua_State *lua)
 {
-    static const luaL_Reg functions[] = { { "request", request },   { "fetch", fetch },
-                                          { "forget", forget },     { "call", call },
-                                          { "send", send_message }, { "read", read_elsewhere },
-                                          { "headers", headers },   { "series", series },
-                                          { "cast", cast },         { NULL, NULL } };
+    static const luaL_Reg functions[] = { { "request", request },
+                                          { "fetch", fetch },
+                                          { "forget", forget },
+                                          { "call", call },
+                                          { "send", send_message },
+                                          { "read", read_elsewhere },
+                                          { "headers", headers },
+                                          { "series", series },
+                                          { "cast", cast },
+                                          { "knows", knows },
+                                          { NULL, NULL } };
     lua_newtable(lua);
     lua_pushvalue(lua, lua_upvalueindex(1));
     luaL_openlib(lua, NULL, functions, 1);

@@ -30,7 +30,7 @@ static bool offer(lion_runner *runner, lion_node_state *state, lion_node_request
     lua_State *lua = state->lua;
     int top = lua_gettop(lua);
     bool is_its = true;
-    if (lion_runner_handle(state, lion_http_request_view(request->exchange)))
+    if (lion_runner_handle(state, request))
         is_its = lion_runner_answer(runner, state, request, top + 1);
     else
         lion_runner_respond(runner, request, 500, "the application failed\n");

@@ -33,8 +33,10 @@ struct lion_runner {
  * false: it raised, which was told on standard error, and nothing is left. */
 void lion_runner_push(lion_node_state *state, lion_node_method method);
 bool lion_runner_call(lion_node_state *state, int arguments, int results);
-/* app:handle(request), with four results; also when there is no memory for the request. */
-bool lion_runner_handle(lion_node_state *state, const lion_http_request *request);
+/* app:handle(request), with four results; also when there is no memory for the request. Of one that
+ * was sent to the writer in the loop (direct.h) app:handle(request, kind, payload): what it
+ * answered. */
+bool lion_runner_handle(lion_node_state *state, const lion_node_request *request);
 
 /* runner_answer.c */
 lion_node_call *lion_runner_find(lion_runner *runner, uint64_t id); /* NULL: no such call */

@@ -62,14 +62,19 @@ bool lion_runner_call(lion_node_state *state, int arguments, int results)
 static int handle(lua_State *lua)
 {
     lion_node_state *state = lua_touserdata(lua, 1);
-    const lion_http_request *request = lua_touserdata(lua, 2);
+    const lion_node_request *request = lua_touserdata(lua, 2);
+    const lion_item *outcome = request->outcome;
     push_method(state, LION_METHOD_HANDLE);
-    lion_push_request(lua, request);
-    lua_call(lua, 2, 4);
+    lion_push_request(lua, lion_http_request_view(request->exchange));
+    if (outcome != NULL) {
+        lua_pushinteger(lua, outcome->code);
+        lua_pushlstring(lua, (const char *)outcome->bytes, outcome->size);
+    }
+    lua_call(lua, outcome == NULL ? 2 : 4, 4);
     return 4;
 }
 
-bool lion_runner_handle(lion_node_state *state, const lion_http_request *request)
+bool lion_runner_handle(lion_node_state *state, const lion_node_request *request)
 {
     lua_State *lua = state->lua;
     lua_pushcfunction(lua, tell);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/direct.h"
 #include "node/runner.h"
 #include "node/worker.h"
 
@@ -350,6 +351,10 @@ static void on_frame(void *context, lion_frame_kind kind, uint64_t id, const uin
                      size_t size)
 {
     lion_worker *worker = context;
+    if (lion_direct_is_its(id)) {
+        lion_direct_answer(worker, kind, id, lion_slice_of(payload, size));
+        return;
+    }
     lion_item *item = lion_item_new(LION_ITEM_FRAME, payload, size);
     if (item == NULL) return;
     item->code = kind;

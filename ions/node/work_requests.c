@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node/direct.h"
 #include "node/worker.h"
 
 /* An entry point's own timeout, twice at most (waiting, running), comes first. */
@@ -46,6 +47,7 @@ void lion_request_free(lion_worker *worker, lion_node_request *self)
         worker->requests = self->next;
     if (self->next != NULL) self->next->previous = self->previous;
     worker->request_count--;
+    free(self->outcome);
     free(self);
 }
 
@@ -55,7 +57,7 @@ static void on_request(void *context, lion_http_exchange *exchange)
     lion_node_request *request = worker->is_lost ? NULL : request_new(worker, exchange);
     if (request == NULL)
         lion_http_respond(exchange, 503, &PLAIN, 1, "try again\n", 10);
-    else
+    else if (!lion_direct_send(worker, request))
         lion_inbox_put(&worker->inbox, &request->item.link);
 }
 
@@ -64,6 +66,7 @@ static void on_gone(void *context, lion_http_exchange *exchange)
     lion_worker *worker = context;
     lion_node_request *request = lion_http_user(exchange);
     atomic_store(&request->is_gone, true);
+    if (request->is_direct) return; /* its answer is for nobody */
     lion_item *item = lion_item_new(LION_ITEM_GONE, NULL, 0);
     if (item == NULL) return; /* it is answered for nobody */
     item->id = request->id;
@@ -198,6 +201,7 @@ static void take_item(lion_worker *worker, lion_item *item)
     case LION_ITEM_FORGET:
         if (worker->curl != NULL) lion_curl_cancel(worker->curl, item->id);
         break;
+    case LION_ITEM_KNOW: lion_direct_know(worker, name); break;
     case LION_ITEM_RUNS:
         lion_worker_runs(worker, name, name + strlen(name) + 1, false);
         tell_switched(worker, item);
@@ -225,4 +229,5 @@ void lion_worker_take(lion_worker *worker)
             take_item(worker, (lion_item *)(void *)link);
         link = next;
     }
+    lion_link_flush(worker->link);
 }

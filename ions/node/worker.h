@@ -25,6 +25,7 @@
 typedef struct lion_worker lion_worker;
 typedef struct lion_runner lion_runner;
 typedef struct lion_node_reader lion_node_reader;
+typedef struct lion_direct lion_direct;
 
 #define LION_STREAM_WINDOW (256u << 10) /* bytes of a stream that wait for its socket */
 #define LION_READERS 3 /* of a door; the loop's pool has 4 threads, and one is for loading */
@@ -55,6 +56,7 @@ typedef enum lion_item_kind {
     LION_ITEM_EXHAUSTED, /* a state has reached its cap */
     LION_ITEM_FETCH,     /* id (token), bytes: a request of curl.h; a frame answers it */
     LION_ITEM_FORGET,    /* id of one that nobody waits for any more */
+    LION_ITEM_KNOW,      /* bytes: a database's name, NUL (direct.h) */
     LION_ITEM_OVER       /* the Lua thread has ended */
 } lion_item_kind;
 
@@ -86,6 +88,8 @@ typedef struct lion_node_request {
     atomic_bool is_gone;
     bool is_passed_on; /* the loop's keeper's own from here */
     bool is_streamed;
+    bool is_direct;     /* sent to the writer without Lua (direct.h) */
+    lion_item *outcome; /* what the writer answered then, if Lua is to tell it; NULL: none */
     size_t unconfirmed; /* bytes of its stream that the Lua thread takes for waiting */
     struct lion_node_request *next, *previous;
 } lion_node_request;
@@ -199,6 +203,7 @@ struct lion_worker {
     lion_link *link;
     lion_curl *curl;  /* NULL before the first request of an application's */
     lion_load *loads; /* that wait; one at a time is done */
+    lion_direct *direct; /* of a door; NULL: no database is known yet */
     lion_node_reader *readers[LION_READERS]; /* of a door; NULL: nobody has asked it yet */
     bool is_loading, is_ready, is_stopping, is_over;
     lion_node_request *requests; /* in hand */
@@ -243,9 +248,6 @@ void lion_worker_metrics(lion_worker *worker, uint16_t to, uint64_t id);
 /* work_status.c: into the access log, of a request that no application has */
 void lion_worker_log_unrouted(lion_worker *worker, const lion_http_request *request, int status,
                               size_t size);
-
-/* post.c: takes the item; what comes of it is a FRAME with its id, the answer's status as code (0: none) and an error's
- * message */
 
 /* watch.c */
 void lion_worker_watch(lion_worker *worker); /* now and from now on */

@@ -91,11 +91,12 @@ static void send_outgoing(writer *self)
         else if (to != NULL && each->is_told && to->output.size > TOLD_SIZE_MAX)
             session_close(to);
         else if (to != NULL)
-            session_send(to, &each->bytes);
+            session_put(to, &each->bytes);
         lion_buffer_deinit(&each->bytes);
         free(each);
         each = next;
     }
+    for (session *to = self->sessions; to != NULL; to = to->next) session_flush(to);
 }
 
 static void on_wake(uv_async_t *wake)

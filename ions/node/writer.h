@@ -58,6 +58,7 @@ typedef struct database {
     pthread_cond_t changed;
     job *first, **last;  /* guarded by lock */
     bool is_stopping;    /* guarded by lock */
+    bool has_new;        /* jobs that its thread has not been told of; the loop's */
     follower *followers; /* guarded by lock */
     uint32_t upkeep;     /* index jobs and backups under way; guarded by lock */
     /* For who asks for metrics; guarded by lock. */
@@ -144,7 +145,8 @@ struct writer {
 /* ---- writer_session.c: the loop's thread ---- */
 
 void session_accept(writer *self);
-void session_send(session *to, lion_buffer *bytes); /* takes the bytes */
+void session_put(session *to, lion_buffer *bytes); /* takes the bytes; session_flush sends them */
+void session_flush(session *self);
 void session_fail(session *to, uint64_t id, const lion_error *error);
 void session_close(session *self);
 session *session_of(writer *self, uint64_t number); /* NULL: it is gone */
@@ -152,8 +154,10 @@ session *session_of(writer *self, uint64_t number); /* NULL: it is gone */
 /* ---- writer_database.c ---- */
 
 /* Give a job to its database; what is wrong with it is an error, and the job the caller's. The
- * loop's thread. */
+ * loop's thread. Its thread hears of it by database_wake_all, so that what came together is applied
+ * together. */
 lion_status database_give(writer *self, job *given, lion_error *error);
+void database_wake_all(writer *self);
 void job_free(job *self);
 /* A session has ended: it follows no more. The loop's thread. */
 void database_unfollow(writer *self, uint64_t number);

@@ -155,18 +155,42 @@ static lion_status open_connection(database *self, bool creates, lion_error *err
 
 /* ---- a group ---- */
 
+/* Answers to one session that are sent together. */
+typedef struct replies {
+    writer *writer;
+    uint64_t session;
+    lion_buffer bytes;
+} replies;
+
+static void send_replies(replies *self)
+{
+    if (self->bytes.size > 0 || self->bytes.is_failed)
+        writer_post(self->writer, self->session, &self->bytes);
+}
+
+/* NULL: it is durable. */
+static void add_reply(replies *self, const applied *of, const lion_error *error)
+{
+    if (of->job->session != self->session) send_replies(self);
+    self->session = of->job->session;
+    if (error != NULL)
+        lion_frame_put_error(&self->bytes, of->job->id, error);
+    else
+        lion_frame_put(&self->bytes, LION_FRAME_REPORT, of->job->id, lion_buffer_view(&of->record));
+}
+
 /* Wait for the disk, and answer those who waited for it. */
 static void settle(database *self)
 {
     lion_error error = { 0 };
+    replies told = { .writer = self->writer };
+    lion_buffer_init(&told.bytes);
     lion_status status = LION_OK;
     int64_t began_ns = lion_clock_monotonic_ns();
     size_t count = 0;
     bool has_waited = self->group_t > 0;
     if (has_waited) {
-        lion_db *db = NULL;
-        status = lion_connection_sync(&db, self->connection, self->group_t, 0, &error);
-        lion_db_drop(db);
+        status = lion_connection_commit(self->connection, &error);
         if (status < 0) {
             self->is_broken = true;
             metrics_note_disk(self, &error);
@@ -180,14 +204,13 @@ static void settle(database *self)
         count++;
         if (first->job != NULL && status == LION_OK) metrics_note_commit(self, first->job);
         if (first->job != NULL && status < 0) metrics_note_failure(self, &error);
-        if (first->job != NULL && status == LION_OK)
-            answer(first->job, LION_FRAME_REPORT, lion_buffer_view(&first->record));
-        else if (first->job != NULL)
-            answer_error(first->job, &error);
+        if (first->job != NULL) add_reply(&told, first, status == LION_OK ? NULL : &error);
         if (first->job != NULL) job_free(first->job);
         lion_buffer_deinit(&first->record);
         free(first);
     }
+    send_replies(&told);
+    lion_buffer_deinit(&told.bytes);
     if (has_waited) metrics_note_group(self, count, waited_ns);
     self->group_last = &self->group;
     self->group_t = 0;
@@ -209,7 +232,7 @@ static lion_status read_options(lion_tx_options *options, bool *waits_out, job *
     const lion_form *id = lion_form_get(&of->map, "id"), *wait = lion_form_get(&of->map, "wait");
     const lion_form *timeout = lion_form_get(&of->map, "timeout_ms");
     lion_slice text;
-    options->without_waiting = true;
+    options->without_waiting = options->without_committing = true;
     *waits_out = !(wait != NULL && wait->kind == LION_FORM_VALUE &&
                    wait->value.type == LION_TYPE_BOOLEAN && wait->value.bits == 0);
     if (timeout != NULL && !lion_form_as_long(timeout, &options->timeout_ms))
@@ -529,9 +552,20 @@ lion_status database_give(writer *self, job *given, lion_error *error)
     *to->last = given;
     to->last = &given->next;
     to->queued++;
-    pthread_cond_broadcast(&to->changed);
+    to->has_new = true;
     pthread_mutex_unlock(&to->lock);
     return LION_OK;
+}
+
+void database_wake_all(writer *self)
+{
+    for (database *each = self->databases; each != NULL; each = each->next) {
+        if (!each->has_new) continue;
+        each->has_new = false;
+        pthread_mutex_lock(&each->lock);
+        pthread_cond_broadcast(&each->changed);
+        pthread_mutex_unlock(&each->lock);
+    }
 }
 
 void database_stop_all(writer *self)

@@ -82,7 +82,7 @@ static void flush(session *self)
     }
 }
 
-void session_send(session *to, lion_buffer *bytes)
+void session_put(session *to, lion_buffer *bytes)
 {
     if (to->output.size == 0) {
         lion_buffer empty = to->output;
@@ -92,7 +92,11 @@ void session_send(session *to, lion_buffer *bytes)
         lion_buffer_put(&to->output, bytes->data, bytes->size);
     }
     lion_buffer_clear(bytes);
-    flush(to);
+}
+
+void session_flush(session *self)
+{
+    flush(self);
 }
 
 void session_fail(session *to, uint64_t id, const lion_error *error)
@@ -100,7 +104,8 @@ void session_fail(session *to, uint64_t id, const lion_error *error)
     lion_buffer bytes;
     lion_buffer_init(&bytes);
     lion_frame_put_error(&bytes, id, error);
-    session_send(to, &bytes);
+    session_put(to, &bytes);
+    flush(to);
     lion_buffer_deinit(&bytes);
 }
 
@@ -211,11 +216,13 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         if (status < 0) session_fail(self, 0, &error);
         if (status < 0 || !hear(self, &frame)) {
             end(self);
-            return;
+            break;
         }
-        if (self->is_closing) return;
+        if (self->is_closing) break;
         used += frame_size;
     }
+    database_wake_all(self->writer);
+    if (self->is_closing || self->ends) return;
     lion_input_drop(&self->input, used);
 }
 

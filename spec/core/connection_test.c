@@ -313,6 +313,59 @@ static void groups_of_all_kinds(void **state)
     close_database(connection);
 }
 
+static int64_t apply_only(lion_connection *connection, int k)
+{
+    char text[96];
+    snprintf(text, sizeof text, "[{:v/k %d :v/x \"x%d\"}]", k, k);
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    lion_form form = edn(&arena, text);
+    lion_tx_options options = { .without_waiting = true, .without_committing = true };
+    lion_transacting *done = NULL;
+    assert_int_equal(lion_transact(&done, connection, &form, &options, NULL), LION_OK);
+    int64_t t = lion_transacting_report(done)->transaction.t;
+    lion_transacting_close(done);
+    lion_arena_deinit(&arena);
+    return t;
+}
+
+/* What is applied is seen by nobody before it is committed, all of it at once; closing commits what is left. */
+static void committed_together(void **state)
+{
+    (void)state;
+    char folder[] = FOLDER, path[64];
+    make_folder(folder, path);
+    lion_connection *connection = open_database(path);
+    transact(connection, schema);
+    lion_connection_stats before, after;
+    assert_int_equal(lion_connection_stats_read(&before, connection, NULL), LION_OK);
+    int64_t last = 0;
+    for (int i = 0; i < 100; i++) last = apply_only(connection, i);
+    lion_db *db = NULL;
+    lion_error error = { 0 };
+    assert_int_equal(lion_connection_sync(&db, connection, last, 1, &error), LION_FAILED);
+    assert_string_equal(error.code, "lion/timeout");
+    assert_int_equal(count_of(connection, "v/k"), 0);
+    assert_int_equal(lion_connection_commit(connection, NULL), LION_OK);
+    assert_int_equal(lion_connection_sync(&db, connection, last, 1, NULL), LION_OK);
+    lion_db_drop(db);
+    assert_int_equal(count_of(connection, "v/k"), 100);
+    assert_int_equal(lion_connection_stats_read(&after, connection, NULL), LION_OK);
+    assert_int_equal(after.syncs, before.syncs + 1);
+    assert_int_equal(lion_connection_commit(connection, NULL), LION_OK); /* there is nothing to do */
+    (void)apply_only(connection, 100);
+    close_database(connection);
+    connection = open_database(path);
+    assert_int_equal(count_of(connection, "v/k"), 101);
+    close_database(connection);
+    connection = open_database("mem:");
+    transact(connection, schema);
+    (void)apply_only(connection, 1);
+    assert_int_equal(lion_connection_commit(connection, NULL), LION_OK);
+    assert_int_equal(count_of(connection, "v/k"), 1);
+    close_database(connection);
+}
+
 /* One thread, many under way: applied in order, and there when the connection is closed without a sync. */
 static void not_waited_for(void **state)
 {
@@ -579,7 +632,7 @@ int main(void)
         cmocka_unit_test(in_memory),           cmocka_unit_test(on_a_file),
         cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
         cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
-        cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(not_waited_for),
+        cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(committed_together), cmocka_unit_test(not_waited_for),
         cmocka_unit_test(values_outlive_their_roots),
         cmocka_unit_test(opened_and_closed_at_once), cmocka_unit_test(a_turn_that_does_not_come),
         cmocka_unit_test(a_writer_that_is_late), cmocka_unit_test(turns_and_their_ends),

@@ -46,6 +46,8 @@ local NO_QUERY = {}
 -- `fn` gives the answer: a value and perhaps a status. `body` is how it is read. A route without fn is handed
 -- over.
 
+local TRANSACT = { fn = databases.transact, send = databases.send_transaction, body = { is_tx = true } }
+
 local ROUTES = {
   { "GET", "/node", { fn = status.node } },
   { "GET", "/status", { fn = status.status } },
@@ -70,8 +72,7 @@ local ROUTES = {
   { "POST", "/db", { fn = databases.make, body = {} } },
   { "POST", "/q", { fn = databases.q, body = {}, is_handed_over = databases.is_for_worker } },
   { "POST", "/pull", { fn = databases.pull, body = {} } },
-  { "POST", "/transact", { fn = databases.transact, send = databases.send_transaction,
-    body = { is_tx = true } } },
+  { "POST", "/transact", TRANSACT },
   { "GET", "/tx", { fn = function(self, request) return self.streams:begin(request) end, is_bytes = true } },
   { "POST", "/values", { fn = function(self, request)
     return values.answer(self, request, answer.status_of)
@@ -221,8 +222,16 @@ local function begin(self, raw)
   return run(self, target, request)
 end
 
---- A request; what docs/node.md says of `handle`.
-function Door:handle(raw)
+-- A transaction that the loop sent to the writer, of which it does not tell itself (ions/node/direct.h).
+local function tell_outcome(self, raw, kind, payload)
+  raw.headers = self.port.headers(raw.id)
+  return shaped(TRANSACT, answer.wants_edn(raw), pcall(databases.outcome, kind, payload))
+end
+
+--- A request; what docs/node.md says of `handle`. With kind and payload: a transaction that the writer has
+-- answered so.
+function Door:handle(raw, kind, payload)
+  if kind then return tell_outcome(self, raw, kind, payload) end
   local ok, code, headers, body = pcall(begin, self, raw)
   if ok then return code, headers, body end
   return answer.fail(code, answer.wants_edn(raw))
