@@ -27,7 +27,8 @@ struct lion_link {
     uv_loop_t *loop;
     uv_pipe_t *pipe; /* its own memory: it outlives a connection by the time that closing takes */
     uv_timer_t retry;
-    uv_check_t after_wait; /* sends what has come together in a turn of the loop */
+    uv_prepare_t before_wait; /* these send what has come together in a turn of the loop */
+    uv_check_t after_wait;
     uint8_t open_handles;
     uint64_t retry_ms;
     char *path, *role;
@@ -163,13 +164,26 @@ static void flush(lion_link *link)
 
 void lion_link_flush(lion_link *link)
 {
+    (void)uv_prepare_stop(&link->before_wait);
     (void)uv_check_stop(&link->after_wait);
     flush(link);
+}
+
+static void on_before_wait(uv_prepare_t *handle)
+{
+    lion_link_flush(handle->data);
 }
 
 static void on_after_wait(uv_check_t *handle)
 {
     lion_link_flush(handle->data);
+}
+
+/* What comes of this wait goes out behind it, what was there before in front of it. */
+static void flush_later(lion_link *link)
+{
+    (void)uv_prepare_start(&link->before_wait, on_before_wait);
+    (void)uv_check_start(&link->after_wait, on_after_wait);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -271,9 +285,10 @@ lion_link *lion_link_open(uv_loop_t *loop, const char *path, const char *role,
     lion_buffer_init(&link->input);
     lion_buffer_init(&link->output);
     uv_timer_init(loop, &link->retry);
+    uv_prepare_init(loop, &link->before_wait);
     uv_check_init(loop, &link->after_wait);
-    link->retry.data = link->after_wait.data = link;
-    link->open_handles = 2;
+    link->retry.data = link->before_wait.data = link->after_wait.data = link;
+    link->open_handles = 3;
     connect_now(link);
     return link;
 }
@@ -290,7 +305,7 @@ void lion_link_send(lion_link *link, lion_frame_kind kind, uint64_t id, const ui
     if (is_answer) /* a transaction waits for it */
         flush(link);
     else
-        (void)uv_check_start(&link->after_wait, on_after_wait);
+        flush_later(link);
 }
 
 static void on_link_closed(uv_handle_t *handle)
@@ -314,6 +329,7 @@ void lion_link_close(lion_link *link)
         link->pipe = NULL;
     }
     uv_close((uv_handle_t *)&link->retry, on_link_closed);
+    uv_close((uv_handle_t *)&link->before_wait, on_link_closed);
     uv_close((uv_handle_t *)&link->after_wait, on_link_closed);
 }
 

@@ -38,7 +38,7 @@ lion_link *lion_link_open(uv_loop_t *loop, const char *path, const char *role, c
 /* id: the caller's, unique among what is not answered. Bytes are copied. Requests go out together, at the end of the
  * loop's turn, so that the writer is woken once for all of them; answers at once. */
 void lion_link_send(lion_link *link, lion_frame_kind kind, uint64_t id, const uint8_t *payload, size_t size);
-/* Send what waits: for who sends outside of the loop's turns. */
+/* Send what waits now: for who leaves the loop to itself for a while. */
 void lion_link_flush(lion_link *link);
 void lion_link_close(lion_link *link); /* NULL is allowed; nothing is told any more */
 
