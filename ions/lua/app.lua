@@ -11,6 +11,7 @@ local core = require "lion.core"
 local development = require "ions.development"
 local entry = require "ions.entry"
 local environment = require "ions.fuel.environment"
+local fileless = require "ions.fileless"
 local fuel = require "ions.fuel"
 local gate = require "ions.gate"
 local handler = require "ions.events.handler"
@@ -52,9 +53,6 @@ local LIBRARY = {
   ["lion"] = true,
   ["lpeg"] = true,
 }
-
--- What lion does with files.
-local OF_FILES = { "connect", "delete", "list", "restore", "verify" }
 
 -- Entry points that call one another.
 local NESTING_MAX = 50
@@ -114,23 +112,10 @@ local function load_module(self, name)
   fail("lion/module", secrets.hide(tostring(value)))
 end
 
--- The module lion without what reaches files: in a node databases are the writer's.
-local function without_files()
-  local copy = {}
-  for name, value in pairs(lion) do copy[name] = value end
-  for _, name in ipairs(OF_FILES) do
-    copy[name] = function()
-      local message = ("lion.%s is not for applications in a node: ion.connect is"):format(name)
-      error(anomaly.new("forbidden", "lion/not-allowed", message), 0)
-    end
-  end
-  return copy
-end
-
 --- Require a module of the application, or one of the library.
 function App:require(name)
   if name == "lion" and self.node then
-    self.lion = self.lion or without_files()
+    self.lion = self.lion or fileless.copy "ion.connect is"
     return self.lion
   end
   if LIBRARY[name] then return require(name) end

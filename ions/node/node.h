@@ -38,5 +38,6 @@ int lion_node_work(const lion_node_options *options); /* workers */
 int lion_node_open_door(const lion_node_options *options); /* the same, but its application is ions.door */
 int lion_node_run_events(const lion_node_options *options); /* the same, with ions.events; it listens nowhere */
 int lion_node_try(const lion_node_options *options);
+int lion_node_evaluate(const lion_node_options *options); /* one chunk of Lua that the door was sent */
 
 #endif

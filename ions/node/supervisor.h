@@ -12,7 +12,8 @@
 #include "node/node.h"
 
 #define LION_NODE_WORKERS_MAX 256
-#define LION_NODE_TRIALS_MAX 4
+#define LION_NODE_TRIALS_MAX 4     /* at once */
+#define LION_NODE_EVALUATORS_MAX 4 /* at once */
 #define LION_NODE_REASON_SIZE 256
 
 typedef struct supervisor supervisor;
@@ -23,7 +24,7 @@ typedef enum process_state { PROCESS_STARTING, PROCESS_READY, PROCESS_STOPPING }
 typedef struct process {
     struct process *next;
     supervisor *supervisor;
-    place *place;       /* that it holds or has held; NULL: a trial */
+    place *place;       /* that it holds or has held; NULL: a trial, an evaluator */
     pid_t pid;
     bool has_ended;     /* with status; what it said last may be under way */
     int status;         /* as waitpid gives it */
@@ -34,7 +35,8 @@ typedef struct process {
     uint64_t born_ms;   /* the loop's clock */
     uint64_t kill_at;   /* the loop's clock; 0: never. When it has ended: to close its channel */
     uint64_t handovers; /* that it was given */
-    /* Of a trial: who asked, and whether that was answered. */
+    bool is_evaluator;  /* without a place: it runs a chunk of Lua, and is no trial */
+    /* Of a trial or an evaluator: who asked, and whether that was answered. */
     uint16_t asked_by;
     uint64_t asked_id;
     uint64_t timeout_ms;
@@ -93,7 +95,8 @@ int supervisor_listen_control_tcp(supervisor *self); /* if it is asked for */
 
 /* ---- supervisor_spawn.c ---- */
 
-/* Start a process of a place, or a trial (place NULL). NULL: it cannot be started, errno says why. */
+/* Start a process of a place, or (place NULL) a trial of app and revision, or without these an evaluator. NULL: it
+ * cannot be started, errno says why. */
 process *supervisor_spawn(supervisor *self, place *of, const char *app, const char *revision);
 
 /* ---- supervisor_route.c ---- */

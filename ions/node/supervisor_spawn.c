@@ -45,12 +45,13 @@ static void add_listener(command *self, const char *name, int fd)
     self->inherited[self->inherited_count++] = fd;
 }
 
-static void describe(command *self, const supervisor *of, const place *place_, int bus_fd)
+static void describe(command *self, const supervisor *of, const place *place_, const char *role,
+                     int bus_fd)
 {
     const lion_node_options *options = of->options;
     uint16_t address = place_ == NULL ? LION_BUS_TRIAL : place_->address;
     add(self, "lion", "node-process");
-    self->arguments[self->count++] = place_ == NULL ? "trial" : place_->role;
+    self->arguments[self->count++] = role;
     add(self, "--name", options->name);
     add(self, "--group", options->group);
     add(self, "--dir", options->dir);
@@ -136,7 +137,9 @@ process *supervisor_spawn(supervisor *self, place *of, const char *app, const ch
         return NULL;
     }
     command command_ = { .count = 0 };
-    describe(&command_, self, of, pair[1]);
+    child->is_evaluator = of == NULL && app == NULL;
+    const char *role = of != NULL ? of->role : child->is_evaluator ? "evaluator" : "trial";
+    describe(&command_, self, of, role, pair[1]);
     if (app != NULL) add(&command_, "--app", app);
     if (revision != NULL) add(&command_, "--revision", revision);
     pid_t parent = getpid();

@@ -49,6 +49,7 @@ access.NEEDED = {
   ["POST /q"] = READ,
   ["POST /pull"] = READ,
   ["POST /transact"] = WRITE,
+  ["POST /eval"] = ADMIN,
   ["GET /tx"] = READ,
   ["POST /values"] = { "read", "transact" }, -- its operations say which (ions.door.values)
   ["POST /values/:app"] = READ,

@@ -10,6 +10,7 @@ local call = require "lion.call"
 local core = require "lion.core"
 local databases = require "ions.door.databases"
 local deployments = require "ions.door.deployments"
+local evaluation = require "ions.door.evaluation"
 local events = require "ions.door.events"
 local fetch = require "ions.fetch"
 local folder = require "ions.door.folder"
@@ -73,6 +74,7 @@ local ROUTES = {
   { "POST", "/q", { fn = databases.q, body = {}, is_handed_over = databases.is_for_worker } },
   { "POST", "/pull", { fn = databases.pull, body = {} } },
   { "POST", "/transact", TRANSACT },
+  { "POST", "/eval", { fn = evaluation.run, body = {} } },
   { "GET", "/tx", { fn = function(self, request) return self.streams:begin(request) end, is_bytes = true } },
   { "POST", "/values", { fn = function(self, request)
     return values.answer(self, request, answer.status_of)

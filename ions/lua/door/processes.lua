@@ -26,6 +26,7 @@ local READY_MS = 30000 -- until a process is ready that is to be switched
 local SWITCH_MS = 30000 -- until it has switched
 local TRY_MS = 60000 -- of a trial
 local TRY_GRACE_MS = 5000 -- until the supervisor tells of a trial that took too long
+local EVALUATE_GRACE_MS = 2000 -- that a chunk has to say so itself, and for its process to start
 local STATUS_MS = 500
 
 local Processes = {}
@@ -240,6 +241,16 @@ function Processes:try(app, revision)
   local answer = answer_of(self, asked, TRY_MS + TRY_GRACE_MS)
   return answer or { is_ok = false, step = "load", message = ("not loaded and checked within %d s"):format(
     TRY_MS / 1000) }
+end
+
+--- Have a chunk of Lua evaluated in a process of its own (ions.evaluate).
+-- @tparam table asked chunk, db, timeout_ms, width, rows
+-- @treturn table as ions.evaluate.run; is_ok false and a code where the supervisor answers for the process
+function Processes:evaluate(asked)
+  local given = { chunk = asked.chunk, db = asked.db, width = asked.width, rows = asked.rows,
+    timeout_ms = asked.timeout_ms + EVALUATE_GRACE_MS, chunk_ms = asked.timeout_ms }
+  local answer = answer_of(self, ask(self, SUPERVISOR, KIND.try, given), given.timeout_ms + TRY_GRACE_MS)
+  return answer or { is_ok = false, code = "lion/timeout", message = "the supervisor did not answer in time" }
 end
 
 function Processes:replace(target, reason)

@@ -20,7 +20,8 @@ local repl = {
   lion repl shop.lion
 
 On a node (--node, or LION_NODE and a name without / . and :) Lua runs here, and asks the node's database by
-its control door. Functions that queries call are those that APP allows, by name.
+its control door. Functions that queries call are those that APP allows, by name. What is
+behind :eval runs at the node, for who may administer it.
 
 Tab completes, the arrows bring back earlier lines (kept in LION_HISTORY, or lion/history below
 XDG_STATE_HOME), Ctrl-C drops a line or stops what runs, Ctrl-D ends.]],
@@ -36,6 +37,7 @@ local HELP = [==[
   :explain QUERY        the plan of a query, with its inputs
   :as-of POINT          look at the past: a t, an instant, or "3 days ago"; :as-of now comes back
   :doc NAME             what an attribute is for
+  :eval LUA             Lua at the node (--node): conn, db and lion are there, nothing of here
   :revision             the application's revision that runs here
   :rows N               how many rows of a result are shown
   :help   :quit
@@ -117,6 +119,26 @@ function words.doc(self, name)
   self.write((doc and doc["db/doc"] or "no doc") .. "\n")
 end
 
+-- By the control door. What it printed is told also of a chunk that failed.
+function words.eval(self, text)
+  if not self.evaluate then
+    anomaly.incorrect("lion/syntax", ":eval is for a database of a node: lion repl DB --node NODE")
+  end
+  if text == "" then anomaly.incorrect("lion/syntax", ":eval takes Lua: :eval db:stats()") end
+  local screen = self:screen()
+  local rows = screen.rows < math.huge and screen.rows or nil
+  local ok, told = pcall(self.evaluate, { chunk = text, width = screen.width, rows = rows })
+  if not ok then
+    if type(told) == "table" and type(told.data) == "table" and told.data.output then
+      self.write(told.data.output)
+    end
+    error(told, 0)
+  end
+  self.write(told.output)
+  for _, value in ipairs(told.values) do self.write(value) end
+  if told.is_cut then self.write "…: there is more than a chunk may write\n" end
+end
+
 function words.revision(self)
   self.write "there is none: this prompt is on a database, its Lua is no application's\n"
 end
@@ -164,18 +186,24 @@ local function is_open_edn(text)
   return not ok and tostring(e):find "is not closed" ~= nil
 end
 
--- Is more input needed? EDN or Lua that only its end makes wrong.
-function repl.is_open(text)
-  if text:match "^%s*:" then
-    local rest = text:match "^%s*:%S+%s+([%[{].*)$"
-    return rest ~= nil and is_open_edn(rest)
-  end
-  if text:match "^%s*[%[{]" then return is_open_edn(text) end
+local function is_open_lua(text)
   local chunk, message = loadstring("return " .. text)
   if not chunk then
     chunk, message = loadstring(text)
   end
   return not chunk and message:find "<eof>" ~= nil
+end
+
+-- Is more input needed? EDN or Lua that only its end makes wrong.
+function repl.is_open(text)
+  local chunk_text = text:match "^%s*:eval%s+(.*)$"
+  if chunk_text then return is_open_lua(chunk_text) end
+  if text:match "^%s*:" then
+    local rest = text:match "^%s*:%S+%s+([%[{].*)$"
+    return rest ~= nil and is_open_edn(rest)
+  end
+  if text:match "^%s*[%[{]" then return is_open_edn(text) end
+  return is_open_lua(text)
 end
 
 --- Take one input. Returns "quit" to leave.
@@ -245,7 +273,19 @@ local function greet(uri, is_owner)
   if not is_owner then print "Another process has it open; here it is read beside it, and not written to." end
 end
 
--- The connection, and whether it can be written to.
+-- What asks the node's control door to evaluate a chunk.
+local function evaluator(name, node, found)
+  return function(asked)
+    local door = node_client.open(node, found.token)
+    asked.db = name
+    local ok, told = pcall(door.post, door, "/eval", asked)
+    door:close()
+    if not ok then error(told, 0) end
+    return told
+  end
+end
+
+-- The connection, whether it can be written to, and what evaluates at its node, if it is of one.
 local function connect(word, found)
   local name, node = nil, nil
   if word then name, node = node_client.database(word, found.node) end
@@ -255,19 +295,19 @@ local function connect(word, found)
     end
     return open.for_a_session(word or "mem:")
   end
-  return node_client.connect(name, node, found), true
+  return node_client.connect(name, node, found), true, evaluator(name, node, found)
 end
 
 function repl.run(args)
   local found, given = options.parse(args, { node = "value", token = "value", app = "value" })
   if #given > 1 then options.misuse("one database is needed: lion repl [URI]") end
-  local conn, is_owner = connect(given[1], found)
+  local conn, is_owner, evaluate = connect(given[1], found)
   local session
   local reader, is_terminal = prompt.reader(
     function(before) return complete.answer(session, before, session:screen().width) end
   )
   session = repl.session(conn, function(text) io.stdout:write(text) end, is_terminal)
-  session.is_reader = not is_owner
+  session.is_reader, session.evaluate = not is_owner, evaluate
   if is_terminal then greet(given[1] and conn.uri, is_owner) end
   local failed = converse(session, reader)
   reader.close()
