@@ -1,6 +1,7 @@
 /* join_graph.c - clauses as nodes, and what hangs on. */
 #include <math.h>
 
+#include "index/view_parts.h"
 #include "query/order.h"
 
 static uint64_t bit(uint32_t var)
@@ -21,7 +22,7 @@ static void mark_vars(const lion_scope *scope, const lion_clause *clause, uint8_
     for (uint32_t i = 0; i < input->var_count; i++) marks[input->vars[i]] = 1;
 }
 
-static bool number_vars(lion_join_graph *graph, const lion_operator *operator)
+static bool number_vars(lion_join_graph *graph, const lion_operator *operator, const uint8_t *needed)
 {
     lion_scope *scope = graph->scope;
     lion_arena *arena = &scope->run->arena;
@@ -44,6 +45,8 @@ static bool number_vars(lion_join_graph *graph, const lion_operator *operator)
             graph->uses[graph->numbers[var]]++;
         }
     }
+    for (uint32_t var = 0; var < scope->capacity; var++)
+        if (graph->numbers[var] != LION_JOIN_NONE && needed[var]) graph->wanted |= bit(graph->numbers[var]);
     for (uint32_t i = 0; i < operator->width; i++)
         if (graph->numbers[operator->vars[i]] != LION_JOIN_NONE) graph->feed |= bit(graph->numbers[operator->vars[i]]);
     return true;
@@ -190,6 +193,11 @@ static void finish_star(lion_join_graph *graph, lion_join_node *node)
         if (!stats->has_v) add_end(graph, node, node->parts[i].value, (lion_type)stats->attribute->type, stats->distinct_v);
     }
     node->needs = node->vars & graph->pending;
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        const lion_pattern_stats *stats = &node->parts[i].stats;
+        bool is_one = !stats->attribute->is_many && lion_view_is_plain(&stats->db->view);
+        if (is_one && node->parts[i].value != LION_JOIN_NONE) node->tells |= bit(node->parts[i].value);
+    }
 }
 
 static bool add_star(lion_join_graph *graph, uint32_t first, uint8_t *is_taken)
@@ -376,11 +384,12 @@ static void find_typed(lion_join_graph *graph)
     graph->typed = seen & ~mixed;
 }
 
-bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator)
+bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator,
+                          const uint8_t *needed)
 {
     lion_arena *arena = &scope->run->arena;
     *graph = (lion_join_graph){ .scope = scope, .todo = todo, .feed_rows = fmax(1, operator->rows_estimated) };
-    if (!number_vars(graph, operator)) return false;
+    if (!number_vars(graph, operator, needed)) return false;
     graph->nodes = lion_arena_array(arena, lion_join_node, LION_JOIN_NODES_MAX);
     graph->extras = lion_arena_array(arena, lion_join_extra, todo->count + 1);
     uint8_t *is_taken = lion_arena_zalloc(arena, todo->count + 1);
@@ -394,54 +403,4 @@ bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_
     for (uint32_t n = 0; n < graph->node_count; n++) graph->nodes[n].uses_feed = (graph->nodes[n].vars & graph->feed) != 0;
     find_typed(graph);
     return !arena->is_exhausted;
-}
-
-/* ---- rows ---- */
-
-uint64_t lion_join_closure(const lion_join_graph *graph, uint64_t bound)
-{
-    for (bool grows = true; grows;) {
-        grows = false;
-        for (uint32_t i = 0; i < graph->extra_count; i++) {
-            const lion_join_extra *extra = &graph->extras[i];
-            if (extra->is_late || (extra->needs & ~bound) != 0 || (extra->adds & ~bound) == 0) continue;
-            bound |= extra->adds;
-            grows = true;
-        }
-    }
-    return bound;
-}
-
-double lion_join_rows(const lion_join_graph *graph, uint64_t set, uint64_t bound)
-{
-    double rows = 1, product[LION_JOIN_VARS_MAX], least[LION_JOIN_VARS_MAX];
-    uint64_t seen = graph->feed;
-    bool uses_feed = false;
-    for (uint32_t i = 0; i < graph->extra_count; i++) { /* a function's value is one per row */
-        const lion_join_extra *extra = &graph->extras[i];
-        if (!extra->is_late && (extra->needs & ~bound) == 0) seen |= extra->adds;
-        if (!extra->is_late && (extra->needs & ~bound) == 0) rows *= extra->selects;
-    }
-    for (uint32_t var = 0; var < graph->var_count; var++) product[var] = least[var] = 1;
-    for (uint64_t left = set; left != 0; left &= left - 1) {
-        const lion_join_node *node = &graph->nodes[__builtin_ctzll(left)];
-        rows *= node->rows;
-        uses_feed = uses_feed || node->uses_feed;
-        for (uint32_t i = 0; i < node->end_count; i++) {
-            uint8_t var = node->ends[i].var;
-            double distinct = node->ends[i].distinct;
-            product[var] *= distinct;
-            least[var] = (seen & bit(var)) != 0 ? fmin(least[var], distinct) : distinct;
-            seen |= bit(var);
-        }
-    }
-    for (uint32_t var = 0; var < graph->var_count; var++) rows *= least[var] / product[var];
-    if (uses_feed) rows *= graph->feed_rows;
-    if (graph->corrections == NULL) return rows;
-    for (uint64_t left = set; left != 0; left &= left - 1) {
-        uint32_t one = (uint32_t)__builtin_ctzll(left);
-        for (uint64_t others = left & (left - 1); others != 0; others &= others - 1)
-            rows *= graph->corrections[one][__builtin_ctzll(others)];
-    }
-    return rows;
 }

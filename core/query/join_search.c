@@ -125,6 +125,20 @@ static bool is_ready(const lion_join_graph *graph, const lion_join_node *node, u
     return (node->needs & ~(bound | graph->known | graph->feed)) == 0;
 }
 
+/* Rows that are there already are found by a hash. */
+static double distinct_cost(double made, double rows)
+{
+    return made > rows ? made * HASH_NS : 0;
+}
+
+/* Of the rows that joining them makes, those are missing that went on either side. */
+static double rows_made(const lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right)
+{
+    double made = plan->all * left->rows / fmax(left->all, 1e-9);
+    if (right != NULL) made *= right->rows / fmax(right->all, 1e-9);
+    return fmax(made, plan->rows);
+}
+
 static lion_join_plan *alone(const search *self, uint32_t n)
 {
     const lion_join_graph *graph = self->graph;
@@ -135,8 +149,9 @@ static lion_join_plan *alone(const search *self, uint32_t n)
     plan->set = bit(n);
     plan->node = n;
     plan->bound = lion_join_closure(graph, node->vars | graph->known | graph->feed);
-    plan->rows = lion_join_rows(graph, plan->set, plan->bound);
-    plan->cost_ns = probe_cost(graph, node, node->uses_feed ? graph->feed_rows : 1, 0, plan->rows);
+    plan->rows = lion_join_rows(&plan->all, graph, plan->set, plan->bound);
+    plan->made = plan->all;
+    plan->cost_ns = probe_cost(graph, node, node->uses_feed ? graph->feed_rows : 1, 0, plan->made) + distinct_cost(plan->made, plan->rows);
     return plan;
 }
 
@@ -163,18 +178,23 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
         uint32_t n = (uint32_t)__builtin_ctzll(right_set);
         /* What has nothing of the feed, and stands before what has, is done for each of its rows. */
         double times = graph->nodes[n].uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
-        double cost = left->cost_ns * times + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1) * times, left->bound, plan->rows);
+        double made = rows_made(plan, left, NULL);
+        double cost = left->cost_ns * times + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1) * times, left->bound, made);
+        cost += distinct_cost(made, plan->rows);
         if (cost < plan->cost_ns && is_ready(graph, &graph->nodes[n], left->bound)) {
             plan->cost_ns = cost;
+            plan->made = made;
             plan->left = left;
             plan->right = NULL;
             plan->node = n;
         }
     }
     if (right == NULL || !can_hash(graph, left, right)) return;
-    double cost = left->cost_ns + right->cost_ns + right->rows * BUILD_NS + left->rows * HASH_NS + plan->rows * ROW_NS;
+    double made = rows_made(plan, left, right);
+    double cost = left->cost_ns + right->cost_ns + right->rows * BUILD_NS + left->rows * HASH_NS + made * ROW_NS + distinct_cost(made, plan->rows);
     if (cost >= plan->cost_ns) return;
     plan->cost_ns = cost;
+    plan->made = made;
     plan->left = left;
     plan->right = right;
     plan->node = NO_NODE;
@@ -186,7 +206,8 @@ static lion_join_plan joined(const lion_join_graph *graph, uint64_t set)
     lion_join_plan plan = { .set = set, .bound = graph->known | graph->feed, .cost_ns = INFINITY, .node = NO_NODE };
     for (uint64_t left = set; left != 0; left &= left - 1) plan.bound |= graph->nodes[__builtin_ctzll(left)].vars;
     plan.bound = lion_join_closure(graph, plan.bound);
-    plan.rows = lion_join_rows(graph, set, plan.bound);
+    plan.rows = lion_join_rows(&plan.all, graph, set, plan.bound);
+    plan.made = plan.all;
     return plan;
 }
 

@@ -32,12 +32,12 @@ static uint64_t bound_after(const lion_order *order)
 
 static double rows_after(const lion_order *order)
 {
-    return order->count == 0 ? order->start_rows : order->steps[order->count - 1].rows;
+    return order->count == 0 ? order->start_rows : order->steps[order->count - 1].kept;
 }
 
 static void add_step(lion_join_graph *graph, lion_order *order, uint32_t clause, lion_order *group, double rows, uint64_t adds)
 {
-    lion_order_step step = { .clause = clause, .group = group, .rows = rows, .bound = bound_after(order) | adds };
+    lion_order_step step = { .clause = clause, .group = group, .rows = rows, .kept = rows, .bound = bound_after(order) | adds };
     insert_step(graph, order, order->count, step);
 }
 
@@ -112,17 +112,24 @@ static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_
     }
 }
 
-static void add_node(lion_join_graph *graph, lion_order *order, uint32_t n, double rows)
+/* What a distinct behind the last step leaves. */
+static void keep_rows(lion_order *order, const lion_join_plan *plan)
 {
-    const lion_join_node *node = &graph->nodes[n];
+    if (order->count > 0 && plan->made > plan->rows) order->steps[order->count - 1].kept = plan->rows;
+}
+
+static void add_node(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
+{
+    const lion_join_node *node = &graph->nodes[plan->node];
     uint32_t at = order->count;
     if (node->kind == LION_JOIN_STAR) {
-        add_star(graph, order, node, rows);
+        add_star(graph, order, node, plan->made);
     } else {
-        add_step(graph, order, node->parts[0].clause, NULL, before_extras(graph, order, rows, node->vars), node->vars);
+        add_step(graph, order, node->parts[0].clause, NULL, before_extras(graph, order, plan->made, node->vars), node->vars);
         add_extras(graph, order);
     }
     if (at < order->count) order->steps[at].is_join = true;
+    keep_rows(order, plan);
 }
 
 static void begin(lion_join_graph *graph, lion_order *order)
@@ -138,12 +145,12 @@ static void begin(lion_join_graph *graph, lion_order *order)
 static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
 {
     if (plan->left == NULL) {
-        add_node(graph, order, plan->node, plan->rows);
+        add_node(graph, order, plan);
         return;
     }
     add_plan(graph, order, plan->left);
     if (plan->right == NULL) {
-        add_node(graph, order, plan->node, plan->rows);
+        add_node(graph, order, plan);
         return;
     }
     lion_order *group = lion_arena_new(&graph->scope->run->arena, lion_order);
@@ -154,9 +161,10 @@ static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_
     group->rows = plan->right->rows;
     group->cost_ns = plan->right->cost_ns;
     uint32_t at = order->count;
-    add_step(graph, order, 0, group, before_extras(graph, order, plan->rows, bound_after(group)), bound_after(group));
+    add_step(graph, order, 0, group, before_extras(graph, order, plan->made, bound_after(group)), bound_after(group));
     if (at < order->count) order->steps[at].is_join = true;
     add_extras(graph, order);
+    keep_rows(order, plan);
 }
 
 /* ---- what comes late ---- */
@@ -172,7 +180,7 @@ static void find_place(place *best, lion_order *order, uint64_t needs)
 {
     for (uint32_t i = 0; i <= order->count; i++) {
         uint64_t bound = i == 0 ? order->start : order->steps[i - 1].bound;
-        double rows = i == 0 ? order->start_rows : order->steps[i - 1].rows;
+        double rows = i == 0 ? order->start_rows : order->steps[i - 1].kept;
         if ((needs & ~bound) == 0 && rows <= best->rows) *best = (place){ .order = order, .at = i, .rows = rows };
         if (i < order->count && order->steps[i].group != NULL) {
             place inside = { .rows = INFINITY };
@@ -196,11 +204,12 @@ static bool add_late(lion_join_graph *graph, lion_order *order, lion_join_extra 
     } else {
         find_place(&best, order, extra->needs);
         for (uint32_t i = order->count; graph->scope->run->dice != 0 && i > 0 && (extra->needs & ~order->steps[i - 1].bound) == 0; i--)
-            if (lion_plan_dice(graph->scope->run, 2) == 1) best = (place){ .order = order, .at = i, .rows = order->steps[i - 1].rows };
+            if (lion_plan_dice(graph->scope->run, 2) == 1) best = (place){ .order = order, .at = i, .rows = order->steps[i - 1].kept };
     }
     if (best.order == NULL) return false;
     uint64_t bound = best.at == 0 ? best.order->start : best.order->steps[best.at - 1].bound;
-    lion_order_step step = { .clause = extra->clause, .rows = best.rows * extra->selects, .bound = bound | extra->adds };
+    double rows = best.rows * extra->selects;
+    lion_order_step step = { .clause = extra->clause, .rows = rows, .kept = rows, .bound = bound | extra->adds };
     insert_step(graph, best.order, best.at, step);
     add_bound(best.order, best.at, extra->adds);
     extra->is_done = true;
@@ -272,10 +281,10 @@ static bool search(lion_order *order, lion_join_graph *graph)
     return true;
 }
 
-bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, bool is_flat)
+bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed, bool is_flat)
 {
     lion_join_graph *graph = lion_arena_new(&scope->run->arena, lion_join_graph);
-    if (!lion_join_graph_make(graph, scope, todo, operator)) return false;
+    if (!lion_join_graph_make(graph, scope, todo, operator, needed)) return false;
     for (uint32_t n = 0; is_flat && n < graph->node_count; n++) graph->nodes[n].uses_feed = true;
     return graph->node_count == 0 ? write_order(order_out, graph, NULL) : search(order_out, graph);
 }

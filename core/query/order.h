@@ -24,7 +24,8 @@ typedef struct lion_order_step {
     uint32_t clause;           /* of todo */
     struct lion_order *group;  /* not NULL: these steps by themselves, then joined by hash */
     bool is_join;              /* a node begins here */
-    double rows;               /* estimated after it */
+    double rows;               /* estimated after it … */
+    double kept;               /* … and how many different ones, which a distinct leaves */
     uint64_t bound;            /* variables, as the graph numbers them */
 } lion_order_step;
 
@@ -36,8 +37,8 @@ typedef struct lion_order {
     double rows, cost_ns;
 } lion_order;
 
-/* is_flat: without groups. false: the clauses are of a kind that goes clause by clause (plan.c). */
-bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, bool is_flat);
+/* needed: per variable, what the reader of the plan wants. is_flat: without groups. false: the clauses are of a kind that goes clause by clause (plan.c). */
+bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed, bool is_flat);
 
 /* ---- the graph (join_graph.c) ---- */
 
@@ -66,6 +67,7 @@ typedef struct lion_join_node {
     bool uses_feed;            /* it is correlated: nothing by itself */
     bool has_constant;         /* a rule's call: an argument is known */
     uint64_t vars, needs;
+    uint64_t tells;            /* of a star: values that its entity determines */
     double rows;               /* by itself */
     double domain;             /* entities of a star, whatever its parts select */
     lion_join_part *parts;     /* of a star; of others one, whose clause alone counts */
@@ -90,6 +92,7 @@ typedef struct lion_join_graph {
     uint32_t var_count;
     uint64_t *masks;           /* per clause of todo */
     uint32_t *uses;            /* per variable as numbered: clauses that have it */
+    uint64_t wanted;           /* by the reader of the plan */
     uint64_t feed;             /* bound before */
     double feed_rows;          /* how many rows it has */
     uint64_t known;            /* of inputs of one row */
@@ -105,11 +108,16 @@ typedef struct lion_join_graph {
 } lion_join_graph;
 
 /* false: not of this kind. */
-bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator);
+bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator,
+                          const uint8_t *needed);
+
+/* ---- rows (join_rows.c) ---- */
+
 /* Everything that is bound once these variables are: functions add theirs. */
 uint64_t lion_join_closure(const lion_join_graph *graph, uint64_t bound);
-/* Rows of a set of nodes, joined; bound: its closure. */
-double lion_join_rows(const lion_join_graph *graph, uint64_t set, uint64_t bound);
+/* Different rows of a set of nodes, joined, as far as their variables are asked for; bound: its closure. *all_out: rows if none
+ * went that are there already. */
+double lion_join_rows(double *all_out, const lion_join_graph *graph, uint64_t set, uint64_t bound);
 
 /* ---- join_sample.c: what statistics of single attributes cannot tell, asked of the data, in at most so many nanoseconds ---- */
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns);
@@ -122,6 +130,8 @@ typedef struct lion_join_plan lion_join_plan;
 struct lion_join_plan {
     uint64_t set, bound;
     double rows, cost_ns;
+    double all;                /* rows if none of them ever went as it was there already */
+    double made;               /* rows that its last join makes */
     const lion_join_plan *left, *right; /* NULL, NULL: one node by itself */
     uint32_t node;             /* by itself, or what is probed for each row of left; NODES_MAX: right is hashed */
 };

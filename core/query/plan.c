@@ -306,8 +306,17 @@ static const char *detail_of(lion_run *run, const lion_clause *clause)
     return clause->call == NULL ? text : lion_arena_printf(&run->arena, "%s of %s", text, lion_plan_detail(run, clause->call->text));
 }
 
-/* One clause, or the cycle that it is in, onto *operator; rows are what is estimated to be there then. */
-static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double fanout, double rows, lion_operator **operator,
+/* Each row once from here on, where that is worth it; kept: how many are estimated to be different. */
+static void add_distinct(lion_scope *scope, const lion_todo *todo, double kept, lion_operator **operator, const uint8_t *keep)
+{
+    if (!wants_distinct(todo, *operator)) return;
+    *operator = lion_distinct_new(scope->run, *operator, keep);
+    (*operator)->is_distinct = true;
+    (*operator)->rows_estimated = kept;
+}
+
+/* One clause, or the cycle that it is in, onto *operator; rows are what is estimated to be there then, kept the different ones. */
+static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double fanout, double rows, double kept, lion_operator **operator,
                               const uint8_t *needed, lion_error *error)
 {
     const lion_operator *input = *operator;
@@ -321,10 +330,7 @@ static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next,
     (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
     (*operator)->rows_estimated = rows;
     if ((*operator)->detail == NULL) (*operator)->detail = detail_of(scope->run, clause);
-    if (!wants_distinct(todo, *operator)) return LION_OK;
-    *operator = lion_distinct_new(scope->run, *operator, keep);
-    (*operator)->is_distinct = true;
-    (*operator)->rows_estimated = rows;
+    add_distinct(scope, todo, kept, operator, keep);
     return LION_OK;
 }
 
@@ -369,6 +375,7 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     (*operator)->rows_estimated = step->rows;
     (*operator)->is_distinct = (*operator)->is_set && lion_plan_is_distinct(scope, todo->items[0], left, *operator);
     if (*(*operator)->detail == 0) (*operator)->advice = lion_plan_product(scope, left, right);
+    add_distinct(scope, todo, step->kept, operator, lion_plan_keep(scope, todo, needed));
     return LION_OK;
 }
 
@@ -404,7 +411,7 @@ static lion_status follow_step(lion_scope *scope, lion_todo *todo, lion_operator
         *cut_out = clause;
         return LION_OK;
     }
-    return add_clause(scope, todo, step->clause, step->rows / before, step->rows, operator, needed, error);
+    return add_clause(scope, todo, step->clause, step->rows / before, step->rows, step->kept, operator, needed, error);
 }
 
 /* Steps one after the other; those behind a checkpoint are an operator of their own. */
@@ -431,12 +438,13 @@ static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **op
 /* Fewer clauses than this have one order worth a thought. */
 #define ORDER_CLAUSES_MIN 2
 
-static bool make_order(lion_order *order, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, bool is_flat)
+static bool make_order(lion_order *order, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed,
+                       bool is_flat)
 {
     uint32_t left = 0;
     for (uint32_t i = 0; i < todo->count; i++) left += !todo->is_done[i];
     if (lion_plan_dice(scope->run, 4) == 3) return false; /* a random plan may go clause by clause */
-    return left >= ORDER_CLAUSES_MIN && !lion_cycle_any(scope, todo) && lion_order_make(order, scope, todo, operator, is_flat);
+    return left >= ORDER_CLAUSES_MIN && !lion_cycle_any(scope, todo) && lion_order_make(order, scope, todo, operator, needed, is_flat);
 }
 
 /* ---- clause by clause ---- */
@@ -447,7 +455,7 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
     uint8_t *bound = lion_arena_zalloc(&scope->run->arena, scope->capacity + 1);
     lion_order order;
     if (cut_out != NULL) *cut_out = NULL;
-    if (make_order(&order, scope, todo, *operator, cut_out != NULL)) {
+    if (make_order(&order, scope, todo, *operator, needed, cut_out != NULL)) {
         following all = { .order = &order, .adapts = scope->adapts };
         lion_status status = follow(scope, todo, operator, needed, all, cut_out, error);
         if (status != LION_OK || (cut_out != NULL && *cut_out != NULL)) return status;
@@ -468,7 +476,7 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
             *cut_out = clause;
             return LION_OK;
         }
-        status = add_clause(scope, todo, next, fanout, fmax(rows, 1) * fanout, operator, needed, error);
+        status = add_clause(scope, todo, next, fanout, fmax(rows, 1) * fanout, fmax(rows, 1) * fanout, operator, needed, error);
         if (status != LION_OK) return status;
     }
 }

@@ -51,6 +51,7 @@ uint64_t lion_plan_cache_key(const lion_join_graph *graph)
 {
     uint64_t hash = graph->node_count;
     mix(&hash, graph->feed);
+    mix(&hash, graph->wanted);
     mix_number(&hash, graph->feed_rows);
     mix(&hash, graph->known);
     mix(&hash, graph->pending);
