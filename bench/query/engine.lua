@@ -131,10 +131,11 @@ function Engine:rows(query)
   return rows
 end
 
+--- How a query is run: { text =, tree = }.
 function Engine:explain(query)
   local prepared, inputs = arguments(self, query)
   local db = table.remove(inputs, 1)
-  return db:explain(prepared, unpack(inputs)).text
+  return db:explain(prepared, unpack(inputs))
 end
 
 function Engine:close() self.conn:close() end

@@ -12,6 +12,10 @@
 #include "query/order.h"
 
 #define DRAWN_MAX 48
+/* The time given is spent as so many look-ups, so that the plan does not depend on how busy the machine is; the clock ends it only where
+ * pages come from a slow disk. */
+#define LOOK_NS 1000
+#define LATE_NS 50000000
 /* A correction is no more than this, either way. */
 #define CORRECTION_MAX 1e4
 
@@ -26,12 +30,13 @@ typedef struct sample {
     lion_join_graph *graph;
     lion_arena *arena;
     int64_t deadline_ns;
+    int64_t looks;             /* left */
     drawn *stars[LION_JOIN_NODES_MAX]; /* NULL: nothing was drawn */
 } sample;
 
 static bool is_late(const sample *self)
 {
-    return lion_clock_monotonic_ns() > self->deadline_ns;
+    return self->looks <= 0 || lion_clock_monotonic_ns() > self->deadline_ns;
 }
 
 static const lion_clause *clause_of(const sample *self, const lion_join_part *part)
@@ -61,12 +66,13 @@ static bool is_in_range(const sample *self, const lion_join_part *part, lion_val
     return (!range.has_low || lion_value_compare(value, range.low) >= 0) && (!range.has_end || lion_value_compare(value, range.end) < 0);
 }
 
-static bool passes(const sample *self, const lion_join_part *part, int64_t e)
+static bool passes(sample *self, const lion_join_part *part, int64_t e)
 {
     const lion_view *view = &part->stats.db->view;
     uint32_t a = part->stats.attribute->id;
     lion_value value;
     int64_t tx;
+    self->looks--;
     if (part->stats.has_v) return demanded_value(&value, self, part) && lion_view_has(&tx, view, e, a, value, self->arena, NULL) == LION_OK;
     if (lion_view_get(&value, &tx, view, e, a, self->arena, NULL) != LION_OK) return false;
     return !part->stats.has_range || is_in_range(self, part, value);
@@ -77,7 +83,7 @@ static bool is_filter(const lion_join_part *part)
     return part->stats.has_v || part->stats.has_range || part->each < 0.9;
 }
 
-static bool passes_all(const sample *self, const lion_join_node *node, uint32_t but, int64_t e)
+static bool passes_all(sample *self, const lion_join_node *node, uint32_t but, int64_t e)
 {
     for (uint32_t i = 0; i < node->part_count; i++)
         if (i != but && is_filter(&node->parts[i]) && !passes(self, &node->parts[i], e)) return false;
@@ -115,6 +121,7 @@ static void spread(sample *self, drawn *star, const lion_join_part *part, lion_k
         key.datom.e = first + (int64_t)((double)(last - first) * i / DRAWN_MAX);
         if (lion_cursor_open(&cursor, &part->stats.db->view, index, &key, &options, self->arena, NULL) != LION_OK) return;
         if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return;
+        self->looks--;
         star->ids[i] = batch.e[0];
         star->count = i + 1;
     }
@@ -194,12 +201,13 @@ static bool has_filter(const lion_join_node *node)
 }
 
 /* From the star's entities to those that its values name: do they pass? */
-static double forward(const sample *self, const drawn *from, const lion_join_part *link, const lion_join_node *to)
+static double forward(sample *self, const drawn *from, const lion_join_part *link, const lion_join_node *to)
 {
     uint32_t met = 0, passed = 0;
     for (uint32_t i = 0; i < from->passed && !is_late(self); i++) {
         lion_value value;
         int64_t tx;
+        self->looks--;
         if (lion_view_get(&value, &tx, &link->stats.db->view, from->ids[i], link->stats.attribute->id, self->arena, NULL) != LION_OK) continue;
         met++;
         passed += passes_all(self, to, UINT32_MAX, value.bits);
@@ -209,13 +217,14 @@ static double forward(const sample *self, const drawn *from, const lion_join_par
 }
 
 /* From the other star's entities back: how many datoms name each? */
-static double backward(const sample *self, const drawn *from, const lion_join_part *link, const lion_join_node *named)
+static double backward(sample *self, const drawn *from, const lion_join_part *link, const lion_join_node *named)
 {
     double sum = 0;
     uint32_t met = 0;
     for (uint32_t i = 0; i < from->passed && !is_late(self); i++) {
         lion_key key = { .datom = { .a = link->stats.attribute->id, .v = lion_value_ref(from->ids[i]) }, .parts = 2 };
         uint64_t count = 0;
+        self->looks--;
         if (lion_view_estimate(&count, &link->stats.db->view, LION_AVET, &key, NULL) != LION_OK) return 1;
         sum += (double)count;
         met++;
@@ -265,7 +274,8 @@ static bool can_sample(const lion_join_node *node)
 static bool begin(sample *self, lion_join_graph *graph, int64_t time_ns)
 {
     lion_arena *arena = &graph->scope->run->arena;
-    *self = (sample){ .graph = graph, .arena = arena, .deadline_ns = lion_clock_monotonic_ns() + time_ns };
+    *self = (sample){ .graph = graph, .arena = arena, .looks = time_ns / LOOK_NS,
+                      .deadline_ns = lion_clock_monotonic_ns() + time_ns + LATE_NS };
     if (graph->corrections != NULL) return true; /* what was looked at stands */
     graph->corrections = lion_arena_alloc(arena, sizeof(*graph->corrections) * (graph->node_count + 1));
     if (graph->corrections == NULL || arena->is_exhausted) {
@@ -305,7 +315,7 @@ void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
 /* ---- a few entities, exactly ---- */
 
 #define FEW_ROWS 4
-#define FEW_TIME_NS 1000000 /* never reached but where pages come from a slow disk */
+#define FEW_TIME_NS 1000000 /* of which little is ever spent */
 
 static bool is_few(const lion_join_node *node)
 {
