@@ -56,10 +56,10 @@ static uint64_t told_by(const lion_join_graph *graph, uint64_t set, uint64_t var
 }
 
 /* At most so many different rows of the live variables there can be: the product of the distinct values of those that no other
- * one determines, entities first. */
-static double different(const lion_join_graph *graph, uint64_t set, uint64_t bound, const double *least, uint64_t counted, bool uses_feed)
+ * one determines, entities first. fewest: how many values a variable has in the node that leaves it the fewest. */
+static double different(const lion_join_graph *graph, uint64_t set, uint64_t live, const double *fewest, bool uses_feed)
 {
-    uint64_t live = live_vars(graph, set, bound), entities = 0, told = uses_feed ? told_by(graph, set, graph->feed) : 0;
+    uint64_t entities = 0, told = uses_feed ? told_by(graph, set, graph->feed) : 0;
     double rows = uses_feed ? graph->feed_rows : 1;
     for (uint64_t left = set; left != 0; left &= left - 1) {
         const lion_join_node *node = &graph->nodes[__builtin_ctzll(left)];
@@ -69,8 +69,7 @@ static double different(const lion_join_graph *graph, uint64_t set, uint64_t bou
         for (uint64_t left = live & (pass == 0 ? entities : ~entities); left != 0; left &= left - 1) {
             uint32_t var = (uint32_t)__builtin_ctzll(left);
             if ((told & bit(var)) != 0) continue;
-            if ((counted & bit(var)) == 0) return INFINITY;
-            rows *= least[var];
+            rows *= fewest[var]; /* of a variable that no node binds: infinitely many */
             told = told_by(graph, set, told | bit(var));
         }
     return rows;
@@ -87,9 +86,10 @@ static double corrections_of(const lion_join_graph *graph, uint64_t set)
     return factor;
 }
 
-double lion_join_rows(double *all_out, const lion_join_graph *graph, uint64_t set, uint64_t bound)
+void lion_join_count(lion_join_plan *plan, const lion_join_graph *graph)
 {
-    double rows = 1, product[LION_JOIN_VARS_MAX], least[LION_JOIN_VARS_MAX];
+    uint64_t set = plan->set, bound = plan->bound;
+    double rows = 1, product[LION_JOIN_VARS_MAX], least[LION_JOIN_VARS_MAX], fewest[LION_JOIN_VARS_MAX];
     uint64_t seen = graph->feed;
     bool uses_feed = false;
     for (uint32_t i = 0; i < graph->extra_count; i++) { /* a function's value is one per row */
@@ -97,7 +97,7 @@ double lion_join_rows(double *all_out, const lion_join_graph *graph, uint64_t se
         if (!extra->is_late && (extra->needs & ~bound) == 0) seen |= extra->adds;
         if (!extra->is_late && (extra->needs & ~bound) == 0) rows *= extra->selects;
     }
-    for (uint32_t var = 0; var < graph->var_count; var++) product[var] = least[var] = 1;
+    for (uint32_t var = 0; var < graph->var_count; var++) product[var] = least[var] = 1, fewest[var] = INFINITY;
     for (uint64_t left = set; left != 0; left &= left - 1) {
         const lion_join_node *node = &graph->nodes[__builtin_ctzll(left)];
         rows *= node->rows;
@@ -106,6 +106,7 @@ double lion_join_rows(double *all_out, const lion_join_graph *graph, uint64_t se
             uint8_t var = node->ends[i].var;
             double distinct = node->ends[i].distinct;
             product[var] *= distinct;
+            fewest[var] = fmin(fewest[var], fmax(1, fmin(distinct, node->rows)));
             least[var] = (seen & bit(var)) != 0 ? fmin(least[var], distinct) : distinct;
             seen |= bit(var);
         }
@@ -113,7 +114,10 @@ double lion_join_rows(double *all_out, const lion_join_graph *graph, uint64_t se
     for (uint32_t var = 0; var < graph->var_count; var++) rows *= least[var] / product[var];
     if (uses_feed) rows *= graph->feed_rows;
     if (graph->corrections != NULL) rows *= corrections_of(graph, set);
-    *all_out = rows;
-    if (rows < MADE_MIN) return rows;
-    return fmin(rows, different(graph, set, bound, least, seen, uses_feed));
+    plan->all = plan->rows = rows;
+    plan->drops = false;
+    if (rows < MADE_MIN) return;
+    uint64_t live = live_vars(graph, set, bound);
+    plan->drops = (bound & ~live & ~graph->known & ~graph->feed) != 0;
+    plan->rows = fmin(rows, different(graph, set, live, fewest, uses_feed));
 }

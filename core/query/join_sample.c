@@ -104,7 +104,8 @@ static bool read_ids(sample *self, drawn *star, const lion_join_part *part, cons
     return true;
 }
 
-/* One more from each of so many places between the first and the last entity. */
+/* Instead, one from the middle of each of so many parts between the first and the last entity. Not the first itself: what came first
+ * is often what most refer to. */
 static void spread(sample *self, drawn *star, const lion_join_part *part, lion_key key, lion_index index, lion_cursor_options options)
 {
     lion_cursor *cursor = NULL;
@@ -117,8 +118,8 @@ static void spread(sample *self, drawn *star, const lion_join_part *part, lion_k
     int64_t first = star->ids[0], last = batch.e[0];
     options.is_seek = options.is_in_attribute = true;
     key.parts++;
-    for (uint32_t i = 1; i < DRAWN_MAX; i++) {
-        key.datom.e = first + (int64_t)((double)(last - first) * i / DRAWN_MAX);
+    for (uint32_t i = 0; i < DRAWN_MAX; i++) {
+        key.datom.e = first + (int64_t)((double)(last - first) * (i + 0.5) / DRAWN_MAX);
         if (lion_cursor_open(&cursor, &part->stats.db->view, index, &key, &options, self->arena, NULL) != LION_OK) return;
         if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return;
         self->looks--;

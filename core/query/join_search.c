@@ -16,6 +16,7 @@
 #define PROBE_NS 450.0         /* a look-up in an index with any number of rows */
 #define BUILD_NS 90.0          /* a row into a hash table */
 #define HASH_NS 70.0           /* a row looked up there */
+#define DISTINCT_NS 100.0      /* a row that is there already, or not */
 #define CALL_NS 250.0          /* a row through a function that yields rows, or an or */
 #define SEARCH_NS 1500.0       /* a row through a rule */
 #define QUERY_NS 20000.0       /* a row through a nested query */
@@ -126,9 +127,9 @@ static bool is_ready(const lion_join_graph *graph, const lion_join_node *node, u
 }
 
 /* Rows that are there already are found by a hash. */
-static double distinct_cost(double made, double rows)
+static double distinct_cost(double made, bool drops)
 {
-    return made > rows ? made * HASH_NS : 0;
+    return drops ? made * DISTINCT_NS : 0;
 }
 
 /* Of the rows that joining them makes, those are missing that went on either side. */
@@ -149,9 +150,9 @@ static lion_join_plan *alone(const search *self, uint32_t n)
     plan->set = bit(n);
     plan->node = n;
     plan->bound = lion_join_closure(graph, node->vars | graph->known | graph->feed);
-    plan->rows = lion_join_rows(&plan->all, graph, plan->set, plan->bound);
+    lion_join_count(plan, graph);
     plan->made = plan->all;
-    plan->cost_ns = probe_cost(graph, node, node->uses_feed ? graph->feed_rows : 1, 0, plan->made) + distinct_cost(plan->made, plan->rows);
+    plan->cost_ns = probe_cost(graph, node, node->uses_feed ? graph->feed_rows : 1, 0, plan->made) + distinct_cost(plan->made, plan->drops);
     return plan;
 }
 
@@ -180,7 +181,7 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
         double times = graph->nodes[n].uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
         double made = rows_made(plan, left, NULL);
         double cost = left->cost_ns * times + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1) * times, left->bound, made);
-        cost += distinct_cost(made, plan->rows);
+        cost += distinct_cost(made, plan->drops);
         if (cost < plan->cost_ns && is_ready(graph, &graph->nodes[n], left->bound)) {
             plan->cost_ns = cost;
             plan->made = made;
@@ -191,7 +192,7 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
     }
     if (right == NULL || !can_hash(graph, left, right)) return;
     double made = rows_made(plan, left, right);
-    double cost = left->cost_ns + right->cost_ns + right->rows * BUILD_NS + left->rows * HASH_NS + made * ROW_NS + distinct_cost(made, plan->rows);
+    double cost = left->cost_ns + right->cost_ns + right->rows * BUILD_NS + left->rows * HASH_NS + made * ROW_NS + distinct_cost(made, plan->drops);
     if (cost >= plan->cost_ns) return;
     plan->cost_ns = cost;
     plan->made = made;
@@ -206,7 +207,7 @@ static lion_join_plan joined(const lion_join_graph *graph, uint64_t set)
     lion_join_plan plan = { .set = set, .bound = graph->known | graph->feed, .cost_ns = INFINITY, .node = NO_NODE };
     for (uint64_t left = set; left != 0; left &= left - 1) plan.bound |= graph->nodes[__builtin_ctzll(left)].vars;
     plan.bound = lion_join_closure(graph, plan.bound);
-    plan.rows = lion_join_rows(&plan.all, graph, set, plan.bound);
+    lion_join_count(&plan, graph);
     plan.made = plan.all;
     return plan;
 }

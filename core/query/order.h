@@ -115,9 +115,11 @@ bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_
 
 /* Everything that is bound once these variables are: functions add theirs. */
 uint64_t lion_join_closure(const lion_join_graph *graph, uint64_t bound);
-/* Different rows of a set of nodes, joined, as far as their variables are asked for; bound: its closure. *all_out: rows if none
- * went that are there already. */
-double lion_join_rows(double *all_out, const lion_join_graph *graph, uint64_t set, uint64_t bound);
+typedef struct lion_join_plan lion_join_plan;
+
+/* The rows of a plan's set of nodes, joined: all, and different ones as far as their variables are asked for; and whether some are
+ * not. Its set, and what it binds, are there. */
+void lion_join_count(lion_join_plan *plan, const lion_join_graph *graph);
 
 /* ---- join_sample.c: what statistics of single attributes cannot tell, asked of the data, in at most so many nanoseconds ---- */
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns);
@@ -126,11 +128,11 @@ void lion_join_look(lion_join_graph *graph);
 
 /* ---- join_search.c ---- */
 
-typedef struct lion_join_plan lion_join_plan;
 struct lion_join_plan {
     uint64_t set, bound;
     double rows, cost_ns;
     double all;                /* rows if none of them ever went as it was there already */
+    bool drops;                /* rows are looked at whether they are there already, as variables go */
     double made;               /* rows that its last join makes */
     const lion_join_plan *left, *right; /* NULL, NULL: one node by itself */
     uint32_t node;             /* by itself, or what is probed for each row of left; NODES_MAX: right is hashed */
