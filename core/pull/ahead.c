@@ -6,9 +6,10 @@
 
 #include "index/gather.h"
 
-#define ENTITIES_MAX 65536 /* read ahead at once: beyond, entities are read when their turn comes  \
-                            */
-#define GATHER_MIN 16      /* entities for which columns are opened */
+#define ENTITIES_MAX                                                                               \
+    65536             /* read ahead at once: beyond, entities are read when their turn comes       \
+                       */
+#define GATHER_MIN 16 /* entities for which columns are opened */
 
 /* -- Where entities were read ----------------------------------------------------------------- */
 
@@ -117,11 +118,17 @@ static lion_status add_block(lion_pull_ahead *self, const lion_pull_pattern *pat
 
 /* -- Reading a block -------------------------------------------------------------------------- */
 
+/* A forward attribute of one value. */
+static bool is_single(const lion_pull_spec *spec, const lion_attribute *attribute)
+{
+    return attribute != NULL && !spec->is_reverse && !attribute->is_many &&
+           attribute->type != LION_TYPE_MIXED;
+}
+
 static bool can_gather(const lion_pull_block *block, const lion_pull_spec *spec,
                        const lion_attribute *attribute)
 {
-    return block->count >= GATHER_MIN && !spec->is_reverse && !attribute->is_many &&
-           attribute->type != LION_TYPE_MIXED;
+    return block->count >= GATHER_MIN && is_single(spec, attribute);
 }
 
 static lion_status open_gather(lion_pull_ahead *self, const lion_pull_spec *spec,
@@ -257,7 +264,7 @@ static lion_status read_block(lion_pull_ahead *self, lion_pull_block *block, lio
         if (!is_wanted(block, spec, attribute)) continue;
         lion_pull_slice *slices = lion_arena_zalloc(self->arena, sizeof *slices * block->count);
         if (slices == NULL) return lion_fail_memory(error);
-        bool is_gathered = attribute != NULL && can_gather(block, spec, attribute);
+        bool is_gathered = can_gather(block, spec, attribute);
         lion_status status = is_gathered
                                  ? gather_values(self, block, spec, attribute, slices, error)
                                  : read_each(self, block, spec, attribute, slices, error);
@@ -283,4 +290,49 @@ lion_status lion_pull_ahead_read(lion_pull_ahead *self, const lion_pull_pattern 
     while (status == LION_OK && next < self->block_count)
         status = read_block(self, self->blocks[next++], error);
     return status;
+}
+
+/* -- One entity ------------------------------------------------------------------------------- */
+
+static lion_status reserve_singles(lion_pull_ahead *self, lion_error *error)
+{
+    if (self->singles != NULL) return LION_OK;
+    self->singles = lion_arena_array(self->arena, lion_value, self->spec_count + 1);
+    self->single_attributes = lion_arena_array(self->arena, uint32_t, self->spec_count + 1);
+    self->single_specs = lion_arena_array(self->arena, uint32_t, self->spec_count + 1);
+    return lion_arena_check(self->arena, error);
+}
+
+lion_status lion_pull_ahead_one(const lion_pull_block **block_out, lion_pull_ahead *self,
+                                const lion_pull_pattern *pattern, int64_t entity, lion_error *error)
+{
+    *block_out = NULL;
+    if (pattern == &lion_pull_whole || reserve_singles(self, error) != LION_OK)
+        return lion_arena_check(self->arena, error);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pattern->count; i++) {
+        const lion_attribute *attribute = attribute_of(self, &pattern->specs[i]);
+        if (!is_single(&pattern->specs[i], attribute)) continue;
+        self->single_specs[count] = i;
+        self->single_attributes[count++] = attribute->id;
+    }
+    if (count < 2) return LION_OK;
+    lion_status status = lion_view_row(self->singles, &self->db->view, entity,
+                                       self->single_attributes, count, self->arena, error);
+    if (status != LION_OK) return status;
+
+    lion_pull_block *block = lion_arena_new(self->arena, lion_pull_block);
+    lion_pull_slice **slices = lion_arena_zalloc(self->arena, sizeof *slices * pattern->count);
+    lion_pull_slice *made = lion_arena_array(self->arena, lion_pull_slice, count);
+    lion_pull_row *rows = lion_arena_array(self->arena, lion_pull_row, count);
+    if (self->arena->is_exhausted) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < count; i++) {
+        bool has_value = self->singles[i].type != LION_TYPE_NIL;
+        rows[i] = (lion_pull_row){ .a = self->single_attributes[i], .v = self->singles[i] };
+        made[i] = (lion_pull_slice){ .rows = &rows[i], .count = has_value ? 1 : 0 };
+        slices[self->single_specs[i]] = &made[i];
+    }
+    *block = (lion_pull_block){ .pattern = pattern, .slices = slices };
+    *block_out = block;
+    return LION_OK;
 }

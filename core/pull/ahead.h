@@ -28,6 +28,8 @@ typedef struct lion_pull_ahead {
     const lion_attribute **attributes; /* by number of specification, as in lion_pull */
     struct lion_gather **gathers;      /* the same; opened when many entities are asked for */
     uint32_t spec_count;
+    lion_value *singles; /* scratch of a reading of one entity: by specification of its pattern … */
+    uint32_t *single_attributes, *single_specs;
     lion_arena *arena;
     struct lion_pull_place *places; /* a hash table: by pattern and entity, where it was read */
     uint32_t place_count, place_room;
@@ -45,6 +47,10 @@ lion_status lion_pull_ahead_read(lion_pull_ahead *ahead, const lion_pull_pattern
 /* NULL: it was not read. */
 const lion_pull_block *lion_pull_ahead_find(uint32_t *row_out, const lion_pull_ahead *ahead, const lion_pull_pattern *pattern,
                                             int64_t entity);
+/* One entity's single values, where the pattern names several of them: NULL in *block_out if it does not. Nobody
+ * finds it again. */
+lion_status lion_pull_ahead_one(const lion_pull_block **block_out, lion_pull_ahead *ahead, const lion_pull_pattern *pattern,
+                                int64_t entity, lion_error *error);
 /* Forget all that was read. */
 void lion_pull_ahead_clear(lion_pull_ahead *ahead);
 

@@ -231,7 +231,9 @@ static lion_status push_frame(lion_pull *pull, int64_t entity, const lion_pull_p
     frame *top = &pull->frames[index];
     top->block = lion_pull_ahead_find(&top->block_row, &pull->ahead, pattern, entity);
     chain_frame(pull, index);
-    return LION_OK;
+    if (top->block != NULL || pull->db->view.filter_count > 0) return LION_OK;
+    top->block_row = 0;
+    return lion_pull_ahead_one(&top->block, &pull->ahead, pattern, entity, error);
 }
 
 static void pop_frame(lion_pull *pull)

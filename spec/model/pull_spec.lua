@@ -6,7 +6,7 @@ local lion = require "lion"
 local normalise = require "lion.pull".normalise
 
 local seed = tonumber(os.getenv "LION_SEED") or os.time() % 100000
-local PULLS = tonumber(os.getenv "LION_PULLS") or 200
+local PULLS = tonumber(os.getenv "LION_PULLS") or 120
 local LIMIT = 1000
 
 local random = seed + 1
