@@ -20,5 +20,8 @@ typedef struct lion_entities {
  * today's whole facts. */
 lion_status lion_entities_read(lion_entities *entities, int64_t e, uint32_t *a_out, lion_value *values_out, uint32_t room,
                                uint32_t *count_out, lion_error *error);
+/* The same of one of its attributes. */
+lion_status lion_entities_values(lion_entities *entities, int64_t e, uint32_t a, lion_value *values_out, uint32_t room,
+                                 uint32_t *count_out, lion_error *error);
 
 #endif

@@ -5,7 +5,7 @@
 
 /* A first batch this small makes reading a small entity cheap; a long list takes some more steps.
  */
-#define BATCH_ROWS 64
+#define BATCH_ROWS 16
 #define ROWS_FIRST 8
 
 static lion_status add_row(lion_pull_reader *reader, uint32_t a, lion_value v, lion_error *error)
@@ -71,14 +71,42 @@ static lion_status read_one(lion_pull_reader *reader, int64_t e, const lion_attr
     return status == LION_ABSENT ? LION_OK : status;
 }
 
+#define RUN_ROWS 64
+
+static lion_entities *entities_of(lion_pull_reader *reader)
+{
+    if (reader->entities.view == NULL)
+        reader->entities = (lion_entities){ .view = reader->view, .arena = reader->arena };
+    return &reader->entities;
+}
+
+/* The same of several values, from where the entity's facts lie; LION_END where it takes a cursor.
+ */
+static lion_status read_several(lion_pull_reader *reader, int64_t e, uint32_t a, int64_t limit,
+                                lion_error *error)
+{
+    lion_value values[RUN_ROWS];
+    uint32_t count;
+    lion_status status =
+        lion_entities_values(entities_of(reader), e, a, values, RUN_ROWS, &count, error);
+    if (status != LION_OK) return status;
+    begin_rows(reader);
+    for (uint32_t i = 0; status == LION_OK && i < count && !is_full(reader, limit); i++)
+        status = add_row(reader, a, values[i], error);
+    return status;
+}
+
 lion_status lion_pull_read_values(lion_pull_reader *reader, int64_t e,
                                   const lion_attribute *attribute, int64_t limit, lion_error *error)
 {
     if (!attribute->is_many && reader->view->filter_count == 0)
         return read_one(reader, e, attribute, error);
+    lion_status status = LION_END;
+    if (reader->waiting == NULL) status = read_several(reader, e, attribute->id, limit, error);
+    if (status != LION_END) return status;
 
     lion_key key = { .datom = { .e = e, .a = attribute->id }, .parts = 2 };
-    lion_status status = place(reader, &reader->values, LION_EAVT, &key, LION_COLUMN_V, error);
+    status = place(reader, &reader->values, LION_EAVT, &key, LION_COLUMN_V, error);
     lion_datom_batch batch;
     while (status == LION_OK && !is_full(reader, limit)) {
         status = next_batch(reader, reader->values, &batch, error);
@@ -117,17 +145,13 @@ lion_status lion_pull_read(lion_pull_reader *reader, int64_t e, const lion_pull_
     return lion_pull_read_inbound(reader, e, attribute, limit, error);
 }
 
-#define RUN_ROWS 64
-
 /* The facts of one entity from where they lie; LION_END where it takes a cursor. */
 static lion_status read_run(lion_pull_reader *reader, int64_t e, int64_t limit, lion_error *error)
 {
     uint32_t a[RUN_ROWS], count;
     lion_value values[RUN_ROWS];
-    lion_entities *entities = &reader->entities;
-    if (entities->view == NULL)
-        *entities = (lion_entities){ .view = reader->view, .arena = reader->arena };
-    lion_status status = lion_entities_read(entities, e, a, values, RUN_ROWS, &count, error);
+    lion_status status =
+        lion_entities_read(entities_of(reader), e, a, values, RUN_ROWS, &count, error);
     if (status != LION_OK) return status;
     begin_rows(reader);
     for (uint32_t i = 0; status == LION_OK && i < count; i++)
