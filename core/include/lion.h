@@ -806,6 +806,7 @@ typedef struct lion_cursor_options {
     bool is_seek;         /* start at the components and run to the end of the index */
     bool is_in_attribute; /* with is_seek on AEVT/AVET: stop where the attribute ends */
     bool is_any_order;    /* AEVT/AVET: rows may come in any order, which can cost less */
+    bool is_retractions;  /* AEVT/AVET: only retractions are wanted; assertions may be left out */
     const lion_value *end_v; /* AVET with a, is_seek: only rows before this value, walked either way;
                               * borrowed until the cursor's end; NULL: none */
     uint32_t batch_rows; /* of the first batch, 0: LION_BATCH_ROWS; small ones make point reads cheap */

@@ -99,6 +99,7 @@ static lion_status open_lane(lion_cursor *cursor, lion_index order, uint32_t a, 
     lion_status status = lion_lane_open(&cursor->lane, cursor->view, order, a, columns,
                                         cursor->options.is_reverse, cursor->arena, error);
     cursor->lane.is_any_order = cursor->options.is_any_order;
+    if (cursor->options.is_retractions) lion_lane_leave_trees(&cursor->lane, true);
     return status;
 }
 

@@ -322,33 +322,33 @@ static bool comes_before(const lion_lane *lane, const lion_datom *x, const lion_
     return lane->is_reverse ? order > 0 : order < 0;
 }
 
+/* Does the head of x come before that of y? Mostly their entities tell. */
+static bool is_ahead(const lion_lane *lane, const lion_lane_source *x, const lion_lane_source *y)
+{
+    int64_t x_e = x->chunk.e[x->row], y_e = y->chunk.e[y->row];
+    if (lane->order != LION_AVET && x_e != y_e) return lane->is_reverse ? x_e > y_e : x_e < y_e;
+    lion_datom head = head_of(x), other = head_of(y);
+    return comes_before(lane, &head, &other);
+}
+
 /* The source whose head comes next, and the head that comes after it in another source. */
 static lion_lane_source *first_of(const lion_lane *lane, lion_datom *other_out, bool *has_other_out)
 {
-    lion_lane_source *first = NULL;
-    lion_datom head = { 0 };
-    bool has_head = false; /* only of all columns can there be one */
-    *has_other_out = false;
+    lion_lane_source *first = NULL, *second = NULL;
     for (unsigned i = 0; i < lane->source_count; i++) {
         lion_lane_source *source = lane->sources[i];
         if (!has_row(source)) continue;
         if (first == NULL) {
             first = source;
-            continue;
-        }
-        if (!has_head) head = head_of(first);
-        has_head = true;
-        lion_datom later = head_of(source);
-        if (comes_before(lane, &later, &head)) {
-            lion_datom here = later;
-            later = head;
-            head = here;
+        } else if (is_ahead(lane, source, first)) {
+            second = first;
             first = source;
+        } else if (second == NULL || is_ahead(lane, source, second)) {
+            second = source;
         }
-        if (*has_other_out && !comes_before(lane, &later, other_out)) continue;
-        *other_out = later;
-        *has_other_out = true;
     }
+    *has_other_out = second != NULL;
+    if (second != NULL) *other_out = head_of(second);
     return first;
 }
 

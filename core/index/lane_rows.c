@@ -21,9 +21,23 @@ bool lion_datom_same_fact(const lion_datom *x, const lion_datom *y)
 /* -- Stretches ----------------------------------------------------------------------------------
  */
 
+/* The order of the leading column alone, mostly enough to tell; 0: it is not. */
+static inline int compare_leads(const lion_lane *lane, const lion_datom_batch *batch, uint32_t row,
+                                const lion_datom *other)
+{
+    if (lane->order != LION_AVET)
+        return (batch->e[row] > other->e) - (batch->e[row] < other->e);
+    bool is_whole = batch->v.type == other->v.type && lion_type_is_scalar(batch->v.type) &&
+                    batch->v.type != LION_TYPE_DOUBLE && !batch->v.is_constant;
+    if (!is_whole) return 0;
+    return (batch->v.bits[row] > other->v.bits) - (batch->v.bits[row] < other->v.bits);
+}
+
 static bool comes_before(const lion_lane *lane, const lion_datom_batch *batch, uint32_t row,
                          const lion_datom *other, bool by_fact)
 {
+    int leads = compare_leads(lane, batch, row, other);
+    if (leads != 0) return lane->is_reverse ? leads > 0 : leads < 0;
     lion_datom datom = lion_datom_batch_get(batch, row);
     int order = by_fact ? lion_datom_compare_fact(lane->order, &datom, other)
                         : lion_datom_compare(lane->order, &datom, other);

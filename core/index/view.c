@@ -24,6 +24,21 @@ bool lion_view_is_plain(const lion_view *view)
     return !view->is_history && is_whole(view);
 }
 
+bool lion_view_is_without_past(const lion_view *view, uint32_t a)
+{
+    const lion_novelty_version *versions[2] = { &view->novelty, &view->speculative };
+    lion_key key = { .datom = { .a = a }, .parts = 1 };
+    if (lion_view_tree(view, LION_AEVT, a, true) != NULL) return false;
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t datoms = 0;
+        int64_t net = 0;
+        if (versions[i]->novelty != NULL)
+            lion_novelty_count(&datoms, &net, versions[i], LION_AEVT, &key);
+        if (net != (int64_t)datoms) return false;
+    }
+    return true;
+}
+
 /* -- Counting in trees --------------------------------------------------------------------------
  */
 

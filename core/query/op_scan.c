@@ -153,6 +153,7 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
     }
     if (spec->positions[OP].kind == LION_POSITION_CONST) {
         self->options.columns |= LION_COLUMN_TX;
+        self->options.is_retractions = spec->positions[OP].constant.bits == 0 && spec->db->view.is_history;
         self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     }
     if (self->options.columns == 0) self->options.columns = LION_COLUMN_E;

@@ -3,7 +3,8 @@
  * Rows stay distinct when each says which row of the input and which datom it comes from. What a clause drops is no
  * loss if it has but one value, or if something that is kept determines it: an attribute of cardinality one gives each
  * entity one value, a unique one each value one entity. Only plain views promise that (in the past an attribute may have
- * had many values); history promises nothing, it has a fact as often as it was asserted and retracted. */
+ * had many values); history has a fact as often as it was asserted and retracted, each time by another transaction, unless
+ * nothing of the attribute was ever retracted. */
 #include "index/view_parts.h"
 #include "query/plan.h"
 
@@ -45,10 +46,11 @@ static uint32_t var_at(const lion_clause *clause, uint32_t place)
 static bool pattern_tells(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output)
 {
     const lion_db *db = scope->run->sources[clause->source].db;
-    if (db == NULL || db->view.is_history) return false;
-    const lion_attribute *attribute = lion_clause_attribute(db->schema, clause);
+    const lion_attribute *attribute = db == NULL ? NULL : lion_clause_attribute(db->schema, clause);
     if (attribute == NULL) return false;
-    bool is_now = lion_view_is_plain(&db->view);
+    bool has_past = db->view.is_history && !lion_view_is_without_past(&db->view, attribute->id);
+    bool is_now = !has_past && (db->view.is_history || lion_view_is_plain(&db->view));
+    bool tells_tx = !has_past || is_term_told(scope, input, output, clause, 3);
     bool is_one = is_now && !attribute->is_many, is_unique = is_now && attribute->unique != LION_UNIQUE_NONE;
     uint32_t e = var_at(clause, 0), v = var_at(clause, 2);
     if (e != LION_SLOT_NONE && v != LION_SLOT_NONE && e != v) {
@@ -56,7 +58,7 @@ static bool pattern_tells(lion_scope *scope, const lion_clause *clause, const li
         if (is_unique && scope->leaders[e] == 0) scope->leaders[e] = v + 1;
     }
     bool tells_e = is_term_told(scope, input, output, clause, 0), tells_v = is_term_told(scope, input, output, clause, 2);
-    return (tells_e && (tells_v || is_one)) || (tells_v && is_unique);
+    return tells_tx && ((tells_e && (tells_v || is_one)) || (tells_v && is_unique));
 }
 
 /* Larger inputs are not looked through. */

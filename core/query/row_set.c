@@ -28,6 +28,7 @@ void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width)
 
 void lion_row_set_clear(lion_row_set *set)
 {
+    if (set->count == 0) return; /* it is clear */
     set->count = 0;
     if (set->is_interned && set->width == 1) { /* its values are its rows */
         lion_relation_clear(&set->interned);
