@@ -25,8 +25,7 @@ bool lion_datom_same_fact(const lion_datom *x, const lion_datom *y)
 static inline int compare_leads(const lion_lane *lane, const lion_datom_batch *batch, uint32_t row,
                                 const lion_datom *other)
 {
-    if (lane->order != LION_AVET)
-        return (batch->e[row] > other->e) - (batch->e[row] < other->e);
+    if (lane->order != LION_AVET) return (batch->e[row] > other->e) - (batch->e[row] < other->e);
     bool is_whole = batch->v.type == other->v.type && lion_type_is_scalar(batch->v.type) &&
                     batch->v.type != LION_TYPE_DOUBLE && !batch->v.is_constant;
     if (!is_whole) return 0;

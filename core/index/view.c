@@ -185,8 +185,8 @@ lion_status lion_view_estimate(uint64_t *count_out, const lion_view *view, lion_
     return LION_OK;
 }
 
-static lion_status rank_of(uint64_t *rank_out, const lion_view *view, const lion_tree *tree, const lion_value *v,
-                           uint64_t otherwise, lion_error *error)
+static lion_status rank_of(uint64_t *rank_out, const lion_view *view, const lion_tree *tree,
+                           const lion_value *v, uint64_t otherwise, lion_error *error)
 {
     *rank_out = otherwise;
     if (v == NULL) return LION_OK;
@@ -194,8 +194,9 @@ static lion_status rank_of(uint64_t *rank_out, const lion_view *view, const lion
     return lion_tree_rank(rank_out, tree, view->root->snapshot, &key, false, error);
 }
 
-lion_status lion_view_estimate_range(uint64_t *count_out, const lion_view *view, uint32_t a, const lion_value *low,
-                                     const lion_value *end, lion_error *error)
+lion_status lion_view_estimate_range(uint64_t *count_out, const lion_view *view, uint32_t a,
+                                     const lion_value *low, const lion_value *end,
+                                     lion_error *error)
 {
     uint64_t from = 0, to = 0;
     int64_t count = 0;

@@ -143,6 +143,33 @@ static void refused_memory_is_latched(void **state)
     lion_arena_deinit(&arena);
 }
 
+static char ended[8];
+
+static void note_end(void *argument)
+{
+    strcat(ended, argument);
+}
+
+static void endings_come_with_the_memory_the_newest_first(void **state)
+{
+    (void)state;
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    assert_true(lion_arena_at_end(&arena, note_end, "a"));
+    lion_arena_mark mark = lion_arena_set_mark(&arena);
+    assert_true(lion_arena_at_end(&arena, note_end, "b"));
+    lion_arena_alloc(&arena, 100000);
+    assert_true(lion_arena_at_end(&arena, note_end, "c"));
+    lion_arena_rewind(&arena, mark);
+    assert_string_equal(ended, "cb");
+    lion_arena_reset(&arena);
+    assert_string_equal(ended, "cba");
+    assert_true(lion_arena_at_end(&arena, note_end, "d"));
+    lion_arena_deinit(&arena);
+    lion_arena_deinit(&arena);
+    assert_string_equal(ended, "cbad");
+}
+
 static void text_and_printf_end_with_zero(void **state)
 {
     (void)state;
@@ -167,6 +194,7 @@ int main(void)
         cmocka_unit_test(reset_in_a_loop_asks_the_heap_no_more),
         cmocka_unit_test(a_budget_is_told_by_check),
         cmocka_unit_test(refused_memory_is_latched),
+        cmocka_unit_test(endings_come_with_the_memory_the_newest_first),
         cmocka_unit_test(text_and_printf_end_with_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

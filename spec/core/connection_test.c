@@ -483,6 +483,79 @@ static void index_jobs_while_others_commit(void **state)
     remove_folder(folder, path);
 }
 
+/* ---- many readers of one value ---- */
+
+typedef struct reading {
+    lion_db *db; /* shared by all threads, as it was before the others wrote */
+    lion_connection *connection;
+    uint64_t sum; /* of what it shows of v/x and v/k */
+} reading;
+
+/* Of the bytes of all values and their entities, in both orders of v/k. */
+static uint64_t sum_of(const lion_db *db)
+{
+    static const struct {
+        const char *attribute;
+        lion_index index;
+    } walks[] = { { "v/x", LION_AEVT }, { "v/k", LION_AEVT }, { "v/k", LION_AVET }, { "v/set", LION_AEVT } };
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < CASES(walks); i++) {
+        const lion_attribute *found = lion_schema_attribute_named(db->schema, lion_slice_text(walks[i].attribute));
+        lion_key key = { .datom = { .a = found->id }, .parts = 1 };
+        lion_cursor_options options = { .columns = LION_COLUMN_E | LION_COLUMN_V };
+        lion_cursor *cursor = NULL;
+        lion_datom_batch batch;
+        assert_int_equal(lion_cursor_open(&cursor, &db->view, walks[i].index, &key, &options, &arena, NULL), LION_OK);
+        while (lion_cursor_next(cursor, &batch, NULL) == LION_OK)
+            for (uint32_t row = 0; row < batch.count; row++)
+                sum = sum * 31 + (uint64_t)batch.e[row] + lion_value_hash(lion_vector_get(&batch.v, row));
+    }
+    lion_arena_deinit(&arena);
+    return sum;
+}
+
+static void *read_again(void *argument)
+{
+    const reading *given = argument;
+    for (int i = 0; i < 40; i++) {
+        lion_db *newest = NULL, *before = NULL;
+        assert_int_equal(sum_of(given->db), given->sum);
+        assert_int_equal(lion_connection_db(&newest, given->connection, NULL), LION_OK);
+        assert_int_equal(lion_db_as_of(&before, newest, given->db->basis_t, NULL), LION_OK);
+        assert_int_equal(sum_of(before), given->sum);
+        sum_of(newest);
+        lion_db_drop(before);
+        lion_db_drop(newest);
+    }
+    return NULL;
+}
+
+/* What they need to have made of novelty and of the past is made and shared while others write and index. */
+static void many_readers_of_one_value(void **state)
+{
+    (void)state;
+    lion_connection *connection = open_database("mem:");
+    transact(connection, schema);
+    fill(connection, 1, 60);
+    index_now(connection);
+    fill(connection, 61, 130);
+    reading given = { .connection = connection };
+    assert_int_equal(lion_connection_db(&given.db, connection, NULL), LION_OK);
+    given.sum = sum_of(given.db);
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&threads[i], NULL, read_again, &given), 0);
+    for (int i = 0; i < 6; i++) {
+        fill(connection, 131 + 10 * i, 140 + 10 * i);
+        index_now(connection);
+    }
+    for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+    assert_int_equal(sum_of(given.db), given.sum);
+    lion_db_drop(given.db);
+    close_database(connection);
+}
+
 /* ---- time ---- */
 
 static lion_status transact_within(lion_connection *connection, const char *text, int64_t timeout_ms, lion_error *error)
@@ -633,6 +706,7 @@ int main(void)
         cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
         cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
         cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(committed_together), cmocka_unit_test(not_waited_for),
+         cmocka_unit_test(many_readers_of_one_value),
         cmocka_unit_test(values_outlive_their_roots),
         cmocka_unit_test(opened_and_closed_at_once), cmocka_unit_test(a_turn_that_does_not_come),
         cmocka_unit_test(a_writer_that_is_late), cmocka_unit_test(turns_and_their_ends),

@@ -149,6 +149,40 @@ static inline void check_probe(model *m, const lion_view *view, const expected *
     assert_true(estimated >= count);
 }
 
+/* Rows that may come in any order: each once, whatever their place. Of a history, retractions alone at times. */
+static inline void check_any_order(model *m, const lion_view *view, const expected *all, lion_arena *arena)
+{
+    lion_error error = { 0 };
+    lion_key key = model_key(m, all->index, m->count);
+    lion_value end_v;
+    lion_cursor_options options = random_options(m, all->index, &key, &end_v);
+    lion_cursor *cursor;
+    lion_datom_batch batch;
+    size_t left = 0;
+    options.columns = LION_COLUMN_ALL;
+    options.is_any_order = true;
+    options.is_retractions = view->is_history && random_below(2) != 0;
+    uint8_t *seen = lion_arena_zalloc(arena, all->count + 1);
+    for (size_t i = 0; i < all->count; i++) {
+        bool is_wanted = expected_has(all, &key, &options, &all->rows[i]);
+        if (options.is_retractions && all->rows[i].added) is_wanted = false;
+        seen[i] = !is_wanted;
+        left += is_wanted;
+    }
+    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &options, arena, &error), LION_OK);
+    while (lion_cursor_next(cursor, &batch, &error) == LION_OK)
+        for (uint32_t row = 0; row < batch.count; row++) {
+            lion_datom datom = lion_datom_batch_get(&batch, row);
+            if (options.is_retractions && datom.added) continue;
+            size_t i = 0;
+            while (i < all->count && (seen[i] || lion_datom_compare(all->index, &all->rows[i], &datom) != 0)) i++;
+            if (i == all->count) fail_at(all, &key, &options, "a row that is not expected in any order");
+            seen[i] = 1;
+            left--;
+        }
+    if (left > 0) fail_at(all, &key, &options, "fewer rows than expected in any order");
+}
+
 static inline const lion_datom *first_match(const expected *all, const lion_key *key)
 {
     for (size_t i = 0; i < all->count; i++)
@@ -233,6 +267,7 @@ static inline void check_view_as_it_is(model *m, const lion_view *view, size_t d
     for (unsigned i = 0; i < probes; i++) {
         for (lion_index index = LION_EAVT; index <= LION_VAET; index++)
             check_probe(m, view, &all[index], &arena);
+        check_any_order(m, view, &all[random_below(2) == 0 ? LION_AEVT : LION_AVET], &arena);
         check_points(m, view, &all[LION_AEVT], &all[LION_AVET], &arena);
         check_row_of(m, view, &all[LION_AEVT], &arena);
         lion_arena_reset(&arena);

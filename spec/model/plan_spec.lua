@@ -287,6 +287,13 @@ describe("Any plan gives the same answer (seed " .. SEED .. ")", function()
       for i = 1, QUERIES / 4 do
         if i % 7 == 0 then
           check(random, db:as_of(past), reference, { upper = past })
+        elseif i % 7 == 2 then
+          check(random, db:since(past), reference, { since = past })
+        elseif i % 7 == 3 then
+          check(random, db:history(), reference, { history = true })
+        elseif i % 7 == 4 then
+          local narrow = db:as_of(past):since(past - 4)
+          check(random, narrow, reference, { upper = past, since = past - 4 })
         elseif i % 7 == 1 then
           check(random, db:filter(function() return true end), reference, {})
         else
