@@ -979,6 +979,7 @@ typedef struct lion_query_options {
     bool statistics;                  /* keep times and memory for explain */
     uint32_t plan_seed;               /* 0: the planner's choice; else any legal plan, by chance (for specs) */
     uint64_t table_rows_max;          /* 0: none; tables go on in the temporary file beyond so many rows (for specs) */
+    uint32_t threads;                 /* that may work on the run, the caller's counted; 0, 1: it alone; 64 at most */
 } lion_query_options;
 
 /* One input of a call: a database (db not NULL) or a form (scalar, collection, relation as source; a log). */

@@ -60,3 +60,43 @@ lion_status lion_columns_yield(lion_columns *columns, lion_batch *batch_out)
     columns->count = 0;
     return LION_OK;
 }
+
+/* ---- batches of one's own ---- */
+
+static lion_status make_rooms(lion_batch_copy *copy, uint32_t width, lion_arena *arena, lion_error *error)
+{
+    if (copy->rooms == NULL) {
+        copy->rooms = lion_arena_zalloc(arena, sizeof(lion_value *) * (width + 1));
+        copy->batch.columns = lion_arena_zalloc(arena, sizeof(lion_vector) * (width + 1));
+    }
+    if (arena->is_exhausted) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < width; i++) {
+        if (copy->rooms[i] == NULL) copy->rooms[i] = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
+        if (copy->rooms[i] == NULL || arena->is_exhausted) return lion_fail_memory(error);
+    }
+    return LION_OK;
+}
+
+static void copy_column(lion_vector *to, lion_value *room, const lion_vector *from, const lion_batch *batch)
+{
+    bool is_bits = lion_type_is_scalar((lion_type)from->type);
+    uint32_t count = from->is_constant ? 1 : lion_batch_rows(batch);
+    *to = (lion_vector){ .type = from->type, .is_constant = from->is_constant };
+    if (is_bits) to->bits = (int64_t *)room;
+    else to->values = room;
+    if (from->is_constant || batch->selection == NULL) {
+        memcpy(room, is_bits ? (const void *)from->bits : (const void *)from->values, count * (is_bits ? sizeof(int64_t) : sizeof(lion_value)));
+        return;
+    }
+    for (uint32_t k = 0; is_bits && k < count; k++) to->bits[k] = from->bits[batch->selection[k]];
+    for (uint32_t k = 0; !is_bits && k < count; k++) to->values[k] = from->values[batch->selection[k]];
+}
+
+lion_status lion_batch_copy_take(lion_batch_copy *copy, const lion_batch *from, lion_arena *arena, lion_error *error)
+{
+    if (make_rooms(copy, from->width, arena, error) != LION_OK) return LION_FAILED;
+    for (uint32_t i = 0; i < from->width; i++) copy_column(&copy->batch.columns[i], copy->rooms[i], &from->columns[i], from);
+    copy->batch.count = lion_batch_rows(from);
+    copy->batch.width = from->width;
+    return LION_OK;
+}

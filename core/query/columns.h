@@ -30,4 +30,13 @@ static inline uint32_t lion_columns_free(const lion_columns *columns)
 /* As lion_output_yield. */
 lion_status lion_columns_yield(lion_columns *columns, lion_batch *batch_out);
 
+/* A batch of one's own: the rows that another has now, side by side. Values' bytes stay where they are. */
+typedef struct lion_batch_copy {
+    lion_batch batch;
+    lion_value **rooms;        /* per column: LION_BATCH_ROWS values, or as many bits; made when needed */
+} lion_batch_copy;
+
+/* Take another batch's rows instead; room is made once and kept. Batches of one copy have one width. */
+lion_status lion_batch_copy_take(lion_batch_copy *copy, const lion_batch *from, lion_arena *arena, lion_error *error);
+
 #endif

@@ -2,6 +2,7 @@
  * mistaken estimate explains; then the rest of the plan stays as it is, or is made again for as many rows as there are. The rows so
  * far are its input, and those that still come. */
 #include "query/adapt.h"
+#include "query/parallel.h"
 
 #define MISTAKEN_TIMES 10
 /* Rows that are kept before a decision. */
@@ -142,6 +143,7 @@ static lion_status plan_again(lion_adaptation *self, lion_error *error)
         root->rows_estimated = made;
         if (!map_slots(self, root)) return lion_fail(error, LION_FAULT, "lion/fault", "a plan made again lacks a column");
     }
+    lion_parallel_make(run, &root, &self->from->operator);
     self->retired = self->operator.inputs[0];
     self->operator.inputs[0] = root;
     self->operator.is_silent = self->from->operator.is_silent = false;

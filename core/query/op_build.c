@@ -231,11 +231,32 @@ static lion_status build_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static lion_status build_prepare(lion_operator *operator, lion_error *error)
+{
+    build *self = (build *)operator;
+    return self->is_built ? LION_OK : build_rows(self, error);
+}
+
+/* The rows are shared, and there already. */
+static lion_operator *build_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    build *self = LION_OPERATOR(run, build, build_next, operator->name);
+    self->operator.rewind = build_rewind;
+    self->operator.inputs[0] = input;
+    self->operator.vars = operator->vars;
+    self->operator.width = operator->width;
+    self->rows = ((const build *)operator)->rows;
+    self->is_built = true;
+    return &self->operator;
+}
+
 lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep)
 {
     lion_arena *arena = &run->arena;
     build *self = LION_OPERATOR(run, build, build_next, "build");
     self->operator.rewind = build_rewind;
+    self->operator.prepare = build_prepare;
+    self->operator.copy = build_copy;
     self->operator.inputs[0] = left;
     self->operator.inputs[1] = right;
     self->operator.vars = left->vars;
@@ -258,6 +279,7 @@ lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_opera
         is_whole = is_whole && (is_shared || keep[right->vars[i]]);
     }
     lion_operator *join = lion_join_new(run, &self->operator, self->rows, columns, right->width, keep, "hash-join");
+    lion_join_is_fixed(join);
     join->is_set = is_whole; /* the right's rows are different, and all of their columns are here */
     return join;
 }

@@ -150,11 +150,18 @@ static lion_status distinct_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static lion_operator *distinct_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    return lion_distinct_new(run, input, lion_operator_keep(operator, run));
+}
+
 lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint8_t *keep)
 {
     distinct *self = LION_OPERATOR(run, distinct, distinct_next, "distinct");
     lion_arena *arena = &run->arena;
     self->operator.rewind = distinct_rewind;
+    self->operator.copy = distinct_copy;
+    self->operator.spans_rows = true;
     self->operator.inputs[0] = input;
     lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
     lion_row_set_init(&self->seen, arena, self->passing.kept);

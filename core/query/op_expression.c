@@ -241,6 +241,18 @@ static bool is_by_values(const caller *self)
     return true;
 }
 
+/* A built-in that asks nobody: it does not read a database that a host filters. */
+static bool may_copy(const caller *self, lion_status prepared)
+{
+    bool asks = self->expression.function == NULL || (self->call.db != NULL && self->call.db->view.filter_count > 0);
+    return prepared == LION_OK && !asks && !lion_function_yields(self->expression.function);
+}
+
+static lion_operator *filter_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    return lion_filter_new(run, input, &((const filter *)operator)->caller.expression, lion_operator_keep(operator, run));
+}
+
 lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep)
 {
     filter *self = LION_OPERATOR(run, filter, filter_next, "filter");
@@ -248,6 +260,7 @@ lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_e
     self->operator.close = filter_close;
     self->operator.inputs[0] = input;
     self->prepared = caller_init(&self->caller, run, input, expression, &self->error);
+    if (may_copy(&self->caller, self->prepared)) self->operator.copy = filter_copy;
     lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
     self->operator.keeps_order = true;
     self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
@@ -399,6 +412,11 @@ static void bind_output(lion_operator *operator, const lion_operator *input, con
         if (out[i] != LION_SLOT_NONE) out[i] += output->kept;
 }
 
+static lion_operator *function_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    return lion_function_new(run, input, &((const function *)operator)->caller.expression, lion_operator_keep(operator, run));
+}
+
 lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep)
 {
     function *self = LION_OPERATOR(run, function, function_next, "function");
@@ -406,6 +424,7 @@ lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion
     self->operator.close = function_close;
     self->operator.inputs[0] = input;
     self->prepared = caller_init(&self->caller, run, input, expression, &self->error);
+    if (may_copy(&self->caller, self->prepared)) self->operator.copy = function_copy;
     self->binding = &expression->clause->binding;
     self->var_count = lion_binding_vars(self->binding, &self->vars, &run->arena);
     self->bound = lion_arena_array(&run->arena, uint32_t, self->var_count + 1);

@@ -63,10 +63,20 @@ static lion_status feed_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static lion_operator *feed_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    const feed *self = (const feed *)operator;
+    (void)input;
+    lion_operator *made = lion_feed_new(run, self->relation, operator->vars, operator->width);
+    lion_feed_set(made, self->from, self->to);
+    return made;
+}
+
 lion_operator *lion_feed_new(lion_run *run, const lion_relation *relation, const uint32_t *vars, uint32_t width)
 {
     feed *self = LION_OPERATOR(run, feed, feed_next, "feed");
     self->operator.rewind = feed_rewind;
+    self->operator.copy = feed_copy;
     self->relation = relation;
     self->operator.width = width;
     self->operator.vars = lion_arena_array(&run->arena, uint32_t, width + 1);
@@ -179,6 +189,28 @@ static lion_status join_rewind(lion_operator *operator, lion_error *error)
     self->output.count = 0;
     self->is_row_open = false;
     return LION_OK;
+}
+
+/* The index is made once, and shared. */
+static lion_status join_prepare(lion_operator *operator, lion_error *error)
+{
+    join *self = (join *)operator;
+    if (self->index.key_count > 0) lion_row_index_follow(&self->index);
+    return lion_run_check(operator->run, error);
+}
+
+static lion_operator *join_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    const join *from = (const join *)operator;
+    lion_operator *made = lion_join_new(run, input, from->relation, from->columns, from->column_count, lion_operator_keep(operator, run), operator->name);
+    ((join *)made)->index = from->index;
+    return made;
+}
+
+void lion_join_is_fixed(lion_operator *operator)
+{
+    operator->prepare = join_prepare;
+    operator->copy = join_copy;
 }
 
 lion_operator *lion_join_new(lion_run *run, lion_operator *input, const lion_relation *relation,

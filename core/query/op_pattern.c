@@ -505,11 +505,19 @@ static uint32_t needed_columns(const pattern *self)
     return columns == 0 ? LION_COLUMN_E : columns;
 }
 
+static lion_operator *lookup_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);
+
+static lion_operator *lookup_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    return lookup_new(run, input, &((const pattern *)operator)->spec, lion_operator_keep(operator, run));
+}
+
 static lion_operator *lookup_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
 {
     pattern *self = LION_OPERATOR(run, pattern, pattern_next, "lookup");
     self->operator.rewind = pattern_rewind;
     self->operator.inputs[0] = input;
+    if (spec->db->view.filter_count == 0) self->operator.copy = lookup_copy;
     self->spec = *spec;
     self->schema = spec->db->schema;
     uint32_t added[5], added_count = 0;

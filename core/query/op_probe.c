@@ -392,11 +392,35 @@ bool lion_probe_can(const lion_pattern_spec *spec)
     return is_by_value || (positions[E].kind == LION_POSITION_BOUND && has_open_v);
 }
 
+/* One table serves all threads. */
+static lion_status probe_prepare(lion_operator *operator, lion_error *error)
+{
+    probe *self = (probe *)operator;
+    double probes = operator->inputs[0]->rows_estimated;
+    bool pays = self->spec.count <= TABLE_COUNT_MAX && (double)(self->spec.count / TABLE_PROBES) <= probes && probes > 4;
+    return self->has_table || !pays ? LION_OK : build_table(self, error);
+}
+
+static lion_operator *probe_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    const probe *from = (const probe *)operator;
+    lion_operator *made = lion_probe_new(run, input, &from->spec, lion_operator_keep(operator, run));
+    probe *self = (probe *)made;
+    self->has_table = from->has_table;
+    if (from->has_table) self->runs = from->runs;
+    made->name = operator->name;
+    return made;
+}
+
 lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
 {
     probe *self = LION_OPERATOR(run, probe, probe_next, "lookup");
     self->operator.rewind = probe_rewind;
     self->operator.inputs[0] = input;
+    if (spec->db->view.filter_count == 0) {
+        self->operator.prepare = probe_prepare;
+        self->operator.copy = probe_copy;
+    }
     self->spec = *spec;
     self->rows = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     self->is_by_value = spec->positions[V].kind == LION_POSITION_BOUND;

@@ -115,6 +115,11 @@ bool lion_scan_can(const lion_pattern_spec *spec)
     return true;
 }
 
+static lion_operator *scan_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    return lion_scan_new(run, input, &((const scan *)operator)->spec, lion_operator_keep(operator, run));
+}
+
 static void choose_key(scan *self)
 {
     const lion_pattern_spec *spec = &self->spec;
@@ -141,6 +146,7 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
     uint32_t added[5], added_count = 0;
     self->operator.rewind = scan_rewind;
     self->operator.inputs[0] = input;
+    if (spec->db->view.filter_count == 0) self->operator.copy = scan_copy;
     self->spec = *spec;
     choose_key(self);
     for (int i = 0; i < 5; i++) {

@@ -137,11 +137,17 @@ bool lion_star_can(const lion_pattern_spec *spec)
            !view->is_history;
 }
 
+static lion_operator *star_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    return lion_star_new(run, input, &((const star *)operator)->spec, lion_operator_keep(operator, run));
+}
+
 lion_operator *lion_star_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
 {
     star *self = LION_OPERATOR(run, star, star_next, "star");
     const lion_position *v = &spec->positions[V];
     self->operator.inputs[0] = input;
+    self->operator.copy = star_copy;
     self->operator.keeps_order = true;
     self->spec = *spec;
     self->e_slot = lion_operator_slot(input, spec->positions[E].index);

@@ -189,12 +189,26 @@ static lion_status subplans_rewind(lion_operator *operator, lion_error *error)
 }
 
 static subplans *subplans_new(lion_run *run, lion_operator *input, const lion_subplan *branches, uint32_t count, uint32_t row_var,
+                              const uint32_t *added, uint32_t added_count, const uint8_t *keep, bool is_or);
+
+static lion_operator *subplans_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
+{
+    const subplans *from = (const subplans *)operator;
+    lion_subplan *branches = lion_arena_array(&run->arena, lion_subplan, operator->subplan_count);
+    for (uint32_t b = 0; b < operator->subplan_count; b++) branches[b] = lion_subplan_copy(&from->branches[b], run);
+    uint32_t kept = operator->width - from->added_count;
+    return &subplans_new(run, input, branches, operator->subplan_count, from->row_var, operator->vars + kept, from->added_count,
+                         lion_operator_keep(operator, run), from->wants_matched)->operator;
+}
+
+static subplans *subplans_new(lion_run *run, lion_operator *input, const lion_subplan *branches, uint32_t count, uint32_t row_var,
                               const uint32_t *added, uint32_t added_count, const uint8_t *keep, bool is_or)
 {
     lion_arena *arena = &run->arena;
     subplans *self = LION_OPERATOR(run, subplans, added_count > 0 ? or_next : select_next, is_or ? "or" : "not");
     lion_subplan *copies = lion_arena_array(arena, lion_subplan, count);
     self->operator.rewind = subplans_rewind;
+    self->operator.copy = subplans_copy;
     self->operator.inputs[0] = input;
     self->operator.subplans = lion_arena_array(arena, lion_operator *, count);
     self->operator.subplan_count = count;

@@ -7,8 +7,8 @@
  *               counts, aggregates, distinct and existence read it as it is; lion_batch_flatten expands)
  * next() is pull-based and re-entrant: LION_CALL leaves all state in the operator, and the same next() is taken again after
  * the host's answer. Every next() checks deadline, cancellation and budgets once (lion_run_check). Operators that hold
- * much (hash tables, sorts, fixpoints) implement spill() and may be split() over ranges of their leading input; an operator without
- * one has NULL there. */
+ * much (hash tables, sorts, fixpoints) implement spill(); those that several threads may work as one (parallel.h) implement copy();
+ * an operator without one has NULL there. */
 #ifndef LION_QUERY_OPERATOR_H
 #define LION_QUERY_OPERATOR_H
 
@@ -35,7 +35,12 @@ struct lion_operator {
     lion_status (*next)(lion_operator *self, lion_batch *batch_out, lion_error *error);
     lion_status (*rewind)(lion_operator *self, lion_error *error);      /* start again (correlated inputs may have changed) */
     lion_status (*spill)(lion_operator *self, uint64_t *bytes_freed_out, lion_error *error); /* NULL: cannot */
-    lion_status (*split)(lion_operator *self, lion_operator **other_out, lion_error *error); /* NULL: cannot */
+    /* What copies share is made, before the first of them, in the original's thread; LION_CALL as of next. NULL: nothing. */
+    lion_status (*prepare)(lion_operator *self, lion_error *error);
+    /* The same operator in another thread's run, over a copy of its input (NULL: of a feed). NULL: it has to stay in one thread,
+     * as whatever may ask the host has to. */
+    lion_operator *(*copy)(const lion_operator *self, lion_run *run, lion_operator *input);
+    void (*stop)(lion_operator *self);   /* before its inputs are closed; NULL: nothing of it is at work */
     void (*close)(lion_operator *self);  /* NULL: nothing but arena memory */
     lion_run *run;
     uint32_t *vars;            /* variable of each slot */
@@ -44,6 +49,7 @@ struct lion_operator {
     bool keeps_order;          /* its rows are rows of inputs[0], in their order */
     uint32_t ascending;        /* 1 + the variable in which the rows ascend from one start to its end, or 0 */
     bool is_set;               /* what it makes of one input row are different rows (rules, groups of patterns) */
+    bool spans_rows;           /* what becomes of a row depends on those before it, since the last rewind */
     lion_operator *inputs[2];
     lion_operator **subplans;  /* of not, or, rules: run for each batch of the input; for explain */
     uint32_t subplan_count;

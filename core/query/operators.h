@@ -43,6 +43,9 @@ typedef struct lion_join_column {
 lion_operator *lion_join_new(lion_run *run, lion_operator *input, const lion_relation *relation,
                              const lion_join_column *columns, uint32_t column_count, const uint8_t *keep, const char *name);
 
+/* The relation is whole when the first row is asked for, and stays as it is: threads may share it. */
+void lion_join_is_fixed(lion_operator *join);
+
 /* The input's rows with those of a plan that stands by itself (op_build.c): it runs once, into a hash table by the variables
  * that both have, and not before the input has a row. */
 lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep);
@@ -101,6 +104,9 @@ typedef struct lion_subplan {
     lion_operator *feed;
     lion_operator *root;
 } lion_subplan;
+
+/* The same for another run, if all of its operators have copies (parallel.c). */
+lion_subplan lion_subplan_copy(const lion_subplan *subplan, lion_run *run);
 
 /* Rows of the input for which the sub-plan finds nothing. */
 lion_operator *lion_not_new(lion_run *run, lion_operator *input, const lion_subplan *subplan, uint32_t row_var,

@@ -15,6 +15,7 @@ void lion_scope_init(lion_scope *scope, lion_run *run, const lion_slice *names, 
 {
     *scope = (lion_scope){ .run = run, .names = names, .name_count = name_count, .next_var = name_count };
     scope->capacity = name_count + hidden;
+    if (run->var_room < scope->capacity) run->var_room = scope->capacity;
     scope->is_attribute = lion_arena_zalloc(&run->arena, scope->capacity + 1);
     scope->is_given = lion_arena_zalloc(&run->arena, scope->capacity + 1);
     scope->is_pending = lion_arena_zalloc(&run->arena, scope->capacity + 1);

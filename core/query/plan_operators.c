@@ -129,6 +129,7 @@ static lion_status relation_pattern(lion_scope *scope, const lion_clause *clause
         relation = nothing;
     }
     *operator = lion_join_new(run, *operator, relation, columns, clause->term_count, keep, "relation");
+    lion_join_is_fixed(*operator);
     return LION_OK;
 }
 
@@ -143,6 +144,7 @@ static lion_status input_rows(lion_scope *scope, const lion_clause *clause, lion
         scope->is_pending[input->vars[i]] = 0;
     }
     *operator = lion_join_new(scope->run, *operator, input->rows, columns, input->var_count, keep, "input");
+    lion_join_is_fixed(*operator);
     return LION_OK;
 }
 

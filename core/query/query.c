@@ -5,6 +5,7 @@
 #include "query/binding.h"
 #include "query/explain.h"
 #include "query/inline_rules.h"
+#include "query/parallel.h"
 #include "query/plan_cache.h"
 #include "query/result.h"
 #include "query/rewrite.h"
@@ -210,6 +211,8 @@ static lion_status open_plan(opening *self, lion_error *error)
     self->run->root = root; /* closed with the run, whole or not */
     if (status == LION_OK) status = check_found(self, root, error);
     if (status != LION_OK) return status;
+    lion_parallel_make(run, &self->run->root, NULL);
+    root = self->run->root;
     if (!is_result(root, needed)) {
         double rows = root->rows_estimated;
         self->run->root = lion_distinct_new(run, root, needed);

@@ -16,6 +16,8 @@ lion_status lion_run_check(lion_run *run, lion_error *error)
 {
     run->checks++;
     if (run->options.statistics) note_check(run);
+    if (run->is_stopped != NULL && __atomic_load_n(run->is_stopped, __ATOMIC_RELAXED))
+        return lion_fail(error, LION_INTERRUPTED, "lion/cancelled", "the rest of the query was not wanted");
     if (run->options.is_cancelled != NULL && *run->options.is_cancelled != 0)
         return lion_fail(error, LION_INTERRUPTED, "lion/cancelled", "the query was cancelled");
     if (run->deadline_ns != 0 && lion_clock_monotonic_ns() > run->deadline_ns)
@@ -99,6 +101,13 @@ void *lion_operator_init(void *operator, lion_run *run,
     return operator;
 }
 
+const uint8_t *lion_operator_keep(const lion_operator *self, lion_run *run)
+{
+    uint8_t *keep = lion_arena_zalloc(&run->arena, (size_t)run->var_room + 1);
+    for (uint32_t i = 0; keep != NULL && i < self->width; i++) keep[self->vars[i]] = 1;
+    return keep;
+}
+
 static lion_status count_rows(lion_operator *self, const lion_batch *batch, lion_error *error)
 {
     self->rows += lion_batch_rows(batch);
@@ -141,6 +150,7 @@ lion_status lion_operator_rewind(lion_operator *self, lion_error *error)
 void lion_operator_close(lion_operator *self)
 {
     if (self == NULL) return;
+    if (self->stop != NULL) self->stop(self);
     for (int i = 0; i < 2; i++) lion_operator_close(self->inputs[i]);
     for (uint32_t i = 0; i < self->subplan_count; i++) lion_operator_close(self->subplans[i]);
     if (self->close != NULL) self->close(self);

@@ -32,6 +32,9 @@ struct lion_run {
     int64_t checked_ns, unchecked_ns; /* the last one; the longest time between two: with options.statistics */
     uint32_t depth;            /* nested queries */
     uint32_t dice;             /* options.plan_seed, as the planner goes on with it */
+    uint32_t var_room;         /* of arrays by variable: that of the widest scope */
+    uint32_t thread_count;     /* beside the run's own, at work for it now (op_exchange.c) */
+    const bool *is_stopped;    /* atomic: nobody wants what is left of this thread's part; NULL: it is not one */
 };
 
 /* A run of an IR that somebody else keeps (a nested query's); it shares the outer run's deadline. */
@@ -134,6 +137,8 @@ lion_status lion_output_unspool(lion_output *output, lion_spool *spool, lion_bat
 #define LION_OPERATOR(run_, type, next_, name_) lion_operator_init(lion_arena_new(&(run_)->arena, type), (run_), (next_), (name_))
 void *lion_operator_init(void *operator, lion_run *run,
                          lion_status (*next)(lion_operator *, lion_batch *, lion_error *), const char *name);
+/* For copies: the `keep` (by variable) that the operator was made with, as far as its output tells, in the other run's arena. */
+const uint8_t *lion_operator_keep(const lion_operator *self, lion_run *run);
 
 /* Columns that an operator passes on as they are: `kept` of the input's, by slot. */
 typedef struct lion_passing {

@@ -104,7 +104,7 @@ static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *in
 #define TEMP_MAX (INT64_C(8) << 30)
 
 /* query_open(query, inputs, number of inputs, { timeout, limit, offset, rows_max, memory_max,
- * temp_max, statistics, typed, plan_seed, table_rows_max }) → run */
+ * temp_max, statistics, typed, plan_seed, table_rows_max, threads }) → run */
 static int query_open(lua_State *L)
 {
     bound_query *query = luaL_checkudata(L, 1, QUERY_TYPE);
@@ -121,6 +121,7 @@ static int query_open(lua_State *L)
         .offset = option(L, "offset", 0),
         .statistics = option(L, "statistics", 0) != 0,
         .plan_seed = (uint32_t)option(L, "plan_seed", 0),
+        .threads = (uint32_t)option(L, "threads", 1),
         .is_cancelled = &lion_lua_is_cancelled,
     };
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_RUN);

@@ -50,7 +50,7 @@ local MB, GB = 2 ^ 20, 2 ^ 30
 local CONNECT_OPTIONS = {
   durability = "string", interval_ms = "count", read_only = "boolean", create = "boolean",
   novelty_mb = "number", memory_mb = "number", cache_mb = "number", temp_mb = "number",
-  map_gb = "number", timeout_ms = "number", token = "string", app = "string", segment_size = "count",
+  map_gb = "number", timeout_ms = "number", threads = "count", token = "string", app = "string", segment_size = "count",
   node_entries = "count", datoms_max = "count", roots_max = "count",
 }
 
@@ -88,6 +88,7 @@ local function read_options(options)
       timeout = whole_ms(options.timeout_ms),
       memory_max = bytes(options.memory_mb, MB),
       temp_max = bytes(options.temp_mb, MB),
+      threads = options.threads,
     }
 end
 
@@ -124,7 +125,7 @@ end
 -- @tparam string uri
 -- @tparam table writer where transactions go (see above)
 -- @tparam[opt] table limits of queries: timeout, timeout_max (of those that ask for more, too), memory_max,
--- temp_max
+-- temp_max, threads
 function conn.wrap(handle, uri, writer, limits)
   return setmetatable({
     handle = handle,
@@ -142,7 +143,8 @@ end
 -- @tparam string uri a path, "mem:" (private), "mem:name" (shared in the process), or a node's:
 -- "unix:/path/control.sock/name", "http://host:port/name"
 -- @tparam[opt] table options durability, interval_ms, read_only, create, novelty_mb, memory_mb
--- (of a query, 1024; 0: any), temp_mb (of its temporary file beyond that, 8192; 0: none), timeout_ms, map_gb;
+-- (of a query, 1024; 0: any), temp_mb (of its temporary file beyond that, 8192; 0: none), timeout_ms, map_gb,
+-- threads (that may work on one query, 1);
 -- a node heeds read_only, create, memory_mb, temp_mb, timeout_ms, token, and app (the
 -- application whose functions may be called by name in queries, filters and pulls)
 function conn.connect(uri, options)

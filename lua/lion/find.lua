@@ -160,7 +160,7 @@ end
 -- @param q the query
 -- @tparam table arguments inputs in the order of :in, databases counted
 -- @tparam number count of them
--- @tparam table options timeout, limit, offset, rows_max, memory_max, temp_max, statistics
+-- @tparam table options timeout, limit, offset, rows_max, memory_max, temp_max, threads, statistics
 function find.open(q, arguments, count, options)
   local at = rules_index(q)
   local rules
@@ -277,7 +277,7 @@ end
 -- ---- lion.q -----------------------------------------------------------------------------------
 
 local MAP_KEYS = {
-  query = true, args = true, timeout = true, limit = true, offset = true, stats = true,
+  query = true, args = true, timeout = true, limit = true, offset = true, stats = true, threads = true,
 }
 
 local function whole(name, value, least)
@@ -300,13 +300,14 @@ local function map_options(map)
     if not MAP_KEYS[key] then
       anomaly.incorrect(
         "lion/syntax",
-        "%s is no option of a query (query, args, timeout, limit, offset, stats)",
+        "%s is no option of a query (query, args, timeout, limit, offset, stats, threads)",
         tostring(key)
       )
     end
   end
   return { timeout = whole("timeout", map.timeout, 0), limit = whole("limit", map.limit, -1),
-    offset = whole("offset", map.offset, 0), statistics = map.stats and 1 or nil }
+    offset = whole("offset", map.offset, 0), statistics = map.stats and 1 or nil,
+    threads = whole("threads", map.threads, 1) }
 end
 
 -- A query's own timeout (0, nil: none), but no later than a host lets its caller run.
@@ -324,6 +325,7 @@ local function add_limits(options, arguments, count)
       options.timeout = no_longer_than(limits.timeout_max, options.timeout or limits.timeout)
       options.memory_max = options.memory_max or limits.memory_max
       options.temp_max = options.temp_max or limits.temp_max
+      options.threads = options.threads or limits.threads
       return options
     end
   end

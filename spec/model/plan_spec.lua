@@ -265,7 +265,8 @@ local function check(random, db, reference, view)
     local arguments = { db, values }
     local seed = plan == 0 and 0 or random(1000000)
     local tables = plan % 2 == 1 and random(8) or 0 -- on file beyond so many rows
-    local options = { plan_seed = seed, rows_max = 10000000, table_rows_max = tables }
+    local options = { plan_seed = seed, rows_max = 10000000, table_rows_max = tables,
+      threads = 1 + seed % 4 }
     local rows = sorted(find.all(query, arguments, var and 2 or 1, options))
     local given = var and lion.edn.write(values) or ""
     local note = ("plan %d, tables of %d, of %s %s"):format(seed, tables, lion.edn.write(query), given)

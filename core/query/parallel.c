@@ -1,0 +1,111 @@
+/* parallel.c - which parts of a plan are worth threads, and copies of them. */
+#include "query/parallel.h"
+
+/* What is estimated to take less is not worth waking threads for. */
+#define COST_MIN_NS 2e6
+/* So few rows are no work to be shared. */
+#define ROWS_MIN 4096
+/* Of an operator, as bench/ finds them. */
+#define INPUT_NS 40.0
+#define OUTPUT_NS 20.0
+#define SUBPLAN_NS 250.0
+
+/* ---- copies ---- */
+
+static bool can_copy(const lion_operator *operator)
+{
+    if (operator->copy == NULL) return false;
+    for (uint32_t i = 0; i < operator->subplan_count; i++)
+        for (const lion_operator *at = operator->subplans[i]; at != NULL; at = at->inputs[0])
+            if (!can_copy(at)) return false;
+    return true;
+}
+
+uint32_t lion_parallel_list(lion_operator **out, uint32_t room, lion_operator *top, const lion_operator *below)
+{
+    uint32_t count = 0;
+    for (lion_operator *at = top; at != below && at != NULL; at = at->inputs[0]) {
+        if (count < room) out[count] = at;
+        count++;
+        for (uint32_t i = 0; i < at->subplan_count; i++)
+            count += lion_parallel_list(out + (count < room ? count : room), count < room ? room - count : 0, at->subplans[i], NULL);
+    }
+    return count;
+}
+
+lion_operator *lion_parallel_copy(const lion_operator *top, const lion_operator *below, lion_run *run, lion_operator *input)
+{
+    if (top == below) return input;
+    lion_operator *under = top->inputs[0] == NULL ? NULL : lion_parallel_copy(top->inputs[0], below, run, input);
+    lion_operator *copy = top->copy(top, run, under);
+    copy->detail = top->detail;
+    return copy;
+}
+
+static lion_operator *feed_of(lion_operator *root)
+{
+    while (root->inputs[0] != NULL) root = root->inputs[0];
+    return root;
+}
+
+lion_subplan lion_subplan_copy(const lion_subplan *subplan, lion_run *run)
+{
+    lion_subplan copy = { .root = lion_parallel_copy(subplan->root, NULL, run, NULL) };
+    copy.feed = feed_of(copy.root);
+    return copy;
+}
+
+/* ---- which part ---- */
+
+typedef struct part {
+    lion_operator **top;       /* where it hangs; NULL: there is none */
+    lion_operator *bottom;
+    double cost_ns;
+} part;
+
+static double cost_of(const lion_operator *operator)
+{
+    double in = operator->inputs[0]->rows_estimated, each = INPUT_NS + SUBPLAN_NS * operator->subplan_count;
+    return in * each + operator->rows_estimated * OUTPUT_NS;
+}
+
+/* One row to begin with cannot be shared out, and few are no work. */
+static bool may_begin(const lion_run *run, const lion_operator *operator)
+{
+    bool is_many = run->options.plan_seed != 0 || operator->inputs[0]->rows_estimated >= ROWS_MIN;
+    return is_many && !lion_feed_is_start(operator->inputs[0]);
+}
+
+static bool is_member(const lion_operator *operator)
+{
+    return operator->inputs[0] != NULL && !operator->spans_rows && can_copy(operator);
+}
+
+/* The dearest part from here down the first inputs. */
+static part find_part(const lion_run *run, lion_operator **root, const lion_operator *below)
+{
+    part best = { 0 };
+    for (lion_operator **at = root; *at != below;) {
+        part found = { .top = at };
+        double cost = 0;
+        for (; *at != below && is_member(*at); at = &(*at)->inputs[0]) {
+            cost += cost_of(*at);
+            if (!may_begin(run, *at)) continue;
+            found.bottom = *at;
+            found.cost_ns = cost;
+        }
+        if (found.bottom != NULL && (best.top == NULL || found.cost_ns > best.cost_ns)) best = found;
+        if (*at != below) at = &(*at)->inputs[0];
+    }
+    return best;
+}
+
+void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below)
+{
+    if (run->options.threads < 2 || run->arena.is_exhausted) return;
+    part best = find_part(run, root, below);
+    for (lion_operator *at = *root; at != below; at = at->inputs[0])
+        if (at->inputs[1] != NULL) lion_parallel_make(run, &at->inputs[1], NULL); /* by itself: a hash join's table */
+    if (best.top == NULL || (best.cost_ns < COST_MIN_NS && run->options.plan_seed == 0)) return;
+    *best.top = lion_exchange_new(run, *best.top, best.bottom);
+}
