@@ -234,7 +234,9 @@ static lion_status build_rewind(lion_operator *operator, lion_error *error)
 static lion_status build_prepare(lion_operator *operator, lion_error *error)
 {
     build *self = (build *)operator;
-    return self->is_built ? LION_OK : build_rows(self, error);
+    lion_status status = self->is_built ? LION_OK : build_rows(self, error);
+    if (self->parts != NULL) operator->copy = NULL; /* partition by partition, the left's rows go on in another order */
+    return status;
 }
 
 /* The rows are shared, and there already. */

@@ -40,6 +40,7 @@ typedef struct morsel_feed {
     lion_operator operator;
     struct morsel *morsel;
     uint32_t at;
+    bool is_open;              /* it all goes through, there are no morsels */
 } morsel_feed;
 
 /* What an operator of the part counts. */
@@ -102,7 +103,7 @@ static struct morsel *morsel_at(exchange *self, uint64_t number)
 static lion_status feed_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     morsel_feed *self = (morsel_feed *)operator;
-    (void)error;
+    if (self->is_open) return lion_operator_next(operator->inputs[0], batch_out, error);
     if (self->morsel == NULL || self->at == self->morsel->input_count) return LION_END;
     *batch_out = self->morsel->inputs[self->at++].batch;
     return LION_OK;
@@ -263,8 +264,10 @@ static lion_status make_worker(exchange *self, struct worker *worker, lion_error
     worker->exchange = self;
     worker->run = *run;
     worker->run.call = NULL;
+    worker->run.options.temp_max = 0; /* what is large is shared, and was made before */
     worker->run.is_stopped = &self->is_stopped;
     lion_arena_init(&worker->run.arena, run->options.memory_max);
+    lion_spill_init(&worker->run.spill, &worker->run.arena, 0);
     self->worker_count++;
     worker->feed = feed_new(&worker->run, below);
     worker->top = lion_parallel_copy(self->own.top, below, &worker->run, &worker->feed->operator);
@@ -316,6 +319,7 @@ static lion_status prepare(exchange *self, lion_error *error)
         lion_operator *operator = self->operators[self->operator_count - 1 - self->prepared];
         lion_status status = operator->prepare == NULL ? LION_OK : operator->prepare(operator, error);
         if (status != LION_OK) return status;
+        if (operator->copy == NULL) self->own.feed->is_open = true;
     }
     uint32_t threads = self->operator.run->options.threads;
     if (threads > LION_THREADS_MAX) threads = LION_THREADS_MAX;
@@ -499,6 +503,7 @@ static lion_status exchange_next(lion_operator *operator, lion_batch *batch_out,
     lion_status status = prepare(self, error);
     if (status != LION_OK) return status;
     __atomic_store_n(&self->own_memory, operator->run->arena.used, __ATOMIC_RELAXED);
+    if (self->own.feed->is_open) return lion_operator_next(self->own.top, batch_out, error);
     take_back(self);
     for (;;) {
         status = lion_run_check(operator->run, error);

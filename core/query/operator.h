@@ -35,7 +35,8 @@ struct lion_operator {
     lion_status (*next)(lion_operator *self, lion_batch *batch_out, lion_error *error);
     lion_status (*rewind)(lion_operator *self, lion_error *error);      /* start again (correlated inputs may have changed) */
     lion_status (*spill)(lion_operator *self, uint64_t *bytes_freed_out, lion_error *error); /* NULL: cannot */
-    /* What copies share is made, before the first of them, in the original's thread; LION_CALL as of next. NULL: nothing. */
+    /* What copies share is made, before the first of them, in the original's thread; LION_CALL as of next. NULL: nothing. It may
+     * turn out that there can be none: then copy is NULL afterwards. */
     lion_status (*prepare)(lion_operator *self, lion_error *error);
     /* The same operator in another thread's run, over a copy of its input (NULL: of a feed). NULL: it has to stay in one thread,
      * as whatever may ask the host has to. */

@@ -5,6 +5,8 @@
 #define COST_MIN_NS 2e6
 /* So few rows are no work to be shared. */
 #define ROWS_MIN 4096
+/* What a thread may need for the morsels that are on their way. */
+#define MEMORY_EACH (UINT64_C(16) << 20)
 /* Of an operator, as bench/ finds them. */
 #define INPUT_NS 40.0
 #define OUTPUT_NS 20.0
@@ -102,7 +104,9 @@ static part find_part(const lion_run *run, lion_operator **root, const lion_oper
 
 void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below)
 {
-    if (run->options.threads < 2 || run->arena.is_exhausted) return;
+    uint64_t memory = run->options.memory_max;
+    bool is_short = memory != 0 && memory < (uint64_t)run->options.threads * MEMORY_EACH && run->options.plan_seed == 0;
+    if (run->options.threads < 2 || is_short || run->arena.is_exhausted) return;
     part best = find_part(run, root, below);
     for (lion_operator *at = *root; at != below; at = at->inputs[0])
         if (at->inputs[1] != NULL) lion_parallel_make(run, &at->inputs[1], NULL); /* by itself: a hash join's table */
