@@ -222,6 +222,38 @@ lion_status lion_aggregate_add_column(lion_accumulator *accumulators, uint32_t s
     return LION_OK;
 }
 
+/* ---- values of several rows ---- */
+
+bool lion_aggregate_weighs(lion_aggregate aggregate, int64_t wanted)
+{
+    switch (aggregate) {
+    case LION_AGGREGATE_COUNT:
+    case LION_AGGREGATE_SUM:
+    case LION_AGGREGATE_AVG:
+    case LION_AGGREGATE_COUNT_DISTINCT:
+    case LION_AGGREGATE_DISTINCT: return true;
+    case LION_AGGREGATE_MIN:
+    case LION_AGGREGATE_MAX: return wanted < 0;
+    default: return false;
+    }
+}
+
+lion_status lion_aggregate_add_weighed(lion_accumulator *self, lion_aggregate aggregate, int64_t wanted, lion_value value, uint64_t rows,
+                                       lion_arena *arena, lion_error *error)
+{
+    int64_t product = 0;
+    bool is_sum = aggregate == LION_AGGREGATE_SUM || aggregate == LION_AGGREGATE_AVG, is_average = aggregate == LION_AGGREGATE_AVG;
+    if (is_sum && !lion_type_is_number(value.type)) return lion_aggregate_add(self, aggregate, wanted, value, arena, error);
+    if (!is_sum && aggregate != LION_AGGREGATE_COUNT) return lion_aggregate_add(self, aggregate, wanted, value, arena, error);
+    if (__builtin_add_overflow(self->count, rows, &self->count) || self->count > INT64_MAX)
+        return lion_fail(error, LION_INCORRECT, "lion/overflow", "the count does not fit into 64 bits");
+    if (!is_sum) return LION_OK;
+    if (value.type == LION_TYPE_DOUBLE) self->is_double = true;
+    if (value.type == LION_TYPE_DOUBLE || is_average) self->double_sum += (value.type == LION_TYPE_DOUBLE ? value.number : (double)value.bits) * (double)rows;
+    else if (__builtin_mul_overflow(value.bits, rows, &product) || __builtin_add_overflow(self->sum, product, &self->sum)) return fail_sum(error);
+    return LION_OK;
+}
+
 /* ---- over all values ---- */
 
 static int ascending(const void *a, const void *b)

@@ -29,6 +29,11 @@ lion_status lion_aggregate_add(lion_accumulator *accumulator, lion_aggregate agg
 /* The batch's rows of a column, the i-th to the accumulator groups[i] * stride. LION_ABSENT: one by one, nothing was done. */
 lion_status lion_aggregate_add_column(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_one_group,
                                       lion_aggregate aggregate, int64_t wanted, const lion_batch *batch, uint32_t slot, lion_error *error);
+/* Whether the aggregate can be made of values with a count each: of how many rows they are the value. */
+bool lion_aggregate_weighs(lion_aggregate aggregate, int64_t wanted);
+/* The value of so many rows; of COUNT it does not matter. */
+lion_status lion_aggregate_add_weighed(lion_accumulator *accumulator, lion_aggregate aggregate, int64_t wanted, lion_value value, uint64_t rows,
+                                       lion_arena *arena, lion_error *error);
 /* Not for CUSTOM. Collections are vector forms. */
 lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *accumulator, lion_aggregate aggregate, int64_t wanted,
                                   lion_arena *arena, lion_error *error);

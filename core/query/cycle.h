@@ -23,7 +23,10 @@ typedef struct lion_cycle {
     uint32_t edge_count;
 } lion_cycle;
 
-/* plan_cycle.c: the patterns still to do that are in cycles with the one at `next`; false: there are none, or to go on
+/* plan_cycle.c: whether the clause is a pattern of a ref attribute between two variables, on that source. edge_out->at is the caller's. */
+bool lion_cycle_edge_of(lion_cycle_edge *edge_out, const lion_scope *scope, const lion_clause *clause, uint32_t source);
+
+/* The patterns still to do that are in cycles with the one at `next`; false: there are none, or to go on
  * pattern by pattern, which leaves `fanout` rows per row next, is cheaper than to read all of their attributes. */
 bool lion_cycle_of(lion_cycle *cycle_out, lion_scope *scope, const lion_todo *todo, uint32_t next, const lion_operator *operator, double fanout);
 

@@ -5,6 +5,7 @@
  * that several values of a level between use again is a bitmap, too. Levels behind the last wanted one are only looked at for
  * whether there is anything. */
 #include "query/cycle.h"
+#include "query/lists.h"
 
 #define CHECK_EVERY 1024
 /* Walking a list against a bitmap, against galloping through it. */
@@ -55,33 +56,6 @@ static const uint32_t *list_of(const cycle *self, const link *from, uint32_t *co
     return from->adjacency.to + from->adjacency.start[number];
 }
 
-/* The first place from `at` on whose number is not less. */
-static uint32_t gallop(const uint32_t *list, uint32_t count, uint32_t at, uint32_t number)
-{
-    uint32_t step = 1, low = at;
-    while (at < count && list[at] < number) {
-        low = at + 1;
-        at = count - at > step ? at + step : count;
-        step *= 2;
-    }
-    while (low < at) {
-        uint32_t middle = low + (at - low) / 2;
-        if (list[middle] < number) low = middle + 1;
-        else at = middle;
-    }
-    return low;
-}
-
-static uint32_t meet_lists(uint32_t *out, const uint32_t *few, uint32_t few_count, const uint32_t *many, uint32_t many_count)
-{
-    uint32_t count = 0, at = 0;
-    for (uint32_t i = 0; i < few_count && at < many_count; i++) {
-        at = gallop(many, many_count, at, few[i]);
-        if (at < many_count && many[at] == few[i]) out[count++] = few[i];
-    }
-    return count;
-}
-
 static uint32_t meet_bits(uint32_t *out, const uint32_t *list, uint32_t list_count, const uint64_t *bits)
 {
     uint32_t count = 0;
@@ -113,8 +87,8 @@ static uint32_t meet(const cycle *self, uint32_t *out, const uint32_t *list, uin
     bool is_few = count < other_count / GALLOP_FACTOR, is_many = other_count < count / GALLOP_FACTOR;
     if (with->bits != NULL && !is_few && !is_many) return meet_bits(out, list, count, bits_of(self, with));
     /* In place the list that is written may only be the one that is walked. */
-    if (is_many && out != list) return meet_lists(out, other, other_count, list, count);
-    return meet_lists(out, list, count, other, other_count);
+    if (is_many && out != list) return lion_list_meet(out, other, other_count, list, count);
+    return lion_list_meet(out, list, count, other, other_count);
 }
 
 /* The level's values. Lists without a bitmap are walked first. */
@@ -150,8 +124,7 @@ static lion_status bind_level(cycle *self, level *at, uint32_t row, lion_error *
     for (uint32_t i = 0; i < at->link_count; i++) {
         uint32_t count = 0;
         const uint32_t *list = list_of(self, &at->links[i], &count);
-        uint32_t found = gallop(list, count, 0, at->value);
-        if (found == count || list[found] != at->value) return LION_ABSENT;
+        if (!lion_list_has(list, count, at->value)) return LION_ABSENT;
     }
     return LION_OK;
 }

@@ -328,7 +328,8 @@ static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next,
     const uint8_t *keep = lion_plan_keep(scope, todo, needed);
     if (done == 0) status = lion_plan_operator(scope, clause, operator, keep, error);
     if (status != LION_OK) return status;
-    (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
+    bool is_told = done == 0 || (*operator)->is_set; /* of a cycle one clause tells nothing */
+    (*operator)->is_distinct = is_told && lion_plan_is_distinct(scope, clause, input, *operator);
     (*operator)->rows_estimated = rows;
     if ((*operator)->detail == NULL) (*operator)->detail = detail_of(scope->run, clause);
     add_distinct(scope, todo, kept, operator, keep);

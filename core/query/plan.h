@@ -78,6 +78,9 @@ lion_status lion_plan_fail_binding(const lion_scope *scope, const lion_clause *c
 /* Are the rows distinct that the clause's operator makes of the input's? (plan_distinct.c) */
 bool lion_plan_is_distinct(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output);
 
+/* Has the operator nothing but what is needed, and nothing twice? */
+bool lion_plan_is_result(const lion_operator *root, const uint8_t *needed);
+
 /* Mark the variables that stand in attribute position of some pattern in the clauses, at any depth. */
 void lion_scope_mark_attributes(lion_scope *scope, const lion_clauses *clauses);
 /* Mark those that functions and relations bind. */

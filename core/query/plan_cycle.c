@@ -5,7 +5,7 @@
 /* A row that is looked up costs as much as so many references read into arrays. */
 #define ROW_COST 8
 
-static bool is_edge(lion_cycle_edge *edge_out, const lion_scope *scope, const lion_clause *clause, uint32_t source)
+bool lion_cycle_edge_of(lion_cycle_edge *edge_out, const lion_scope *scope, const lion_clause *clause, uint32_t source)
 {
     if (clause->kind != LION_CLAUSE_PATTERN || clause->source != source || clause->term_count != 3) return false;
     const lion_term *e = &clause->terms[0], *v = &clause->terms[2];
@@ -85,7 +85,7 @@ bool lion_cycle_of(lion_cycle *cycle, lion_scope *scope, const lion_todo *todo, 
     if (cycle->db == NULL || cycle->db->view.filter_count > 0) return false;
     for (uint32_t i = 0; i < todo->count; i++) {
         lion_cycle_edge *edge = &cycle->edges[cycle->edge_count];
-        if ((todo->is_done[i] && i != next) || !is_edge(edge, scope, todo->items[i], clause->source)) continue;
+        if ((todo->is_done[i] && i != next) || !lion_cycle_edge_of(edge, scope, todo->items[i], clause->source)) continue;
         edge->at = i;
         if (++cycle->edge_count == LION_CYCLE_EDGES_MAX) return false;
     }
@@ -103,7 +103,7 @@ bool lion_cycle_any(const lion_scope *scope, const lion_todo *todo)
         if (todo->is_done[i] || clause->kind != LION_CLAUSE_PATTERN) continue;
         const lion_db *db = scope->run->sources[clause->source].db;
         if (db == NULL || db->view.filter_count > 0) continue;
-        cycle.edge_count += is_edge(&cycle.edges[cycle.edge_count], scope, clause, clause->source);
+        cycle.edge_count += lion_cycle_edge_of(&cycle.edges[cycle.edge_count], scope, clause, clause->source);
     }
     drop_loose_ends(&cycle);
     return cycle.edge_count > 0;

@@ -98,3 +98,10 @@ bool lion_plan_is_distinct(lion_scope *scope, const lion_clause *clause, const l
         if (!is_told(scope, output, input->vars[i])) return false;
     return true;
 }
+
+bool lion_plan_is_result(const lion_operator *root, const uint8_t *needed)
+{
+    for (uint32_t i = 0; i < root->width; i++)
+        if (!needed[root->vars[i]]) return false;
+    return root->is_distinct;
+}

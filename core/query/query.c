@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "query/binding.h"
+#include "query/count.h"
 #include "query/explain.h"
 #include "query/inline_rules.h"
 #include "query/parallel.h"
@@ -174,25 +175,17 @@ static lion_status open_pulls(opening *self, lion_error *error)
     return LION_OK;
 }
 
-/* Every variable that is found must be bound by something. */
-static lion_status check_found(const opening *self, const lion_operator *root, lion_error *error)
+/* Every variable that is found must be bound by something (or be counted already). */
+static lion_status check_found(const opening *self, const lion_operator *root, const uint8_t *needed, lion_error *error)
 {
     const lion_query_ir *ir = self->run->run.ir;
     for (uint32_t i = 0; i < ir->element_count + ir->with_count; i++) {
         uint32_t var = i < ir->element_count ? ir->elements[i].var : ir->with[i - ir->element_count];
-        if (lion_operator_slot(root, var) == LION_SLOT_NONE)
+        if (needed[var] && lion_operator_slot(root, var) == LION_SLOT_NONE)
             return lion_fail(error, LION_INCORRECT, "db.error/insufficient-binding", "[%.*s] is found but not bound by any clause or input",
                              (int)ir->var_names[var].size, (const char *)ir->var_names[var].data);
     }
     return LION_OK;
-}
-
-/* Nothing but what is needed, and nothing twice. */
-static bool is_result(const lion_operator *root, const uint8_t *needed)
-{
-    for (uint32_t i = 0; i < root->width; i++)
-        if (!needed[root->vars[i]]) return false;
-    return root->is_distinct;
 }
 
 static lion_status open_plan(opening *self, lion_error *error)
@@ -205,20 +198,22 @@ static lion_status open_plan(opening *self, lion_error *error)
     lion_operator *root = lion_unit_new(run);
     const char *untrue = lion_rewrite_known(&self->scope, &self->todo, self->input_clauses, &self->input_count, self->known);
     if (untrue != NULL) root = lion_nothing_new(run, root, lion_arena_printf(&run->arena, "%s holds of nothing", untrue));
-    self->scope.cache = self->plans;
-    self->scope.adapts = true;
-    lion_status status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
+    uint32_t weight = UINT32_MAX;
+    lion_status status = untrue != NULL ? LION_ABSENT : lion_count_plan(&weight, &self->scope, &self->todo, &root, needed, error);
+    self->scope.cache = status == LION_ABSENT ? self->plans : NULL;
+    self->scope.adapts = status == LION_ABSENT;
+    if (status == LION_OK || status == LION_ABSENT) status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
     self->run->root = root; /* closed with the run, whole or not */
-    if (status == LION_OK) status = check_found(self, root, error);
+    if (status == LION_OK) status = check_found(self, root, needed, error);
     if (status != LION_OK) return status;
     lion_parallel_make(run, &self->run->root, NULL);
     root = self->run->root;
-    if (!is_result(root, needed)) {
+    if (!lion_plan_is_result(root, needed)) {
         double rows = root->rows_estimated;
         self->run->root = lion_distinct_new(run, root, needed);
         self->run->root->rows_estimated = rows;
     }
-    return lion_result_new(&self->run->result, run, self->run->root, self->scope.is_attribute, self->pulls, error);
+    return lion_result_new(&self->run->result, run, self->run->root, weight, self->scope.is_attribute, self->pulls, error);
 }
 
 static lion_status open_all(opening *self, lion_error *error)
@@ -227,7 +222,7 @@ static lion_status open_all(opening *self, lion_error *error)
     const lion_query_ir *ir = run->ir;
     run->sources = lion_arena_zalloc(&run->arena, sizeof(lion_source) * (ir->source_count + 1));
     run->logs = lion_arena_zalloc(&run->arena, sizeof(lion_db *) * (ir->input_count + 1));
-    lion_scope_init(&self->scope, run, ir->var_names, ir->var_count, lion_clauses_hidden(&ir->where) + 1);
+    lion_scope_init(&self->scope, run, ir->var_names, ir->var_count, lion_clauses_hidden(&ir->where) + 2);
     lion_todo_init(&self->todo, &ir->where, ir->input_count + ir->where.count, &run->arena);
     lion_status status = open_inputs(self, error);
     if (status == LION_OK) status = open_pulls(self, error);

@@ -17,6 +17,7 @@ struct lion_result {
     lion_run *run;
     lion_operator *root;
     const lion_query_ir *ir;
+    uint32_t weight;           /* the root's slot that says how many rows each row stands for, or NONE */
     const lion_query_pull *pulls;
     element *elements;
     uint32_t width;
@@ -122,13 +123,14 @@ static void open_bounds(lion_result *self)
     if (self->wanted < ORDERED_WANTED_MAX) self->is_in_order = lion_scan_by_value(self->root, self->ir->order[0].var, self->ir->order[0].is_descending);
 }
 
-lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, const uint8_t *is_attribute,
+lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, uint32_t weight, const uint8_t *is_attribute,
                             const lion_query_pull *pulls, lion_error *error)
 {
     lion_arena *arena = &run->arena;
     lion_result *self = lion_arena_new(arena, lion_result);
     self->run = run;
     self->root = root;
+    self->weight = lion_operator_slot(root, weight);
     self->ir = run->ir;
     self->pulls = pulls;
     self->width = run->ir->element_count;
@@ -225,11 +227,27 @@ static lion_status grow_groups(lion_result *self, lion_error *error)
     return LION_OK;
 }
 
+static lion_status gather_weighed(lion_result *self, uint32_t at, const lion_batch *batch, lion_error *error)
+{
+    const element *from = &self->elements[at];
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < lion_batch_rows(batch); i++) {
+        uint32_t row = lion_batch_row(batch, i);
+        bool is_counted = from->slot == LION_SLOT_NONE; /* COUNT of a variable that is there no longer */
+        lion_value value = is_counted ? lion_value_nil() : shown(self, at, lion_batch_get(batch, from->slot, row));
+        lion_accumulator *group = &self->groups[self->group_of.numbers[i] * self->width + at];
+        uint64_t rows = (uint64_t)lion_batch_get(batch, self->weight, row).bits;
+        status = lion_aggregate_add_weighed(group, from->aggregate, from->wanted, value, rows, &self->run->arena, error);
+    }
+    return status;
+}
+
 static lion_status gather_element(lion_result *self, uint32_t at, const lion_batch *batch, lion_error *error)
 {
     const element *from = &self->elements[at];
     const uint32_t *numbers = self->group_of.numbers;
     lion_status status = LION_ABSENT;
+    if (self->weight != LION_SLOT_NONE) return gather_weighed(self, at, batch, error);
     bool is_seen = from->is_attribute || batch->columns[from->slot].type == LION_TYPE_ATTRIBUTE; /* as its ident */
     if (!is_seen)
         status = lion_aggregate_add_column(self->groups + at, self->width, numbers, self->key_count == 0, from->aggregate, from->wanted,

@@ -9,7 +9,7 @@
 typedef struct lion_result lion_result;
 
 /* root yields the distinct rows of the find and with variables. is_attribute: per variable. */
-lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, const uint8_t *is_attribute,
+lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, uint32_t weight, const uint8_t *is_attribute,
                             const lion_query_pull *pulls, lion_error *error);
 lion_status lion_result_next(lion_result *result, lion_query_batch *batch_out, lion_error *error);
 

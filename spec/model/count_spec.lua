@@ -1,0 +1,244 @@
+-- Aggregates that need to know how many rows there are, but not which: by the planner and by plans made by
+-- chance, which count in some and make the rows in others, against the reference. LION_SEED repeats a
+-- run, LION_QUERIES says how many.
+package.path = "spec/?.lua;" .. package.path
+
+local lion = require "lion"
+local find = require "lion.find"
+local model = require "model.model"
+
+local SEED = tonumber(os.getenv "LION_SEED") or os.time()
+local QUERIES = tonumber(os.getenv "LION_QUERIES") or 400
+local PLANS = 3 -- by chance, for each query
+
+local SCHEMA = {
+  ["m/one"] = { type = "long" },
+  ["m/many"] = { type = "long", many = true },
+  ["m/to"] = { type = "ref", many = true },
+  ["m/by"] = { type = "ref", many = true },
+  ["m/boss"] = { type = "ref" },
+}
+local NUMBERS, REFS = { "m/one", "m/many" }, { "m/to", "m/to", "m/by", "m/boss" }
+local ENTITIES = 8
+
+local function make_random(seed)
+  local state = seed % 2147483646 + 1
+  return function(n)
+    state = (state * 16807) % 2147483647
+    return math.floor(state / 1024) % n + 1
+  end
+end
+
+local function pick(random, list) return list[random(#list)] end
+
+-- ---- data ----------------------------------------------------------------------------------------
+
+local function begin(conn)
+  local spec, tx, ids = {}, {}, {}
+  for name, attribute in pairs(SCHEMA) do
+    spec[name:match "/(.*)$"] = { attribute.type, many = attribute.many }
+  end
+  conn:transact(lion.schema { m = spec })
+  for i = 1, ENTITIES do tx[i] = { ["db/id"] = "e" .. i, ["db/doc"] = "entity " .. i } end
+  local tempids = conn:transact(tx).tempids
+  for i = 1, ENTITIES do ids[i] = tempids["e" .. i] end
+  return ids
+end
+
+local function live(random, conn, reference, ids, rounds)
+  for _ = 1, rounds do
+    local ops, tx, touched = {}, {}, {}
+    for _ = 1, 7 do
+      local name, e = random(3) > 1 and pick(random, REFS) or pick(random, NUMBERS), pick(random, ids)
+      local v = SCHEMA[name].type == "ref" and pick(random, ids) or random(4)
+      if not touched[e .. name] then
+        touched[e .. name] = true
+        ops[#ops + 1] = { random(7) == 1 and "retract" or "add", e, name, v }
+        tx[#tx + 1] = { "db/" .. ops[#ops][1], e, name, v }
+      end
+    end
+    reference:transact(conn:transact(tx).t, ops)
+  end
+end
+
+-- ---- queries -------------------------------------------------------------------------------------
+-- Entities ?e1 … hang together by references: a tree, with some more that close cycles.
+
+local function edges(random, entities, clauses)
+  local count = random(3) + 1
+  for i = 1, count do entities[i] = "?e" .. i end
+  for i = 2, count do
+    local a, b = entities[i], entities[random(i - 1)]
+    if random(2) == 1 then a, b = b, a end
+    clauses[#clauses + 1] = { a, pick(random, REFS), b }
+  end
+  for _ = 1, random(3) - 1 do
+    clauses[#clauses + 1] = { pick(random, entities), pick(random, REFS), pick(random, entities) }
+  end
+end
+
+local function others(random, entities, numbers, clauses)
+  for i = 1, random(3) - 1 do
+    local n = random(4)
+    if random(3) > 1 then
+      n = "?n" .. i
+      numbers[#numbers + 1] = n
+    end
+    clauses[#clauses + 1] = { pick(random, entities), pick(random, NUMBERS), n }
+  end
+  local kind = random(6)
+  if kind == 1 and #numbers > 0 then clauses[#clauses + 1] = { { ">", pick(random, numbers), random(3) } } end
+  if kind == 2 then clauses[#clauses + 1] = { "not", { pick(random, entities), "m/one", random(4) } } end
+  for _ = 1, random(4) - 2 do
+    local a, b = pick(random, entities), pick(random, entities)
+    if random(2) == 1 then clauses[#clauses + 1] = { { "!=", a, b } }
+    else clauses[#clauses + 1] = { "not", { a, pick(random, REFS), b } } end
+  end
+end
+
+local AGGREGATES = { "count", "count", "count", "sum", "avg", "min", "max", "count-distinct" }
+
+-- Groups, aggregates and :with, each variable at most once among the groups.
+local function asked(random, entities, numbers)
+  local groups, aggregates, with, used = {}, {}, {}, {}
+  local all = {}
+  for _, name in ipairs(entities) do all[#all + 1] = name end
+  for _, name in ipairs(numbers) do all[#all + 1] = name end
+  for _ = 1, random(3) - 1 do
+    local name = pick(random, all)
+    if not used[name] then groups[#groups + 1] = name end
+    used[name] = true
+  end
+  for i = 1, random(2) do
+    local name = pick(random, AGGREGATES)
+    local needs_number = name == "sum" or name == "avg"
+    if needs_number and #numbers == 0 then name, needs_number = "count", false end
+    aggregates[i] = { name, pick(random, needs_number and numbers or all) }
+  end
+  for _, name in ipairs(all) do
+    if random(4) > 1 and not used[name] then with[#with + 1] = name end
+  end
+  return groups, aggregates, with
+end
+
+-- ---- the reference -------------------------------------------------------------------------------
+
+local AGGREGATE = {}
+function AGGREGATE.count(values) return #values end
+function AGGREGATE.sum(values)
+  local sum = 0
+  for _, value in ipairs(values) do sum = sum + value end
+  return sum
+end
+function AGGREGATE.avg(values) return AGGREGATE.sum(values) / #values end
+function AGGREGATE.min(values) return math.min(unpack(values)) end
+function AGGREGATE.max(values) return math.max(unpack(values)) end
+AGGREGATE["count-distinct"] = function(values)
+  local seen, count = {}, 0
+  for _, value in ipairs(values) do
+    if not seen[value] then count = count + 1 end
+    seen[value] = true
+  end
+  return count
+end
+
+local function expected_rows(reference, view, clauses, groups, aggregates, with)
+  local vars, at, rows, by_key = {}, {}, {}, {}
+  local function add(name)
+    if not at[name] then vars[#vars + 1] = name end
+    at[name] = at[name] or #vars
+  end
+  for _, name in ipairs(groups) do add(name) end
+  for _, aggregate in ipairs(aggregates) do add(aggregate[2]) end
+  for _, name in ipairs(with) do add(name) end
+  for _, row in ipairs(reference:q(view, vars, clauses)) do
+    local key = {}
+    for i = 1, #groups do key[i] = row[i] end
+    local text = table.concat(key, " ")
+    by_key[text] = by_key[text] or { key = key }
+    table.insert(by_key[text], row)
+  end
+  for _, group in pairs(by_key) do
+    local row = { unpack(group.key) }
+    for _, aggregate in ipairs(aggregates) do
+      local values = {}
+      for i, found in ipairs(group) do values[i] = found[at[aggregate[2]]] end
+      row[#row + 1] = AGGREGATE[aggregate[1]](values)
+    end
+    rows[#rows + 1] = row
+  end
+  return rows
+end
+
+local function sorted(rows)
+  local texts = {}
+  for i, row in ipairs(rows) do
+    local parts = {}
+    for k, value in ipairs(row) do parts[k] = ("%.10g"):format(tonumber(value)) end
+    texts[i] = table.concat(parts, " ")
+  end
+  table.sort(texts)
+  return texts
+end
+
+-- ---- texts ---------------------------------------------------------------------------------------
+
+local function text_of(clause)
+  if type(clause[1]) == "table" then return "[(" .. table.concat(clause[1], " ") .. ")]" end
+  if clause[1] == "not" then return "(not " .. text_of(clause[2]) .. ")" end
+  return ("[%s :%s %s]"):format(unpack(clause))
+end
+
+local function query_text(random, clauses, groups, aggregates, with)
+  local parts, where = { unpack(groups) }, {}
+  for _, aggregate in ipairs(aggregates) do parts[#parts + 1] = ("(%s %s)"):format(unpack(aggregate)) end
+  for _, clause in ipairs(clauses) do table.insert(where, random(#where + 1), text_of(clause)) end
+  local tail = #with > 0 and " :with " .. table.concat(with, " ") or ""
+  return ("[:find %s%s :where %s]"):format(table.concat(parts, " "), tail, table.concat(where, " "))
+end
+
+local counted = 0
+
+local function check(random, db, reference, view)
+  local entities, numbers, clauses = {}, {}, {}
+  edges(random, entities, clauses)
+  others(random, entities, numbers, clauses)
+  local groups, aggregates, with = asked(random, entities, numbers)
+  local expected = sorted(expected_rows(reference, view, clauses, groups, aggregates, with))
+  local text = query_text(random, clauses, groups, aggregates, with)
+  for plan = 0, PLANS do
+    local seed = plan == 0 and 0 or random(1000000)
+    local rows = find.all(text, { db }, 1, { plan_seed = seed, rows_max = 10000000 })
+    assert.same(expected, sorted(rows), ("plan %d of %s"):format(seed, text))
+  end
+  if db:explain(text).text:find("count [", 1, true) then counted = counted + 1 end
+end
+
+describe("Rows are counted as if they were made (seed " .. SEED .. ")", function()
+  for history = 1, 4 do
+    it("in history " .. history, function()
+      local random = make_random(SEED + 7919 * history)
+      local conn = lion.connect("mem:", { segment_size = 512, node_entries = 4 })
+      local ids, reference = begin(conn), model.new(SCHEMA)
+      live(random, conn, reference, ids, 9)
+      if history % 2 == 0 then conn:request_index() end
+      live(random, conn, reference, ids, history)
+      local db = conn:db()
+      local past = db.basis_t - random(6)
+      for i = 1, QUERIES / 4 do
+        if i % 7 == 0 then
+          check(random, db:as_of(past), reference, { upper = past })
+        elseif i % 7 == 1 then
+          check(random, db:filter(function() return true end), reference, {})
+        elseif i % 7 == 2 then
+          check(random, db:history(), reference, { history = true })
+        else
+          check(random, db, reference, {})
+        end
+      end
+      conn:close()
+    end)
+  end
+
+  it("and some are", function() assert.is_true(counted > 0) end)
+end)
