@@ -208,6 +208,7 @@ lion_status lion_connection_stats_read(lion_connection_stats *stats_out, lion_co
     pthread_mutex_unlock(&database->state);
     if (db->view.novelty.novelty != NULL)
         stats_out->novelty_bytes = lion_novelty_size(db->view.novelty.novelty);
+    lion_root_kept(db->view.root, &stats_out->kept_leaves, &stats_out->kept_bytes);
     lion_arena arena;
     lion_arena_init(&arena, 0);
     lion_key all = { .parts = 0 };

@@ -600,6 +600,8 @@ typedef struct lion_connection_stats {
     uint64_t transactions; /* since opening */
     uint64_t index_jobs, index_ms;
     bool is_indexing;           /* a job is under way */
+    uint64_t kept_leaves, kept_bytes; /* of the newest root, in this process: leaves that stay open for look-ups; these
+                                   and overlays in bytes. The file's own pages are the system's to cache */
     uint64_t syncs, sync_ns;    /* groups of the tail that went to the disk since opening, and what that took */
 } lion_connection_stats;
 LION_API lion_status lion_connection_stats_read(lion_connection_stats *stats_out,

@@ -98,6 +98,8 @@ void lion_overlay_expect(lion_overlay_note *note, uint64_t expected);
 const lion_overlay *lion_overlay_ask(lion_overlay_note *note, const lion_view *view, bool is_whole,
                                      lion_arena *arena);
 
+/* What it takes now; 0 for NULL. */
+uint64_t lion_overlay_cache_size(lion_overlay_cache *cache);
 /* What a root keeps; for lion_root_drop. */
 void lion_overlay_cache_free(lion_overlay_cache *cache);
 

@@ -154,6 +154,15 @@ static void let_oldest_go(lion_overlay_cache *cache)
     drop(one);
 }
 
+uint64_t lion_overlay_cache_size(lion_overlay_cache *cache)
+{
+    if (cache == NULL) return 0;
+    pthread_mutex_lock(&cache->lock);
+    uint64_t size = cache->size;
+    pthread_mutex_unlock(&cache->lock);
+    return size;
+}
+
 void lion_overlay_cache_free(lion_overlay_cache *cache)
 {
     if (cache == NULL) return;

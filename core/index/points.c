@@ -256,14 +256,17 @@ void lion_points_free(lion_points *points, uint32_t attribute_count)
 
 /* ---- leaves ---- */
 
-static lion_leaf *keep_leaf(open_tree *open, uint32_t index, const lion_leaf *opened)
+static lion_leaf *keep_leaf(open_tree *open, uint32_t index, const lion_root *root,
+                            const lion_leaf *opened)
 {
     lion_leaf *leaf = lion_alloc(sizeof *leaf), *known = NULL;
     if (leaf == NULL) return NULL;
     *leaf = *opened;
     if (__atomic_compare_exchange_n(&open->leaves[index], &known, leaf, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE))
+                                    __ATOMIC_ACQUIRE)) {
+        __atomic_add_fetch((uint64_t *)(uintptr_t)&root->leaves_open, 1, __ATOMIC_RELAXED);
         return leaf;
+    }
     lion_free(leaf);
     return known;
 }
@@ -280,7 +283,7 @@ static inline lion_status leaf_at(lion_leaf **leaf_out, open_tree *open, uint32_
     if (lion_tree_open_leaf(&leaf, tree, root->snapshot, open->segments[index], error) != LION_OK ||
         lion_leaf_need(&leaf, parts, error) != LION_OK)
         return LION_FAILED;
-    *leaf_out = keep_leaf(open, index, &leaf);
+    *leaf_out = keep_leaf(open, index, root, &leaf);
     return *leaf_out != NULL ? LION_OK : LION_END;
 }
 

@@ -303,6 +303,13 @@ lion_root *lion_root_keep(lion_root *root)
     return root;
 }
 
+void lion_root_kept(const lion_root *root, uint64_t *leaves_out, uint64_t *bytes_out)
+{
+    *leaves_out = __atomic_load_n(&root->leaves_open, __ATOMIC_RELAXED);
+    *bytes_out = *leaves_out * sizeof(lion_leaf) +
+                 lion_overlay_cache_size(__atomic_load_n(&root->overlays, __ATOMIC_ACQUIRE));
+}
+
 void lion_root_drop(lion_root *root)
 {
     if (root == NULL) return;

@@ -47,6 +47,7 @@ typedef struct lion_root {
     lion_snapshot *snapshot; /* owned */
     lion_points *points;     /* owned, atomic; NULL: no look-up came yet */
     lion_overlay_cache *overlays; /* owned, atomic; NULL: none was asked for yet */
+    uint64_t leaves_open;    /* atomic: by points */
     uint32_t references;     /* atomic */
 } lion_root;
 
@@ -57,6 +58,9 @@ void lion_root_drop(lion_root *root); /* NULL is allowed */
 /* Whether AVET is missing where AEVT has rows: the attribute was out of the index when the root was made. If it is
  * in the index now, novelty's AVET holds all of its datoms, those of the trees too (lion_db_fill_avet). */
 bool lion_root_attribute_lacks_avet(const lion_root_attribute *attribute);
+/* What a root keeps in memory to be read again, besides the file's pages, which are the system's: leaves that are open,
+ * and overlays. */
+void lion_root_kept(const lion_root *root, uint64_t *leaves_out, uint64_t *bytes_out);
 /* NULL if the attribute has no trees. */
 const lion_root_attribute *lion_root_attribute_lookup(const lion_root *root, uint32_t a);
 /* NULL: there is none. */

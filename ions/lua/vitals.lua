@@ -31,7 +31,7 @@ end
 
 local function reader_of(self, name)
   local app = self.app
-  return series.new(1, { "reader", "", "app", app.manifest.app, "db", name })
+  return series.new(3, { "reader", "", "app", app.manifest.app, "db", name })
 end
 
 --- Look.
@@ -42,7 +42,8 @@ function Vitals:look()
     local ok, stats = pcall(core.conn_stats, conn.handle)
     if ok then
       self.readers[key] = self.readers[key] or reader_of(self, key == 1 and self.app.manifest.app or key)
-      self.readers[key][0] = stats.basis_t
+      local numbers = self.readers[key]
+      numbers[0], numbers[1], numbers[2] = stats.basis_t, stats.kept_leaves, stats.kept_bytes
     end
   end
 end

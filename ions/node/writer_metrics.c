@@ -137,6 +137,7 @@ static void tell_database(lion_forms *list, database *of)
         (double)stats.index_ms / 1e3, stats.is_indexing ? 1 : 0,
         (double)stats.syncs,          (double)stats.sync_ns / 1e9,
         (double)stats.segments,       (double)(stats.basis_t - stats.indexed_t),
+        (double)stats.kept_leaves,    (double)stats.kept_bytes,
     };
     lion_series_tell_one(list, label, values, sizeof values / sizeof *values);
     tell_histogram(list, "commit", of->name, counted.commits, (double)counted.commit_ns / 1e9);

@@ -242,7 +242,7 @@ static int conn_stats(lua_State *L)
     lion_error error;
     if (lion_connection_stats_read(&stats, conn->connection, &error) < 0)
         return lion_bind_raise(L, &error);
-    lua_createtable(L, 0, 14);
+    lua_createtable(L, 0, 16);
     set_number(L, "basis_t", (uint64_t)stats.basis_t);
     set_number(L, "indexed_t", (uint64_t)stats.indexed_t);
     set_number(L, "datoms", stats.datoms);
@@ -251,6 +251,8 @@ static int conn_stats(lua_State *L)
     set_number(L, "tail_bytes", stats.tail_bytes);
     set_number(L, "file_bytes", stats.file_bytes);
     set_number(L, "segments", stats.segments);
+    set_number(L, "kept_leaves", stats.kept_leaves);
+    set_number(L, "kept_bytes", stats.kept_bytes);
     set_number(L, "transactions", stats.transactions);
     set_number(L, "index_jobs", stats.index_jobs);
     set_number(L, "index_ms", stats.index_ms);

@@ -212,4 +212,25 @@ describe("Single facts", function()
     conn:close()
     lion.delete(path .. ".lion")
   end)
+
+  it("keeps leaves open that look-ups ask for again and again, as long as its root", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { thing = { key = { "long", unique = "identity" } } })
+    local tx = {}
+    for i = 1, 5000 do tx[i] = { ["thing/key"] = i } end
+    conn:transact(tx)
+    conn:request_index()
+    assert.equal(0, conn:stats().kept_leaves)
+    assert.equal(0, conn:stats().kept_bytes)
+    local db = conn:db()
+    for i = 1, 5000 do assert(db:entid { "thing/key", i }) end
+    local stats = conn:stats()
+    assert.is_true(stats.kept_leaves >= 1 and stats.kept_bytes > stats.kept_leaves)
+    for i = 1, 5000 do assert(db:entid { "thing/key", i }) end
+    assert.equal(stats.kept_leaves, conn:stats().kept_leaves)
+    conn:transact { { ["thing/key"] = 5001 } }
+    conn:request_index()
+    assert.equal(0, conn:stats().kept_leaves)
+    conn:close()
+  end)
 end)

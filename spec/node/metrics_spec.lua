@@ -121,6 +121,10 @@ describe("A node's numbers", function()
       return now:value("lion_reader_basis_t", { db = "shop", worker = 1 }) == now:value("lion_database_basis_t", shop)
     end, "the reader to have read all")
     assert.truthy(read():value("lion_state_memory_bytes", { app = "shop" }) > 100000)
+    for _, name in ipairs { "leaves", "bytes" } do
+      assert.truthy(read():value("lion_reader_kept_" .. name, { db = "shop", worker = 1 }) >= 0)
+      assert.truthy(read():value("lion_writer_kept_" .. name, shop) >= 0)
+    end
   end)
 
   it("are what applications measure, also of a revision that has been replaced", function()

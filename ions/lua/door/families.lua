@@ -76,10 +76,13 @@ local STATE = {
 
 function shapes.state(out, values, labels) each(out, STATE, values, labels, 1) end
 
-function shapes.reader(out, values, labels)
-  out:sample("lion_reader_basis_t", "gauge", "the newest transaction that a worker has read", values[1],
-    labels)
-end
+local READER = {
+  { "lion_reader_basis_t", "gauge", "the newest transaction that a worker has read" },
+  { "lion_reader_kept_leaves", "gauge", "leaves of the trees that a worker keeps open" },
+  { "lion_reader_kept_bytes", "gauge", "what it keeps of them, and overlays" },
+}
+
+function shapes.reader(out, values, labels) each(out, READER, values, labels, 1) end
 
 local LINES = {
   { "lion_lines_written_total", "counter", "lines of what is cast and of requests that were written" },
@@ -135,6 +138,8 @@ local DATABASE = {
   { "lion_sync_seconds_total", "counter", "what fdatasync took" },
   { "lion_segments", "gauge", "segments of the file" },
   { "lion_index_lag_transactions", "gauge", "transactions that are not in the trees yet" },
+  { "lion_writer_kept_leaves", "gauge", "leaves of the trees that the writer keeps open" },
+  { "lion_writer_kept_bytes", "gauge", "what it keeps of them, and overlays" },
 }
 
 function shapes.database(out, values, labels) each(out, DATABASE, values, labels, 1) end
