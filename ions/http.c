@@ -173,6 +173,11 @@ static void parse(connection *self, const char *data, size_t size)
         llhttp_resume(&self->parser);
         lion_http_forget_part(self);
         lion_http_hand_over(self);
+    } else if (self->exchange != NULL && self->exchange->has_head &&
+               !self->exchange->is_head_told && lion_http_looks_at_heads(self)) {
+        set_reading(self, false);
+        lion_http_hand_over_head(self);
+        if (self->stage == STAGE_RECEIVING) set_reading(self, true);
     }
 }
 
@@ -240,6 +245,11 @@ void lion_http_receive_next(connection *self)
     set_due(self, self->server->limits.idle_ms);
     set_reading(self, !self->has_ended);
     advance(self, NULL, 0);
+}
+
+void lion_http_read_on(connection *self)
+{
+    if (self->stage == STAGE_RECEIVING) set_reading(self, !self->has_ended);
 }
 
 /* ---- the server ---- */

@@ -56,6 +56,10 @@ typedef struct lion_http_request {
 
 typedef struct lion_http_handler {
     void (*request)(void *context, lion_http_exchange *exchange);
+    /* Of the control door over TCP, where a request's body is still to come: its head alone, before any more is read.
+     * Exactly once it goes on (lion_http_go_on; the same request comes whole later, with another id), or is answered,
+     * and the connection closes then. NULL: heads are not looked at. */
+    void (*head)(void *context, lion_http_exchange *exchange);
     /* The peer went away, or the deadline answered for it, before the answer: what is sent later is dropped. */
     void (*gone)(void *context, lion_http_exchange *exchange);
     /* All that was streamed so far has been taken by the socket. NULL is allowed. */
@@ -111,6 +115,8 @@ void *lion_http_user(const lion_http_exchange *exchange);
 /* Bytes are copied. Content-Length, Date-free; Connection as the request asked. HEAD sends no body. */
 void lion_http_respond(lion_http_exchange *exchange, int status, const lion_http_header *headers,
                        size_t header_count, const void *body, size_t size);
+/* Of a head: its body may come. The exchange is not the handler's any more. */
+void lion_http_go_on(lion_http_exchange *exchange);
 /* size: of all pieces together, told to the client; LION_HTTP_SIZE_UNKNOWN: they are chunks. */
 void lion_http_stream_begin(lion_http_exchange *exchange, int status, const lion_http_header *headers,
                             size_t header_count, size_t size);

@@ -19,6 +19,7 @@ static lion_http_exchange *current(connection *self)
     exchange->text.size = exchange->body.size = 0;
     exchange->header_count = exchange->target_size = 0;
     exchange->is_in_value = exchange->is_sized = exchange->has_head = false;
+    exchange->is_head_told = exchange->owes_continue = false;
     exchange->user = NULL;
     return exchange;
 }
@@ -113,6 +114,13 @@ static bool is_unambiguous(const llhttp_t *parser, const lion_http_exchange *exc
     return parser->http_major == 1;
 }
 
+static void send_continue(connection *self)
+{
+    bytes *interim = lion_http_new_answer(self->server);
+    put_text(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+    lion_http_send(self, interim, NULL, 0, false);
+}
+
 static int on_headers_complete(llhttp_t *parser)
 {
     connection *self = owner_of(parser);
@@ -126,9 +134,8 @@ static int on_headers_complete(llhttp_t *parser)
     lion_http_exchange *exchange = current(self);
     if (exchange != NULL) exchange->has_head = true;
     if (exchange != NULL && parser->http_minor > 0 && expects_continue(exchange)) {
-        bytes *interim = lion_http_new_answer(self->server);
-        put_text(interim, "HTTP/1.1 100 Continue\r\n\r\n");
-        lion_http_send(self, interim, NULL, 0, false);
+        exchange->owes_continue = lion_http_looks_at_heads(self);
+        if (!exchange->owes_continue) send_continue(self);
     }
     return 0;
 }
@@ -198,6 +205,51 @@ void lion_http_hand_over(connection *self)
     exchange->began_ns = uv_hrtime();
     set_due(self, self->has_ended ? LION_HTTP_LEFT_MS : server->limits.handle_ms);
     server->handler.request(server->handler.context, exchange);
+}
+
+bool lion_http_looks_at_heads(const connection *self)
+{
+    return self->server->handler.head != NULL && self->is_control &&
+           strcmp(self->remote, "control") != 0;
+}
+
+/* It is handled as one that is whole, so that whatever ends it ends it the same way; but what is
+ * answered ends the connection, whose next bytes are its body. */
+void lion_http_hand_over_head(connection *self)
+{
+    lion_http_server *server = self->server;
+    lion_http_exchange *exchange = self->exchange;
+    if (server->pending >= server->limits.pending_max) return; /* it is refused when it is whole */
+    lion_http_complete_request(self, exchange);
+    exchange->request.body = (lion_http_text){ "", 0 }; /* a part of it is nobody's affair */
+    exchange->is_head_told = true;
+    exchange->keeps_alive = false;
+    exchange->is_old = self->parser.http_major == 1 && self->parser.http_minor == 0;
+    exchange->began_ns = uv_hrtime();
+    server->pending++;
+    self->stage = STAGE_HANDLING;
+    set_due(self, server->limits.handle_ms);
+    server->handler.head(server->handler.context, exchange);
+}
+
+void lion_http_go_on(lion_http_exchange *exchange)
+{
+    connection *self = exchange->connection;
+    if (self == NULL) {
+        lion_http_exchange_free(exchange);
+        return;
+    }
+    self->server->pending--;
+    self->stage = STAGE_RECEIVING;
+    exchange->user = NULL;
+    set_due(self, self->server->limits.receive_ms);
+    if (self->server->is_closing) {
+        lion_http_connection_close(self);
+        return;
+    }
+    if (exchange->owes_continue) send_continue(self);
+    exchange->owes_continue = false;
+    lion_http_read_on(self);
 }
 
 void lion_http_parser_init(llhttp_settings_t *settings)

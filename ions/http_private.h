@@ -43,6 +43,8 @@ struct lion_http_exchange {
     bool is_old;            /* HTTP/1.0: keep-alive is said aloud, and nothing is chunked */
     bool is_sized;          /* streamed, and the size was told */
     bool has_head;          /* all headers have come */
+    bool is_head_told;      /* the handler has had the head */
+    bool owes_continue;     /* the client waits to be told to send its body */
     size_t left;            /* bytes that are still to come, if it was */
     int status;
     uint64_t began_ns;
@@ -124,6 +126,7 @@ void lion_http_exchange_free(lion_http_exchange *exchange); /* NULL is allowed *
 void lion_http_exchange_rest(connection *self, lion_http_exchange *exchange); /* keep it for the next request */
 void lion_http_connection_close(connection *self);
 void lion_http_receive_next(connection *self);
+void lion_http_read_on(connection *self);
 void lion_http_linger(connection *self);
 
 /* http_parse.c */
@@ -131,6 +134,8 @@ void lion_http_parser_init(llhttp_settings_t *settings);
 /* Offsets become pointers: nothing moves any more. */
 void lion_http_complete_request(connection *self, lion_http_exchange *exchange);
 void lion_http_hand_over(connection *self); /* the request that is whole */
+bool lion_http_looks_at_heads(const connection *self);
+void lion_http_hand_over_head(connection *self); /* of the one that is not whole */
 
 /* http_answer.c */
 /* An empty buffer to make an answer in. It is used no more when those who send return: they may have begun the next. */

@@ -35,7 +35,7 @@ void lion_runner_push(lion_node_state *state, lion_node_method method);
 bool lion_runner_call(lion_node_state *state, int arguments, int results);
 /* app:handle(request), with four results; also when there is no memory for the request. Of one that
  * was sent to the writer in the loop (direct.h) app:handle(request, kind, payload): what it
- * answered. */
+ * answered; of a head app:handle(request, "head"). */
 bool lion_runner_handle(lion_node_state *state, const lion_node_request *request);
 
 /* runner_answer.c */

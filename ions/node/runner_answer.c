@@ -226,8 +226,8 @@ bool lion_runner_answer(lion_runner *runner, lion_node_state *state, lion_node_r
     lua_State *lua = state->lua;
     if (lua_type(lua, first) == LUA_TNUMBER) {
         answer_with(runner, state, request, first);
-    } else if (lua_isstring(lua, first)) { /* "handover" */
-        lion_runner_end(runner, LION_ITEM_HANDOVER, request);
+    } else if (lua_isstring(lua, first)) { /* "handover", "go on" */
+        lion_runner_end(runner, request->is_head ? LION_ITEM_GO_ON : LION_ITEM_HANDOVER, request);
     } else if (lua_isboolean(lua, first)) {
         if (call_new(runner, state, request) == NULL)
             lion_runner_respond(runner, request, 500, "out of memory\n");

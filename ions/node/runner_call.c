@@ -70,7 +70,8 @@ static int handle(lua_State *lua)
         lua_pushinteger(lua, outcome->code);
         lua_pushlstring(lua, (const char *)outcome->bytes, outcome->size);
     }
-    lua_call(lua, outcome == NULL ? 2 : 4, 4);
+    if (request->is_head) lua_pushliteral(lua, "head");
+    lua_call(lua, outcome != NULL ? 4 : request->is_head ? 3 : 2, 4);
     return 4;
 }
 

@@ -61,6 +61,19 @@ static void on_request(void *context, lion_http_exchange *exchange)
         lion_inbox_put(&worker->inbox, &request->item.link);
 }
 
+/* Whether who asks may be asked for a body. */
+static void on_head(void *context, lion_http_exchange *exchange)
+{
+    lion_worker *worker = context;
+    lion_node_request *request = worker->is_lost ? NULL : request_new(worker, exchange);
+    if (request == NULL) {
+        lion_http_respond(exchange, 503, &PLAIN, 1, "try again\n", 10);
+        return;
+    }
+    request->is_head = true;
+    lion_inbox_put(&worker->inbox, &request->item.link);
+}
+
 static void on_gone(void *context, lion_http_exchange *exchange)
 {
     lion_worker *worker = context;
@@ -89,9 +102,11 @@ static void on_drained(void *context, lion_http_exchange *exchange)
 
 lion_http_handler lion_worker_handler(lion_worker *worker)
 {
-    return (lion_http_handler){
-        .request = on_request, .gone = on_gone, .drained = on_drained, .context = worker
-    };
+    return (lion_http_handler){ .request = on_request,
+                                .head = worker->is_door ? on_head : NULL,
+                                .gone = on_gone,
+                                .drained = on_drained,
+                                .context = worker };
 }
 
 /* ---- handing over ---- */
@@ -182,6 +197,7 @@ static void take_answer(lion_worker *worker, lion_item *item)
     case LION_ITEM_END: lion_http_stream_end(exchange); break;
     case LION_ITEM_ABORT: lion_http_abort(exchange); break;
     case LION_ITEM_HANDOVER: hand_over(worker, request); break;
+    case LION_ITEM_GO_ON: lion_http_go_on(exchange); break;
     default: return;
     }
     lion_request_free(worker, request);

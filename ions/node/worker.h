@@ -49,6 +49,7 @@ typedef enum lion_item_kind {
     LION_ITEM_END,      /* request */
     LION_ITEM_ABORT,    /* request: nobody wants it, or the rest cannot be had */
     LION_ITEM_HANDOVER, /* request: to any worker */
+    LION_ITEM_GO_ON,    /* request, of which only the head has come: its body may come */
     LION_ITEM_READ, /* id (token), to (the reader, from 0), bytes; its answer is a FRAME */
     LION_ITEM_RUNS, /* bytes: application, NUL, revision, NUL. It takes calls now; to and id of who
                        asked, code: ms */
@@ -88,6 +89,7 @@ typedef struct lion_node_request {
     atomic_bool is_gone;
     bool is_passed_on; /* the loop's keeper's own from here */
     bool is_streamed;
+    bool is_head;       /* only its head has come: may the body? */
     bool is_direct;     /* sent to the writer without Lua (direct.h) */
     lion_item *outcome; /* what the writer answered then, if Lua is to tell it; NULL: none */
     size_t unconfirmed; /* bytes of its stream that the Lua thread takes for waiting */

@@ -391,6 +391,74 @@ static void ask_at_a_second_socket(lion_http_server *door)
     assert_false(hear("also"));
 }
 
+static int head_count;
+
+/* /echo may send its body; nobody else may. */
+static void on_head(void *context, lion_http_exchange *exchange)
+{
+    (void)context;
+    const lion_http_request *request = lion_http_request_view(exchange);
+    head_count++;
+    assert_int_equal(request->body.size, 0);
+    if (request->path.data[1] == 'e')
+        lion_http_go_on(exchange);
+    else if (request->path.data[1] == 'k')
+        kept = exchange;
+    else
+        lion_http_respond(exchange, 401, NULL, 0, "no", 2);
+}
+
+static void dial_again(const struct sockaddr_in *address)
+{
+    close(client);
+    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)address, sizeof *address), 0);
+    assert_int_equal(fcntl(client, F_SETFL, O_NONBLOCK), 0);
+    received_size = 0;
+}
+
+static void a_door_looks_at_heads_before_bodies_come(void **state)
+{
+    (void)state;
+    lion_http_server *door;
+    lion_http_limits limits = { 0 };
+    lion_http_handler handler = { .request = on_request, .head = on_head, .gone = on_gone };
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(lion_http_listen(&door, &loop, fd, true, &limits, &handler), 0);
+    head_count = 0;
+    dial_again(&address);
+    say("POST /echo HTTP/1.1\r\ncontent-length: 4\r\n\r\nbody");
+    assert_false(hear("1 body")); /* all of it is there */
+    assert_int_equal(head_count, 0);
+    say("POST /echo HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n");
+    assert_false(hear("HTTP/1.1 100 Continue\r\n\r\n"));
+    assert_int_equal(head_count, 1);
+    say("more");
+    assert_false(hear("2 more"));
+    say("POST /other HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4000000\r\n\r\nx");
+    assert_true(hear(NULL));
+    assert_non_null(strstr(received, "HTTP/1.1 401 "));
+    assert_null(strstr(strstr(received, "2 more"), "100 Continue"));
+    dial_again(&address);
+    say("POST /other HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    assert_true(hear(NULL));
+    assert_non_null(strstr(received, "connection: close\r\n"));
+    dial_again(&address);
+    say("POST /keep HTTP/1.1\r\ncontent-length: 4\r\n\r\n");
+    await_kept();
+    assert_int_equal(lion_http_pending(door), 1);
+    bool is_closed = false; /* with a head that nobody has answered */
+    lion_http_close(door, on_closed, &is_closed);
+    lion_http_go_on(kept);
+    close(client);
+    client = -1;
+    while (!is_closed) uv_run(&loop, UV_RUN_ONCE);
+}
+
 static void a_socket_that_is_given_is_the_control_door(void **state)
 {
     (void)state;
@@ -436,6 +504,7 @@ int main(void)
         T(half_a_head_goes_on_at_another_server), T(half_a_body_goes_on_at_another_server),
         T(chunks_go_on_at_another_server),
         T(a_request_that_is_being_answered_stays), T(a_socket_that_is_given_is_the_control_door),
+        T(a_door_looks_at_heads_before_bodies_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

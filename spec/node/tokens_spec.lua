@@ -132,6 +132,64 @@ describe("A control door over TCP", function()
     assert.equal(2, program.run(cluster.folder, { "repl", "--node", tcp }).code)
   end)
 
+  -- A head without its body. → the socket
+  local function begin(path, headers)
+    local one = socket.connect(tcp)
+    headers["content-length"] = headers["content-length"] or 16 * 2 ^ 20
+    one:send(client.text("POST", path, { headers = headers }))
+    return one
+  end
+
+  it("refuses who may not ask before it has read the body, and closes", function()
+    local readers = { authorization = "Bearer " .. make("head-reads", "read") }
+    for _, case in ipairs { { {}, "/transact", 401, "lion/unauthenticated" },
+      { { authorization = "Bearer none" }, "/transact", 401, "lion/unauthenticated" },
+      { readers, "/transact", 403, "lion/forbidden" }, { readers, "/nothing", 404, "lion/no-route" },
+      { { expect = "100-continue" }, "/transact", 401, "lion/unauthenticated" },
+      { { ["transfer-encoding"] = "chunked" }, "/push", 401, "lion/unauthenticated" } } do
+      local headers = {}
+      for name, value in pairs(case[1]) do headers[name] = value end
+      if headers["transfer-encoding"] then headers["content-length"] = "" end
+      local one = socket.connect(tcp)
+      local text = client.text("POST", case[2], { headers = headers })
+      one:send(headers["transfer-encoding"] and text:gsub("content%-length: \r\n", "")
+        or text:gsub("\r\n\r\n$", ("\r\ncontent-length: %d\r\n\r\n{"):format(16 * 2 ^ 20)))
+      local told = assert(client.answer(one))
+      assert.equal(case[3], told.status)
+      assert.truthy(told.body:find(case[4], 1, true), told.body)
+      assert.equal("close", told.headers.connection)
+      node.wait_for(function() return one:fill() end, "the end of the connection")
+      one:close()
+    end
+  end)
+
+  it("reads the body of who may, in pieces, and after being asked whether to send it", function()
+    local token = "Bearer " .. make("head-writes", "transact")
+    local body = '{"db":"orders","tx":[{"db/doc":"in pieces"}]}'
+    local one = begin("/transact", { authorization = token, ["content-length"] = #body })
+    for piece in body:gmatch "..?.?.?.?.?.?" do
+      one:send(piece)
+      socket.wait({ one }, 5)
+    end
+    assert.equal(200, assert(client.answer(one)).status)
+    one:send(client.text("POST", "/transact", { headers = { authorization = token }, body = body }))
+    assert.equal(200, assert(client.answer(one)).status) -- the connection is kept
+    one:close()
+    one = begin("/transact", { authorization = token, expect = "100-continue", ["content-length"] = #body })
+    local interim = assert(client.answer(one))
+    assert.equal(100, interim.status)
+    one:send(body)
+    assert.equal(200, assert(client.answer(one)).status)
+    one:close()
+  end)
+
+  it("goes on when who sends a head leaves", function()
+    for _ = 1, 20 do begin("/transact", {}):close() end
+    for _ = 1, 20 do begin("/transact", { authorization = "Bearer " .. ("x"):rep(100) }):close() end
+    assert.equal(401, client.ask(tcp, "GET", "/node").status)
+    assert.equal(200, a:control("GET", "/node").status)
+  end)
+
   it("keeps tokens and what was revoked over a restart of the door", function()
     local token = make("stays", "read")
     local headers = { authorization = "Bearer " .. token }

@@ -209,12 +209,19 @@ local function identify(self, raw)
   return self.access:identify(raw)
 end
 
-local function begin(self, raw)
+-- Who asks, what, and whether they may.
+local function admit(self, raw)
   if raw.path:byte(1) ~= SLASH then raw.path = raw.path:match "^https?://[^/]*(.*)$" or raw.path end
   raw.headers = raw.headers or self.port.headers(raw.id)
   local who = identify(self, raw)
   local target, params = find_target(self, raw)
   access.check(who, target.roles, target.name)
+  return who, target, params
+end
+
+local function begin(self, raw, kind)
+  local who, target, params = admit(self, raw)
+  if kind == "head" then return "go on" end
   if not target.fn then return "handover" end
   if target.fn ~= status.node then check_installed(self) end
   local request = read_request(raw, who, target, params)
@@ -231,10 +238,10 @@ local function tell_outcome(self, raw, kind, payload)
 end
 
 --- A request; what docs/node.md says of `handle`. With kind and payload: a transaction that the writer has
--- answered so.
+-- answered so. With kind "head": one whose body is still to come, if it may: then "go on" is the answer.
 function Door:handle(raw, kind, payload)
-  if kind then return tell_outcome(self, raw, kind, payload) end
-  local ok, code, headers, body = pcall(begin, self, raw)
+  if payload then return tell_outcome(self, raw, kind, payload) end
+  local ok, code, headers, body = pcall(begin, self, raw, kind)
   if ok then return code, headers, body end
   return answer.fail(code, answer.wants_edn(raw))
 end
