@@ -319,6 +319,30 @@ static bool is_asked_for(const lion_join_graph *graph, uint64_t vars)
     return false;
 }
 
+/* Rows of which a negation leaves this part, where its branch tells nothing. */
+#define NOT_SELECTS 0.8
+#define NOT_SELECTS_MIN 0.01
+
+/* What a negation leaves of the rows, where its branch is one pattern on an entity that is bound: those that have no such datom. */
+static double not_selects(const lion_join_graph *graph, const lion_clause *clause)
+{
+    const lion_clauses *branch = &clause->branches[0];
+    const lion_clause *pattern = branch->count == 1 ? &branch->items[0] : NULL;
+    if (pattern == NULL || pattern->kind != LION_CLAUSE_PATTERN || pattern->term_count < 2 || pattern->terms[0].kind != LION_TERM_VAR)
+        return NOT_SELECTS;
+    const lion_db *db = graph->scope->run->sources[pattern->source].db;
+    bool is_bound = graph->numbers[pattern->terms[0].index] != LION_JOIN_NONE;
+    if (db == NULL || !is_bound || lion_clause_attribute(db->schema, pattern) == NULL) return NOT_SELECTS;
+    bool is_value_bound = pattern->term_count > 2 && pattern->terms[2].kind == LION_TERM_VAR && graph->numbers[pattern->terms[2].index] != LION_JOIN_NONE;
+    lion_pattern_stats stats;
+    lion_stats_pattern(&stats, graph->scope, pattern);
+    if (is_value_bound || stats.has_e) return NOT_SELECTS;
+    double entities = fmax(1, stats.distinct_e);
+    for (uint32_t n = 0; n < graph->node_count; n++)
+        if (graph->nodes[n].entity == graph->numbers[pattern->terms[0].index]) entities = fmax(entities, graph->nodes[n].domain);
+    return fmax(NOT_SELECTS_MIN, 1 - fmin(1, stats.count / entities));
+}
+
 static bool add_rule(lion_join_graph *graph, uint32_t at, uint64_t needs)
 {
     const lion_clause *clause = graph->todo->items[at];
@@ -352,7 +376,7 @@ static bool add_other(lion_join_graph *graph, uint32_t at)
         return rows <= 1 || add_single(graph, at, LION_JOIN_ROWS, rows, rows, 0);
     }
     case LION_CLAUSE_PREDICATE: add_extra(graph, at, vars, 0, predicate_selects(graph, clause), !is_own); return true;
-    case LION_CLAUSE_NOT: add_extra(graph, at, vars, 0, 0.8, true); return true;
+    case LION_CLAUSE_NOT: add_extra(graph, at, vars, 0, not_selects(graph, clause), true); return true;
     case LION_CLAUSE_FUNCTION:
         if (!is_scalar) return add_single(graph, at, LION_JOIN_FUNCTION, 5, 5, needs | args);
         add_extra(graph, at, args | needs, vars & ~args, 1, !is_asked_for(graph, vars & ~args));

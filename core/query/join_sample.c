@@ -234,6 +234,27 @@ static double backward(sample *self, const drawn *from, const lion_join_part *li
     return met == 0 ? 1 : corrected((sum + (sum == 0 ? 0.5 : 0)) / met, expected);
 }
 
+/* From the star's entities to as many datoms of another attribute as have the same value: frequent values are met as often as they are
+ * frequent. */
+static double by_value(sample *self, const drawn *from, const lion_join_part *part, const lion_join_part *other)
+{
+    double sum = 0;
+    uint32_t met = 0;
+    for (uint32_t i = 0; i < from->passed && !is_late(self); i++) {
+        lion_value value;
+        int64_t tx;
+        uint64_t count = 0;
+        self->looks -= 2;
+        if (lion_view_get(&value, &tx, &part->stats.db->view, from->ids[i], part->stats.attribute->id, self->arena, NULL) != LION_OK) continue;
+        lion_key key = { .datom = { .a = other->stats.attribute->id, .v = value }, .parts = 2 };
+        if (lion_view_estimate(&count, &other->stats.db->view, LION_AVET, &key, NULL) != LION_OK) return 1;
+        sum += (double)count;
+        met++;
+    }
+    double expected = other->stats.total / fmax(1, fmax(part->stats.distinct_v, other->stats.distinct_v));
+    return met == 0 ? 1 : corrected((sum + (sum == 0 ? 0.5 : 0)) / met, expected);
+}
+
 static bool has_drawn(const sample *self, uint32_t n)
 {
     return self->stars[n] != NULL && self->stars[n]->passed > 0;
@@ -300,6 +321,29 @@ static uint32_t smallest(const sample *self)
     return best;
 }
 
+/* The part of another star whose values are asked to be the same, and are of the same type. */
+static const lion_join_part *same_valued(const lion_join_graph *graph, uint32_t n, const lion_join_part *part, uint32_t other)
+{
+    const lion_join_node *node = &graph->nodes[other];
+    for (uint32_t i = 0; other != n && can_sample(node) && i < node->part_count; i++) {
+        const lion_join_part *found = &node->parts[i];
+        bool is_same = found->value == part->value && found->stats.attribute->type == part->stats.attribute->type;
+        if (is_same && !found->stats.has_v && found->stats.attribute->is_in_avet) return found;
+    }
+    return NULL;
+}
+
+static void sample_values(sample *self, uint32_t n, const lion_join_part *part)
+{
+    lion_join_graph *graph = self->graph;
+    uint32_t named = 0;
+    bool is_shared = part->value != LION_JOIN_NONE && !part->stats.has_v && has_drawn(self, n) && star_of(graph, part->value, &named) == NULL;
+    for (uint32_t other = 0; is_shared && other < graph->node_count && !is_late(self); other++) {
+        const lion_join_part *found = same_valued(graph, n, part, other);
+        if (found != NULL && graph->corrections[n][other] == 1) correct(graph, n, other, by_value(self, self->stars[n], part, found));
+    }
+}
+
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
 {
     sample self;
@@ -308,9 +352,26 @@ void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
         sample_star(&self, star);
         if (graph->scope->run->arena.is_exhausted) return;
         for (uint32_t n = 0; n < graph->node_count; n++)
-            for (uint32_t i = 0; can_sample(&graph->nodes[n]) && i < graph->nodes[n].part_count && !is_late(&self); i++)
+            for (uint32_t i = 0; can_sample(&graph->nodes[n]) && i < graph->nodes[n].part_count && !is_late(&self); i++) {
                 sample_link(&self, n, &graph->nodes[n].parts[i]);
+                sample_values(&self, n, &graph->nodes[n].parts[i]);
+            }
     }
+}
+
+bool lion_join_by_value(const lion_join_graph *graph)
+{
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        const lion_join_node *node = &graph->nodes[n];
+        for (uint32_t i = 0; can_sample(node) && i < node->part_count; i++) {
+            const lion_join_part *part = &node->parts[i];
+            uint32_t named = 0;
+            if (part->value == LION_JOIN_NONE || part->stats.has_v || star_of(graph, part->value, &named) != NULL) continue;
+            for (uint32_t other = 0; other < graph->node_count; other++)
+                if (same_valued(graph, n, part, other) != NULL) return true;
+        }
+    }
+    return false;
 }
 
 /* ---- a few entities, exactly ---- */

@@ -61,8 +61,8 @@ static double parts_cost(const lion_join_node *node, uint32_t done, double rows)
     return cost + rows * ROW_NS;
 }
 
-/* A star probed for each of the rows. */
-static double star_cost(const lion_join_graph *graph, const lion_join_node *node, double rows, uint64_t bound)
+/* A star probed for each of the rows; factor: how many times as many datoms they meet there as on average. */
+static double star_cost(const lion_join_graph *graph, const lion_join_node *node, double rows, uint64_t bound, double factor)
 {
     uint32_t entry = lion_join_entry(graph, node, bound);
     if (entry == node->part_count) return parts_cost(node, entry, rows);
@@ -72,7 +72,7 @@ static double star_cost(const lion_join_graph *graph, const lion_join_node *node
     bool has_index = stats->attribute != NULL && stats->attribute->is_in_avet;
     double read = stats->has_v && !has_index ? stats->total : stats->count;
     if (!is_bound) return rows * (PROBE_NS + read * SCAN_NS) + parts_cost(node, entry, rows * stats->count);
-    double each = stats->has_v ? stats->count : stats->count / stats->distinct_v;
+    double each = stats->has_v ? stats->count : factor * stats->count / stats->distinct_v;
     double probes = rows * (has_index ? PROBE_NS : stats->total * SCAN_NS) + rows * each * ROW_NS;
     double hashed = HASH_AFTER_PART * stats->total * (has_index ? PROBE_NS : stats->total * SCAN_NS) + stats->total * (SCAN_NS + BUILD_NS) +
                     rows * (HASH_NS + each * ROW_NS);
@@ -87,10 +87,10 @@ static double alone_cost(const lion_join_node *node)
     return SEARCH_NS + node->rows * CALL_NS;
 }
 
-static double probe_cost(const lion_join_graph *graph, const lion_join_node *node, double rows, uint64_t bound, double rows_out)
+static double probe_cost(const lion_join_graph *graph, const lion_join_node *node, double rows, uint64_t bound, double rows_out, double factor)
 {
     bool is_bound = (node->vars & (bound | graph->known | graph->feed)) != 0 || node->has_constant;
-    if (node->kind == LION_JOIN_STAR) return star_cost(graph, node, rows, bound);
+    if (node->kind == LION_JOIN_STAR) return star_cost(graph, node, rows, bound, factor);
     if (node->kind == LION_JOIN_ROWS && is_bound) return node->rows * BUILD_NS + rows * HASH_NS + rows_out * ROW_NS;
     if (node->kind == LION_JOIN_QUERY) return rows * QUERY_NS + rows_out * ROW_NS;
     if (node->kind == LION_JOIN_FUNCTION) return rows * CALL_NS + rows_out * ROW_NS;
@@ -152,7 +152,7 @@ static lion_join_plan *alone(const search *self, uint32_t n)
     plan->bound = lion_join_closure(graph, node->vars | graph->known | graph->feed);
     lion_join_count(plan, graph);
     plan->made = plan->all;
-    plan->cost_ns = probe_cost(graph, node, node->uses_feed ? graph->feed_rows : 1, 0, plan->made) + distinct_cost(plan->made, plan->drops);
+    plan->cost_ns = probe_cost(graph, node, node->uses_feed ? graph->feed_rows : 1, 0, plan->made, 1) + distinct_cost(plan->made, plan->drops);
     return plan;
 }
 
@@ -169,6 +169,15 @@ static bool can_hash(const lion_join_graph *graph, const lion_join_plan *left, c
     return is_free(graph, right->set) && (left->bound & right->bound & ~(graph->known | graph->feed | graph->typed)) == 0;
 }
 
+/* What samples found of the node's links with the set. */
+static double met_more(const lion_join_graph *graph, uint32_t n, uint64_t set)
+{
+    double factor = 1;
+    for (uint64_t left = set; graph->corrections != NULL && left != 0; left &= left - 1)
+        factor *= graph->corrections[n][__builtin_ctzll(left)];
+    return factor;
+}
+
 /* Make *plan (of the joined set; its rows and what it binds are there) the way left, then right, if that is cheaper. */
 static void consider(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right, uint64_t right_set)
 {
@@ -180,7 +189,8 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
         /* What has nothing of the feed, and stands before what has, is done for each of its rows. */
         double times = graph->nodes[n].uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
         double made = rows_made(plan, left, NULL);
-        double cost = left->cost_ns * times + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1) * times, left->bound, made);
+        double cost = left->cost_ns * times + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1) * times, left->bound, made,
+                                                        met_more(graph, n, left->set));
         cost += distinct_cost(made, plan->drops);
         if (cost < plan->cost_ns && is_ready(graph, &graph->nodes[n], left->bound)) {
             plan->cost_ns = cost;

@@ -238,6 +238,8 @@ static bool add_late_ones(lion_join_graph *graph, lion_order *order)
 
 /* A plan that is to take this long is worth a look at the data, for a part of that time. */
 #define SAMPLE_COST_MIN_NS 300e3
+/* … where values meet, which frequent ones do more often than any number tells, this long. */
+#define SAMPLE_VALUES_MIN_NS 50e3
 #define SAMPLE_PART 20
 #define SAMPLE_MIN_NS 100e3
 #define SAMPLE_MAX_NS 5e6
@@ -247,7 +249,8 @@ static bool add_late_ones(lion_join_graph *graph, lion_order *order)
 
 static bool is_worth_sampling(const lion_join_graph *graph, const lion_join_plan *plan)
 {
-    return graph->node_count > 1 && plan->cost_ns >= SAMPLE_COST_MIN_NS && graph->scope->run->dice == 0;
+    if (graph->node_count < 2 || plan->cost_ns < SAMPLE_VALUES_MIN_NS || graph->scope->run->dice != 0) return false;
+    return plan->cost_ns >= SAMPLE_COST_MIN_NS || lion_join_by_value(graph);
 }
 
 static bool write_order(lion_order *order, lion_join_graph *graph, const lion_join_plan *plan)

@@ -123,6 +123,8 @@ void lion_join_count(lion_join_plan *plan, const lion_join_graph *graph);
 
 /* ---- join_sample.c: what statistics of single attributes cannot tell, asked of the data, in at most so many nanoseconds ---- */
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns);
+/* Whether two stars have a value in common that is no entity of a third: how often they meet depends on frequent values. */
+bool lion_join_by_value(const lion_join_graph *graph);
 /* The part of it that is cheap: stars of a handful of entities, and how many datoms name these. */
 void lion_join_look(lion_join_graph *graph);
 

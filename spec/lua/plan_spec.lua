@@ -85,18 +85,39 @@ distinct
         scan [?f :film/year 1950] avet
       scan [?w :word/name "word1"] avet
 ]] },
-  { "computes two parts by themselves where neither leads to little",
+  { "comes from a land, and looks up in a table of one row whether a word is the frequent one",
     '[:find (count ?f) . :where [?m :made/film ?f] [?m :made/firm ?c] [?c :firm/land "land3"] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"]]',
     [[
-hash-join ?f
- build
+distinct
+ hash-join ?w
+  build
+   distinct
+    star [?t :tag/word ?w] aevt
+     hash-join [?t :tag/film ?f] avet
+      distinct
+       star [?m :made/film ?f] aevt
+        lookup [?m :made/firm ?c] avet
+         scan [?c :firm/land "land3"] avet
+   scan [?w :word/name "word1"] avet
+]] },
+  { "joins two entities by a value from the smaller side, however frequent the value is elsewhere",
+    '[:find ?f ?g :where [?f :film/year ?y] [?f :film/name "f7"] [?g :film/year ?y]]',
+    [[
+lookup [?g :film/year ?y] avet
+ star [?f :film/year ?y] aevt
+  scan [?f :film/name "f7"] avet
+]] },
+  { "makes distinct rows where what is left has few values",
+    '[:find ?b :where [?c :cast/film ?f] [?c :cast/person ?p] [?p :person/sex :f] [?f :film/kind ?k] [?k :kind/name ?b]]',
+    [[
+distinct
+ star [?k :kind/name ?b] aevt
   distinct
-   star [?t :tag/film ?f] aevt
-    lookup [?t :tag/word ?w] avet
-     scan [?w :word/name "word1"] avet
-  star [?m :made/film ?f] aevt
-   lookup [?m :made/firm ?c] avet
-    scan [?c :firm/land "land3"] avet
+   star [?f :film/kind ?k] aevt
+    distinct
+     star [?c :cast/film ?f] aevt
+      hash-join [?c :cast/person ?p] avet
+       scan [?p :person/sex :f] avet
 ]] },
   { "hashes what has no index",
     '[:find ?a ?b :where [?p :person/note ?n] [?p :person/name ?a] [?q :person/note ?n] [?q :person/name ?b]]',
@@ -162,6 +183,22 @@ describe("The planner", function()
       first = first or plan
       assert.equal(first, plan)
     end
+  end)
+
+  it("knows that frequent values meet more often than others", function()
+    local other = lion.connect "mem:"
+    other:transact(lion.schema { a = { v = "string", n = "long" }, b = { v = "string", m = "long" } })
+    local tx = {}
+    for i = 1, 8000 do
+      tx[#tx + 1] = { ["a/v"] = i % 2 == 0 and "x" or "v" .. i, ["a/n"] = i }
+      tx[#tx + 1] = { ["b/v"] = i % 40 == 0 and "x" or "v" .. i, ["b/m"] = i % 100 }
+    end
+    other:transact(tx)
+    other:request_index()
+    local tree = other:db():explain("[:find ?e ?f :where [?e :a/v ?x] [?e :a/n ?n] [(< ?n 1000)] [?f :b/v ?x] [?f :b/m 0]]").tree
+    assert.is_true(tree.rows > 15000)
+    assert.is_true(tree.rows_estimated > tree.rows / 3 and tree.rows_estimated < tree.rows * 3)
+    other:close()
   end)
 
   it("remembers a plan by the class of its numbers", function()
