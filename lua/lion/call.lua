@@ -245,10 +245,10 @@ local texts, names, keywords = {}, {}, {}
 
 -- What becomes of row i's result. The function may have closed the connection, and what the columns
 -- point into with it: then nothing is touched any more, and the answer says so. Verdicts are 0 before.
+local IS_OPEN = "if not open[0] then return end"
+local SAY = "if result == true or result and result ~= null then out[i] = 1 end"
 local WRITE = {
-  verdict = [[
-    if not open[0] then return end
-    if result == true or result and result ~= null then out[i] = 1 end]],
+  verdict = "    " .. IS_OPEN .. "\n    " .. SAY,
   result = [[
     if not open[0] then return end
     local kind = type(result)
@@ -367,15 +367,18 @@ local function argument_list(letters)
   return table.concat(lines(letters, function() return "v$" end), ", ")
 end
 
--- Row i + k's part of a loop over four: its reading, or all that becomes of it.
+-- Row i + k's part of a loop over four.
 local function lane(k, source)
-  return (source:gsub("%f[%w]v(%d+)", "v%1_" .. k):gsub("%[i%]", "[i + " .. k .. "]"))
+  source = source:gsub("%f[%w]v(%d+)", "v%1_" .. k):gsub("%f[%w]result%f[%W]", "result" .. k)
+  return (source:gsub("%[i%]", "[i + " .. k .. "]"))
 end
 
-local function four(reads, ask, write)
-  local parts = {}
-  for k = 0, 3 do parts[k + 1] = lane(k, table.concat(reads, "\n    ")) end
-  for k = 0, 3 do parts[k + 5] = "do " .. lane(k, ask .. "\n" .. write) .. " end" end
+local function four(reads, ask)
+  local parts = { [9] = IS_OPEN }
+  for k = 0, 3 do
+    parts[k + 1] = lane(k, table.concat(reads, "\n    "))
+    parts[k + 5], parts[k + 10] = lane(k, ask), lane(k, SAY)
+  end
   return FOUR:format(table.concat(parts, "\n    "))
 end
 
@@ -384,7 +387,7 @@ local function make_loop(fn, letters, write, arguments, is_memo)
   local ask = asking(letters, arguments or argument_list(letters), is_memo)
   local is_short = write == "verdict" and not arguments and not is_memo and letters:find "^[dbc]+$"
     and (funcinfo(fn).bytecodes or math.huge) <= FOUR_BYTECODES_MAX
-  local before = is_short and four(reads, ask, WRITE[write]) or "first = 0"
+  local before = is_short and four(reads, ask) or "first = 0"
   local source = LOOP:format(
     column_lines(letters), before, table.concat(reads, "\n    "), ask, WRITE[write])
   return load(source)(
