@@ -108,36 +108,54 @@ function Sqlite:run(query)
   return rows
 end
 
+local function read_row(statement, width)
+  local row = {}
+  for i = 0, width - 1 do
+    local kind = C.sqlite3_column_type(statement, i)
+    if kind == TEXT then
+      local text = C.sqlite3_column_text(statement, i)
+      row[i + 1] = ffi.string(text, C.sqlite3_column_bytes(statement, i))
+    elseif kind == INTEGER then row[i + 1] = tonumber(C.sqlite3_column_int64(statement, i))
+    elseif kind == FLOAT then row[i + 1] = C.sqlite3_column_double(statement, i)
+    end
+  end
+  return row
+end
+
+--- All rows as arrays, of a statement that is known to be quick.
+function Sqlite:fetch(query)
+  local statement = self:prepare(query.sql)
+  bind(statement, query.parameters or {})
+  local width, rows = C.sqlite3_column_count(statement), {}
+  while C.sqlite3_step(statement) == ROW do
+    rows[#rows + 1] = read_row(statement, width)
+  end
+  C.sqlite3_reset(statement)
+  return rows
+end
+
 local function read_rows(statement)
   local width, rows, code = C.sqlite3_column_count(statement), {}, C.sqlite3_step(statement)
   while code == ROW do
-    local row = {}
-    for i = 0, width - 1 do
-      local kind = C.sqlite3_column_type(statement, i)
-      if kind == TEXT then
-        local text = C.sqlite3_column_text(statement, i)
-        row[i + 1] = ffi.string(text, C.sqlite3_column_bytes(statement, i))
-      elseif kind == INTEGER then row[i + 1] = tonumber(C.sqlite3_column_int64(statement, i))
-      elseif kind == FLOAT then row[i + 1] = C.sqlite3_column_double(statement, i)
-      end
-    end
-    rows[#rows + 1] = row
+    rows[#rows + 1] = read_row(statement, width)
     code = C.sqlite3_step(statement)
   end
   return rows, code
 end
-jit.off(read_rows, true) -- SQLite calls back while it steps
+jit.off(read_rows) -- SQLite calls back while it steps
+
+-- One callback for all: they are few, and a type that is written out is a new one each time.
+local limit = math.huge
+local is_late = ffi.cast("int (*)(void *)", function() return measure.now() > limit and 1 or 0 end)
 
 --- All rows as arrays, within measure.LIMIT_S.
 function Sqlite:rows(query)
   local statement = self:prepare(query.sql)
   bind(statement, query.parameters or {})
-  local limit = measure.now() + measure.LIMIT_S * 1000
-  local handler = ffi.cast("int (*)(void *)", function() return measure.now() > limit and 1 or 0 end)
-  C.sqlite3_progress_handler(self.handle, STEPS, handler, nil)
+  limit = measure.now() + measure.LIMIT_S * 1000
+  C.sqlite3_progress_handler(self.handle, STEPS, is_late, nil)
   local rows, code = read_rows(statement)
   C.sqlite3_progress_handler(self.handle, 0, nil, nil)
-  handler:free()
   C.sqlite3_reset(statement)
   if code == INTERRUPT then error(measure.LATE, 0) end
   return rows

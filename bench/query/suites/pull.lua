@@ -37,7 +37,7 @@ local FACTS_KEY = { sql = "select a, v from facts where e = (select e from facts
 
 local function from_row(engine, statement, parameter)
   statement.parameters = { parameter }
-  local row = engine:rows(statement)[1]
+  local row = engine:fetch(statement)[1]
   local entity = {}
   for i, attribute in ipairs(ATTRIBUTES) do
     entity[attribute] = row[i]
@@ -48,7 +48,7 @@ end
 local function from_facts(engine, statement, parameter)
   statement.parameters = { parameter }
   local entity = {}
-  for _, fact in ipairs(engine:rows(statement)) do
+  for _, fact in ipairs(engine:fetch(statement)) do
     if fact[1] > 0 then entity[ATTRIBUTES[fact[1]]] = fact[2] end
   end
   return entity
@@ -111,7 +111,7 @@ function pull.make(size)
         return list
       end, function(engine)
         local list = {}
-        for i, row in ipairs(engine:rows { sql = "select id from person where name = ?",
+        for i, row in ipairs(engine:fetch { sql = "select id from person where name = ?",
           parameters = { people.name_of(400) } }) do
           list[i] = from_row(engine, BY_ID, row[1])
         end
