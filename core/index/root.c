@@ -318,6 +318,10 @@ void lion_root_drop(lion_root *root)
     if (before > 1) return;
     lion_points_free(root->points, root->attribute_count);
     lion_overlay_cache_free(root->overlays);
+    for (lion_attachment *at = root->attached, *next; at != NULL; at = next) {
+        next = at->next;
+        at->free(at);
+    }
     lion_snapshot_drop(root->snapshot);
     lion_root_clear(root);
     lion_free(root);
@@ -338,6 +342,24 @@ const lion_value_sample *lion_root_sample_lookup(const lion_root *root, uint32_t
     for (uint32_t i = 0; i < root->sample_count && root->samples[i].a <= a; i++)
         if (root->samples[i].a == a) return &root->samples[i];
     return NULL;
+}
+
+static lion_attachment **place_of_attached(const lion_root *root)
+{
+    return (lion_attachment **)(uintptr_t)&root->attached; /* it changes no answer */
+}
+
+lion_attachment *lion_root_attached(const lion_root *root)
+{
+    return __atomic_load_n(place_of_attached(root), __ATOMIC_ACQUIRE);
+}
+
+void lion_root_attach_take(const lion_root *root, lion_attachment *attachment)
+{
+    attachment->next = lion_root_attached(root);
+    while (!__atomic_compare_exchange_n(place_of_attached(root), &attachment->next, attachment,
+                                        false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        ;
 }
 
 bool lion_root_attribute_lacks_avet(const lion_root_attribute *attribute)

@@ -30,6 +30,13 @@ typedef struct lion_root_attribute {
 typedef struct lion_points lion_points; /* index/points.h */
 typedef struct lion_overlay_cache lion_overlay_cache; /* index/overlay.h */
 
+/* What a layer above makes of a root's trees and keeps as long as the root is there, in a list. */
+typedef struct lion_attachment lion_attachment;
+struct lion_attachment {
+    lion_attachment *next;
+    void (*free)(lion_attachment *attachment); /* tells whose it is, too */
+};
+
 typedef struct lion_root {
     int64_t t;             /* everything up to and including this t is in the trees */
     int64_t next_counter;  /* the id counter after t */
@@ -48,6 +55,7 @@ typedef struct lion_root {
     lion_points *points;     /* owned, atomic; NULL: no look-up came yet */
     lion_overlay_cache *overlays; /* owned, atomic; NULL: none was asked for yet */
     uint64_t leaves_open;    /* atomic: by points */
+    lion_attachment *attached; /* owned, atomic */
     uint32_t references;     /* atomic */
 } lion_root;
 
@@ -55,6 +63,10 @@ typedef struct lion_root {
 lion_status lion_root_open(lion_root **root_out, lion_store *store, lion_error *error);
 lion_root *lion_root_keep(lion_root *root);
 void lion_root_drop(lion_root *root); /* NULL is allowed */
+/* The newest first. Borrowed as long as the root is there; from any thread. */
+lion_attachment *lion_root_attached(const lion_root *root);
+/* From then on it is the root's. From any thread. */
+void lion_root_attach_take(const lion_root *root, lion_attachment *attachment);
 /* Whether AVET is missing where AEVT has rows: the attribute was out of the index when the root was made. If it is
  * in the index now, novelty's AVET holds all of its datoms, those of the trees too (lion_db_fill_avet). */
 bool lion_root_attribute_lacks_avet(const lion_root_attribute *attribute);

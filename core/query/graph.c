@@ -1,6 +1,6 @@
 /* graph.c - from indexes to arrays. AEVT ascends by entity, then by value, and AVET the other way round, so what is read is
  * in its final order. */
-#include "query/graph.h"
+#include "query/graph_cache.h"
 
 #include <stdlib.h>
 
@@ -13,9 +13,8 @@
 
 void lion_graph_init(lion_graph *graph, lion_run *run, const lion_db *db, uint32_t attributes_max)
 {
-    *graph = (lion_graph){ .run = run, .db = db };
+    *graph = (lion_graph){ .run = run, .db = db, .arena = &run->arena };
     graph->edges = lion_arena_zalloc(&run->arena, sizeof(lion_graph_edges) * (attributes_max + 1));
-    lion_ids_init(&graph->by_id, &run->arena);
 }
 
 uint32_t lion_graph_add(lion_graph *graph, const lion_attribute *attribute)
@@ -135,7 +134,8 @@ static int ascending(const void *a, const void *b)
 /* Ids far apart: sorted, and found through a table. */
 static lion_status number_sparse(lion_graph *graph, const raw_edges *raws, lion_error *error)
 {
-    lion_arena *arena = &graph->run->arena;
+    lion_arena *arena = graph->arena;
+    lion_ids_init(&graph->by_id, arena);
     for (uint32_t k = 0; k < graph->edges_count; k++) {
         for (size_t i = 0; i < raws[k].from_count; i++) lion_ids_add(&graph->by_id, raws[k].from[i]);
         for (size_t i = 0; i < raws[k].count; i++) {
@@ -185,7 +185,7 @@ uint32_t lion_graph_number(const lion_graph *graph, int64_t id)
 
 static lion_status make_first(lion_graph *graph, lion_graph_edges *edges, const raw_edges *raw, lion_error *error)
 {
-    lion_arena *arena = &graph->run->arena;
+    lion_arena *arena = graph->arena;
     uint32_t *start = lion_arena_array(arena, uint32_t, (size_t)graph->node_count + 2);
     uint32_t *to = lion_arena_array(arena, uint32_t, raw->count + 1);
     uint32_t node = 0;
@@ -199,25 +199,49 @@ static lion_status make_first(lion_graph *graph, lion_graph_edges *edges, const 
         for (size_t i = 0; i < raw->count; i++) to[i] = lion_graph_number(graph, raw->to[i]);
     edges->ways[edges->is_read_backward] = (lion_adjacency){ .start = start, .to = to };
     edges->count = raw->count;
-    return lion_run_check(graph->run, error);
+    return lion_run_check_with(graph->run, arena, error);
 }
 
 /* The other direction. Nodes are walked ascending, so that each list ascends, too. */
-static lion_status make_other(lion_graph *graph, lion_graph_edges *edges, lion_error *error)
+static lion_status reverse(lion_adjacency *out, const lion_adjacency *first, uint32_t nodes, uint64_t count, lion_arena *arena, lion_error *error)
 {
-    lion_arena *arena = &graph->run->arena;
-    const lion_adjacency *first = &edges->ways[edges->is_read_backward];
-    uint32_t nodes = graph->node_count;
     uint32_t *start = lion_arena_zalloc(arena, sizeof(uint32_t) * ((size_t)nodes + 2));
-    uint32_t *to = lion_arena_array(arena, uint32_t, edges->count + 1);
+    uint32_t *to = lion_arena_array(arena, uint32_t, count + 1);
     if (start == NULL || to == NULL || arena->is_exhausted) return lion_fail_memory(error);
     /* start[i + 1] is where list i is filled next; in the end that is where list i + 1 starts. */
-    for (uint32_t i = 0; i < edges->count; i++) start[first->to[i] + 2]++;
+    for (uint32_t i = 0; i < count; i++) start[first->to[i] + 2]++;
     for (uint32_t i = 2; i <= nodes + 1; i++) start[i] += start[i - 1];
     for (uint32_t node = 0; node < nodes; node++)
         for (uint32_t i = first->start[node]; i < first->start[node + 1]; i++) to[start[first->to[i] + 1]++] = node;
-    edges->ways[!edges->is_read_backward] = (lion_adjacency){ .start = start, .to = to };
-    return lion_run_check(graph->run, error);
+    *out = (lion_adjacency){ .start = start, .to = to };
+    return LION_OK;
+}
+
+/* In the run's arena, or, of a graph that is kept, in one of its own, which is kept, too. */
+static lion_status make_other(lion_graph *graph, uint32_t at, lion_error *error)
+{
+    lion_graph_edges *edges = &graph->edges[at];
+    lion_adjacency made, *first = &edges->ways[edges->is_read_backward];
+    bool is_backward = !edges->is_read_backward;
+    if (graph->kept == NULL) {
+        lion_status status = reverse(&edges->ways[is_backward], first, graph->node_count, edges->count, graph->arena, error);
+        return status == LION_OK ? lion_run_check(graph->run, error) : status;
+    }
+    const lion_adjacency *there = lion_graph_kept_way(graph->kept, at, is_backward);
+    if (there == NULL) {
+        lion_arena arena;
+        lion_arena_init(&arena, 0);
+        lion_status status = reverse(&made, first, graph->node_count, edges->count, &arena, error);
+        if (status == LION_OK) status = lion_run_check_with(graph->run, &arena, error);
+        if (status != LION_OK) {
+            lion_arena_deinit(&arena);
+            return status;
+        }
+        there = lion_graph_keep_way_take(graph->kept, at, is_backward, &made, &arena);
+        if (there == NULL) return lion_fail_memory(error);
+    }
+    edges->ways[is_backward] = *there;
+    return LION_OK;
 }
 
 static lion_status read_all(lion_graph *graph, lion_arena *arena, lion_error *error)
@@ -232,20 +256,25 @@ static lion_status read_all(lion_graph *graph, lion_arena *arena, lion_error *er
 
 lion_status lion_graph_read(lion_graph *graph, lion_error *error)
 {
-    if (graph->is_read) return LION_OK;
+    if (graph->is_read || lion_graph_recall(graph)) return LION_OK;
+    lion_graph_kept *kept = lion_graph_may_be_kept(graph) ? lion_graph_kept_new(graph) : NULL;
+    if (kept != NULL) graph->arena = lion_graph_kept_arena(kept);
     /* What is read is let go once it is in arrays, so it does not rest in the run's arena. */
     lion_arena arena;
     lion_arena_init(&arena, 0); /* counted with the run's */
     lion_status status = read_all(graph, &arena, error);
     lion_arena_deinit(&arena);
+    graph->arena = &graph->run->arena;
     graph->is_read = status == LION_OK;
+    if (kept != NULL && status == LION_OK) lion_graph_keep_take(graph, kept);
+    else if (kept != NULL) lion_graph_kept_free(kept);
     return status;
 }
 
 lion_status lion_graph_adjacency(lion_adjacency *adjacency_out, lion_graph *graph, uint32_t at, bool is_backward, lion_error *error)
 {
     lion_graph_edges *edges = &graph->edges[at];
-    lion_status status = edges->ways[is_backward].start == NULL ? make_other(graph, edges, error) : LION_OK;
+    lion_status status = edges->ways[is_backward].start == NULL ? make_other(graph, at, error) : LION_OK;
     if (status == LION_OK) *adjacency_out = edges->ways[is_backward];
     return status;
 }

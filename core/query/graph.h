@@ -1,5 +1,6 @@
 /* graph.h - ref attributes of a database value as arrays: entities are numbered once, and each attribute is, in either
- * direction, a list of ascending numbers per number. Made once a run, for searches and for joins that go round in cycles.
+ * direction, a list of ascending numbers per number. For searches and for joins that go round in cycles. Made once a run, or
+ * once for all runs on what is indexed (graph_cache.h).
  *
  * Views without filters only: what a host would have to be asked for is not read here. */
 #ifndef LION_QUERY_GRAPH_H
@@ -21,8 +22,12 @@ typedef struct lion_graph_edges {
     lion_adjacency ways[2];    /* forward, backward */
 } lion_graph_edges;
 
+typedef struct lion_graph_kept lion_graph_kept;
+
 typedef struct lion_graph {
     lion_run *run;
+    lion_graph_kept *kept; /* whose arrays they are: the root's; NULL: the run's */
+    lion_arena *arena;     /* of arrays that are made */
     const lion_db *db;
     lion_graph_edges *edges;
     uint32_t edges_count;

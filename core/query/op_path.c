@@ -1,8 +1,11 @@
 /* op_path.c - the call of a rule that is a search (path.h): for each input row what is reached from the bound argument,
- * or whether one leads to the other, or, with neither bound, every pair. What one row makes are different rows. */
+ * or whether one leads to the other, or, with neither bound, every pair. What one row makes are different rows.
+ *
+ * Where nobody asks from where an entity is reached, all sources start one search: those of the input's rows together, if
+ * nothing else of these rows is wanted, or, with neither argument bound, all that there are. */
 #include "query/path.h"
 
-typedef enum path_kind { PATH_FROM, PATH_BETWEEN, PATH_ALL } path_kind;
+typedef enum path_kind { PATH_FROM, PATH_FROM_ROWS, PATH_BETWEEN, PATH_ALL, PATH_FROM_ALL } path_kind;
 
 typedef struct path {
     lion_operator operator;
@@ -21,6 +24,9 @@ typedef struct path {
     bool has_list;
     uint32_t number, number_count; /* ALL: the source whose list it is, and how many there are */
     int64_t source;
+    lion_ids sources;          /* FROM_ROWS, FROM_ALL: of the one search … */
+    bool has_found;            /* … which was made: the list is its answer */
+    lion_vector *columns;      /* of a batch that is a part of the list */
 } path;
 
 /* ---- one row ---- */
@@ -34,13 +40,33 @@ static lion_status argument(int64_t *id_out, path *self, uint32_t which, uint32_
     return status;
 }
 
+/* What the sources reach, once. */
+static lion_status find_all(path *self, lion_error *error)
+{
+    if (self->has_found) return LION_OK;
+    lion_status status = lion_paths_from_any(&self->list, self->paths, self->sources.items, self->sources.count, error);
+    self->has_found = status == LION_OK;
+    return status;
+}
+
+static lion_status find_from_all(path *self, lion_error *error)
+{
+    uint32_t count = 0;
+    lion_status status = self->has_found ? LION_OK : lion_paths_all(&count, self->paths, error);
+    for (uint32_t i = 0; status == LION_OK && i < count; i++) lion_ids_add(&self->sources, lion_graph_id(self->paths->graph, i));
+    return status == LION_OK ? find_all(self, error) : status;
+}
+
 static lion_status start_row(path *self, uint32_t row, lion_error *error)
 {
     int64_t source = 0, target = 0;
     lion_status status = LION_OK;
     self->has_list = false;
     self->at = 0;
-    if (self->kind == PATH_ALL) {
+    if (self->kind == PATH_FROM_ALL) {
+        status = find_from_all(self, error);
+        self->has_list = status == LION_OK;
+    } else if (self->kind == PATH_ALL) {
         self->number = 0;
         status = lion_paths_all(&self->number_count, self->paths, error);
     } else {
@@ -78,6 +104,22 @@ static void emit_list(path *self, uint32_t row)
     }
     output->count += count;
     self->at += count;
+}
+
+/* Much of the list, as it is, beside the row's columns. */
+static bool pass_list(path *self, uint32_t row, lion_batch *batch_out)
+{
+    const lion_output *output = &self->output;
+    uint32_t left = self->list.count - self->at, count = left < LION_BATCH_ROWS ? left : LION_BATCH_ROWS;
+    if (output->count > 0 || self->out[1] == LION_SLOT_NONE || self->out[0] != LION_SLOT_NONE || count < LION_BATCH_ROWS / 2) return false;
+    for (uint32_t i = 0; i < output->kept; i++) {
+        output->vectors[i].values[0] = lion_batch_get(&self->reading.batch, output->from[i], row);
+        self->columns[i] = (lion_vector){ .type = LION_TYPE_MIXED, .is_constant = true, .values = output->vectors[i].values };
+    }
+    self->columns[self->out[1]] = (lion_vector){ .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)self->list.ids + self->at };
+    self->at += count;
+    *batch_out = (lion_batch){ .count = count, .width = output->width, .columns = self->columns };
+    return true;
 }
 
 /* The list is done when has_list is false. */
@@ -133,7 +175,7 @@ static lion_status run_row(path *self, uint32_t row, lion_error *error)
 
 static void describe(path *self)
 {
-    static const char *const WAYS[] = { "from one end", "between both ends", "from everywhere" };
+    static const char *const WAYS[] = { "from one end", "from one end, at once", "between both ends", "from everywhere", "from anywhere" };
     const lion_paths *paths = self->paths;
     const lion_graph *graph = paths->graph;
     lion_arena *arena = &self->operator.run->arena;
@@ -141,8 +183,36 @@ static void describe(path *self)
     if (paths->has_arrays) where = lion_arena_printf(arena, "in arrays of %llu references", (unsigned long long)lion_graph_edge_count(graph));
     if (paths->sets != NULL) where = lion_arena_printf(arena, "%s, sets of %u components", where, (unsigned)lion_path_sets_count(paths->sets));
     self->operator.detail = lion_arena_printf(arena, "%s %s%s, %llu searches, %s", self->text, WAYS[self->kind],
-                                              self->kind == PATH_FROM && paths->start == LION_PATH_END ? ", backward" : "",
+                                              self->kind != PATH_BETWEEN && paths->start == LION_PATH_END ? ", backward" : "",
                                               (unsigned long long)paths->searches, where);
+}
+
+/* FROM_ROWS: the sources of all rows. */
+static lion_status gather(path *self, lion_error *error)
+{
+    for (;;) {
+        uint32_t row = 0;
+        int64_t source = 0;
+        lion_status status = lion_reading_row(&self->reading, self->operator.inputs[0], &row, error);
+        if (status == LION_END) return LION_OK;
+        if (status == LION_OK) status = argument(&source, self, 0, row, error);
+        if (status == LION_OK) lion_ids_add(&self->sources, source);
+        if (status != LION_OK && status != LION_ABSENT) return status;
+        lion_reading_advance(&self->reading);
+    }
+}
+
+static lion_status rows_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    path *self = (path *)operator;
+    lion_status status = self->has_found ? LION_OK : gather(self, error);
+    if (status == LION_OK) status = find_all(self, error);
+    if (status != LION_OK) return status;
+    if (self->at == 0) describe(self);
+    if (self->at == self->list.count) return LION_END;
+    if (pass_list(self, 0, batch_out)) return LION_OK;
+    emit_list(self, 0);
+    return lion_output_yield(&self->output, batch_out);
 }
 
 static lion_status path_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
@@ -153,6 +223,10 @@ static lion_status path_next(lion_operator *operator, lion_batch *batch_out, lio
         lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
         if (status == LION_END) break;
         if (status == LION_OK && !self->is_row_open) status = start_row(self, row, error);
+        if (status == LION_OK && self->has_list && pass_list(self, row, batch_out)) {
+            self->has_list = self->at < self->list.count;
+            return LION_OK;
+        }
         if (status == LION_OK && self->is_row_open) status = run_row(self, row, error);
         if (status != LION_OK && status != LION_ABSENT) return status;
         if (self->is_row_open) break;
@@ -167,8 +241,11 @@ static lion_status path_rewind(lion_operator *operator, lion_error *error)
     path *self = (path *)operator;
     (void)error;
     self->reading = (lion_reading){ 0 };
-    self->output.count = 0;
-    self->is_row_open = false;
+    self->output.count = self->at = 0;
+    self->is_row_open = self->has_list = false;
+    if (self->kind == PATH_FROM_ALL) return LION_OK; /* it stays what it is */
+    self->has_found = false;
+    lion_ids_clear(&self->sources);
     return LION_OK;
 }
 
@@ -192,6 +269,17 @@ static void want(path *self, uint32_t which, const lion_term *term, const uint8_
     if (term->kind != LION_TERM_VAR || !keep[term->index]) return;
     self->out[which] = *added_count;
     added[(*added_count)++] = term->index;
+}
+
+/* With neither argument bound, and one of them, or none, wanted. */
+static void choose_search(path *self, lion_paths *const searches[2])
+{
+    if (self->kind != PATH_ALL || self->is_cycle || (self->out[0] != LION_SLOT_NONE && self->out[1] != LION_SLOT_NONE)) return;
+    self->kind = PATH_FROM_ALL;
+    if (self->out[0] == LION_SLOT_NONE) return;
+    self->paths = searches[1];
+    self->out[1] = self->out[0];
+    self->out[0] = LION_SLOT_NONE;
 }
 
 lion_status lion_path_new(lion_operator **operator_out, lion_scope *scope, lion_operator *input, const lion_clause *clause,
@@ -221,11 +309,17 @@ lion_status lion_path_new(lion_operator **operator_out, lion_scope *scope, lion_
     }
     if (status != LION_OK) return status;
     if (run->arena.is_exhausted) return lion_fail_memory(error);
+    choose_search(self, searches);
     lion_output_init(&self->output, &self->operator, input, keep, added, added_count);
+    if (self->kind == PATH_FROM && self->output.kept == 0 && self->out[1] != LION_SLOT_NONE) {
+        self->kind = PATH_FROM_ROWS;
+        self->operator.next = rows_next;
+    }
+    lion_ids_init(&self->sources, &run->arena);
+    self->columns = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (self->output.width + 1));
     for (int i = 0; i < 2; i++)
         if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->output.kept;
-    /* With the target alone of two free arguments wanted, sources that reach the same repeat it. */
-    self->operator.is_set = self->kind != PATH_ALL || self->out[0] != LION_SLOT_NONE;
+    self->operator.is_set = true;
     self->text = lion_arena_text(&run->arena, lion_slice_of(clause->text.data, clause->text.size < 300 ? clause->text.size : 300));
     describe(self);
     *operator_out = &self->operator;

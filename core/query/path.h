@@ -36,8 +36,9 @@ typedef struct lion_path_shape {
     lion_path_hop hops[LION_PATH_HOPS_MAX];
 } lion_path_shape;
 
-/* The automaton of a rule; false: it is not of that shape, or on no plain source, and goes the ordinary way. */
-bool lion_path_shape_of(lion_path_shape *shape_out, lion_run *run, const lion_rule *rules, uint32_t rule);
+/* The automaton of a rule, for searches in a direction; false: it is not of that shape, or on no plain source, and goes the
+ * ordinary way. */
+bool lion_path_shape_of(lion_path_shape *shape_out, lion_run *run, const lion_rule *rules, uint32_t rule, bool is_backward);
 
 /* ---- path_search.c ---- */
 
@@ -91,6 +92,8 @@ typedef struct lion_paths {
 lion_paths *lion_paths_new(lion_run *run, lion_graph *graph, const lion_path_shape *shape, bool is_backward);
 /* What is reached from the entity. */
 lion_status lion_paths_from(lion_path_list *list_out, lion_paths *paths, int64_t id, lion_error *error);
+/* What is reached from any of them, each once: one search, whose starts they are. */
+lion_status lion_paths_from_any(lion_path_list *list_out, lion_paths *paths, const int64_t *ids, uint32_t count, lion_error *error);
 /* LION_OK: target is reached from the entity; LION_ABSENT: it is not. */
 lion_status lion_paths_lead(lion_paths *paths, lion_path_list *list, int64_t id, int64_t target, lion_error *error);
 /* All entities that something may be reached from are the numbers below *count_out. Arrays are read for them. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "index/view_parts.h"
+#include "query/graph_cache.h"
 #include "query/path.h"
 
 /* Costs, in edges read into arrays (some 5 ns). */
@@ -111,11 +112,11 @@ static lion_status step_in_trees(lion_paths *self, lion_path_step *step, int64_t
 }
 
 /* Each state's visited ids are its queue, too. LION_ABSENT: this costs more than arrays. */
-static lion_status search_trees(lion_paths *self, int64_t id, lion_error *error)
+static lion_status search_trees(lion_paths *self, const int64_t *ids, uint32_t count, lion_error *error)
 {
     uint32_t done[LION_PATH_STATES_MAX] = { 0 };
     for (uint32_t i = 0; i < self->state_count; i++) lion_ids_clear(&self->visited[i]);
-    lion_ids_add(&self->visited[self->start], id);
+    for (uint32_t i = 0; i < count; i++) lion_ids_add(&self->visited[self->start], ids[i]);
     for (bool moves = true; moves;) {
         moves = false;
         for (uint32_t state = 0; state < self->state_count; state++) {
@@ -157,10 +158,36 @@ static lion_status need_arrays(lion_paths *self, lion_error *error)
     return lion_run_check(self->run, error);
 }
 
+/* Most nodes are of the first two states. */
+static uint32_t state_of(const lion_paths *self, uint32_t node)
+{
+    uint32_t nodes = self->graph->node_count;
+    return node < nodes ? 0 : node - nodes < nodes ? 1 : node / nodes;
+}
+
+/* Neighbours lie anywhere: have those of the nodes to come on their way. */
+#define AHEAD_STARTS 24
+#define AHEAD_LISTS 12
+
+static void fetch_ahead(const lion_paths *self, uint32_t head, uint32_t tail)
+{
+    uint32_t nodes = self->graph->node_count;
+    if (head + AHEAD_STARTS >= tail) return;
+    uint32_t far = self->queue[head + AHEAD_STARTS], near = self->queue[head + AHEAD_LISTS], state = state_of(self, far);
+    for (uint32_t i = self->steps_of[state]; i < self->steps_of[state + 1]; i++)
+        __builtin_prefetch(&self->steps[i].adjacency.start[far - state * nodes]);
+    state = state_of(self, near);
+    for (uint32_t i = self->steps_of[state]; i < self->steps_of[state + 1]; i++) {
+        const lion_adjacency *lists = &self->steps[i].adjacency;
+        __builtin_prefetch(&lists->to[lists->start[near - state * nodes]]);
+    }
+}
+
 /* The nodes next to one, that were not seen, into the queue. */
 static uint32_t step_in_arrays(lion_paths *self, uint32_t state, uint32_t number, uint32_t tail)
 {
     uint64_t *seen = self->seen;
+    uint32_t *queue = self->queue;
     for (uint32_t i = self->steps_of[state]; i < self->steps_of[state + 1]; i++) {
         const lion_path_step *step = &self->steps[i];
         const uint32_t *to = step->adjacency.to, offset = step->to * self->graph->node_count;
@@ -168,24 +195,36 @@ static uint32_t step_in_arrays(lion_paths *self, uint32_t state, uint32_t number
         self->walked += end - step->adjacency.start[number];
         for (uint32_t k = step->adjacency.start[number]; k < end; k++) {
             uint32_t node = offset + to[k];
-            uint64_t bit = UINT64_C(1) << (node & 63);
-            if ((seen[node / 64] & bit) != 0) continue;
-            seen[node / 64] |= bit;
-            self->queue[tail++] = node;
+            uint64_t word = seen[node / 64]; /* whether it is new, nobody can foretell: no branch */
+            queue[tail] = node;
+            tail += (~word >> (node & 63)) & 1;
+            seen[node / 64] = word | UINT64_C(1) << (node & 63);
         }
     }
     return tail;
 }
 
-/* The nodes found lie in the queue, up to *count_out; the bits are cleared again. */
-static lion_status search_arrays(lion_paths *self, uint32_t number, uint32_t *count_out, lion_error *error)
+/* The starts into the queue, without those that are in no list. */
+static uint32_t enqueue(lion_paths *self, const int64_t *ids, uint32_t count)
 {
-    uint32_t nodes = self->graph->node_count, tail = 1;
+    uint32_t tail = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = lion_graph_number(self->graph, ids[i]), node = self->start * self->graph->node_count + number;
+        if (number == LION_ID_NONE || (self->seen[node / 64] >> (node & 63) & 1) != 0) continue;
+        self->seen[node / 64] |= UINT64_C(1) << (node & 63);
+        self->queue[tail++] = node;
+    }
+    return tail;
+}
+
+/* The nodes found lie in the queue, up to *count_out; the bits are cleared again. */
+static lion_status search_arrays(lion_paths *self, const int64_t *ids, uint32_t count, uint32_t *count_out, lion_error *error)
+{
+    uint32_t nodes = self->graph->node_count, tail = enqueue(self, ids, count);
     lion_status status = LION_OK;
-    self->queue[0] = self->start * nodes + number;
-    self->seen[self->queue[0] / 64] |= UINT64_C(1) << (self->queue[0] & 63);
     for (uint32_t head = 0; head < tail && status == LION_OK; head++) {
-        uint32_t state = self->queue[head] / nodes;
+        uint32_t state = state_of(self, self->queue[head]);
+        fetch_ahead(self, head, tail);
         tail = step_in_arrays(self, state, self->queue[head] - state * nodes, tail);
         if (head % CHECK_EVERY == 0) status = lion_run_check(self->run, error);
     }
@@ -288,24 +327,28 @@ static lion_status need_sets(lion_paths *self, lion_error *error)
     return status == LION_ABSENT ? LION_OK : status;
 }
 
+/* LION_ABSENT: arrays are needed. */
+static lion_status try_trees(lion_path_list *list, lion_paths *self, const int64_t *ids, uint32_t count, lion_error *error)
+{
+    if (self->searches++ == 0 && !self->graph->is_read) lion_graph_recall(self->graph);
+    if (self->has_arrays || self->graph->is_read) return LION_ABSENT;
+    lion_status status = search_trees(self, ids, count, error);
+    return status == LION_OK ? list_trees(list, self, error) : status;
+}
+
 static lion_status search(lion_path_list *list, lion_paths *self, int64_t id, lion_error *error)
 {
-    lion_status status = LION_ABSENT;
     uint32_t queued = 0;
-    self->searches++;
-    if (!self->has_arrays && !self->graph->is_read) {
-        status = search_trees(self, id, error);
-        if (status == LION_OK) status = list_trees(list, self, error);
-        if (status != LION_ABSENT) return status;
-    }
-    status = need_arrays(self, error);
+    lion_status status = try_trees(list, self, &id, 1, error);
+    if (status == LION_ABSENT) status = need_arrays(self, error);
+    else return status;
     if (status != LION_OK) return status;
     list->count = 0;
     uint32_t number = lion_graph_number(self->graph, id);
     if (number == LION_ID_NONE) return LION_OK;
     if (self->walked > cost_of_sets(self) && (status = need_sets(self, error)) != LION_OK) return status;
     if (self->sets != NULL) return list_set(list, self, number, error);
-    status = search_arrays(self, number, &queued, error);
+    status = search_arrays(self, &id, 1, &queued, error);
     return status == LION_OK ? list_arrays(list, self, queued, error) : status;
 }
 
@@ -315,6 +358,16 @@ lion_status lion_paths_from(lion_path_list *list, lion_paths *self, int64_t id, 
     lion_status status = search(list, self, id, error);
     if (status == LION_OK && self->sets == NULL) remember(list, self, id);
     return status;
+}
+
+lion_status lion_paths_from_any(lion_path_list *list, lion_paths *self, const int64_t *ids, uint32_t count, lion_error *error)
+{
+    uint32_t queued = 0;
+    lion_status status = try_trees(list, self, ids, count, error);
+    if (status == LION_ABSENT) status = need_arrays(self, error);
+    else return status;
+    if (status == LION_OK) status = search_arrays(self, ids, count, &queued, error);
+    return status == LION_OK ? list_arrays(list, self, queued, error) : status;
 }
 
 static int ascending(const void *a, const void *b)

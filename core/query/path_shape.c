@@ -172,7 +172,7 @@ static bool join(lion_path_shape *shape, const fragment *part, uint32_t entry, u
     return true;
 }
 
-bool lion_path_shape_of(lion_path_shape *shape, lion_run *run, const lion_rule *rules, uint32_t rule)
+bool lion_path_shape_of(lion_path_shape *shape, lion_run *run, const lion_rule *rules, uint32_t rule, bool is_backward)
 {
     const lion_rule *head = &rules[rule];
     reading self = { .run = run, .rules = rules, .rule = rule, .source = UINT32_MAX };
@@ -184,10 +184,13 @@ bool lion_path_shape_of(lion_path_shape *shape, lion_run *run, const lion_rule *
     for (uint32_t b = 0; b < head->branch_count; b++)
         if (!add_branch(&self, base, before, behind, &head->branches[b])) return false;
     if (base->hop_count == 0 || before->hop_count + behind->hop_count == 0) return false;
-    /* Steps before a base that is the same step are steps behind it, and then each node is walked once, not twice. */
-    if (behind->hop_count == 0 && same_fragment(base, before)) {
-        behind = before;
-        before = &parts[2];
+    /* Steps before a base that is the same step are steps behind it, and the other way round. A search that meets the base first
+     * walks each node once, not twice. */
+    fragment **near = is_backward ? &behind : &before, **far = is_backward ? &before : &behind;
+    if ((*far)->hop_count == 0 && same_fragment(base, *near)) {
+        fragment *none = *far;
+        *far = *near;
+        *near = none;
     }
     *shape = (lion_path_shape){ .source = self.source, .state_count = 2 };
     return join(shape, base, LION_PATH_START, LION_PATH_END) && join(shape, before, LION_PATH_START, LION_PATH_START) &&

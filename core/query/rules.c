@@ -166,11 +166,12 @@ static lion_paths *const *paths_of(lion_rules *self, uint32_t rule)
     path_rule *path = &self->paths[rule];
     if (path->is_read) return path->searches[0] == NULL ? NULL : path->searches;
     path->is_read = true;
-    lion_path_shape *shape = lion_arena_new(arena, lion_path_shape);
+    lion_path_shape *shapes = lion_arena_zalloc(arena, sizeof(lion_path_shape) * 2);
     lion_graph *graph = lion_arena_new(arena, lion_graph);
-    if (arena->is_exhausted || !lion_path_shape_of(shape, self->run, self->rules, rule)) return NULL;
-    lion_graph_init(graph, self->run, self->run->sources[shape->source].db, shape->hop_count);
-    lion_paths *forward = lion_paths_new(self->run, graph, shape, false), *backward = lion_paths_new(self->run, graph, shape, true);
+    for (int i = 0; i < 2; i++)
+        if (arena->is_exhausted || !lion_path_shape_of(&shapes[i], self->run, self->rules, rule, i == 1)) return NULL;
+    lion_graph_init(graph, self->run, self->run->sources[shapes[0].source].db, shapes[0].hop_count);
+    lion_paths *forward = lion_paths_new(self->run, graph, &shapes[0], false), *backward = lion_paths_new(self->run, graph, &shapes[1], true);
     if (arena->is_exhausted) return NULL; /* the next check of the run says so */
     path->searches[0] = forward;
     path->searches[1] = backward;

@@ -106,11 +106,11 @@ static void searches_where_it_is_cheapest(void **state)
     (void)state;
     transacted(&world, "[{:db/id \"a\" :node/n 10001 :node/to \"b\"} {:db/id \"b\" :node/n 10002 :node/to \"a\"} {:db/id \"c\" :node/n 10003}]");
     assert_string_equal("2", ask(COUNT("[?x ?y]", "[scalar ?x]", RIGHT), "[:node/n 10001]", NULL));
-    says("from one end, 1 searches, in the trees");
+    says("from one end, at once, 1 searches, in the trees");
     assert_string_equal("", ask(COUNT("[?x ?y]", "[scalar ?x]", RIGHT), "[:node/n 10003]", NULL));
     assert_string_equal("", ask(COUNT("[?x ?y]", "[scalar ?x]", RIGHT), "[:node/n 77777]", NULL));
     assert_string_equal("2", ask(COUNT("[?y ?x]", "[scalar ?x]", RIGHT), "[:node/n 10002]", NULL));
-    says("from one end, backward, 1 searches, in the trees");
+    says("from one end, at once, backward, 1 searches, in the trees");
     assert_string_equal("3000", ask(COUNT("[?x ?y]", "[scalar ?x]", RIGHT), "[:node/n 0]", NULL));
     says("in arrays of 6002 references");
     assert_string_equal("3000", ask("{ find { kind scalar elements [[aggregate count [?x]]] } sources 1 inputs [[source 0] [scalar ?t]] where [[pattern 0 [?x =:node/up _] p]"

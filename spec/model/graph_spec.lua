@@ -209,6 +209,30 @@ local function begin(conn, random, has_far)
   return ids
 end
 
+-- Whoever is reached from some of the ids, and whoever reaches anything, when nobody asks for the other end.
+local function check_ends(db, rules, expected, ids)
+  local some, targets, sources = { ids[1], ids[2], ids[70], ids[149] }, {}, {}
+  for _, id in ipairs(some) do
+    for node in pairs(expected[id]) do targets[node] = true end
+  end
+  local function is(set, text, ...)
+    local count = 0
+    for _ in pairs(set) do count = count + 1 end
+    local rows = db:q(text, rules, ...)
+    assert.equal(count, #rows, text)
+    for _, row in ipairs(rows) do assert.is_true(set[row[1]], text) end
+  end
+  is(targets, "[:find ?y :in $ % [?x ...] :where (p ?x ?y)]", some)
+  targets = {}
+  for id, reached in pairs(expected) do
+    if next(reached) then sources[id] = true end
+    for node in pairs(reached) do targets[node] = true end
+  end
+  is(targets, "[:find ?y :in $ % :where (p _ ?y)]")
+  is(sources, "[:find ?x :in $ % :where (p ?x _)]")
+  is(sources, "[:find ?x :in $ % :where [?x :g/to _] (p ?x _)]")
+end
+
 describe("Searches answer as the reference does (seed " .. SEED .. ")", function()
   for graph = 1, GRAPHS do
     it("in graph " .. graph, function()
@@ -224,6 +248,40 @@ describe("Searches answer as the reference does (seed " .. SEED .. ")", function
       conn:close()
     end)
   end
+
+  -- A graph that was read once serves what shows the same, and nothing else.
+  it("in a graph that was read before, and in what became of it", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { g = { to = { "ref", many = true } } })
+    local tx, ids = {}, {}
+    for i = 1, 400 do tx[i] = { ["db/id"] = "e" .. i, ["g/to"] = { "e" .. i % 400 + 1 } } end
+    local tempids = conn:transact(tx).tempids
+    for i = 1, 400 do ids[i] = tempids["e" .. i] end
+    conn:request_index()
+    local rules = "[[(p ?x ?y) [?x :g/to ?y]] [(p ?x ?y) [?x :g/to ?z] (p ?z ?y)]]"
+    local function reached(db, id)
+      return db:q("[:find (count ?y) . :in $ % ?x :where (p ?x ?y)]", rules, id) or 0
+    end
+    local function reaching(db, id)
+      return db:q("[:find (count ?x) . :in $ % ?y :where (p ?x ?y)]", rules, id) or 0
+    end
+    local round = conn:db()
+    for _ = 1, 2 do
+      assert.equal(160000, #round:q("[:find ?x ?y :in $ % :where (p ?x ?y)]", rules))
+      assert.same({ 400, 400 }, { reached(round, ids[9]), reaching(round, ids[9]) })
+    end
+    conn:transact { { "db/retract", ids[400], "g/to", ids[1] } }
+    local open = conn:db()
+    assert.same({ 391, 8 }, { reached(open, ids[9]), reaching(open, ids[9]) })
+    local closed = open:with({ { "db/add", ids[400], "g/to", ids[9] } }).db_after
+    assert.same({ 392, 400 - 1 }, { reached(closed, ids[9]), reaching(closed, ids[9]) - 1 })
+    conn:request_index()
+    assert.same({ 391, 8 }, { reached(conn:db(), ids[9]), reaching(conn:db(), ids[9]) })
+    assert.same({ 400, 400 }, { reached(round, ids[9]), reaching(round, ids[9]) })
+    assert.equal(400, reached(conn:db():as_of(round.basis_t), ids[9]))
+    assert.equal(400, reached(conn:db():history(), ids[9]))
+    conn:close()
+  end)
 
   -- Large enough that searches leave the trees for arrays, and make sets when many are asked for.
   it("in graphs of many nodes", function()
@@ -283,6 +341,7 @@ describe("Searches answer as the reference does (seed " .. SEED .. ")", function
           assert.equal((expected[ids[1]][ids[2]] and 1 or 0) + (expected[ids[3]][ids[3]] and 1 or 0)
             + (expected[ids[150]][ids[7]] and 1 or 0), #rows)
           assert.equal(pairs_expected, #db:q("[:find ?x ?y :in $ % :where (p ?x ?y)]", rules))
+          check_ends(db, rules, expected, ids)
         end
       end
       conn:close()
