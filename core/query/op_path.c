@@ -13,6 +13,7 @@ typedef struct path {
     uint8_t kind;
     uint32_t in[2];            /* FROM: the bound argument; BETWEEN: both. The input's slot, or NONE: the constant */
     lion_value constant[2];
+    bool is_strict[2];         /* of facts: an entity as it is, no name of one */
     uint32_t out[2];           /* FROM: what is found; ALL: both. The output's slot, or NONE: nobody wants it */
     bool is_cycle;             /* ALL: both arguments are one variable */
     const char *text;
@@ -35,6 +36,7 @@ static lion_status argument(int64_t *id_out, path *self, uint32_t which, uint32_
 {
     lion_value value = self->constant[which], ref;
     if (self->in[which] != LION_SLOT_NONE) value = lion_batch_get(&self->reading.batch, self->in[which], row);
+    if (self->is_strict[which] && !lion_query_is_id(value.type)) return LION_ABSENT;
     lion_status status = lion_query_ref(&ref, self->paths->graph->db, value, &self->operator.run->arena, error);
     if (status == LION_OK) *id_out = ref.bits;
     return status;
@@ -251,8 +253,10 @@ static lion_status path_rewind(lion_operator *operator, lion_error *error)
 
 /* ---- making ---- */
 
-static lion_status bind_argument(path *self, uint32_t which, const lion_term *term, const lion_operator *input, lion_error *error)
+static lion_status bind_argument(path *self, uint32_t which, const lion_term *term, const lion_scope *scope, const lion_operator *input,
+                                 lion_error *error)
 {
+    self->is_strict[which] = term->kind == LION_TERM_VAR && !scope->is_given[term->index];
     self->in[which] = LION_SLOT_NONE;
     if (term->kind == LION_TERM_CONST) return lion_query_value(&self->constant[which], term->constant, &self->operator.run->arena, error);
     self->in[which] = lion_operator_slot(input, term->index);
@@ -297,11 +301,11 @@ lion_status lion_path_new(lion_operator **operator_out, lion_scope *scope, lion_
     self->kind = has_first && has_second ? PATH_BETWEEN : has_first || has_second ? PATH_FROM : PATH_ALL;
     self->paths = searches[has_second && !has_first];
     if (self->kind == PATH_FROM) {
-        status = bind_argument(self, 0, has_first ? first : second, input, error);
+        status = bind_argument(self, 0, has_first ? first : second, scope, input, error);
         want(self, 1, has_first ? second : first, keep, added, &added_count);
     } else if (self->kind == PATH_BETWEEN) {
-        status = bind_argument(self, 0, first, input, error);
-        if (status == LION_OK) status = bind_argument(self, 1, second, input, error);
+        status = bind_argument(self, 0, first, scope, input, error);
+        if (status == LION_OK) status = bind_argument(self, 1, second, scope, input, error);
     } else {
         self->is_cycle = first->kind == LION_TERM_VAR && second->kind == LION_TERM_VAR && first->index == second->index;
         want(self, 0, first, keep, added, &added_count);

@@ -79,16 +79,24 @@ uint32_t lion_plan_dice(lion_run *run, uint32_t count)
     return (run->dice >> 8) % count;
 }
 
-void lion_scope_mark_given(lion_scope *scope, const lion_clauses *clauses)
+void lion_clauses_mark_given(const lion_run *run, const uint64_t *gives, const lion_clauses *clauses, uint8_t *marks)
 {
     for (uint32_t i = 0; i < clauses->count; i++) {
         const lion_clause *clause = &clauses->items[i];
-        bool is_relation = clause->kind == LION_CLAUSE_PATTERN && scope->run->sources[clause->source].db == NULL;
-        for (uint32_t k = 0; is_relation && k < clause->term_count; k++)
-            if (clause->terms[k].kind == LION_TERM_VAR) scope->is_given[clause->terms[k].index] = 1;
-        mark_binding(&clause->binding, scope->is_given);
-        for (uint32_t b = 0; b < clause->branch_count; b++) lion_scope_mark_given(scope, &clause->branches[b]);
+        bool is_relation = clause->kind == LION_CLAUSE_PATTERN && run->sources[clause->source].db == NULL;
+        bool is_call = clause->kind == LION_CLAUSE_RULE && gives != NULL;
+        for (uint32_t k = 0; k < clause->term_count; k++) {
+            bool is_given = is_relation || (is_call && k < 64 && (gives[clause->rule] >> k & 1) != 0);
+            if (is_given && clause->terms[k].kind == LION_TERM_VAR) marks[clause->terms[k].index] = 1;
+        }
+        mark_binding(&clause->binding, marks);
+        for (uint32_t b = 0; b < clause->branch_count; b++) lion_clauses_mark_given(run, gives, &clause->branches[b], marks);
     }
+}
+
+void lion_scope_mark_given(lion_scope *scope, const lion_clauses *clauses)
+{
+    lion_clauses_mark_given(scope->run, lion_rules_gives(scope->engine), clauses, scope->is_given);
 }
 
 /* ---- what binds what ---- */

@@ -83,7 +83,9 @@ bool lion_plan_is_result(const lion_operator *root, const uint8_t *needed);
 
 /* Mark the variables that stand in attribute position of some pattern in the clauses, at any depth. */
 void lion_scope_mark_attributes(lion_scope *scope, const lion_clauses *clauses);
-/* Mark those that functions and relations bind. */
+/* Mark those that functions and relations bind, also in rules that are called: gives as of lion_rules_gives, or NULL. */
+void lion_clauses_mark_given(const lion_run *run, const uint64_t *gives, const lion_clauses *clauses, uint8_t *marks);
+/* The same, of the scope's variables, whose engine is there. */
 void lion_scope_mark_given(lion_scope *scope, const lion_clauses *clauses);
 /* How many hidden variables the clauses' sub-plans take. */
 uint32_t lion_clauses_hidden(const lion_clauses *clauses);
@@ -113,6 +115,8 @@ const char *lion_ranges_text(const lion_scope *scope, uint32_t var);
 
 lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *parent, uint32_t owner_rule);
 const lion_rule *lion_rules_list(const lion_rules *rules);
+/* Per rule: bit i is set if functions or relations may bind argument i, to what may be a name. */
+const uint64_t *lion_rules_gives(const lion_rules *rules);
 /* Whether calls of the rule are searches through a graph: answered row by row, without tables. */
 bool lion_rules_is_path(lion_rules *rules, uint32_t rule);
 /* The operator that answers a call of a rule for its input. */

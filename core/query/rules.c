@@ -1,6 +1,7 @@
 /* rules.c - rules by tables of demand and answers, evaluated to their fixpoint, difference by difference.
  *
- * A table stands for a rule called with certain arguments bound (its adornment). It holds
+ * A table stands for a rule called with certain arguments bound (its adornment), some of them to what was given, which may be
+ * a name (a keyword for the entity of that ident). It holds
  *   frontier   (seed, current): the bound arguments that were asked for (seed), and those that a call in tail position has
  *              reached from there. A tail call is one that passes the free arguments on as they are:
  *              reach(x, y) :- next(x, z), reach(z, y), asked with x. Its answers are the caller's answers, so instead of asking
@@ -60,7 +61,7 @@ struct rule_call {
 
 struct rule_table {
     uint32_t rule;
-    uint64_t adornment;
+    uint64_t adornment, given; /* argument i is bit i */
     uint32_t bound_count, free_count;
     lion_relation frontier;    /* 2 * bound_count: seed, current */
     lion_relation answers;     /* seed, free */
@@ -77,6 +78,7 @@ struct lion_rules {
     const lion_query_ir *ir;
     lion_rule *rules;          /* ir->rules, then their exit rules */
     path_rule *paths;          /* per rule */
+    uint64_t *gives;           /* per rule */
     lion_rules *parent;        /* of an engine for what stands inside a not … */
     uint32_t owner;            /* … of this rule's branches */
     rule_table **tables;
@@ -119,6 +121,7 @@ static void linearise(lion_rules *self, uint32_t r)
     *exit = *rule;
     if (rule->arity != 2) return;
     exit->branches = lion_arena_array(arena, lion_clauses, rule->branch_count);
+    exit->branch_count = 0;
     for (uint32_t b = 0; b < rule->branch_count; b++) {
         uint32_t at = 0;
         if (closure_middle(&rule->branches[b], r, &at) != UINT32_MAX) {
@@ -140,6 +143,30 @@ static void linearise(lion_rules *self, uint32_t r)
     rule->branches = branches;
 }
 
+/* Until no rule gives more: what is given by one that is called, is given. */
+static void find_given(lion_rules *self)
+{
+    uint32_t count = 2 * self->ir->rule_count;
+    lion_arena *arena = &self->run->arena;
+    self->gives = lion_arena_zalloc(arena, sizeof(uint64_t) * (count + 1));
+    for (bool grows = count > 0; grows && !arena->is_exhausted;) {
+        grows = false;
+        for (uint32_t r = 0; r < count; r++) {
+            const lion_rule *rule = &self->rules[r];
+            uint64_t before = self->gives[r];
+            uint8_t *marks = lion_arena_zalloc(arena, rule->var_count + 1);
+            for (uint32_t b = 0; b < rule->branch_count; b++) lion_clauses_mark_given(self->run, self->gives, &rule->branches[b], marks);
+            for (uint32_t i = 0; i < rule->arity && i < ARITY_MAX; i++) self->gives[r] |= (uint64_t)(marks[i] != 0) << i;
+            grows = grows || self->gives[r] != before;
+        }
+    }
+}
+
+const uint64_t *lion_rules_gives(const lion_rules *rules)
+{
+    return rules->gives;
+}
+
 lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *parent, uint32_t owner_rule)
 {
     lion_rules *self = lion_arena_new(&run->arena, lion_rules);
@@ -150,12 +177,14 @@ lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *p
     if (parent != NULL) {
         self->rules = parent->rules;
         self->paths = parent->paths;
+        self->gives = parent->gives;
         return self;
     }
     self->rules = lion_arena_zalloc(&run->arena, sizeof(lion_rule) * (2 * (size_t)ir->rule_count + 1));
     if (ir->rule_count > 0) memcpy(self->rules, ir->rules, sizeof(lion_rule) * ir->rule_count);
     for (uint32_t r = 0; r < ir->rule_count; r++) linearise(self, r);
     self->paths = lion_arena_zalloc(&run->arena, sizeof(path_rule) * (2 * (size_t)ir->rule_count + 1));
+    find_given(self);
     return self;
 }
 
@@ -235,7 +264,7 @@ static lion_status expand(lion_rules *self, const lion_clauses *clauses, branch_
 
 /* ---- planning a table ---- */
 
-static lion_status get_table(rule_table **out, lion_rules *self, uint32_t rule, uint64_t adornment, lion_error *error);
+static lion_status get_table(rule_table **out, lion_rules *self, uint32_t rule, uint64_t adornment, uint64_t given, lion_error *error);
 
 /* Which arguments of the call the operator binds. */
 static uint64_t adornment_of(const lion_clause *clause, const lion_operator *operator)
@@ -252,6 +281,21 @@ static uint64_t adornment_of(const lion_clause *clause, const lion_operator *ope
 static bool is_bound_at(uint64_t adornment, uint32_t position)
 {
     return (adornment >> position & 1) != 0;
+}
+
+/* Is the argument given, not found in facts? */
+static bool is_given(const lion_scope *scope, const lion_term *term)
+{
+    return term->kind == LION_TERM_CONST || (term->kind == LION_TERM_VAR && scope->is_given[term->index]);
+}
+
+/* Which of the bound arguments are given. */
+static uint64_t given_of(const lion_scope *scope, const lion_clause *clause, uint64_t adornment)
+{
+    uint64_t given = 0;
+    for (uint32_t i = 0; i < clause->term_count; i++)
+        if (is_bound_at(adornment, i) && is_given(scope, &clause->terms[i])) given |= UINT64_C(1) << i;
+    return given;
 }
 
 static lion_status make_argument(argument *out, const lion_term *term, const lion_operator *operator, lion_arena *arena, lion_error *error)
@@ -283,7 +327,7 @@ static lion_status make_call(rule_call **out, lion_rules *self, lion_scope *scop
     lion_arena *arena = &self->run->arena;
     rule_call *call = lion_arena_new(arena, rule_call);
     uint64_t adornment = adornment_of(clause, root);
-    lion_status status = get_table(&call->callee, self, clause->rule, adornment, error);
+    lion_status status = get_table(&call->callee, self, clause->rule, adornment, given_of(scope, clause, adornment), error);
     if (status != LION_OK) return status;
     uint32_t arity = clause->term_count, bound = 0, frees = 0, keys = 0, width = 0;
     uint32_t *seed_key = lion_arena_array(arena, uint32_t, arity + 1), *prefix_key = lion_arena_array(arena, uint32_t, arity + 1);
@@ -323,7 +367,6 @@ static lion_status make_call(rule_call **out, lion_rules *self, lion_scope *scop
         }
         frees++;
     }
-    (void)scope;
     lion_relation_init(&call->prefix, arena, root->width);
     lion_relation_init(&call->joined, arena, width);
     lion_row_index_init(&call->answers_by_seed, &call->callee->answers, seed_key, bound);
@@ -335,8 +378,23 @@ static lion_status make_call(rule_call **out, lion_rules *self, lion_scope *scop
     return LION_OK;
 }
 
+/* Is it a value of facts that is an entity, so that no name is in question? */
+static bool is_entity(const lion_scope *scope, const lion_clauses *branch, const lion_term *term)
+{
+    for (uint32_t i = 0; term->kind == LION_TERM_VAR && !scope->is_given[term->index] && i < branch->count; i++) {
+        const lion_clause *clause = &branch->items[i];
+        const lion_db *db = clause->kind == LION_CLAUSE_PATTERN ? scope->run->sources[clause->source].db : NULL;
+        if (db == NULL || clause->term_count < 2) continue;
+        if (clause->terms[0].kind == LION_TERM_VAR && clause->terms[0].index == term->index) return true;
+        const lion_attribute *attribute = lion_clause_attribute(db->schema, clause);
+        bool is_ref = attribute != NULL && attribute->type == LION_TYPE_REF && clause->term_count > 2;
+        if (is_ref && clause->terms[2].kind == LION_TERM_VAR && clause->terms[2].index == term->index) return true;
+    }
+    return false;
+}
+
 /* A call of the table itself that passes on every free argument, used nowhere else in the branch. */
-static uint32_t find_tail(const rule_table *table, const lion_clauses *branch, uint32_t arity, uint32_t var_count)
+static uint32_t find_tail(const lion_scope *scope, const rule_table *table, const lion_clauses *branch, uint32_t arity, uint32_t var_count)
 {
     for (uint32_t i = branch->count; i-- > 0;) {
         const lion_clause *clause = &branch->items[i];
@@ -352,7 +410,8 @@ static uint32_t find_tail(const rule_table *table, const lion_clauses *branch, u
             if (is_bound_at(table->adornment, k)) {
                 /* Bound by the other clauses, or by the head's bound arguments. */
                 bool is_known = term->kind == LION_TERM_CONST || (is_var && (marks[term->index] || (term->index < arity && is_bound_at(table->adornment, term->index))));
-                is_tail = is_tail && is_known;
+                bool is_same = is_given(scope, term) == is_bound_at(table->given, k) || is_entity(scope, branch, term);
+                is_tail = is_tail && is_known && is_same;
             } else {
                 is_tail = is_tail && is_var && term->index == k && !marks[k];
                 for (uint32_t m = 0; m < arity; m++)
@@ -407,7 +466,7 @@ static lion_status plan_branch(lion_rules *self, lion_scope *scope, rule_table *
     lion_arena *arena = &self->run->arena;
     const lion_rule *rule = &self->rules[table->rule];
     uint8_t *needed = lion_arena_zalloc(arena, scope->capacity + 1);
-    uint32_t tail_at = find_tail(table, branch, rule->arity, rule->var_count);
+    uint32_t tail_at = find_tail(scope, table, branch, rule->arity, rule->var_count);
     const lion_clause *tail = tail_at == UINT32_MAX ? NULL : &branch->items[tail_at];
     for (uint32_t i = 0; i < table->bound_count; i++) needed[seed_vars[i]] = 1;
     for (uint32_t i = 0; i < rule->arity; i++) {
@@ -457,7 +516,8 @@ static lion_status plan_table(lion_rules *self, rule_table *table, lion_error *e
         lion_scope_mark_attributes(&scope, &rule->branches[b]);
         lion_scope_mark_given(&scope, &rule->branches[b]);
     }
-    memset(scope.is_given, 1, rule->arity); /* by who calls it */
+    for (uint32_t i = 0; i < rule->arity; i++)
+        if (is_bound_at(table->given, i)) scope.is_given[i] = 1;
     uint32_t *seed_vars = lion_arena_array(arena, uint32_t, table->bound_count + 1);
     uint32_t *feed_vars = lion_arena_array(arena, uint32_t, 2 * table->bound_count + 1), at = 0;
     for (uint32_t i = 0; i < table->bound_count; i++) seed_vars[i] = feed_vars[i] = lion_scope_hidden(&scope);
@@ -470,12 +530,12 @@ static lion_status plan_table(lion_rules *self, rule_table *table, lion_error *e
     return LION_OK;
 }
 
-static lion_status get_table(rule_table **out, lion_rules *self, uint32_t rule, uint64_t adornment, lion_error *error)
+static lion_status get_table(rule_table **out, lion_rules *self, uint32_t rule, uint64_t adornment, uint64_t given, lion_error *error)
 {
     lion_arena *arena = &self->run->arena;
     const lion_rule *called = &self->rules[rule];
     for (uint32_t i = 0; i < self->table_count; i++)
-        if (self->tables[i]->rule == rule && self->tables[i]->adornment == adornment) {
+        if (self->tables[i]->rule == rule && self->tables[i]->adornment == adornment && self->tables[i]->given == given) {
             *out = self->tables[i];
             return LION_OK;
         }
@@ -492,6 +552,7 @@ static lion_status get_table(rule_table **out, lion_rules *self, uint32_t rule, 
     rule_table *table = lion_arena_new(arena, rule_table);
     table->rule = rule;
     table->adornment = adornment;
+    table->given = given;
     for (uint32_t i = 0; i < called->arity; i++) {
         if (is_bound_at(adornment, i)) table->bound_count++;
         else table->free_count++;
@@ -677,7 +738,7 @@ lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lio
     uint64_t adornment = 0;
     lion_join_column *columns = lion_arena_zalloc(arena, sizeof(*columns) * (clause->term_count + 1));
     if (clause->term_count <= ARITY_MAX) adornment = adornment_of(clause, input);
-    lion_status status = get_table(&self->table, scope->engine, clause->rule, adornment, error);
+    lion_status status = get_table(&self->table, scope->engine, clause->rule, adornment, given_of(scope, clause, adornment), error);
     if (status != LION_OK) return status;
     self->rules = scope->engine;
     self->operator.rewind = demand_rewind;

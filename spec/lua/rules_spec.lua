@@ -93,8 +93,10 @@ describe("A rule", function()
 
   it("takes a keyword that a fact holds for what it is, and one that is given for a name", function()
     local rules = [=[[[(doc ?k ?d) [?k :db/valueType ?d]]
-      [(same ?k ?d) (doc ?k ?d)] [(same ?k ?d) (doc ?k ?x) (same ?d ?x)]]]=]
-    for _, name in ipairs { "doc" } do
+      [(path ?k ?d) [?k :db/valueType ?d]] [(path ?k ?d) [?k :db/valueType ?x] (path ?x ?d)]
+      [(same ?k ?d) (doc ?k ?d)] [(same ?k ?d) (doc ?k ?x) (same ?d ?x)]
+      [(tail ?k ?d) (doc ?k ?d)] [(tail ?k ?d) [?x :p/word ?k] [?x :p/word ?y] (tail ?y ?d)]]]=]
+    for _, name in ipairs { "doc", "path", "same", "tail" } do
       local call = "(" .. name .. " ?k ?d)"
       assert.same({}, db:q("[:find ?k :in $ % :where [_ :p/word ?k] " .. call .. "]", rules))
       assert.equal(1, #db:q("[:find ?k :in $ % ?k :where " .. call .. "]", rules, ":p/boss"))
