@@ -29,6 +29,13 @@ int64_t lion_clock_monotonic_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t lion_clock_thread_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 int64_t lion_clock_deadline_ns(int64_t timeout_ms)
 {
     int64_t most_ms = INT64_C(1000000000);

@@ -1039,10 +1039,10 @@ LION_API lion_status lion_query_next(lion_query_run *run, lion_query_batch *batc
 LION_API lion_call *lion_query_call(lion_query_run *run);
 LION_API void lion_query_close(lion_query_run *run); /* NULL is allowed */
 
-/* The plan as a form: { op, detail, rows_estimated, rows, time_ns, memory, children } and, where there is one, { index, range,
+/* The plan as a form: { op, detail, rows_estimated, rows, time_ns, memory, width, children } and, where there is one, { index, range,
  * advice }; and as text. Into the arena. Actual rows are those of the steps taken so far; times (inclusive) and memory (bytes,
  * the operator's own) are kept with options.statistics alone. The root has what concerns the whole run: memory_peak and temp_peak
- * (bytes), checks (how often the bounds were looked at), and, with statistics, unchecked_ns, the longest time between two looks. */
+ * (bytes), checks (how often the bounds were looked at), and, with statistics, unchecked_ns, the longest processor time between two looks. */
 LION_API lion_status lion_query_explain(lion_form *tree_out, char **text_out, lion_query_run *run,
                                         lion_arena *arena, lion_error *error);
 

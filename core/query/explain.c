@@ -75,8 +75,8 @@ static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint3
     const char *texts[][2] = { { "index", operator->index }, { "range", operator->range }, { "advice", advice } };
     const lion_run *run = operator->run;
     bool is_root = depth == 0;
-    uint32_t count = depth >= DEPTH_MAX ? 0 : child_count(operator), at = 7;
-    lion_form map = lion_form_map(arena, 7u + (is_root ? 4u : 0u) + (texts[0][1] != NULL) + (texts[1][1] != NULL) + (texts[2][1] != NULL));
+    uint32_t count = depth >= DEPTH_MAX ? 0 : child_count(operator), at = 8;
+    lion_form map = lion_form_map(arena, 8u + (is_root ? 4u : 0u) + (texts[0][1] != NULL) + (texts[1][1] != NULL) + (texts[2][1] != NULL));
     lion_form children = lion_form_vector(arena, count);
     for (uint32_t i = 0; i < count; i++) children.items[i] = tree_of(child(operator, i), arena, depth + 1);
     put(&map, 0, arena, "op", text_form(arena, operator->name));
@@ -86,6 +86,7 @@ static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint3
     put(&map, 4, arena, "time_ns", lion_form_value(lion_value_long((int64_t)operator->time_ns)));
     put(&map, 5, arena, "memory", lion_form_value(lion_value_long((int64_t)own_memory(operator))));
     put(&map, 6, arena, "children", children);
+    put(&map, 7, arena, "width", lion_form_value(lion_value_long(operator->width)));
     for (uint32_t i = 0; i < 3; i++)
         if (texts[i][1] != NULL) put(&map, at++, arena, texts[i][0], text_form(arena, texts[i][1]));
     if (!is_root) return map;

@@ -11,6 +11,7 @@ typedef struct element {
     bool is_aggregate, is_attribute;
     lion_aggregate aggregate;
     int64_t wanted;
+    uint32_t accumulator;      /* of a group's: which */
 } element;
 
 struct lion_result {
@@ -39,8 +40,9 @@ struct lion_result {
     /* groups */
     lion_groups group_of;
     uint32_t *key_slots, key_count;
-    lion_accumulator *groups;  /* per group, per element */
-    size_t group_room, group_at;
+    lion_accumulator *groups;  /* per group, per aggregate */
+    uint32_t aggregate_count;
+    size_t group_room, group_count, group_at; /* so many have begun */
     bool has_groups;           /* of the present round */
     uint32_t element_at;
     bool is_asked;
@@ -146,6 +148,7 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
             continue;
         }
         self->has_aggregates = true;
+        to->accumulator = self->aggregate_count++;
         lion_status status = lion_aggregate_read(&to->aggregate, &to->wanted, from, error);
         if (status != LION_OK) return status;
     }
@@ -216,14 +219,16 @@ static lion_status gather_plain(lion_result *self, const lion_batch *batch, uint
 
 static lion_status grow_groups(lion_result *self, lion_error *error)
 {
-    size_t room = self->group_room == 0 ? 64 : self->group_room, size = sizeof(lion_accumulator) * self->width;
-    if (self->group_of.keys.count <= self->group_room) return LION_OK;
-    while (room < self->group_of.keys.count) room *= 2;
-    lion_accumulator *groups = lion_arena_grow(&self->run->arena, self->groups, self->group_room * size, room * size);
+    size_t room = self->group_room == 0 ? 64 : self->group_room, size = sizeof(lion_accumulator) * self->aggregate_count;
+    size_t count = self->group_of.keys.count, begun = self->group_count;
+    while (room < count) room *= 2;
+    lion_accumulator *groups = self->groups;
+    if (room > self->group_room) groups = lion_arena_grow(&self->run->arena, groups, self->group_room * size, room * size);
     if (groups == NULL) return lion_fail_memory(error);
-    memset(groups + self->group_room * self->width, 0, (room - self->group_room) * size);
     self->groups = groups;
     self->group_room = room;
+    self->group_count = count;
+    memset(groups + begun * self->aggregate_count, 0, (count - begun) * size);
     return LION_OK;
 }
 
@@ -250,13 +255,13 @@ static lion_status gather_element(lion_result *self, uint32_t at, const lion_bat
     if (self->weight != LION_SLOT_NONE) return gather_weighed(self, at, batch, error);
     bool is_seen = from->is_attribute || batch->columns[from->slot].type == LION_TYPE_ATTRIBUTE; /* as its ident */
     if (!is_seen)
-        status = lion_aggregate_add_column(self->groups + at, self->width, numbers, self->key_count == 0, from->aggregate, from->wanted,
+        status = lion_aggregate_add_column(self->groups + from->accumulator, self->aggregate_count, numbers, self->key_count == 0, from->aggregate, from->wanted,
                                            batch, from->slot, error);
     if (status != LION_ABSENT) return status;
     status = LION_OK;
     for (uint32_t i = 0; status == LION_OK && i < lion_batch_rows(batch); i++) {
         lion_value value = shown(self, at, lion_batch_get(batch, from->slot, lion_batch_row(batch, i)));
-        status = lion_aggregate_add(&self->groups[numbers[i] * self->width + at], from->aggregate, from->wanted, value, &self->run->arena, error);
+        status = lion_aggregate_add(&self->groups[numbers[i] * self->aggregate_count + from->accumulator], from->aggregate, from->wanted, value, &self->run->arena, error);
     }
     return status;
 }
@@ -265,7 +270,7 @@ static lion_status gather_element(lion_result *self, uint32_t at, const lion_bat
 static bool is_tight(const lion_result *self, uint32_t more)
 {
     size_t bytes = lion_groups_growth(&self->group_of, more);
-    if (self->group_of.keys.count + more > self->group_room) bytes += (self->group_room + more) * sizeof(lion_accumulator) * self->width;
+    if (self->group_of.keys.count + more > self->group_room) bytes += (self->group_room + more) * sizeof(lion_accumulator) * self->aggregate_count;
     return self->key_count > 0 && lion_run_is_tight(self->run, self->group_of.keys.count, bytes);
 }
 
@@ -379,7 +384,7 @@ static lion_status ask(lion_result *self, const lion_accumulator *accumulator, c
 static lion_status finish_element(lion_result *self, uint32_t at, lion_form *out, lion_error *error)
 {
     const element *from = &self->elements[at];
-    lion_accumulator *accumulator = &self->groups[self->group_at * self->width + at];
+    lion_accumulator *accumulator = &self->groups[self->group_at * self->aggregate_count + from->accumulator];
     if (from->aggregate != LION_AGGREGATE_CUSTOM)
         return lion_aggregate_finish(out, accumulator, from->aggregate, from->wanted, &self->run->arena, error);
     if (!self->is_asked) return ask(self, accumulator, &self->ir->elements[at]);
@@ -411,9 +416,8 @@ static lion_status next_round(lion_result *self, lion_error *error)
     lion_status status = lion_overflow_turn(&self->overflow, error);
     if (status != LION_OK) return status;
     lion_groups_reset(&self->group_of);
-    if (self->group_room > 0) memset(self->groups, 0, self->group_room * self->width * sizeof(lion_accumulator));
     self->has_groups = false;
-    self->group_at = 0;
+    self->group_at = self->group_count = 0;
     return LION_OK;
 }
 

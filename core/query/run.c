@@ -7,7 +7,7 @@
 /* How late a cancellation may come. */
 static void note_check(lion_run *run)
 {
-    int64_t now = lion_clock_monotonic_ns();
+    int64_t now = lion_clock_thread_ns();
     if (run->checked_ns != 0 && now - run->checked_ns > run->unchecked_ns) run->unchecked_ns = now - run->checked_ns;
     run->checked_ns = now;
 }

@@ -29,7 +29,7 @@ struct lion_run {
     lion_call *call;           /* what a LION_CALL asks for: own_call or a cursor's */
     lion_call own_call;
     uint64_t checks;           /* of bounds, so far */
-    int64_t checked_ns, unchecked_ns; /* the last one; the longest time between two: with options.statistics */
+    int64_t checked_ns, unchecked_ns; /* of processor time: the last one; the longest time between two. With options.statistics */
     uint32_t depth;            /* nested queries */
     uint32_t dice;             /* options.plan_seed, as the planner goes on with it */
     uint32_t var_room;         /* of arrays by variable: that of the widest scope */

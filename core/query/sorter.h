@@ -5,7 +5,7 @@
 
 #include "query/run.h"
 
-#define LION_SORTER_RUN 8192 /* rows of a run in memory */
+#define LION_SORTER_RUN 4096 /* rows of a run in memory */
 
 typedef struct lion_sorted_run lion_sorted_run;
 

@@ -1,0 +1,99 @@
+--- Bounds of the suites' queries: lion run bounds.lua [SUITE[:SIZE]…]. bench/query/bounds is the command.
+local call = require "lion.call"
+local core = require "lion.core"
+local engine = require "engine"
+local find = require "lion.find"
+local lion = require "lion"
+
+local ALL = { "people", "rest", "time", "rules", "reach", "movies", "cyclic", "growth" }
+local RUNS, CANCELS, LONG_MS, MIB = 5, 20, 4, 2 ^ 20
+
+local function drain(run)
+  while true do
+    local count = core.query_next(run)
+    if count == nil then return end
+    if count == 0 then call.answer(run) end
+  end
+end
+
+-- Closed whether it ends or fails: → whether it came to its end, then what `look` makes of it, or the error.
+local function run(one, query, options, look)
+  local prepared = one.prepared[query.lion] or lion.prepare(query.lion)
+  one.prepared[query.lion] = prepared
+  local db = query.view and query.view(one) or one.db
+  local inputs = { db, unpack(query.inputs or {}) }
+  local opened, handle = pcall(find.open, prepared, inputs, #inputs, options)
+  if not opened then return false, handle end
+  local ok, why = pcall(drain, handle)
+  local seen = look and ok and look(handle)
+  core.step_close(handle)
+  return ok, ok and seen or why
+end
+
+local function largest(tree)
+  local most = tree.rows * tree.width * 16
+  for _, child in ipairs(tree.children) do most = math.max(most, largest(child)) end
+  return most
+end
+
+-- Of the run that was disturbed least.
+local function measured(one, query)
+  local best
+  for _ = 1, RUNS do
+    local ok, tree = run(one, query, { statistics = 1 }, core.explain)
+    if not ok then return nil, tree end
+    if not best or tree.unchecked_ns < best.unchecked_ns then best = tree end
+  end
+  return best
+end
+
+local function took_ms(one, query)
+  local began = core.monotonic_ms()
+  run(one, query, {})
+  return core.monotonic_ms() - began
+end
+
+local function longest_delay(one, query, ms)
+  local longest
+  if ms < LONG_MS then return nil end
+  for _ = 1, CANCELS do
+    local timeout = math.random(1, math.floor(ms) - 1)
+    local began = core.monotonic_ms()
+    if not run(one, query, { timeout = timeout }) then
+      longest = math.max(longest or 0, core.monotonic_ms() - began - timeout)
+    end
+  end
+  return longest
+end
+
+local function fixed(format, value) return value and format:format(value) or "" end
+
+local function print_query(one, query)
+  local tree, why = measured(one, query)
+  if not tree then return print(("| %-34s | %s"):format(query[1], tostring(why))) end
+  local ms, most = took_ms(one, query), largest(tree)
+  local ratio = tree.memory_peak > MIB and tree.memory_peak / most or nil
+  print(("| %-34s | %9.2f | %9.2f | %7s | %7.2f | %6.2f | %8.2f | %6s |"):format(query[1], ms, tree.unchecked_ns / 1e6,
+    fixed("%.2f", longest_delay(one, query, ms)), tree.memory_peak / MIB, tree.temp_peak / MIB, most / MIB, fixed("%.2f", ratio)))
+  io.stdout:flush()
+end
+
+local function run_size(name, suite, size)
+  local world = suite.make(size)
+  local one = engine.open(world.tables, world)
+  if world.opened then world.opened { one } end
+  print(("\n%s, %s; ms and MiB\n"):format(name, world.title))
+  print "| query                              |        ms | unchecked |   delay |    peak |   file |  largest |  ratio |"
+  print "|---|---:|---:|---:|---:|---:|---:|---:|"
+  for _, query in ipairs(world.queries) do
+    if query.lion and not query.call then print_query(one, query) end
+  end
+  one:close()
+end
+
+math.randomseed(20260101)
+for _, given in ipairs(#arg > 0 and arg or ALL) do
+  local name, size = given:match "^([^:]+):?(.*)$"
+  local suite = require("suites." .. name)
+  for _, each in ipairs(size ~= "" and { tonumber(size) or size } or suite.sizes) do run_size(name, suite, each) end
+end
