@@ -39,8 +39,10 @@
 #define CHUNK_SIZE_MAX (1u << 20)
 #ifdef IS_ASAN
 #define LARGE_MIN 4096u /* so that whoever reads a block that has moved is found */
+#define PAGES_MIN SIZE_MAX
 #else
 #define LARGE_MIN (256u * 1024u)
+#define PAGES_MIN ((size_t)8 << 20) /* what is larger grows without being copied */
 #endif
 
 struct lion_arena_chunk {
@@ -164,12 +166,39 @@ static void unlink_large(lion_arena *arena, large *block)
     if (block->older != NULL) block->older->newer = block->newer;
 }
 
+static void *large_alloc(size_t size, bool is_zeroed)
+{
+    if (size >= PAGES_MIN) return lion_pages_alloc(size);
+    return is_zeroed ? lion_zalloc(size) : lion_alloc(size);
+}
+
+static large *large_grow(large *block, size_t size)
+{
+    size_t old_size = block->size + sizeof(large);
+    if (old_size >= PAGES_MIN) return lion_pages_grow(block, old_size, size);
+    if (size < PAGES_MIN) return lion_realloc(block, size);
+    large *moved = lion_pages_alloc(size);
+    if (moved == NULL) return NULL;
+    memcpy(moved, block, old_size);
+    lion_free(block);
+    return moved;
+}
+
+static void large_free(large *block)
+{
+    size_t size = block->size + sizeof(large);
+    if (size >= PAGES_MIN)
+        lion_pages_free(block, size);
+    else
+        lion_free(block);
+}
+
 static void *add_large(lion_arena *arena, size_t size, bool is_zeroed)
 {
     size_t total;
     if (!lion_size_add(&total, size, sizeof(large))) return NULL;
     if (LION_FAULT_POINT("arena.grow") != LION_FAULT_NONE) return NULL;
-    large *block = is_zeroed ? lion_zalloc(total) : lion_alloc(total);
+    large *block = large_alloc(total, is_zeroed);
     if (block == NULL) return NULL;
     block->size = size;
     block->number = ++arena->large_count;
@@ -185,7 +214,7 @@ static void *grow_large(lion_arena *arena, void *old, size_t size)
     if (size <= old_size) return old;
     if (!lion_size_add(&total, size, sizeof(large))) return NULL;
     if (LION_FAULT_POINT("arena.grow") != LION_FAULT_NONE) return NULL;
-    large *moved = lion_realloc(block, total);
+    large *moved = large_grow(block, total);
     if (moved == NULL) return NULL;
     if (moved->newer != NULL)
         moved->newer->older = moved;
@@ -201,7 +230,7 @@ static void free_large(lion_arena *arena, large *block)
 {
     unlink_large(arena, block);
     arena->used -= block->size;
-    lion_free(block);
+    large_free(block);
 }
 
 /* Those that are newer than the number. */

@@ -14,6 +14,12 @@ void *lion_zalloc(size_t size);
 void *lion_realloc(void *block, size_t size);
 void lion_free(void *block); /* NULL is allowed */
 
+/* The same in pages of its own, zeroed, which grow without being copied; the size is told again where the block is grown or
+ * freed. */
+void *lion_pages_alloc(size_t size);
+void *lion_pages_grow(void *block, size_t old_size, size_t size);
+void lion_pages_free(void *block, size_t size);
+
 /* Checked arithmetic of sizes: false on overflow. */
 static inline bool lion_size_mul(size_t *out, size_t a, size_t b)
 {
