@@ -183,6 +183,13 @@ uint32_t lion_graph_number(const lion_graph *graph, int64_t id)
 
 /* ---- adjacency ---- */
 
+#define EDGES_CHECK_EVERY 65536 /* a power of two */
+
+static inline bool is_stopped(lion_graph *graph, size_t edge, lion_error *error)
+{
+    return edge % EDGES_CHECK_EVERY == 0 && lion_run_check(graph->run, error) != LION_OK;
+}
+
 static lion_status make_first(lion_graph *graph, lion_graph_edges *edges, const raw_edges *raw, lion_error *error)
 {
     lion_arena *arena = graph->arena;
@@ -190,29 +197,42 @@ static lion_status make_first(lion_graph *graph, lion_graph_edges *edges, const 
     uint32_t *to = lion_arena_array(arena, uint32_t, raw->count + 1);
     uint32_t node = 0;
     if (start == NULL || to == NULL || arena->is_exhausted) return lion_fail_memory(error);
-    for (size_t i = 0; i < raw->from_count; i++)
+    for (size_t i = 0; i < raw->from_count; i++) {
         for (uint32_t from = lion_graph_number(graph, raw->from[i]); node <= from; node++) start[node] = raw->begin[i];
+        if (is_stopped(graph, i, error)) return LION_FAILED;
+    }
     while (node <= graph->node_count) start[node++] = (uint32_t)raw->count;
-    if (graph->ids == NULL)
-        for (size_t i = 0; i < raw->count; i++) to[i] = (uint32_t)((uint64_t)raw->to[i] - (uint64_t)graph->first);
-    else
-        for (size_t i = 0; i < raw->count; i++) to[i] = lion_graph_number(graph, raw->to[i]);
+    for (size_t from = 0; from < raw->count; from += EDGES_CHECK_EVERY) {
+        size_t end = raw->count - from < EDGES_CHECK_EVERY ? raw->count : from + EDGES_CHECK_EVERY;
+        if (graph->ids == NULL)
+            for (size_t i = from; i < end; i++) to[i] = (uint32_t)((uint64_t)raw->to[i] - (uint64_t)graph->first);
+        else
+            for (size_t i = from; i < end; i++) to[i] = lion_graph_number(graph, raw->to[i]);
+        if (is_stopped(graph, from, error)) return LION_FAILED;
+    }
     edges->ways[edges->is_read_backward] = (lion_adjacency){ .start = start, .to = to };
     edges->count = raw->count;
     return lion_run_check_with(graph->run, arena, error);
 }
 
 /* The other direction. Nodes are walked ascending, so that each list ascends, too. */
-static lion_status reverse(lion_adjacency *out, const lion_adjacency *first, uint32_t nodes, uint64_t count, lion_arena *arena, lion_error *error)
+static lion_status reverse(lion_adjacency *out, lion_graph *graph, const lion_adjacency *first, uint64_t count, lion_arena *arena, lion_error *error)
 {
+    uint32_t nodes = graph->node_count;
     uint32_t *start = lion_arena_zalloc(arena, sizeof(uint32_t) * ((size_t)nodes + 2));
     uint32_t *to = lion_arena_array(arena, uint32_t, count + 1);
     if (start == NULL || to == NULL || arena->is_exhausted) return lion_fail_memory(error);
     /* start[i + 1] is where list i is filled next; in the end that is where list i + 1 starts. */
-    for (uint32_t i = 0; i < count; i++) start[first->to[i] + 2]++;
+    for (uint32_t i = 0; i < count; i++) {
+        start[first->to[i] + 2]++;
+        if (is_stopped(graph, i, error)) return LION_FAILED;
+    }
     for (uint32_t i = 2; i <= nodes + 1; i++) start[i] += start[i - 1];
     for (uint32_t node = 0; node < nodes; node++)
-        for (uint32_t i = first->start[node]; i < first->start[node + 1]; i++) to[start[first->to[i] + 1]++] = node;
+        for (uint32_t i = first->start[node]; i < first->start[node + 1]; i++) {
+            to[start[first->to[i] + 1]++] = node;
+            if (is_stopped(graph, i, error)) return LION_FAILED;
+        }
     *out = (lion_adjacency){ .start = start, .to = to };
     return LION_OK;
 }
@@ -224,14 +244,14 @@ static lion_status make_other(lion_graph *graph, uint32_t at, lion_error *error)
     lion_adjacency made, *first = &edges->ways[edges->is_read_backward];
     bool is_backward = !edges->is_read_backward;
     if (graph->kept == NULL) {
-        lion_status status = reverse(&edges->ways[is_backward], first, graph->node_count, edges->count, graph->arena, error);
+        lion_status status = reverse(&edges->ways[is_backward], graph, first, edges->count, graph->arena, error);
         return status == LION_OK ? lion_run_check(graph->run, error) : status;
     }
     const lion_adjacency *there = lion_graph_kept_way(graph->kept, at, is_backward);
     if (there == NULL) {
         lion_arena arena;
         lion_arena_init(&arena, 0);
-        lion_status status = reverse(&made, first, graph->node_count, edges->count, &arena, error);
+        lion_status status = reverse(&made, graph, first, edges->count, &arena, error);
         if (status == LION_OK) status = lion_run_check_with(graph->run, &arena, error);
         if (status != LION_OK) {
             lion_arena_deinit(&arena);
