@@ -262,8 +262,10 @@ static lion_status need_datoms(pattern *self, lion_error *error)
 
 static bool wants_hash(const pattern *self)
 {
-    if (self->spec.attribute == NULL || self->facts != NULL || self->in_hash || self->probes < HASH_PROBES_MIN) return false;
-    if (self->spec.count > HASH_COUNT_MAX || self->spec.count / 4 > self->probes) return false;
+    lion_tables tables = lion_pattern_tables(self->operator.run);
+    if (self->spec.attribute == NULL || self->facts != NULL || self->in_hash || tables == LION_TABLES_NEVER) return false;
+    bool is_worth_it = self->probes >= HASH_PROBES_MIN && self->spec.count <= HASH_COUNT_MAX && self->spec.count / 4 <= self->probes;
+    if (!is_worth_it && tables != LION_TABLES_AT_ONCE) return false;
     if (!lion_run_has_room(self->operator.run, self->spec.count * HASH_BYTES)) return false;
     return self->spec.positions[E].kind == LION_POSITION_BOUND || self->spec.positions[V].kind == LION_POSITION_BOUND;
 }

@@ -343,7 +343,10 @@ static lion_status run_batch(probe *self, lion_error *error)
 static bool wants_table(const probe *self)
 {
     uint64_t probes = self->probes + lion_batch_rows(&self->batch) - self->at;
+    lion_tables tables = lion_pattern_tables(self->operator.run);
+    if (tables == LION_TABLES_NEVER) return false;
     bool is_worth_it = self->spec.count <= TABLE_COUNT_MAX && self->spec.count / TABLE_PROBES <= probes && probes > 4;
+    is_worth_it = is_worth_it || tables == LION_TABLES_AT_ONCE;
     return is_worth_it && !self->has_table && !self->is_open && lion_run_has_room(self->operator.run, self->spec.count * TABLE_BYTES);
 }
 
