@@ -1,0 +1,195 @@
+/* A part of a plan in several threads: rows as one thread makes them, in its order; errors in their turn; cancelling and closing while
+ * threads are at work; memory of all of them in one bound. The seed makes every plan parallel that can be, in morsels of a few rows;
+ * what is to be compared is asked with one thread and the same seed. Run under TSan too. */
+#include "query_support.h"
+#include "world.h"
+
+#define PEOPLE 3000
+
+static test_world world;
+
+static int set_up(void **state)
+{
+    char tx[256];
+    (void)state;
+    world_open(&world);
+    world_schema(&world, "person/name string", "person/age long", "person/score double", "person/city string", "person/friend ref many", NULL);
+    for (int i = 0; i < PEOPLE; i += 10) {
+        size_t size = 1;
+        char *all = lion_arena_alloc(&world.arena, 10 * sizeof(tx) + 3);
+        strcpy(all, "[");
+        for (int k = i; k < i + 10; k++) {
+            int length = snprintf(tx, sizeof(tx), "{:db/id \"p%d\" :person/name \"n%d\" :person/age %d :person/score %d.5 :person/city \"c%d\" :person/friend [\"p%d\" \"p%d\"]} ",
+                                  k, k * 7919 % 1009, k * 31 % 97, k % 13, k % 7, i + k * 3 % 10, i + (k * 7 + 1) % 10);
+            memcpy(all + size, tx, (size_t)length + 1);
+            size += (size_t)length;
+        }
+        strcpy(all + size, "]");
+        transacted(&world, all);
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_close(&world);
+    return 0;
+}
+
+static lion_query *query_of(const char *text)
+{
+    lion_form form = query_form(&world.arena, text);
+    lion_query *query = NULL;
+    lion_error error = { 0 };
+    if (lion_query_new(&query, &form, &error) != LION_OK) fail_msg("%s: %s", text, error.message);
+    return query;
+}
+
+static lion_query_run *opened(lion_query *query, const lion_query_options *options)
+{
+    lion_query_run *run = NULL;
+    lion_error error = { 0 };
+    lion_query_input input = lion_query_input_db(world.db);
+    if (lion_query_open(&run, query, &input, 1, options, &error) != LION_OK) fail_msg("%s", error.message);
+    return run;
+}
+
+static lion_query_options options_of(uint32_t seed, uint32_t threads)
+{
+    return (lion_query_options){ .limit = -1, .plan_seed = seed, .threads = threads, .statistics = true };
+}
+
+/* The whole result in the order in which it comes, or the error's code. */
+static const char *asked(lion_query *query, const lion_query_options *options)
+{
+    lion_query_run *run = opened(query, options);
+    lion_error error = { 0 };
+    char *out = NULL;
+    lion_status status = ask_all(&world.arena, run, NULL, true, &out, &error);
+    lion_query_close(run);
+    return status == LION_OK ? out : lion_arena_text(&world.arena, lion_slice_text(error.code));
+}
+
+static const char *explained(lion_query *query, const lion_query_options *options)
+{
+    lion_query_run *run = opened(query, options);
+    lion_error error = { 0 };
+    lion_query_batch batch;
+    char *text = NULL;
+    while (lion_query_next(run, &batch, &error) == LION_OK) continue;
+    assert_int_equal(lion_query_explain(NULL, &text, run, &world.arena, &error), LION_OK);
+    lion_query_close(run);
+    return text;
+}
+
+#define Q(elements, clauses) "{ find { kind relation elements [" elements "] } sources 1 inputs [[source 0]] where [" clauses "] }"
+#define AGE "[pattern 0 [?p =:person/age ?a] p]"
+#define NAME "[pattern 0 [?p =:person/name ?n] p]"
+#define FRIEND "[pattern 0 [?p =:person/friend ?f] p] [pattern 0 [?f =:person/age ?b] p]"
+
+static const char *const QUERIES[] = {
+    Q("?p ?n ?a", AGE NAME),
+    Q("?n ?b", AGE NAME FRIEND "[predicate < [?a ?b] f]"),
+    Q("?a ?m", AGE "[pattern 0 [?q =:person/age ?a] p] [pattern 0 [?q =:person/name ?m] p] [predicate < [?a =5] f]"),
+    Q("?n ?x", NAME AGE "[function + [?a =1] [scalar ?x] f]"),
+    Q("?n", NAME AGE "[not [[pattern 0 [?p =:person/friend ?f] p] [pattern 0 [?f =:person/age ?c] p] [predicate < [?a ?c] f]] [?p ?a] n]"),
+    Q("?c [aggregate sum [?s]] [aggregate count [?p]]", "[pattern 0 [?p =:person/city ?c] p] [pattern 0 [?p =:person/score ?s] p]" FRIEND),
+};
+
+static void threads_make_the_same_rows_in_the_same_order(void **state)
+{
+    (void)state;
+    bool was_parallel = false;
+    for (size_t i = 0; i < CASES(QUERIES); i++) {
+        lion_query *query = query_of(QUERIES[i]);
+        for (uint32_t seed = 1; seed < 6; seed++) {
+            lion_query_options one = options_of(seed, 1);
+            const char *expected = asked(query, &one);
+            for (uint32_t threads = 2; threads <= 4; threads++) {
+                lion_query_options many = options_of(seed, threads);
+                assert_string_equal(asked(query, &many), expected);
+            }
+            lion_query_options two = options_of(seed, 2);
+            was_parallel = was_parallel || strstr(explained(query, &two), "parallel 2 threads") != NULL;
+        }
+        lion_query_drop(query);
+    }
+    assert_true(was_parallel);
+}
+
+/* Some rows, then what the host does, then all that is left. */
+static lion_status ended(lion_query *query, const lion_query_options *options, uint32_t batches, volatile int *cancelled, lion_error *error)
+{
+    lion_query_run *run = opened(query, options);
+    lion_query_batch batch;
+    lion_status status = LION_OK;
+    while (batches-- > 0 && status == LION_OK) status = lion_query_next(run, &batch, error);
+    assert_int_equal(status, LION_OK);
+    if (cancelled != NULL) *cancelled = 1;
+    while (cancelled != NULL && status == LION_OK) status = lion_query_next(run, &batch, error);
+    lion_query_close(run);
+    return status;
+}
+
+static void threads_end_with_their_run(void **state)
+{
+    (void)state;
+    lion_query *query = query_of(QUERIES[1]);
+    for (uint32_t i = 0; i < 40; i++) {
+        volatile int cancelled = 0;
+        lion_error error = { 0 };
+        lion_query_options options = options_of(1 + i, 2 + i % 3);
+        options.is_cancelled = &cancelled;
+        assert_int_equal(ended(query, &options, i % 4, NULL, &error), LION_OK); /* closed in the middle */
+        assert_int_equal(ended(query, &options, i % 4, &cancelled, &error), LION_FAILED);
+        assert_string_equal(error.code, "lion/cancelled");
+    }
+    lion_query_drop(query);
+}
+
+static void an_error_in_a_thread_is_the_run_s(void **state)
+{
+    (void)state;
+    lion_query *overflow = query_of(Q("?x", AGE NAME "[function * [?a =9223372036854775] [scalar ?y] f] [function * [?y =1000] [scalar ?x] f]"));
+    lion_query *rows = query_of(QUERIES[1]);
+    for (uint32_t seed = 1; seed < 8; seed++) {
+        lion_query_options options = options_of(seed, 1 + seed % 4);
+        assert_string_equal(asked(overflow, &options), "lion/overflow");
+        options.rows_max = 2500;
+        assert_string_equal(asked(rows, &options), "lion/limit");
+        options.rows_max = 0;
+        options.memory_max = 1 << 19;
+        assert_string_equal(asked(rows, &options), "lion/limit");
+        options.memory_max = 0;
+        options.timeout_ms = 1;
+        const char *found = asked(rows, &options); /* a fast machine is done before */
+        assert_true(strcmp(found, "lion/timeout") == 0 || strchr(found, '|') != NULL);
+    }
+    lion_query_drop(overflow);
+    lion_query_drop(rows);
+}
+
+/* Rows of each operator are those of all threads. */
+static void statistics_add_up(void **state)
+{
+    (void)state;
+    lion_query *query = query_of(QUERIES[0]);
+    lion_query_options options = options_of(3, 4);
+    const char *text = explained(query, &options), *at = strstr(text, "star");
+    assert_non_null(strstr(text, "parallel 4 threads"));
+    assert_non_null(at);
+    assert_non_null(strstr(at, "3000 actual"));
+    lion_query_drop(query);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_make_the_same_rows_in_the_same_order),
+        cmocka_unit_test(threads_end_with_their_run),
+        cmocka_unit_test(an_error_in_a_thread_is_the_run_s),
+        cmocka_unit_test(statistics_add_up),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
