@@ -18,7 +18,7 @@ lion_status lion_run_check(lion_run *run, lion_error *error)
     if (run->options.statistics) note_check(run);
     if (run->is_stopped != NULL && __atomic_load_n(run->is_stopped, __ATOMIC_RELAXED))
         return lion_fail(error, LION_INTERRUPTED, "lion/cancelled", "the rest of the query was not wanted");
-    if (run->options.is_cancelled != NULL && *run->options.is_cancelled != 0)
+    if (run->options.is_cancelled != NULL && __atomic_load_n(run->options.is_cancelled, __ATOMIC_RELAXED) != 0)
         return lion_fail(error, LION_INTERRUPTED, "lion/cancelled", "the query was cancelled");
     if (run->deadline_ns != 0 && lion_clock_monotonic_ns() > run->deadline_ns)
         return lion_fail(error, LION_INTERRUPTED, "lion/timeout",

@@ -8,8 +8,9 @@ local function is_memory(uri) return uri:find "^mem:" ~= nil end
 
 --- For reading alone: beside an owner, and in nobody's way where there is none.
 -- @tparam string uri
-function open.for_reading(uri)
-  return lion.connect(uri, { create = false, read_only = not is_memory(uri) })
+-- @tparam[opt] number threads that may work on one query
+function open.for_reading(uri, threads)
+  return lion.connect(uri, { create = false, read_only = not is_memory(uri), threads = threads })
 end
 
 --- For the prompt: as its owner, or beside the one it has.

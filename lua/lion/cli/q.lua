@@ -10,7 +10,7 @@ local output = require "lion.cli.output"
 
 local q = {
   summary = "Ask a query of a database and print the answer.",
-  usage = [==[URI QUERY [ARGS…] [--output table|json|edn|csv] [--json] [--explain]
+  usage = [==[URI QUERY [ARGS…] [--output table|json|edn|csv] [--json] [--explain] [--threads N]
        lion q DB QUERY [ARGS…] --node NODE [--token TOKEN]
        QUERY may be "-": it is read from standard input.
 
@@ -18,6 +18,7 @@ Each ARG is one EDN form, an input of the query after $. Standard output holds t
 a table is cut to the window of a terminal, and to nothing elsewhere. A database that another process has
 open is read beside it. With --node, or LION_NODE and a name without / . and :, DB is
 a database of that node. --explain runs the query and prints its plan instead, of a node's database too.
+--threads lets up to N threads work on a query that takes long (1; 64 at most); a node's queries have one.
 
   lion q shop.lion --output json '[:find ?n :in $ ?c :where
     [?p :person/city ?c] [?p :person/name ?n]]' '"Oslo"']==],
@@ -55,7 +56,7 @@ end
 -- ---- of a file -------------------------------------------------------------------------------------
 
 local function ask_file(uri, text, inputs, settings)
-  local conn = open.for_reading(uri)
+  local conn = open.for_reading(uri, settings.threads)
   local db = conn:db()
   if settings.explain then
     io.stdout:write(q.explain(db, text, inputs), "\n")
@@ -113,7 +114,8 @@ local function ask_node(db, name, text, inputs, settings)
 end
 
 function q.run(args)
-  local known = { output = "value", explain = "flag", json = "flag", node = "value", token = "value" }
+  local known = { output = "value", explain = "flag", json = "flag", node = "value", token = "value",
+    threads = "number" }
   local found, words = options.parse(args, known)
   local format = found.json and "json" or found.output or "table"
   options.one_of("output", format, output.formats)
@@ -123,7 +125,7 @@ function q.run(args)
   local text, inputs = words[2], { unpack(words, 3) }
   local db, node = node_client.database(words[1], found.node)
   if text == "-" then text = options.read_file "-" end
-  local settings = { format = format, explain = found.explain, token = found.token }
+  local settings = { format = format, explain = found.explain, token = found.token, threads = found.threads }
   if db then
     ask_node(db, node, text, inputs, settings)
   else
