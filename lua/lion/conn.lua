@@ -50,8 +50,8 @@ local MB, GB = 2 ^ 20, 2 ^ 30
 local CONNECT_OPTIONS = {
   durability = "string", interval_ms = "count", read_only = "boolean", create = "boolean",
   novelty_mb = "number", memory_mb = "number", cache_mb = "number", temp_mb = "number",
-  map_gb = "number", timeout_ms = "number", threads = "count", token = "string", app = "string", segment_size = "count",
-  node_entries = "count", datoms_max = "count", roots_max = "count",
+  map_gb = "number", timeout_ms = "number", threads = "count", token = "string", app = "string",
+  segment_size = "count", node_entries = "count", datoms_max = "count", roots_max = "count",
 }
 
 -- A size in bytes that is a whole number for the core; nil for nil.

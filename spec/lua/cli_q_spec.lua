@@ -154,6 +154,13 @@ describe("lion q", function()
     assert.matches("p/ok", answer("[:find ?o :where [_ :p/ok ?o]]", "--explain"))
   end)
 
+  it("answers the same with --threads, which is a number", function()
+    assert.equal("[true]\n", answer("[:find [?o ...] :where [_ :p/ok ?o]]", "--json", "--threads", "4"))
+    local result = program.run(folder, { "q", "a.lion", "[:find ?o :where [_ :p/ok ?o]]", "--threads", "many" })
+    assert.equal(2, result.code)
+    assert.matches("whole number", result.err)
+  end)
+
   it("reads beside the owner, and what it wrote last", function()
     local conn = lion.connect(path)
     conn:transact { { "db/add", bob, "p/ok", false } }
