@@ -29,6 +29,7 @@ local function schema_of(tables)
 end
 
 local ROWS, LINKS = 50000, 100000 -- of a transaction
+local INDEXED = 1000000 -- rows that wait in memory at most, of tables with more
 local SMALL = 1000 -- tables with fewer rows are indexed whole
 
 -- A row as an entity; those of other tables are known, or named by "table number" in the same transaction.
@@ -54,6 +55,7 @@ local function add_rows(self, t, first, last)
         self.numbers[id] = tonumber(name:match "%d+$")
       end
       tx = {}
+      if i % INDEXED == 0 and i < last then self.conn:request_index() end
     end
   end
 end

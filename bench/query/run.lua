@@ -3,6 +3,7 @@
 local data = require "data"
 local engine = require "engine"
 local measure = require "measure"
+local plot = require "plot"
 
 local ALL = { "people", "rest", "pull", "time", "overhead", "rules", "packages", "reach", "movies",
 "cyclic", "novelty",
@@ -96,7 +97,7 @@ local function run_query(engines, query, earlier, means)
   local rows = digest:match "%d+"
   local times, best = measure.times(list, query), nil
   for _, one in ipairs(list) do
-    local time = not one.is_lion and times[one.name]
+    local time = one.name ~= "Lion" and times[one.name]
     if time then
       means:add(one.name, time / times.Lion)
       best = math.min(best or time, time)
@@ -114,6 +115,30 @@ local function run_query(engines, query, earlier, means)
     wanted and times.Lion > wanted and "no |" or "|"))
   io.stdout:flush()
   if ratio then means:add("the best of each line", ratio) end
+  return times
+end
+
+-- What a plot shows: a line for each query and engine, as far as it came.
+local series = {}
+
+local function keep_times(name, size, engines, query, times)
+  for _, one in ipairs(engines) do
+    local key = ("%s: %s, %s"):format(name, query[1], one.name)
+    if times[one.name] and not series[key] then
+      local label = ("%s, %s"):format(query[1], one.name)
+      series[key] = { name = label, group = query[1], is_peer = one.name ~= "Lion", points = {} }
+      series[#series + 1] = series[key]
+    end
+    if times[one.name] then table.insert(series[key].points, { size, times[one.name] }) end
+  end
+end
+
+local function write_plot(path)
+  local file = assert(io.open(path, "w"))
+  local labels = { title = "How times grow with the data", x = "rows of the largest table", y = "ms" }
+  file:write(plot.svg(labels, series))
+  file:close()
+  print("\nThe plot is in " .. path)
 end
 
 local function print_head(name, world, engines)
@@ -138,7 +163,8 @@ local function run_size(name, suite, size)
   print_head(name, world, engines)
   local earlier, means = {}, setmetatable({}, Means)
   for _, query in ipairs(world.queries) do
-    run_query(engines, query, earlier, means)
+    local times = run_query(engines, query, earlier, means)
+    if tonumber(size) then keep_times(name, size, engines, query, times) end
   end
   means:print()
   for _, one in ipairs(engines) do
@@ -146,7 +172,12 @@ local function run_size(name, suite, size)
   end
 end
 
-local wanted = { unpack(arg, 2) }
+local wanted, plot_path = {}, nil
+for i = 2, #arg do
+  if arg[i] == "--plot" then plot_path = arg[i + 1]
+  elseif arg[i - 1] ~= "--plot" then wanted[#wanted + 1] = arg[i]
+  end
+end
 for _, given in ipairs(#wanted > 0 and wanted or ALL) do
   local name, size = given:match "^([^:]+):?(.*)$"
   local suite = require("suites." .. name)
@@ -154,3 +185,4 @@ for _, given in ipairs(#wanted > 0 and wanted or ALL) do
     run_size(name, suite, one)
   end
 end
+if plot_path then write_plot(plot_path) end

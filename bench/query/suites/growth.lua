@@ -2,7 +2,7 @@
 -- with it.
 local people = require "suites.people"
 
-local growth = { sizes = { 10000, 30000, 100000, 300000, 1000000 } }
+local growth = { sizes = { 10000, 30000, 100000, 300000, 1000000, 3000000 } }
 
 function growth.make(size)
   local key = 7000000 + math.floor(size / 3)
