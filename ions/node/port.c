@@ -94,6 +94,17 @@ static int read_elsewhere(lua_State *lua)
     return 1;
 }
 
+/* stop_reading(token): nobody waits for the answer to read any more */
+static int stop_reading(lua_State *lua)
+{
+    lua_Number token = luaL_checknumber(lua, 1);
+    lion_item *item = lion_item_new(LION_ITEM_STOP_READING, NULL, 0);
+    if (item == NULL) return 0; /* it goes on to its timeout */
+    item->id = (uint64_t)token;
+    lion_worker_send(state_of(lua)->worker, item);
+    return 0;
+}
+
 /* knows(name): transactions of this database may go to the writer without Lua (direct.h) */
 static int knows(lua_State *lua)
 {
@@ -193,6 +204,7 @@ static int open_port(lua_State *lua)
                                           { "series", series },
                                           { "cast", cast },
                                           { "knows", knows },
+                                          { "stop_reading", stop_reading },
                                           { NULL, NULL } };
     lua_newtable(lua);
     lua_pushvalue(lua, lua_upvalueindex(1));

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bind/state.h"
 #include "module.h"
 #include "node/worker.h"
 
@@ -20,6 +21,7 @@ struct lion_node_reader {
     int object;              /* registry reference of ions.door.reader */
     lion_item *first, *last; /* that wait; the first one is being answered while is_busy */
     bool is_busy;
+    volatile int is_cancelled; /* nobody waits for what is being answered */
     uv_work_t work;
     lion_item *answer; /* NULL: out of memory */
 };
@@ -78,12 +80,14 @@ static int call_answer(lua_State *lua)
 static void on_work(uv_work_t *work)
 {
     lion_node_reader *self = work->data;
+    lion_lua_thread_is_cancelled = &self->is_cancelled;
     bool is_sound = open_state(self);
     if (is_sound) {
         lua_pushcfunction(self->lua, call_answer);
         lua_pushlightuserdata(self->lua, self);
         is_sound = lua_pcall(self->lua, 1, 0, 0) == 0;
     }
+    lion_lua_thread_is_cancelled = NULL;
     if (is_sound && !lion_memory_is_exhausted(self->memory)) {
         lion_memory_balance(self->memory);
         return;
@@ -120,6 +124,7 @@ static void start_next(lion_node_reader *self)
 {
     if (self->is_busy || self->first == NULL) return;
     self->is_busy = true;
+    self->is_cancelled = 0;
     self->work.data = self;
     (void)uv_queue_work(&self->worker->loop, &self->work, on_work, on_done);
 }
@@ -143,4 +148,23 @@ void lion_worker_read(lion_worker *worker, lion_item *item)
         self->last->link.next = &item->link;
     self->last = item;
     start_next(self);
+}
+
+/* Of a question that still waits nothing is left to answer. */
+static void cancel_in(lion_node_reader *self, uint64_t id)
+{
+    for (lion_item *each = self->first; each != NULL; each = (lion_item *)(void *)each->link.next) {
+        if (each->id != id) continue;
+        if (each == self->first)
+            self->is_cancelled = 1;
+        else
+            each->size = 0;
+        return;
+    }
+}
+
+void lion_worker_stop_reading(lion_worker *worker, uint64_t id)
+{
+    for (size_t i = 0; i < LION_READERS; i++)
+        if (worker->readers[i] != NULL) cancel_in(worker->readers[i], id);
 }

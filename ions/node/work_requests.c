@@ -212,6 +212,7 @@ static void take_item(lion_worker *worker, lion_item *item)
                        item->size);
         break;
     case LION_ITEM_READ: lion_worker_read(worker, item); return; /* which frees it */
+    case LION_ITEM_STOP_READING: lion_worker_stop_reading(worker, item->id); break;
     case LION_ITEM_MESSAGE: send_message(worker, item); break;
     case LION_ITEM_FETCH: lion_worker_fetch(worker, item); break;
     case LION_ITEM_FORGET:

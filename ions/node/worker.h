@@ -51,6 +51,7 @@ typedef enum lion_item_kind {
     LION_ITEM_HANDOVER, /* request: to any worker */
     LION_ITEM_GO_ON,    /* request, of which only the head has come: its body may come */
     LION_ITEM_READ, /* id (token), to (the reader, from 0), bytes; its answer is a FRAME */
+    LION_ITEM_STOP_READING, /* id (token): nobody waits for it */
     LION_ITEM_RUNS, /* bytes: application, NUL, revision, NUL. It takes calls now; to and id of who
                        asked, code: ms */
     LION_ITEM_REMOVED,   /* bytes: application, NUL; to, id */
@@ -242,6 +243,8 @@ void lion_worker_tell(lion_worker *worker, uint16_t to, lion_bus_kind kind, uint
 
 /* read.c: takes an item for a reader. */
 void lion_worker_read(lion_worker *worker, lion_item *item);
+/* Nobody waits for an answer any more: a query stops, and an answer comes all the same. */
+void lion_worker_stop_reading(lion_worker *worker, uint64_t id);
 
 /* work_status.c */
 void lion_worker_status(lion_worker *worker, uint16_t to, uint64_t id);

@@ -102,6 +102,7 @@ int lion_bind_fail(lua_State *L, lion_category category, const char *code, const
 /* ---- cancelling ---- */
 
 volatile int lion_lua_is_cancelled;
+_Thread_local const volatile int *lion_lua_thread_is_cancelled;
 
 int lion_lua_raise_cancelled(lua_State *L)
 {

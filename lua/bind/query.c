@@ -122,7 +122,8 @@ static int query_open(lua_State *L)
         .statistics = option(L, "statistics", 0) != 0,
         .plan_seed = (uint32_t)option(L, "plan_seed", 0),
         .threads = (uint32_t)option(L, "threads", 1),
-        .is_cancelled = &lion_lua_is_cancelled,
+        .is_cancelled = lion_lua_thread_is_cancelled != NULL ? lion_lua_thread_is_cancelled
+                                                             : &lion_lua_is_cancelled,
     };
     lion_bind_step *step = lion_bind_step_push(L, LION_BIND_RUN);
     if (option(L, "typed", 0) != 0) step->push = lion_bind_push_typed;

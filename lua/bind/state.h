@@ -11,6 +11,9 @@ lua_State *lion_lua_new(void);
 /* Non-zero: queries and steps under way in any state of the process stop with lion/cancelled. Signal handlers may
  * set it; whoever sets it clears it. */
 extern volatile int lion_lua_is_cancelled;
+/* The same for what this thread begins from now on; NULL: there is no other flag. Whoever sets it keeps the flag as long
+ * as the states that were used meanwhile. */
+extern _Thread_local const volatile int *lion_lua_thread_is_cancelled;
 /* Raise interrupted, lion/cancelled. Does not return. */
 int lion_lua_raise_cancelled(lua_State *L);
 

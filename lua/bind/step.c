@@ -87,7 +87,9 @@ lion_bind_step *lion_bind_step_check(lua_State *L, int index, int kind)
                        "the connection was closed in the middle of this");
     if (kind != 0 && step->kind != kind)
         lion_bind_fail(L, LION_FAULT, "lion/fault", "a step of another kind");
-    if (lion_lua_is_cancelled != 0) lion_lua_raise_cancelled(L);
+    const volatile int *of_thread = lion_lua_thread_is_cancelled;
+    if (lion_lua_is_cancelled != 0 || (of_thread != NULL && *of_thread != 0))
+        lion_lua_raise_cancelled(L);
     return step;
 }
 

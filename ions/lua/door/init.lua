@@ -263,11 +263,12 @@ function Door:due()
   return self.tasks:due()
 end
 
---- Who asked has left. What is under way goes on; only waiting for news ends.
+--- Who asked has left. What is under way goes on; only waiting for news ends, and a question to a reader.
 function Door:gone(id)
   local task = self.asked[id]
   if not task then return end
   task.is_gone = true
+  if task.reading then self.port.stop_reading(task.reading) end
   if task.is_waiting_for_news then self.tasks:cancel(task, "the client has left") end
 end
 

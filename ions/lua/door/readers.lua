@@ -83,8 +83,10 @@ function Readers:ask(request, walk)
   self.asked[reader] = self.asked[reader] + 1
   self.tidy_until_ms = core.monotonic_ms() + 3 * TIDY_MS
   tidy_later(self)
-  local token = self.port.read(reader, payload)
+  local token, task = self.port.read(reader, payload), scheduler.current()
+  task.reading = token
   local ok, kind, bytes = pcall(scheduler.await, token)
+  task.reading = nil
   self.asked[reader] = self.asked[reader] - 1
   if not ok then error(kind, 0) end
   if kind ~= 0 then return codec.read(bytes) end
