@@ -111,6 +111,16 @@ local function frame_of(name, ops, options)
   return { db = name, ops = ops, id = options.id, timeout_ms = options.timeout_ms, wait = options.wait }
 end
 
+--- The bytes of a transaction's frame, and its kind.
+-- @tparam string name of the database
+-- @param ops
+-- @tparam table options id, timeout_ms, wait
+-- @treturn string
+-- @treturn number
+function remote.transaction(name, ops, options)
+  return core.form_write(frame_of(name, ops, options)), TRANSACT
+end
+
 local function send(self, name, ops, options)
   local kind, payload = ask(TRANSACT, frame_of(name, ops, options))
   if kind == DONE then return core.form_read(payload) end

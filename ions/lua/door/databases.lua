@@ -12,6 +12,7 @@ local json = require "lion.json"
 local nearest = require "lion.nearest"
 local output = require "lion.cli.output"
 local query = require "lion.query"
+local scheduler = require "ions.scheduler"
 local tell = require "ions.door.tell"
 local values = require "lion.values"
 
@@ -250,7 +251,7 @@ local function tempids_of(report)
   return told
 end
 
-local function transaction_of(door, request)
+local function transaction_of(request)
   local body = answer.check(request.body, TRANSACT)
   refuse_system(body.db)
   if type(body.tx) ~= "table" and type(body.tx) ~= "string" then
@@ -258,7 +259,7 @@ local function transaction_of(door, request)
   end
   local options = { id = body.id,
     timeout_ms = answer.bounded("timeout_ms", body.timeout_ms, nil, TIMEOUT_MS_MAX) }
-  return door.connections[body.db], body, options
+  return body, options
 end
 
 local function told_of(report)
@@ -278,7 +279,7 @@ end
 
 --- POST /transact
 function databases.transact(door, request)
-  local _, body, options = transaction_of(door, request)
+  local body, options = transaction_of(request)
   local report = make(door, body.db):transact(body.tx, options)
   report.datoms = #(report.tx_data or {})
   return told_of(report)
@@ -292,6 +293,11 @@ function databases.outcome(kind, payload)
   return { told = text_of(require("ions.remote").summary(kind, payload)) }
 end
 
+local function result_of(kind, payload, is_edn)
+  local report = require("ions.remote").summary(kind, payload)
+  return is_edn and { value = told_of(report) } or { told = text_of(report) }
+end
+
 -- From now on the loop itself sends what is ordinary to this database (ions/node/direct.h).
 local function let_through(door, conn, name)
   if conn.is_let_through or not door.port.knows then return end
@@ -303,15 +309,32 @@ end
 -- @treturn table|nil token of what will be delivered; result(kind, payload, is_edn) of that: value, or told
 -- (status, headers, body). nil: not so here
 function databases.send_transaction(door, request)
-  local conn, body, options = transaction_of(door, request)
+  local body, options = transaction_of(request)
+  local conn = door.connections[body.db]
   local begin = conn and conn.writer and conn.writer.begin
   if not begin then return nil end
   local token = begin(dbs.tx_data(body.tx), options)
   let_through(door, conn, body.db)
-  return { token = token, result = function(kind, payload, is_edn)
-    local report = require("ions.remote").summary(kind, payload)
-    return is_edn and { value = told_of(report) } or { told = text_of(report) }
-  end }
+  return { token = token, result = result_of }
+end
+
+--- A reader's part of a large one: what the body says, as the writer takes it.
+-- @tparam table request body
+-- @treturn table db, frame, kind
+function databases.frame(request)
+  local body, options = transaction_of(request)
+  check_name(body.db)
+  local frame, kind = require("ions.remote").transaction(body.db, dbs.tx_data(body.tx), options)
+  return { db = body.db, frame = frame, kind = kind }
+end
+
+--- The door's part: a reader reads the body, while the door goes on.
+function databases.transact_large(door, request)
+  local told = door.readers:ask(request)
+  if told.status then return { told = told } end
+  make(door, told.db)
+  local kind, payload = scheduler.await(door.port.request(told.kind, told.frame))
+  return result_of(kind, payload, answer.wants_edn(request.raw))
 end
 
 return databases

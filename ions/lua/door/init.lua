@@ -39,15 +39,21 @@ local NEWS_MS = 25 -- the same for who waits for news of a deployment
 local RETRY_MS = 1000 -- after something went wrong there
 local REQUEST_MS = 60000 -- of any request
 local BODY_MAX = 16 * 2 ^ 20
+local BODY_SMALL = 256 * 2 ^ 10 -- what is larger holds up who reads it
+local CHUNK_MAX = 2 * 2 ^ 20
 local SLASH = 47
 local NO_QUERY = {}
 
 -- ---- routes --------------------------------------------------------------------------------------
 
--- `fn` gives the answer: a value and perhaps a status. `body` is how it is read. A route without fn is handed
+-- `fn` gives the answer: a value and perhaps a status. `body` is how it is read, and its `max`, without which
+-- it is to be small; `large` is called, before it is read, with what is not. A route without fn is handed
 -- over.
 
-local TRANSACT = { fn = databases.transact, send = databases.send_transaction, body = { is_tx = true } }
+local function ask_reader(self, request) return { told = self.readers:ask(request) } end
+
+local TRANSACT = { fn = databases.transact, send = databases.send_transaction,
+  large = databases.transact_large, body = { is_tx = true } }
 
 local ROUTES = {
   { "GET", "/node", { fn = status.node } },
@@ -56,9 +62,9 @@ local ROUTES = {
   { "GET", "/groups", { fn = deployments.groups } },
   { "POST", "/groups", { fn = parameters.set_group, body = { nulls = { env = true } } } },
   { "GET", "/revisions", { fn = deployments.revisions } },
-  { "POST", "/push/plan", { fn = push.plan, body = {} } },
+  { "POST", "/push/plan", { fn = push.plan, body = { max = BODY_MAX } } },
   { "PUT", "/push/files/:hash", { fn = push.file } },
-  { "POST", "/push", { fn = push.revision, body = {} } },
+  { "POST", "/push", { fn = push.revision, body = { max = BODY_MAX } } },
   { "POST", "/deploy", { fn = deployments.deploy, body = {} } },
   { "POST", "/rollback", { fn = deployments.rollback, body = {} } },
   { "GET", "/deployments", { fn = deployments.list } },
@@ -71,10 +77,11 @@ local ROUTES = {
   { "POST", "/events/skip", { fn = events.skip, body = {} } },
   { "GET", "/databases", { fn = databases.list } },
   { "POST", "/db", { fn = databases.make, body = {} } },
-  { "POST", "/q", { fn = databases.q, body = {}, is_handed_over = databases.is_for_worker } },
-  { "POST", "/pull", { fn = databases.pull, body = {} } },
+  { "POST", "/q", { fn = databases.q, large = ask_reader, body = {},
+    is_handed_over = databases.is_for_worker } },
+  { "POST", "/pull", { fn = databases.pull, large = ask_reader, body = {} } },
   { "POST", "/transact", TRANSACT },
-  { "POST", "/eval", { fn = evaluation.run, body = {} } },
+  { "POST", "/eval", { fn = evaluation.run, body = { max = CHUNK_MAX } } },
   { "GET", "/tx", { fn = function(self, request) return self.streams:begin(request) end, is_bytes = true } },
   { "POST", "/values", { fn = function(self, request)
     return values.answer(self, request, answer.status_of)
@@ -114,17 +121,24 @@ local function find_target(self, raw)
   error(answer.refusal(405, "incorrect", message, { { "allow", allowed } }), 0)
 end
 
--- The request as handlers take it: raw, who, params, query, body, is_edn (of the body).
-local function read_request(raw, who, target, params)
-  if #(raw.body or "") > BODY_MAX then
-    error(answer.refusal(413, "interrupted", "a body has at most 16 MiB"), 0)
-  end
+local function check_size(raw, target)
+  local max = target.body and not target.large and (target.body.max or BODY_SMALL) or BODY_MAX
+  if #(raw.body or "") <= max then return end
+  local text = max < 2 ^ 20 and max / 2 ^ 10 .. " KiB" or max / 2 ^ 20 .. " MiB"
+  error(answer.refusal(413, "interrupted", ("a body has at most %s here"):format(text)), 0)
+end
+
+-- The request as handlers take it: raw, who, params, query, body, is_edn (of the body). Of a large one the
+-- body is not read.
+local function read_request(raw, who, target, params, is_large)
+  check_size(raw, target)
   local query, problem = NO_QUERY, nil
   if raw.query and raw.query ~= "" then query, problem = form.read(raw.query) end
   if not query then anomaly.incorrect("lion/syntax", "%s", problem) end
   local request = { raw = raw, who = who, params = params, query = query }
   if target.body then
     if query ~= NO_QUERY then answer.check_query(query, {}) end
+    if is_large then return request end
     request.body, request.is_edn = answer.read_body(raw, target.body)
   end
   return request
@@ -134,6 +148,7 @@ end
 
 -- What takes long is asked of a reader.
 local function result_of(self, target, request)
+  if target.body and not request.body then return target.large(self, request) end
   local ok, value, code = xpcall(target.fn, scheduler.traced, self, request)
   if ok then return { value = value, status = code } end
   if not self.readers or not self.readers:is_late(request, value) then error(value, 0) end
@@ -224,7 +239,9 @@ local function begin(self, raw, kind)
   if kind == "head" then return "go on" end
   if not target.fn then return "handover" end
   if target.fn ~= status.node then check_installed(self) end
-  local request = read_request(raw, who, target, params)
+  local is_large = self.readers and target.large and #(raw.body or "") > BODY_SMALL
+  local request = read_request(raw, who, target, params, is_large)
+  if is_large then return run(self, target, request) end
   if target.is_handed_over and target.is_handed_over(request.body) then return "handover" end
   local sent = target.send and target.send(self, request)
   if sent then return wait_for(self, target, request, sent) end

@@ -36,15 +36,28 @@ local function shaped(is_edn, ok, value)
   return answer.write(200, value, is_edn)
 end
 
+-- The bytes of a transaction, which the door sends; or an answer.
+local function read_transaction(raw)
+  local ok, told = pcall(function()
+    local body, is_edn = answer.read_body(raw, { is_tx = true })
+    return databases.frame { body = body, is_edn = is_edn }
+  end)
+  if ok then return told end
+  local status, headers, body = answer.fail(told, answer.wants_edn(raw))
+  return { status = status, headers = headers, body = body }
+end
+
 local ROUTES = { ["/q"] = databases.q, ["/pull"] = databases.pull }
 
 local function answer_route(self, route, raw, who)
-  local is_edn = answer.wants_edn(raw)
+  local is_edn, handed_over = answer.wants_edn(raw), false
   local status, headers, body = shaped(is_edn, pcall(function()
     local request = { raw = raw, who = who }
     request.body, request.is_edn = answer.read_body(raw)
-    return route(self, request)
+    handed_over = route == databases.q and databases.is_for_worker(request.body)
+    return not handed_over and route(self, request) or nil
   end))
+  if handed_over then return { status = "handover" } end -- a worker has the functions
   return { status = status, headers = headers, body = body }
 end
 
@@ -59,6 +72,7 @@ function Reader:answer(bytes)
   local raw = { path = asked.path, body = asked.body, headers = { ["content-type"] = asked.content_type,
     accept = asked.accept } }
   local route = ROUTES[asked.path]
+  if asked.path == "/transact" then return codec.write(read_transaction(raw)) end
   local told = route and answer_route(self, route, raw, asked.who)
     or values.answer(self, { raw = raw, who = asked.who }, answer.status_of)
   return codec.write(told)
