@@ -81,15 +81,22 @@ static lion_status add_number(lion_accumulator *self, lion_aggregate aggregate, 
     return LION_OK;
 }
 
+/* Room for so many values more. */
+static lion_status make_room(lion_accumulator *self, size_t count, lion_arena *arena, lion_error *error)
+{
+    size_t room = self->value_room == 0 ? 8 : self->value_room;
+    if (self->value_count + count <= self->value_room) return LION_OK;
+    while (room < self->value_count + count) room *= 2;
+    lion_value *values = lion_arena_grow(arena, self->values, self->value_room * sizeof(*values), room * sizeof(*values));
+    if (values == NULL) return lion_fail_memory(error);
+    self->values = values;
+    self->value_room = room;
+    return LION_OK;
+}
+
 static lion_status keep_value(lion_accumulator *self, lion_value value, lion_arena *arena, lion_error *error)
 {
-    if (self->value_count == self->value_room) {
-        size_t room = self->value_room == 0 ? 8 : self->value_room * 2;
-        lion_value *values = lion_arena_grow(arena, self->values, self->value_room * sizeof(value), room * sizeof(value));
-        if (values == NULL) return lion_fail_memory(error);
-        self->values = values;
-        self->value_room = room;
-    }
+    if (make_room(self, 1, arena, error) != LION_OK) return LION_FAILED;
     self->values[self->value_count++] = value;
     return LION_OK;
 }
@@ -199,8 +206,31 @@ static bool is_of_type(const lion_accumulator *accumulators, uint32_t stride, co
     return true;
 }
 
+/* Scalars that are all needed at the end. */
+static lion_status keep_column(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_one_group, const lion_batch *batch,
+                               const lion_vector *column, lion_arena *arena, lion_error *error)
+{
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    lion_type type = (lion_type)column->type;
+    if (is_one_group && make_room(accumulators, rows, arena, error) != LION_OK) return LION_FAILED;
+    if (is_one_group) {
+        lion_value *values = accumulators->values + accumulators->value_count;
+        for (uint32_t i = 0; i < rows; i++) values[i] = lion_value_scalar(type, column->bits[row_at(batch, i)]);
+        accumulators->value_count += rows;
+        accumulators->count += rows;
+        return LION_OK;
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        lion_accumulator *self = &accumulators[(size_t)groups[i] * stride];
+        self->count++;
+        if (keep_value(self, lion_value_scalar(type, column->bits[row_at(batch, i)]), arena, error) != LION_OK) return LION_FAILED;
+    }
+    return LION_OK;
+}
+
 lion_status lion_aggregate_add_column(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_one_group,
-                                      lion_aggregate aggregate, int64_t wanted, const lion_batch *batch, uint32_t slot, lion_error *error)
+                                      lion_aggregate aggregate, int64_t wanted, const lion_batch *batch, uint32_t slot, lion_arena *arena,
+                                      lion_error *error)
 {
     const lion_vector *column = &batch->columns[slot];
     uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
@@ -210,7 +240,8 @@ lion_status lion_aggregate_add_column(lion_accumulator *accumulators, uint32_t s
             for (uint32_t i = 0; i < rows; i++) accumulators[(size_t)groups[i] * stride].count++;
         return LION_OK;
     }
-    if (needs_values(aggregate, wanted) || column->is_constant || !lion_type_is_scalar(column->type)) return LION_ABSENT;
+    if (column->is_constant || !lion_type_is_scalar(column->type)) return LION_ABSENT;
+    if (needs_values(aggregate, wanted)) return keep_column(accumulators, stride, groups, is_one_group, batch, column, arena, error);
     if (aggregate == LION_AGGREGATE_SUM || aggregate == LION_AGGREGATE_AVG) {
         if (!lion_type_is_number(column->type)) return LION_ABSENT;
         return is_one_group ? sum_one_group(accumulators, aggregate, batch, column, error)
@@ -338,10 +369,58 @@ static lion_status need_numbers(const lion_accumulator *self, lion_aggregate agg
     return LION_OK;
 }
 
+static bool is_one_type(const lion_accumulator *self)
+{
+    uint8_t other = 0;
+    for (size_t i = 0; i < self->value_count; i++) other |= self->values[i].type ^ self->values[0].type;
+    return other == 0 && lion_type_is_scalar((lion_type)self->values[0].type);
+}
+
+/* What radix_key was made of. */
+static lion_value value_of_key(uint64_t key, uint8_t type)
+{
+    const uint64_t sign = UINT64_C(1) << 63;
+    if (type != LION_TYPE_DOUBLE) return lion_value_scalar((lion_type)type, (int64_t)(key ^ sign));
+    return lion_value_scalar(LION_TYPE_DOUBLE, (int64_t)(key & sign ? key ^ sign : ~key));
+}
+
+/* The key that would stand at `nth` if they were sorted: byte by byte, from the first, those that share its bytes so far stay. */
+static uint64_t select_key(uint64_t *keys, size_t count, size_t nth)
+{
+    uint64_t differs = 0;
+    for (size_t i = 1; i < count; i++) differs |= keys[i] ^ keys[0];
+    for (int shift = 8 * (RADIX_BYTES - 1); shift >= 0 && count > 1; shift -= 8) {
+        size_t counts[256] = { 0 }, left = 0;
+        uint32_t digit = 0;
+        if ((differs >> shift & 255) == 0) continue;
+        for (size_t i = 0; i < count; i++) counts[keys[i] >> shift & 255]++;
+        while (nth >= counts[digit]) nth -= counts[digit++];
+        for (size_t i = 0; i < count; i++) {
+            uint64_t key = keys[i];
+            keys[left] = key;
+            left += (key >> shift & 255) == digit;
+        }
+        count = left;
+    }
+    return keys[0];
+}
+
+/* The value at `nth` of the sorted ones, without sorting, where they are of one type. */
+static lion_value nth_value(lion_accumulator *self, size_t nth, lion_arena *arena)
+{
+    uint64_t *keys = is_one_type(self) ? lion_arena_array(arena, uint64_t, self->value_count) : NULL;
+    if (keys == NULL) {
+        sort(self, arena);
+        return self->values[nth];
+    }
+    for (size_t i = 0; i < self->value_count; i++) keys[i] = radix_key(self->values[i]);
+    return value_of_key(select_key(keys, self->value_count, nth), self->values[0].type);
+}
+
 static lion_value median(lion_accumulator *self, lion_arena *arena)
 {
-    sort(self, arena);
-    lion_value low = self->values[(self->value_count - 1) / 2], high = self->values[self->value_count / 2];
+    lion_value high = nth_value(self, self->value_count / 2, arena);
+    lion_value low = self->value_count % 2 == 1 ? high : nth_value(self, (self->value_count - 1) / 2, arena);
     if (self->value_count % 2 == 1) return low;
     int64_t sum = 0;
     if (low.type != LION_TYPE_DOUBLE && high.type != LION_TYPE_DOUBLE && !__builtin_add_overflow(low.bits, high.bits, &sum) && sum % 2 == 0)
@@ -349,13 +428,28 @@ static lion_value median(lion_accumulator *self, lion_arena *arena)
     return lion_value_double((as_double(low) + as_double(high)) / 2);
 }
 
+/* Sums in as many parts, which need not wait for each other, and lose less. */
+#define LANES 4
+
+static double mean_of(const lion_accumulator *self)
+{
+    double parts[LANES] = { 0 }, mean = 0, count = (double)self->value_count;
+    for (size_t i = 0; i < self->value_count; i++) parts[i % LANES] += as_double(self->values[i]);
+    double sum = parts[0] + parts[1] + (parts[2] + parts[3]);
+    if (isfinite(sum)) return sum / count;
+    for (size_t i = 0; i < self->value_count; i++) mean += as_double(self->values[i]) / count;
+    return mean;
+}
+
 /* Of the population; two passes, so that large means lose nothing. */
 static double variance(const lion_accumulator *self)
 {
-    double mean = 0, sum = 0, count = (double)self->value_count;
-    for (size_t i = 0; i < self->value_count; i++) mean += as_double(self->values[i]) / count;
-    for (size_t i = 0; i < self->value_count; i++) sum += (as_double(self->values[i]) - mean) * (as_double(self->values[i]) - mean);
-    return sum / count;
+    double parts[LANES] = { 0 }, mean = mean_of(self);
+    for (size_t i = 0; i < self->value_count; i++) {
+        double distance = as_double(self->values[i]) - mean;
+        parts[i % LANES] += distance * distance;
+    }
+    return (parts[0] + parts[1] + (parts[2] + parts[3])) / (double)self->value_count;
 }
 
 static size_t random_below(size_t bound)

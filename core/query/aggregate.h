@@ -28,7 +28,8 @@ lion_status lion_aggregate_add(lion_accumulator *accumulator, lion_aggregate agg
                                lion_error *error);
 /* The batch's rows of a column, the i-th to the accumulator groups[i] * stride. LION_ABSENT: one by one, nothing was done. */
 lion_status lion_aggregate_add_column(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_one_group,
-                                      lion_aggregate aggregate, int64_t wanted, const lion_batch *batch, uint32_t slot, lion_error *error);
+                                      lion_aggregate aggregate, int64_t wanted, const lion_batch *batch, uint32_t slot, lion_arena *arena,
+                                      lion_error *error);
 /* Whether the aggregate can be made of values with a count each: of how many rows they are the value. */
 bool lion_aggregate_weighs(lion_aggregate aggregate, int64_t wanted);
 /* The value of so many rows; of COUNT it does not matter. */

@@ -240,7 +240,7 @@ static lion_status gather_weighed(lion_result *self, uint32_t at, const lion_bat
         uint32_t row = lion_batch_row(batch, i);
         bool is_counted = from->slot == LION_SLOT_NONE; /* COUNT of a variable that is there no longer */
         lion_value value = is_counted ? lion_value_nil() : shown(self, at, lion_batch_get(batch, from->slot, row));
-        lion_accumulator *group = &self->groups[self->group_of.numbers[i] * self->width + at];
+        lion_accumulator *group = &self->groups[self->group_of.numbers[i] * self->aggregate_count + from->accumulator];
         uint64_t rows = (uint64_t)lion_batch_get(batch, self->weight, row).bits;
         status = lion_aggregate_add_weighed(group, from->aggregate, from->wanted, value, rows, &self->run->arena, error);
     }
@@ -256,7 +256,7 @@ static lion_status gather_element(lion_result *self, uint32_t at, const lion_bat
     bool is_seen = from->is_attribute || batch->columns[from->slot].type == LION_TYPE_ATTRIBUTE; /* as its ident */
     if (!is_seen)
         status = lion_aggregate_add_column(self->groups + from->accumulator, self->aggregate_count, numbers, self->key_count == 0, from->aggregate, from->wanted,
-                                           batch, from->slot, error);
+                                           batch, from->slot, &self->run->arena, error);
     if (status != LION_ABSENT) return status;
     status = LION_OK;
     for (uint32_t i = 0; status == LION_OK && i < lion_batch_rows(batch); i++) {

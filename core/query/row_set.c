@@ -182,7 +182,12 @@ static lion_status intern_batch(lion_row_set *set, uint32_t column, const lion_b
     uint32_t rows = lion_batch_rows(batch);
     if (set->recent == NULL) set->recent = lion_arena_zalloc(set->arena, sizeof(*set->recent) * RECENT);
     if (set->recent == NULL) return lion_fail_memory(error);
-    for (uint32_t i = 0; i < rows; i++) {
+    bool is_text = vector->type != LION_TYPE_MIXED && !lion_type_is_scalar((lion_type)vector->type);
+    for (uint32_t i = 0; is_text && i < rows; i++) {
+        const lion_value *value = &vector->values[vector->is_constant ? 0 : lion_batch_row(batch, i)];
+        if (intern_text(set, value, &set->batch_words[(size_t)i * set->width + column], error) != LION_OK) return LION_FAILED;
+    }
+    for (uint32_t i = 0; !is_text && i < rows; i++) {
         lion_value value = lion_vector_get(vector, lion_batch_row(batch, i));
         uint64_t *word = &set->batch_words[(size_t)i * set->width + column];
         lion_status status = lion_type_is_scalar((lion_type)value.type) ? intern(set, &value, word, error) : intern_text(set, &value, word, error);

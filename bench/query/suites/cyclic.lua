@@ -19,32 +19,33 @@ function cyclic.make(size)
       edges[#edges + 1] = { a, b }
     end
   end
+  local is_large = size > 200000 -- some peers need minutes then
   local queries = {
     { "triangles a b c, a c", lion = count "[?a :node/to ?b] [?b :node/to ?c] [?a :node/to ?c]", times = 2,
       sql = [=[select count(*) from edge x join edge y on y.a = x.b join edge z on z.a = x.a and z.b = y.b]=],
       kuzu = "match (a:node)-[:edge]->(b:node)-[:edge]->(c:node), (a)-[:edge]->(c) return count(*)",
-      without = { SQLite = size > 200000 } },
+      without = { SQLite = is_large, PostgreSQL = is_large } },
     { "triangles round", lion = count "[?a :node/to ?b] [?b :node/to ?c] [?c :node/to ?a]", times = 2,
       sql = "select count(*) from edge x join edge y on y.a = x.b join edge z on z.a = y.b and z.b = x.a",
       kuzu = "match (a:node)-[:edge]->(b:node)-[:edge]->(c:node)-[:edge]->(a) return count(*)",
-      without = { SQLite = size > 200000 } },
+      without = { SQLite = is_large, PostgreSQL = is_large } },
   }
-  if size <= 200000 then
-    queries[3] = { "cycles of four", times = 2, without = { SQLite = true },
-      lion = [=[[:find (count ?a) :with ?b ?c ?d :where [?a :node/to ?b] [?b :node/to ?c] [?c :node/to ?d]
-        [?d :node/to ?a]]]=],
-      sql = [=[select count(*) from edge w join edge x on x.a = w.b join edge y on y.a = x.b
-        join edge z on z.a = y.b and z.b = w.a]=],
-      kuzu = [=[match (a:node)-[:edge]->(b:node)-[:edge]->(c:node)-[:edge]->(d:node)-[:edge]->(a)
-        return count(*)]=] }
-    queries[4] = { "diamonds", times = 2, without = { SQLite = true },
-      lion = [=[[:find (count ?a) :with ?b ?c ?d :where [?a :node/to ?b] [?a :node/to ?c] [?b :node/to ?d]
-        [?c :node/to ?d]]]=],
-      sql = [=[select count(*) from edge w join edge x on x.a = w.a join edge y on y.a = w.b
-        join edge z on z.a = x.b and z.b = y.b]=],
-      kuzu = [=[match (a:node)-[:edge]->(b:node)-[:edge]->(d:node),
-        (a)-[:edge]->(c:node)-[:edge]->(d) return count(*)]=] }
-  end
+  queries[3] = { "cycles of four", times = 2,
+    without = { SQLite = true, PostgreSQL = is_large, Kuzu = is_large },
+    lion = [=[[:find (count ?a) :with ?b ?c ?d :where [?a :node/to ?b] [?b :node/to ?c] [?c :node/to ?d]
+      [?d :node/to ?a]]]=],
+    sql = [=[select count(*) from edge w join edge x on x.a = w.b join edge y on y.a = x.b
+      join edge z on z.a = y.b and z.b = w.a]=],
+    kuzu = [=[match (a:node)-[:edge]->(b:node)-[:edge]->(c:node)-[:edge]->(d:node)-[:edge]->(a)
+      return count(*)]=] }
+  queries[4] = { "diamonds", times = 2,
+    without = { SQLite = true, PostgreSQL = is_large, Kuzu = is_large },
+    lion = [=[[:find (count ?a) :with ?b ?c ?d :where [?a :node/to ?b] [?a :node/to ?c] [?b :node/to ?d]
+      [?c :node/to ?d]]]=],
+    sql = [=[select count(*) from edge w join edge x on x.a = w.a join edge y on y.a = w.b
+      join edge z on z.a = x.b and z.b = y.b]=],
+    kuzu = [=[match (a:node)-[:edge]->(b:node)-[:edge]->(d:node),
+      (a)-[:edge]->(c:node)-[:edge]->(d) return count(*)]=] }
   return {
     title = ("%d nodes, %d edges"):format(nodes, #edges), queries = queries,
     tables = { data.table("node", nodes, { { "n", "long" } }, function(i) return { i } end),

@@ -1,0 +1,94 @@
+-- Aggregates over whole columns: what is selected is what sorting finds, what is summed in parts is the sum.
+local lion = require "lion"
+
+local function relation(values)
+  local rows = {}
+  for i, value in ipairs(values) do rows[i] = { i, value } end
+  return rows
+end
+
+local function aggregates(names, values)
+  local elements = {}
+  for i, name in ipairs(names) do elements[i] = ("(%s ?v)"):format(name) end
+  local query = ("[:find %s :with ?i :in [[?i ?v] ...]]"):format(table.concat(elements, " "))
+  return lion.q(query, relation(values))[1]
+end
+
+local function random(seed)
+  return function(n)
+    seed = (seed * 16807) % 2147483647
+    return seed % n
+  end
+end
+
+local function facts(values)
+  local conn = lion.connect "mem:"
+  conn:transact(lion.schema { m = { long = { "long" }, double = { "double" }, group = { "long" } } })
+  local tx = {}
+  for i, value in ipairs(values) do
+    tx[i] = { ["db/id"] = "e" .. i, ["m/long"] = value, ["m/double"] = value + 0.5, ["m/group"] = i % 3 }
+  end
+  conn:transact(tx)
+  return conn:db()
+end
+
+local function median_of(values)
+  local sorted = { unpack(values) }
+  table.sort(sorted)
+  local low, high = sorted[math.ceil(#sorted / 2)], sorted[math.floor(#sorted / 2) + 1]
+  return (low + high) / 2
+end
+
+describe("Aggregates over columns", function()
+  it("find the median of few and of many, of any sign, as sorting does", function()
+    local next_number = random(11)
+    for _, count in ipairs { 1, 2, 3, 4, 255, 256, 1001, 2500 } do
+      local values = {}
+      for i = 1, count do values[i] = next_number(100000) - 50000 end
+      local db = facts(values)
+      local row = db:q "[:find (median ?l) (median ?d) :with ?e :where [?e :m/long ?l] [?e :m/double ?d]]"[1]
+      assert.equal(median_of(values), tonumber(row[1]))
+      assert.equal(median_of(values) + 0.5, row[2])
+    end
+  end)
+
+  it("find it in each group, and of one value that all have", function()
+    local db = facts { 7, 1, 5, 9, 3, 5, 8, 2, 5 }
+    local rows = db:q "[:find ?g (median ?l) :with ?e :where [?e :m/group ?g] [?e :m/long ?l] :order-by [?g]]"
+    assert.same({ { 0, 5 }, { 1, 8 }, { 2, 2 } }, rows)
+    assert.equal(4, aggregates({ "median" }, { 4, 4, 4, 4 })[1])
+  end)
+
+  it("take longs and doubles together", function()
+    assert.equal(2.5, aggregates({ "median" }, { 1, 2.5, 4 })[1])
+    assert.equal(2.25, aggregates({ "median" }, { 1, 2, 2.5, 4 })[1])
+  end)
+
+  it("lose nothing of a variance at a large mean", function()
+    local values = {}
+    for i = 1, 1000 do values[i] = 1e9 + i % 2 end
+    local row = aggregates({ "variance", "stddev" }, values)
+    assert.near(0.25, row[1], 1e-12)
+    assert.near(0.5, row[2], 1e-12)
+    assert.near(0, aggregates({ "variance" }, { 1e308, 1e308, 1e308 })[1], 1e300)
+  end)
+
+  it("say that a count does not fit", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { m = { to = { "ref", many = true } } })
+    local tx, where, with = {}, {}, {}
+    for i = 1, 20 do
+      for k = 1, 20 do tx[#tx + 1] = { "db/add", "e" .. i, "m/to", "e" .. k } end
+    end
+    conn:transact(tx)
+    for i = 1, 15 do
+      where[i] = ("[?v%d :m/to ?v%d]"):format(i, i + 1)
+      with[i] = "?v" .. i
+    end
+    local query = "[:find (count ?v16) :with %s :where %s]"
+    query = query:format(table.concat(with, " "), table.concat(where, " "))
+    local ok, raised = pcall(conn.db(conn).q, conn:db(), query)
+    assert.is_false(ok)
+    assert.equal("lion/overflow", raised.code)
+  end)
+end)
