@@ -382,10 +382,10 @@ static double rows_on_the_way(finding *self, bool *has_cycle_out)
     lion_range **outer = lion_ranges_read(self->scope, &open);
     double rows = 0;
     if (lion_join_graph_make(&graph, self->scope, &open, unit, self->needed)) {
-        uint64_t all = (UINT64_C(1) << graph.node_count) - 1;
-        lion_join_plan plan = { .set = all, .bound = lion_join_closure(&graph, ~UINT64_C(0)) };
-        lion_join_count(&plan, &graph);
-        rows = plan.all;
+        lion_join_plan all = { .set = (UINT64_C(1) << graph.node_count) - 1 };
+        all.bound = lion_join_closure(&graph, ~UINT64_C(0));
+        lion_join_count(&all, &graph);
+        rows = all.rows;
         for (uint32_t i = 0; i < graph.extra_count; i++) /* values that are fetched at the end */
             if (graph.extras[i].is_late && graph.extras[i].adds != 0)
                 rows *= graph.extras[i].selects;
