@@ -188,6 +188,47 @@ describe("A function in a query", function()
     end)
   end)
 
+  describe("that is short says the same of any number of rows", function()
+    local null = lion.null
+    each_way(function()
+      local predicates = {
+        ["spec.call/above"] = function(v) return v > 4 end,
+        ["spec.call/itself"] = function(v) return v == 3 and v end,
+        ["spec.call/nothing"] = function(v) return v ~= 3 or nil end,
+        ["spec.call/null"] = function(v) return v < 5 and null end,
+      }
+      for name, predicate in pairs(predicates) do
+        lion.fn(name, predicate)
+        for count = 0, 11 do
+          local list, expected = {}, {}
+          for i = 1, count do
+            list[i] = i * 3 % 8
+            local verdict = predicate(list[i])
+            if verdict and verdict ~= null then expected[list[i]] = true end
+          end
+          local found = {}
+          for _, v in ipairs(lion.q(("[:find [?v ...] :in [?v ...] :where [(%s ?v)]]"):format(name), list)) do
+            found[v] = true
+          end
+          assert.same(expected, found)
+        end
+      end
+      local bad
+      local known = setmetatable({}, { __index = function(_, v)
+        if v == bad then error "bad" end
+        return v < 5
+      end })
+      lion.fn("spec.call/known", function(v) return known[v] end)
+      for i = 0, 9 do -- it fails at each place of four, or nowhere
+        bad = i > 0 and i or nil
+        local ok, e = pcall(lion.q, "[:find [?v ...] :in [?v ...] :where [(spec.call/known ?v)]]",
+          { 1, 2, 3, 4, 5, 6, 7, 8, 9 })
+        assert.equal(i == 0, ok)
+        if ok then assert.equal(4, #e) else assert.equal("lion/function-failed", e.code) end
+      end
+    end)
+  end)
+
   describe("that is pure is called once for equal arguments", function()
     local calls
     local function counted(fn)
