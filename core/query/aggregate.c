@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "data/decimal.h"
+#include "query/kernels.h"
 
 static const char *const NAMES[] = { "",    "avg",    "count",    "count-distinct", "distinct", "max",  "median",
                                      "min", "stddev", "variance", "sum",            "rand",     "sample" };
@@ -128,8 +129,13 @@ static inline uint32_t row_at(const lion_batch *batch, uint32_t i)
 /* Longs of one group: their sum fits, or each is added with a look. */
 static lion_status sum_longs(lion_accumulator *self, const int64_t *bits, const lion_batch *batch, uint32_t rows, lion_error *error)
 {
-    int64_t sum = self->sum;
+    int64_t sum = self->sum, small = 0;
     bool is_over = false;
+    if (batch->selection == NULL && rows <= LION_KERNEL_SUM_MAX && lion_kernel_sum(&small, bits, rows)) {
+        if (__builtin_add_overflow(sum, small, &sum)) return fail_sum(error);
+        self->sum = sum;
+        return LION_OK;
+    }
     for (uint32_t i = 0; i < rows; i++) is_over |= __builtin_add_overflow(sum, bits[row_at(batch, i)], &sum);
     if (is_over) return fail_sum(error);
     self->sum = sum;

@@ -1,6 +1,8 @@
 /* columns.c - typed columns that fill up. */
 #include "query/columns.h"
 
+#include "query/kernels.h"
+
 void lion_columns_init(lion_columns *columns, lion_operator *self, const lion_operator *input, const uint8_t *keep,
                        const uint32_t *added, uint32_t added_count)
 {
@@ -45,8 +47,10 @@ void lion_columns_take(lion_columns *columns, const lion_batch *batch, const uin
         const lion_vector *from = &batch->columns[columns->from[i]];
         lion_vector *to = &columns->vectors[i];
         size_t step = from->is_constant ? 0 : 1;
-        if (lion_type_is_scalar((lion_type)from->type))
-            for (uint32_t k = 0; k < count; k++) to->bits[columns->count + k] = from->bits[rows[k] * step];
+        if (lion_type_is_scalar((lion_type)from->type) && step == 1)
+            lion_kernel_gather(to->bits + columns->count, from->bits, rows, count);
+        else if (lion_type_is_scalar((lion_type)from->type))
+            for (uint32_t k = 0; k < count; k++) to->bits[columns->count + k] = from->bits[0];
         else
             for (uint32_t k = 0; k < count; k++) to->values[columns->count + k] = from->values[rows[k] * step];
     }
@@ -88,7 +92,7 @@ static void copy_column(lion_vector *to, lion_value *room, const lion_vector *fr
         memcpy(room, is_bits ? (const void *)from->bits : (const void *)from->values, count * (is_bits ? sizeof(int64_t) : sizeof(lion_value)));
         return;
     }
-    for (uint32_t k = 0; is_bits && k < count; k++) to->bits[k] = from->bits[batch->selection[k]];
+    if (is_bits) lion_kernel_gather(to->bits, from->bits, batch->selection, count);
     for (uint32_t k = 0; !is_bits && k < count; k++) to->values[k] = from->values[batch->selection[k]];
 }
 

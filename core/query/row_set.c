@@ -6,6 +6,7 @@
 #include "query/row_set.h"
 
 #include "base/hash.h"
+#include "query/kernels.h"
 
 enum { UNKNOWN, NUMBERS, INSTANTS, BOOLEANS, INTERNED };
 
@@ -90,6 +91,7 @@ static inline lion_status intern_text(lion_row_set *set, const lion_value *value
 
 /* ---- slots ---- */
 
+/* Of one word as lion_kernel_hash. */
 static uint32_t hash_words(const uint64_t *words, uint32_t width)
 {
     uint64_t hash = 0;
@@ -254,7 +256,8 @@ lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const u
         return LION_OK;
     }
     if (!set->is_frozen && !grow(set, rows)) return lion_fail_memory(error);
-    for (uint32_t i = 0; i < rows; i++) set->batch_hashes[i] = hash_words(set->batch_words + (size_t)i * set->width, set->width);
+    if (set->width == 1) lion_kernel_hash(set->batch_hashes, set->batch_words, rows);
+    for (uint32_t i = 0; i < rows && set->width != 1; i++) set->batch_hashes[i] = hash_words(set->batch_words + (size_t)i * set->width, set->width);
     for (uint32_t i = 0; i < rows; i++) {
         if (i + AHEAD < rows) __builtin_prefetch(&set->slots[set->batch_hashes[i + AHEAD] & (set->slot_count - 1)]);
         numbers_out[i] = add_row(set, set->batch_words + (size_t)i * set->width, set->batch_hashes[i]);

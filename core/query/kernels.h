@@ -1,0 +1,22 @@
+/* kernels.h - loops over typed columns that gain by wider registers: each is compiled for x86-64 as
+ * it was in the beginning and again for AVX2, and the loader takes what the processor has. Plain C;
+ * elsewhere, and under sanitizers, there is one of each.
+ *
+ * Comparisons into selections and the unpacking of leaves are not here: bench/core/kernels_bench.c
+ * shows that wider registers do nothing for them. */
+#ifndef LION_QUERY_KERNELS_H
+#define LION_QUERY_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* out[i] = values[rows[i]]. */
+void lion_kernel_gather(int64_t *out, const int64_t *values, const uint16_t *rows, uint32_t count);
+/* The hash of each word alone (row_set.c). */
+void lion_kernel_hash(uint32_t *hashes_out, const uint64_t *words, uint32_t count);
+/* The sum of up to LION_KERNEL_SUM_MAX values. false: some of them are so large that it may not
+ * fit, nothing was done. */
+#define LION_KERNEL_SUM_MAX 1024
+bool lion_kernel_sum(int64_t *sum_out, const int64_t *values, uint32_t count);
+
+#endif

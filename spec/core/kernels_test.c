@@ -1,0 +1,64 @@
+/* Kernels against the plainest loops, of every count up to a batch's, and at the bounds of values.
+ */
+#include "query/kernels.h"
+#include "support.h"
+
+#define COUNT 1024
+
+static int64_t values[COUNT], out[COUNT];
+static uint16_t rows[COUNT];
+static uint32_t hashes[COUNT];
+
+static void fill(uint64_t seed, int bits)
+{
+    for (int i = 0; i < COUNT; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        values[i] = (int64_t)seed >> (64 - bits);
+        rows[i] = (uint16_t)(seed >> 33) % COUNT;
+    }
+}
+
+static void kernels_do_what_loops_do(void **state)
+{
+    (void)state;
+    for (uint32_t count = 0; count <= COUNT; count += count < 40 ? 1 : 123) {
+        int64_t expected = 0, sum = 0;
+        fill(count + 1, 50);
+        lion_kernel_gather(out, values, rows, count);
+        lion_kernel_hash(hashes, (const uint64_t *)values, count);
+        assert_true(lion_kernel_sum(&sum, values, count));
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t hash = (uint64_t)values[i] * UINT64_C(0x9e3779b97f4a7c15);
+            assert_int_equal(out[i], values[rows[i]]);
+            assert_int_equal(hashes[i], (uint32_t)(hash ^ hash >> 32));
+            expected += values[i];
+        }
+        assert_int_equal(sum, expected);
+    }
+}
+
+static void a_sum_that_may_not_fit_is_refused(void **state)
+{
+    (void)state;
+    static const int64_t LARGE[] = { INT64_MAX,           INT64_MIN,          INT64_C(1) << 53,
+                                     -(INT64_C(1) << 53), (INT64_C(1) << 52), INT64_MAX / 1024 };
+    int64_t sum = 7;
+    for (size_t i = 0; i < CASES(LARGE); i++) {
+        fill(3, 20);
+        values[i * 100] = LARGE[i];
+        assert_false(lion_kernel_sum(&sum, values, COUNT));
+        assert_int_equal(sum, 7);
+    }
+    for (int i = 0; i < COUNT; i++) values[i] = -(INT64_C(1) << 52);
+    assert_true(lion_kernel_sum(&sum, values, COUNT));
+    assert_int_equal(sum, INT64_MIN / 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernels_do_what_loops_do),
+        cmocka_unit_test(a_sum_that_may_not_fit_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
