@@ -29,7 +29,7 @@ local function schema_of(tables)
 end
 
 local ROWS, LINKS = 50000, 100000 -- of a transaction
-local INDEXED = 1000000 -- rows that wait in memory at most, of tables with more
+local INDEXED = 200000 -- rows that wait in memory at most, of tables with more
 local SMALL = 1000 -- tables with fewer rows are indexed whole
 
 -- A row as an entity; those of other tables are known, or named by "table number" in the same transaction.

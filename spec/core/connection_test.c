@@ -706,7 +706,7 @@ int main(void)
         cmocka_unit_test(an_id_makes_a_retry_safe), cmocka_unit_test(named_memory_is_shared),
         cmocka_unit_test(from_many_threads),   cmocka_unit_test(index_jobs_while_others_commit),
         cmocka_unit_test(groups_of_all_kinds), cmocka_unit_test(committed_together), cmocka_unit_test(not_waited_for),
-         cmocka_unit_test(many_readers_of_one_value),
+        cmocka_unit_test(many_readers_of_one_value),
         cmocka_unit_test(values_outlive_their_roots),
         cmocka_unit_test(opened_and_closed_at_once), cmocka_unit_test(a_turn_that_does_not_come),
         cmocka_unit_test(a_writer_that_is_late), cmocka_unit_test(turns_and_their_ends),
