@@ -144,7 +144,9 @@ static lion_status next_source(path *self, uint32_t row, lion_error *error)
         if (self->is_cycle) {
             lion_status status = lion_paths_lead(self->paths, &self->list, self->source, self->source, error);
             if (status == LION_FAILED) return status;
-            if (status == LION_OK) emit_once(self, row);
+            if (status != LION_OK) continue;
+            emit_once(self, row);
+            if (self->out[0] == LION_SLOT_NONE) self->number = self->number_count; /* that there is one is all */
             continue;
         }
         self->at = 0;

@@ -197,7 +197,7 @@ static uint32_t step_in_arrays(lion_paths *self, uint32_t state, uint32_t number
             uint32_t node = offset + to[k];
             uint64_t word = seen[node / 64]; /* whether it is new, nobody can foretell: no branch */
             queue[tail] = node;
-            tail += (~word >> (node & 63)) & 1;
+            tail += (uint32_t)(~word >> (node & 63) & 1);
             seen[node / 64] = word | UINT64_C(1) << (node & 63);
         }
     }

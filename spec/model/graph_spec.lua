@@ -270,8 +270,11 @@ describe("Searches answer as the reference does (seed " .. SEED .. ")", function
       assert.equal(160000, #round:q("[:find ?x ?y :in $ % :where (p ?x ?y)]", rules))
       assert.same({ 400, 400 }, { reached(round, ids[9]), reaching(round, ids[9]) })
     end
+    local text = "[:find ?e :in $ % [?e ...] :where (p ?x ?x)]"
+    assert.equal(2, #round:q(text, rules, { ids[1], ids[2] }))
     conn:transact { { "db/retract", ids[400], "g/to", ids[1] } }
     local open = conn:db()
+    assert.equal(0, #open:q(text, rules, { ids[1], ids[2] }))
     assert.same({ 391, 8 }, { reached(open, ids[9]), reaching(open, ids[9]) })
     local closed = open:with({ { "db/add", ids[400], "g/to", ids[9] } }).db_after
     assert.same({ 392, 400 - 1 }, { reached(closed, ids[9]), reaching(closed, ids[9]) - 1 })
