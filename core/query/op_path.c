@@ -325,7 +325,7 @@ lion_status lion_path_new(lion_operator **operator_out, lion_scope *scope, lion_
     self->columns = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (self->output.width + 1));
     for (int i = 0; i < 2; i++)
         if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->output.kept;
-    self->operator.is_set = true;
+    self->operator.is_set = !self->is_cycle || self->out[0] != LION_SLOT_NONE; /* a row for each cycle, which nothing tells apart */
     self->text = lion_arena_text(&run->arena, lion_slice_of(clause->text.data, clause->text.size < 300 ? clause->text.size : 300));
     describe(self);
     *operator_out = &self->operator;
