@@ -72,9 +72,10 @@ local function print_query(one, query)
   local tree, why = measured(one, query)
   if not tree then return print(("| %-34s | %s"):format(query[1], tostring(why))) end
   local ms, most = took_ms(one, query), largest(tree)
-  local ratio = tree.memory_peak > MIB and tree.memory_peak / most or nil
-  print(("| %-34s | %9.2f | %9.2f | %7s | %7.2f | %6.2f | %8.2f | %6s |"):format(query[1], ms, tree.unchecked_ns / 1e6,
-    fixed("%.2f", longest_delay(one, query, ms)), tree.memory_peak / MIB, tree.temp_peak / MIB, most / MIB, fixed("%.2f", ratio)))
+  local delay = fixed("%.2f", longest_delay(one, query, ms))
+  local ratio = fixed("%.2f", tree.memory_peak > MIB and tree.memory_peak / most or nil)
+  print(("| %-34s | %9.2f | %9.2f | %7s | %7.2f | %6.2f | %8.2f | %6s |"):format(query[1], ms,
+    tree.unchecked_ns / 1e6, delay, tree.memory_peak / MIB, tree.temp_peak / MIB, most / MIB, ratio))
   io.stdout:flush()
 end
 
@@ -83,7 +84,8 @@ local function run_size(name, suite, size)
   local one = engine.open(world.tables, world)
   if world.opened then world.opened { one } end
   print(("\n%s, %s; ms and MiB\n"):format(name, world.title))
-  print "| query                              |        ms | unchecked |   delay |    peak |   file |  largest |  ratio |"
+  print(("| %-34s | %9s | %9s | %7s | %7s | %6s | %8s | %6s |"):format("query", "ms", "unchecked", "delay",
+    "peak", "file", "largest", "ratio"))
   print "|---|---:|---:|---:|---:|---:|---:|---:|"
   for _, query in ipairs(world.queries) do
     if query.lion and not query.call then print_query(one, query) end
@@ -95,5 +97,7 @@ math.randomseed(20260101)
 for _, given in ipairs(#arg > 0 and arg or ALL) do
   local name, size = given:match "^([^:]+):?(.*)$"
   local suite = require("suites." .. name)
-  for _, each in ipairs(size ~= "" and { tonumber(size) or size } or suite.sizes) do run_size(name, suite, each) end
+  for _, each in ipairs(size ~= "" and { tonumber(size) or size } or suite.sizes) do
+    run_size(name, suite, each)
+  end
 end

@@ -1,5 +1,5 @@
 /* kernels.c - one function each; the attribute has the compiler make the second one, and choose
- * when the program is loaded. */
+ * when the program is loaded. It is on functions of this file: GCC would export those of others. */
 #include "query/kernels.h"
 
 /* The choice needs the loader of glibc, and runs before a sanitizer is ready. */
@@ -10,13 +10,12 @@
 #define KERNEL
 #endif
 
-KERNEL void lion_kernel_gather(int64_t *out, const int64_t *values, const uint16_t *rows,
-                               uint32_t count)
+KERNEL static void gather(int64_t *out, const int64_t *values, const uint16_t *rows, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) out[i] = values[rows[i]];
 }
 
-KERNEL void lion_kernel_hash(uint32_t *hashes_out, const uint64_t *words, uint32_t count)
+KERNEL static void hash_words(uint32_t *hashes_out, const uint64_t *words, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint64_t hash = words[i] * UINT64_C(0x9e3779b97f4a7c15);
@@ -26,7 +25,7 @@ KERNEL void lion_kernel_hash(uint32_t *hashes_out, const uint64_t *words, uint32
 
 #define SMALL_BITS 52 /* so many values of fewer bits than this cannot overflow */
 
-KERNEL bool lion_kernel_sum(int64_t *sum_out, const int64_t *values, uint32_t count)
+KERNEL static bool sum_values(int64_t *sum_out, const int64_t *values, uint32_t count)
 {
     uint64_t sum = 0, large = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -37,4 +36,19 @@ KERNEL bool lion_kernel_sum(int64_t *sum_out, const int64_t *values, uint32_t co
     if (large >> (SMALL_BITS + 1) != 0) return false;
     *sum_out = (int64_t)sum;
     return true;
+}
+
+void lion_kernel_gather(int64_t *out, const int64_t *values, const uint16_t *rows, uint32_t count)
+{
+    gather(out, values, rows, count);
+}
+
+void lion_kernel_hash(uint32_t *hashes_out, const uint64_t *words, uint32_t count)
+{
+    hash_words(hashes_out, words, count);
+}
+
+bool lion_kernel_sum(int64_t *sum_out, const int64_t *values, uint32_t count)
+{
+    return sum_values(sum_out, values, count);
 }

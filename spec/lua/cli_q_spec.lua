@@ -156,7 +156,8 @@ describe("lion q", function()
 
   it("answers the same with --threads, which is a number", function()
     assert.equal("[true]\n", answer("[:find [?o ...] :where [_ :p/ok ?o]]", "--json", "--threads", "4"))
-    local result = program.run(folder, { "q", "a.lion", "[:find ?o :where [_ :p/ok ?o]]", "--threads", "many" })
+    local arguments = { "q", "a.lion", "[:find ?o :where [_ :p/ok ?o]]", "--threads", "many" }
+    local result = program.run(folder, arguments)
     assert.equal(2, result.code)
     assert.matches("whole number", result.err)
   end)
