@@ -153,6 +153,12 @@ static void bounds_hold(void **state)
 #define UP(a, b) "[pattern 0 [" a " =:node/up " b "] p]"
 
 /* 7 = 1 + 1 + 1 + 1 + 1 + 1 + 1; 8 = 1 + 7 = 7 + 1. */
+/* The patterns are one operator, whether their rows are made or only counted. */
+static void is_done_at_once(void)
+{
+    assert_true(strstr(explained, "multiway-join") != NULL || strstr(explained, "count p") != NULL);
+}
+
 static void cycles_are_joined_at_once(void **state)
 {
     (void)state;
@@ -166,13 +172,14 @@ static void cycles_are_joined_at_once(void **state)
     };
     for (size_t i = 0; i < CASES(QUERIES); i++) {
         assert_string_equal(QUERIES[i].expected, ask(QUERIES[i].query, NULL, NULL));
-        says("multiway-join");
+        is_done_at_once();
     }
     assert_string_equal("6", ask("{ find { kind scalar elements [[aggregate count [?b]]] } with [?c ?d] sources 1 inputs [[source 0] [scalar ?a]] where ["
                                  TO("?a", "?b") TO("?b", "?d") TO("?a", "?c") TO("?c", "?d") "] }", "[:node/n 5]", NULL));
     assert_null(strstr(explained, "multiway-join")); /* from one node on, pattern by pattern is cheaper */
+    assert_null(strstr(explained, "count p"));
     assert_string_equal("18000", ask(WHERE("?a", "?b ?c ?d", "[pattern 0 [?a =:node/n _] p]" TO("?a", "?b") TO("?b", "?d") TO("?a", "?c") TO("?c", "?d")), NULL, NULL));
-    says("multiway-join");
+    is_done_at_once();
 }
 
 static void cycles_are_bounded(void **state)
