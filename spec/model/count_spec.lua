@@ -5,7 +5,11 @@ package.path = "spec/?.lua;" .. package.path
 
 local lion = require "lion"
 local find = require "lion.find"
+local history = require "model.history"
 local model = require "model.model"
+local random_numbers = require "model.random"
+
+local pick = random_numbers.pick
 
 local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local QUERIES = tonumber(os.getenv "LION_QUERIES") or 400
@@ -21,44 +25,15 @@ local SCHEMA = {
 local NUMBERS, REFS = { "m/one", "m/many" }, { "m/to", "m/to", "m/by", "m/boss" }
 local ENTITIES = 8
 
-local function make_random(seed)
-  local state = seed % 2147483646 + 1
-  return function(n)
-    state = (state * 16807) % 2147483647
-    return math.floor(state / 1024) % n + 1
-  end
-end
-
-local function pick(random, list) return list[random(#list)] end
-
 -- ---- data ----------------------------------------------------------------------------------------
 
-local function begin(conn)
-  local spec, tx, ids = {}, {}, {}
-  for name, attribute in pairs(SCHEMA) do
-    spec[name:match "/(.*)$"] = { attribute.type, many = attribute.many }
-  end
-  conn:transact(lion.schema { m = spec })
-  for i = 1, ENTITIES do tx[i] = { ["db/id"] = "e" .. i, ["db/doc"] = "entity " .. i } end
-  local tempids = conn:transact(tx).tempids
-  for i = 1, ENTITIES do ids[i] = tempids["e" .. i] end
-  return ids
-end
+local function begin(conn) return history.begin(conn, SCHEMA, ENTITIES) end
 
-local function live(random, conn, reference, ids, rounds)
-  for _ = 1, rounds do
-    local ops, tx, touched = {}, {}, {}
-    for _ = 1, 7 do
-      local name, e = random(3) > 1 and pick(random, REFS) or pick(random, NUMBERS), pick(random, ids)
-      local v = SCHEMA[name].type == "ref" and pick(random, ids) or random(4)
-      if not touched[e .. name] then
-        touched[e .. name] = true
-        ops[#ops + 1] = { random(7) == 1 and "retract" or "add", e, name, v }
-        tx[#tx + 1] = { "db/" .. ops[#ops][1], e, name, v }
-      end
-    end
-    reference:transact(conn:transact(tx).t, ops)
-  end
+local function live(random, conn, reference, ids, transactions)
+  history.live(random, conn, reference, ids, transactions, 7, function()
+    local name = random(3) > 1 and pick(random, REFS) or pick(random, NUMBERS)
+    return name, SCHEMA[name].type == "ref" and pick(random, ids) or random(4)
+  end)
 end
 
 -- ---- queries -------------------------------------------------------------------------------------
@@ -215,14 +190,14 @@ local function check(random, db, reference, view)
 end
 
 describe("Rows are counted as if they were made (seed " .. SEED .. ")", function()
-  for history = 1, 4 do
-    it("in history " .. history, function()
-      local random = make_random(SEED + 7919 * history)
+  for world = 1, 4 do
+    it("in history " .. world, function()
+      local random = random_numbers.new(SEED + 7919 * world)
       local conn = lion.connect("mem:", { segment_size = 512, node_entries = 4 })
       local ids, reference = begin(conn), model.new(SCHEMA)
       live(random, conn, reference, ids, 9)
-      if history % 2 == 0 then conn:request_index() end
-      live(random, conn, reference, ids, history)
+      if world % 2 == 0 then conn:request_index() end
+      live(random, conn, reference, ids, world)
       local db = conn:db()
       local past = db.basis_t - random(6)
       for i = 1, QUERIES / 4 do

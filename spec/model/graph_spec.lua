@@ -5,6 +5,7 @@ package.path = "spec/?.lua;" .. package.path
 
 local lion = require "lion"
 local model = require "model.model"
+local random_numbers = require "model.random"
 
 local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local GRAPHS = tonumber(os.getenv "LION_GRAPHS") or 8
@@ -14,14 +15,6 @@ local SCHEMA = {
   ["g/up"] = { ref = true },
   ["g/n"] = {},
 }
-
-local function make_random(seed)
-  local state = seed % 2147483646 + 1
-  return function(n)
-    state = (state * 16807) % 2147483647
-    return math.floor(state / 1024) % n + 1
-  end
-end
 
 -- ---- rules: each set is one way to be recursive --------------------------------------------------
 
@@ -236,7 +229,7 @@ end
 describe("Searches answer as the reference does (seed " .. SEED .. ")", function()
   for graph = 1, GRAPHS do
     it("in graph " .. graph, function()
-      local random = make_random(SEED + graph)
+      local random = random_numbers.new(SEED + graph)
       local conn = lion.connect("mem:", { segment_size = 512, node_entries = 4 })
       local reference, ts = model.new(SCHEMA), {}
       local ids = begin(conn, random, graph % 2 == 0)
@@ -288,7 +281,7 @@ describe("Searches answer as the reference does (seed " .. SEED .. ")", function
 
   -- Large enough that searches leave the trees for arrays, and make sets when many are asked for.
   it("in graphs of many nodes", function()
-    local random = make_random(SEED)
+    local random = random_numbers.new(SEED)
     for round, far in ipairs { false, true } do
       local conn = lion.connect("mem:", {})
       conn:transact(lion.schema { g = { to = { "ref", many = true } } })

@@ -6,6 +6,7 @@ package.path = "spec/?.lua;" .. package.path
 
 local lion = require "lion"
 local model = require "model.model"
+local random_numbers = require "model.random"
 
 local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local HISTORIES = tonumber(os.getenv "LION_HISTORIES") or 12
@@ -163,14 +164,6 @@ local function check_all(random, db, reference, ts, note)
   end
 end
 
-local function make_random(seed)
-  local state = seed % 2147483646 + 1
-  return function(n)
-    state = (state * 16807) % 2147483647
-    return math.floor(state / 1024) % n + 1
-  end
-end
-
 local function live(random, conn, reference, ids, ts, count)
   for _ = 1, count do
     local ops = random_ops(random, ids)
@@ -196,7 +189,7 @@ end
 describe("The engine answers as the reference does (seed " .. SEED .. ")", function()
   for history = 1, HISTORIES do
     it("in memory, history " .. history, function()
-      local random = make_random(SEED + history)
+      local random = random_numbers.new(SEED + history)
       local conn = lion.connect("mem:", tiny {})
       local ids, reference, ts = begin(conn), model.new(SCHEMA), {}
       live(random, conn, reference, ids, ts, 30)
@@ -209,7 +202,7 @@ describe("The engine answers as the reference does (seed " .. SEED .. ")", funct
     end)
 
     it("on a file, history " .. history, function()
-      local random = make_random(SEED + 1000 + history)
+      local random = random_numbers.new(SEED + 1000 + history)
       local path = os.tmpname() .. ".lion"
       local conn = lion.connect(path, tiny { durability = "none" })
       local ids, reference, ts = begin(conn), model.new(SCHEMA), {}
@@ -226,7 +219,7 @@ describe("The engine answers as the reference does (seed " .. SEED .. ")", funct
     end)
 
     it("for values held while their roots are retired, history " .. history, function()
-      local random = make_random(SEED + 2000 + history)
+      local random = random_numbers.new(SEED + 2000 + history)
       local conn = lion.connect("mem:", tiny { roots_max = 1 + history % 3 })
       local ids, reference, ts = begin(conn), model.new(SCHEMA), {}
       local held = {}

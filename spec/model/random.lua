@@ -1,0 +1,15 @@
+--- Numbers by chance, the same from the same seed on every machine.
+local random = {}
+
+--- @return function(n) → 1 … n
+function random.new(seed)
+  local state = seed % 2147483646 + 1
+  return function(n)
+    state = (state * 16807) % 2147483647
+    return math.floor(state / 1024) % n + 1
+  end
+end
+
+function random.pick(number, list) return list[number(#list)] end
+
+return random
