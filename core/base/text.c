@@ -1,7 +1,6 @@
-/* text.c - UTF-8 as RFC 3629 has it, and the edit distance behind "did you mean". */
+/* text.c - UTF-8 as RFC 3629 has it, whole numbers, and the edit distance behind "did you mean". */
 #include "base/text.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -69,6 +68,18 @@ char *lion_text_join(const char *a, const char *b)
 }
 
 #define EDIT_TEXT_MAX 127
+
+lion_slice lion_text_whole(char room[LION_WHOLE_SIZE], int64_t x)
+{
+    char *end = room + LION_WHOLE_SIZE, *at = end;
+    uint64_t rest = x < 0 ? -(uint64_t)x : (uint64_t)x;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (x < 0) *--at = '-';
+    return lion_slice_of(at, (size_t)(end - at));
+}
 
 /* Optimal string alignment: insert, delete, replace, swap neighbours; three rows of the table. */
 size_t lion_edit_distance(lion_slice a, lion_slice b, size_t limit)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "index/log_tree.h"
 #include "json_form.h"
 
@@ -186,14 +187,9 @@ static void put_text(lion_buffer *out, const char *text)
 
 static void put_whole(lion_buffer *out, int64_t x)
 {
-    char digits[24], *at = digits + sizeof digits;
-    uint64_t rest = x < 0 ? -(uint64_t)x : (uint64_t)x;
-    do {
-        *--at = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    if (x < 0) *--at = '-';
-    lion_buffer_put(out, at, (size_t)(digits + sizeof digits - at));
+    char room[LION_WHOLE_SIZE];
+    lion_slice digits = lion_text_whole(room, x);
+    lion_buffer_put(out, digits.data, digits.size);
 }
 
 static bool is_plain(lion_slice text)

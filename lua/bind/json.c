@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define TEXT_MAX 4096
 #define DEPTH_MAX 16
 #define KEYS_MAX 32    /* of one table */
@@ -49,14 +51,9 @@ static bool put_string(text *out, const char *bytes, size_t size)
 
 static bool put_whole(text *out, int64_t x)
 {
-    char digits[24], *at = digits + sizeof digits;
-    uint64_t rest = x < 0 ? -(uint64_t)x : (uint64_t)x;
-    do {
-        *--at = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    if (x < 0) *--at = '-';
-    return put(out, at, (size_t)(digits + sizeof digits - at));
+    char room[LION_WHOLE_SIZE];
+    lion_slice digits = lion_text_whole(room, x);
+    return put(out, (const char *)digits.data, digits.size);
 }
 
 /* A number that is a decimal of few digits, as most are. whole and scale are exact, so their
