@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # postgres.sh - a PostgreSQL of a script's own, in a folder that goes with it: to be sourced.
 #   postgres_start [SETTING…]    postgres_socket is the folder of its socket, its user is bench; false where
 #                                Debian's postgresql is not installed. It is stopped when the script exits.
