@@ -124,3 +124,14 @@ lion_status lion_database_check(lion_database *database, lion_error *error)
     pthread_mutex_unlock(&database->state);
     return is_failed ? LION_FAILED : LION_OK;
 }
+
+/* Only the thread itself can find its own name here, so a race with others is none. */
+lion_status lion_database_check_reentry(const lion_database *database, const char *what, lion_error *error)
+{
+    if (!__atomic_load_n(&database->is_transacting, __ATOMIC_ACQUIRE)) return LION_OK;
+    pthread_t writing = __atomic_load_n(&database->writing_thread, __ATOMIC_RELAXED);
+    if (!pthread_equal(writing, pthread_self())) return LION_OK;
+    return lion_fail(error, LION_FORBIDDEN, "lion/not-allowed",
+                     "a transaction of this database is under way here: a function that it calls cannot %s; "
+                     "let it return tx data", what);
+}
