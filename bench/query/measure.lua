@@ -1,6 +1,7 @@
 --- Answers compared, then times: medians of processor time, the engines by turns.
 local bit = require "bit"
 local ffi = require "ffi"
+local reference = require "reference"
 
 ffi.cdef [[
 typedef struct { int64_t seconds, nanoseconds; } bench_time;
@@ -91,7 +92,16 @@ local function plan_samples(once)
   return math.max(1, repeats), math.min(SAMPLES_MAX, math.max(SAMPLES_MIN, count))
 end
 
---- Median ms of a query by engine, as a table by name. Warm: each has run it before.
+-- The second run: what others put into the cache is gone again, as it is for repeated queries.
+local function sample_reference()
+  reference.run()
+  local begun = measure.now()
+  reference.run()
+  return measure.now() - begun
+end
+
+--- Median ms of a query by engine, as a table by name. Warm: each has run it before. The second result says
+-- how many times as long as noted the reference loop took meanwhile.
 function measure.times(engines, query)
   local repeats, samples, counts = {}, {}, {}
   for i, engine in ipairs(engines) do
@@ -100,7 +110,9 @@ function measure.times(engines, query)
     repeats[i], counts[i] = plan_samples(once)
     samples[i] = counts[i] == 1 and { once } or {}
   end
+  local references = {}
   for at = 1, SAMPLES_MAX do
+    references[at] = sample_reference()
     for i, engine in ipairs(engines) do
       local is_due = at <= counts[i] and counts[i] > 1
       if is_due then table.insert(samples[i], sample(engine, query, repeats[i])) end
@@ -110,7 +122,7 @@ function measure.times(engines, query)
   for i, engine in ipairs(engines) do
     times[engine.name] = median(samples[i])
   end
-  return times
+  return times, median(references) / reference.NOTED_MS
 end
 
 return measure

@@ -32,9 +32,10 @@ local function ms(time)
   return ("%.4f"):format(time)
 end
 
--- What Lion may take at most: a figure, a part of what the best peer takes, or so many times an earlier line.
-local function bound(query, best, earlier)
-  local least = query.at_most
+-- What Lion may take at most: a figure, scaled to the machine as it is now, a part of what the best peer
+-- takes, or so many times an earlier line.
+local function bound(query, best, earlier, slowness)
+  local least = query.at_most and query.at_most * slowness
   if query.times and best then least = math.min(least or math.huge, best / query.times) end
   if query.of then least = earlier[query.of[1]] * query.of[2] end
   return least
@@ -95,7 +96,8 @@ end
 local function run_query(engines, query, earlier, means)
   local digest, list, late = compare(able(engines, query), query)
   local rows = digest:match "%d+"
-  local times, best = measure.times(list, query), nil
+  local times, slowness = measure.times(list, query)
+  local best
   for _, one in ipairs(list) do
     local time = one.name ~= "Lion" and times[one.name]
     if time then
@@ -104,7 +106,7 @@ local function run_query(engines, query, earlier, means)
     end
   end
   earlier[query[1]] = times.Lion
-  local wanted = bound(query, best, earlier)
+  local wanted = bound(query, best, earlier, slowness)
   local ratio = best and best / times.Lion
   local line = { ("| %-34s | %8s "):format(query[1], rows) }
   for _, one in ipairs(engines) do
