@@ -32,6 +32,12 @@ typedef struct lion_view {
     struct lion_overlays *overlays; /* index/overlay.h: the value's own; NULL: it keeps none */
 } lion_view;
 
+/* What the view's trees hold in an order, NULL if nothing. */
+const lion_tree *lion_view_tree(const lion_view *view, lion_index order, uint32_t a,
+                                bool is_history);
+/* The newest t that root, novelty and speculative novelty hold. */
+int64_t lion_view_newest_t(const lion_view *view);
+
 /* Position before the first datom with key's prefix. The view, its root and versions must outlive
  * the cursor, which lives in the arena (closing is a courtesy: it returns nothing but LION_END
  * afterwards). key->parts == 0: the whole index. */
@@ -51,9 +57,11 @@ lion_status lion_view_count(uint64_t *count_out, const lion_view *view, lion_ind
 /* An upper estimate of the same that never scans (for planning any view). */
 lion_status lion_view_estimate(uint64_t *count_out, const lion_view *view, lion_index index,
                                const lion_key *key, lion_error *error);
-/* The same of an attribute's values from low (NULL: the first) to end, which is not among them (NULL: the last), in AVET. */
-lion_status lion_view_estimate_range(uint64_t *count_out, const lion_view *view, uint32_t a, const lion_value *low,
-                                     const lion_value *end, lion_error *error);
+/* The same of an attribute's values from low (NULL: the first) to end, which is not among them
+ * (NULL: the last), in AVET. */
+lion_status lion_view_estimate_range(uint64_t *count_out, const lion_view *view, uint32_t a,
+                                     const lion_value *low, const lion_value *end,
+                                     lion_error *error);
 /* The first value of (e, a) / the first e of (a, v): LION_OK or LION_ABSENT. Hot paths of transact,
  * pull and lookups. Plain unfiltered views use tree get/find with a novelty check; others a cursor.
  */

@@ -57,6 +57,7 @@ typedef struct lion_lane {
     bool has_last;
 
     lion_overlay_note *note;     /* the value's; NULL: there is none, or the tree is all */
+    uint64_t spared;             /* ns that an overlay would have; the note is not told yet */
     const lion_overlay *held;    /* until the arena's end */
     const lion_overlay *overlay; /* the one in use; NULL: the sources are merged */
     lion_lane_source *current;   /* overlay: the tree, NULL: it is not shown */
@@ -82,13 +83,18 @@ lion_status lion_lane_seek(lion_lane *lane, const lion_key *start, bool start_up
 lion_status lion_lane_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
                            lion_error *error);
 
-/* What the view's trees hold in an order, NULL if nothing. */
-const lion_tree *lion_view_tree(const lion_view *view, lion_index order, uint32_t a,
-                                bool is_history);
-/* The newest t that root, novelty and speculative novelty hold. */
-int64_t lion_view_newest_t(const lion_view *view);
+/* ---- lane_merge.c: the same by merging the sources, whatever overlay there is ---- */
 
-/* ---- lane.c, for lane_overlay.c ---- */
+lion_status lion_lane_merge_open(lion_lane *lane, const lion_view *view, lion_index order,
+                                 uint32_t a, uint32_t columns, bool is_reverse, lion_arena *arena,
+                                 lion_error *error);
+lion_status lion_lane_merge_seek(lion_lane *lane, const lion_key *start, bool start_upper,
+                                 const lion_key *stop, bool stop_upper, uint32_t rows,
+                                 lion_error *error);
+lion_status lion_lane_merge_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
+                                 lion_error *error);
+
+/* Of one source: place a tree's iterator; read the next chunk. */
 
 lion_status lion_lane_seek_tree(lion_lane *lane, lion_lane_source *source, const lion_key *start,
                                 bool upper, uint32_t columns, lion_error *error);

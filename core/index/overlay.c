@@ -203,14 +203,14 @@ static lion_status read_lane(making *self, const lion_view *view, bool is_change
     static const lion_key all = { .parts = 0 };
     lion_lane lane = { 0 };
     lion_datom_batch batch;
-    lion_status status = lion_lane_open(&lane, view, self->order, self->a, LION_COLUMN_ALL, false,
-                                        self->scratch, error);
+    lion_status status = lion_lane_merge_open(&lane, view, self->order, self->a, LION_COLUMN_ALL,
+                                              false, self->scratch, error);
     if (status == LION_OK && is_changes) lion_lane_leave_trees(&lane, self->is_past);
     self->added.v.type = self->gone.v.type = self->patches.v.type = (uint8_t)lane.type;
     if (status == LION_OK)
-        status = lion_lane_seek(&lane, &all, false, &all, false, ROWS_FIRST, error);
+        status = lion_lane_merge_seek(&lane, &all, false, &all, false, ROWS_FIRST, error);
     while (status == LION_OK &&
-           (status = lion_lane_next(&lane, &batch, LION_BATCH_ROWS, error)) == LION_OK)
+           (status = lion_lane_merge_next(&lane, &batch, LION_BATCH_ROWS, error)) == LION_OK)
         status = is_changes ? take_changes(self, &batch, error) : take_shown(self, &batch, error);
     if (status != LION_END) return status;
     return end_fact(self, error);
@@ -333,7 +333,6 @@ static bool has_single_rows(const lion_view *view, lion_index order, uint32_t a)
 static lion_status read_all(making *self, lion_error *error)
 {
     lion_view view = *self->view;
-    view.overlays = NULL;
     view.filter_count = 0;
     bool is_since = view.since_t >= 0;
     view.is_history = !is_since;

@@ -3,10 +3,10 @@
  * are read so, as of any time: the tree as it is, beside a few columns, instead of datoms one by
  * one.
  *
- * Making one reads all that novelty and history hold of the attribute, so it is made when readers of
- * a value have paid for that much (lion_overlays counts), and then the root keeps it, for this value
- * and for others that see the same. What a root keeps is bounded; where there is none, one reads by
- * merging (index/lane.h), which shows the same.
+ * Making one reads all that novelty and history hold of the attribute, so it is made when readers
+ * of a value have paid for that much (lion_overlays counts), and then the root keeps it, for this
+ * value and for others that see the same. What a root keeps is bounded; where there is none, one
+ * reads by merging (index/lane.h), which shows the same.
  *
  * Threads: any. An overlay never changes once it is seen. */
 #ifndef LION_INDEX_OVERLAY_H
@@ -76,7 +76,7 @@ static inline bool lion_overlay_is_empty(const lion_overlay *overlay)
            overlay->added.count + overlay->gone.count + overlay->patches.count == 0;
 }
 
-/* ---- overlays that are kept (overlay_cache.c) ---- */
+/* ---- when overlays are made (overlay_note.c) ---- */
 
 typedef struct lion_overlay_note lion_overlay_note;
 
@@ -98,9 +98,11 @@ void lion_overlay_expect(lion_overlay_note *note, uint64_t expected);
 const lion_overlay *lion_overlay_ask(lion_overlay_note *note, const lion_view *view, bool is_whole,
                                      lion_arena *arena);
 
+/* ---- overlays that a root keeps (overlay_kept.c) ---- */
+
 /* What it takes now; 0 for NULL. */
 uint64_t lion_overlay_cache_size(lion_overlay_cache *cache);
-/* What a root keeps; for lion_root_drop. */
+/* For lion_root_drop. */
 void lion_overlay_cache_free(lion_overlay_cache *cache);
 
 #endif
