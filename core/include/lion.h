@@ -971,6 +971,22 @@ LION_API int lion_query_find_kind(const lion_query *query); /* lion_find_kind */
 LION_API const lion_slice *lion_query_keys(const lion_query *query, uint32_t *count_out); /* or NULL */
 LION_API uint32_t lion_query_width(const lion_query *query);
 
+/* Operators in whose place another one can stand, for plan_without and plan_with. */
+typedef enum lion_query_operator {
+    LION_PLAN_SCAN = 1 << 0,          /* columns as a cursor has them; else row by row */
+    LION_PLAN_RANGE = 1 << 1,         /* a part of AVET that comparisons leave; else all of it */
+    LION_PLAN_STAR = 1 << 2,          /* values gathered by entity; else look-ups */
+    LION_PLAN_LOOKUP = 1 << 3,        /* runs of datoms by key (with: also where a star would do); else row by row */
+    LION_PLAN_HASH_JOIN = 1 << 4,     /* a table of a pattern (with: from its first row); else look-ups */
+    LION_PLAN_BUILD = 1 << 5,         /* two plans joined by hash; else one node after the other */
+    LION_PLAN_MULTIWAY_JOIN = 1 << 6, /* a cycle at once; else pattern by pattern */
+    LION_PLAN_COUNT = 1 << 7,         /* rows counted without being made */
+    LION_PLAN_PATH_SEARCH = 1 << 8,   /* rules as searches; else tables */
+    LION_PLAN_DISTINCT = 1 << 9,      /* each row once, before the end */
+    LION_PLAN_CHECKPOINT = 1 << 10,   /* the rest planned again (with: always) */
+    LION_PLAN_PARALLEL = 1 << 11,     /* a stretch shared out, if there are threads */
+} lion_query_operator;
+
 typedef struct lion_query_options {
     int64_t timeout_ms;    /* 0: none; lion/timeout (interrupted) */
     int64_t rows_max;      /* 0: none; lion/limit: rows of any intermediate result */
@@ -982,6 +998,8 @@ typedef struct lion_query_options {
     uint32_t plan_seed;               /* 0: the planner's choice; else any legal plan, by chance (for specs) */
     uint64_t table_rows_max;          /* 0: none; tables go on in the temporary file beyond so many rows (for specs) */
     uint32_t threads;                 /* that may work on the run, the caller's counted; 0, 1: it alone; 64 at most */
+    uint32_t plan_without;            /* lion_query_operator bits: what no plan is to have … */
+    uint32_t plan_with;               /* … and what it has wherever it may, whether it pays or not (for specs) */
 } lion_query_options;
 
 /* One input of a call: a database (db not NULL) or a form (scalar, collection, relation as source; a log). */

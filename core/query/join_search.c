@@ -184,7 +184,8 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
     const lion_join_graph *graph = self->graph;
     bool is_single = (right_set & (right_set - 1)) == 0;
     if (left == NULL) return;
-    if (is_single) {
+    bool may_hash = right != NULL && lion_run_allows(graph->scope->run, LION_PLAN_BUILD) && can_hash(graph, left, right);
+    if (is_single && !(may_hash && lion_run_forces(graph->scope->run, LION_PLAN_BUILD))) {
         uint32_t n = (uint32_t)__builtin_ctzll(right_set);
         /* What has nothing of the feed, and stands before what has, is done for each of its rows. */
         double times = graph->nodes[n].uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
@@ -200,7 +201,7 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
             plan->node = n;
         }
     }
-    if (right == NULL || !can_hash(graph, left, right)) return;
+    if (!may_hash) return;
     double made = rows_made(plan, left, right);
     double cost = left->cost_ns + right->cost_ns + right->rows * BUILD_NS + left->rows * HASH_NS + made * ROW_NS + distinct_cost(made, plan->drops);
     if (cost >= plan->cost_ns) return;
@@ -373,6 +374,7 @@ static const lion_join_plan *by_chance(search *self)
     lion_run *run = graph->scope->run;
     uint64_t all = graph->node_count == 64 ? UINT64_MAX : bit(graph->node_count) - 1;
     const lion_join_plan *plan = NULL;
+    bool may_hash = lion_run_allows(run, LION_PLAN_BUILD);
     while (plan == NULL || plan->set != all) {
         uint32_t ready[LION_JOIN_NODES_MAX], count = 0;
         for (uint32_t n = 0; n < graph->node_count; n++) {
@@ -392,11 +394,12 @@ static const lion_join_plan *by_chance(search *self)
             lion_join_plan pair = joined(graph, bit(n) | bit(other));
             consider(self, &pair, single, next, bit(other));
             right_set |= bit(other);
-            if (can_hash(graph, plan, &pair)) single = copied(graph, &pair);
+            if (may_hash && can_hash(graph, plan, &pair)) single = copied(graph, &pair);
             else right_set = bit(n);
         }
         lion_join_plan wider = joined(graph, plan->set | right_set);
-        bool is_hashed = single != NULL && can_hash(graph, plan, single) && (right_set != bit(n) || lion_plan_dice(run, 2) == 0);
+        bool is_wanted = right_set != bit(n) || lion_run_forces(run, LION_PLAN_BUILD) || lion_plan_dice(run, 2) == 0;
+        bool is_hashed = single != NULL && may_hash && is_wanted && can_hash(graph, plan, single);
         wider.left = plan;
         wider.right = is_hashed ? single : NULL;
         wider.node = is_hashed ? NO_NODE : n;

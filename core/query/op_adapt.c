@@ -103,6 +103,7 @@ struct lion_adaptation {
 static bool is_mistaken(lion_adaptation *self)
 {
     double estimated = self->from->operator.rows_estimated, rows = (double)self->from->kept.count;
+    if (lion_run_forces(self->operator.run, LION_PLAN_CHECKPOINT)) return true;
     if (self->operator.run->dice != 0) return lion_plan_dice(self->operator.run, 2) == 1;
     if (self->from->is_ended) return estimated > KEPT_MIN && estimated > rows * MISTAKEN_TIMES;
     return rows > estimated * MISTAKEN_TIMES;

@@ -548,8 +548,11 @@ lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_
 {
     pattern coercing = { .operator = { .run = run }, .spec = *spec, .schema = spec->db->schema };
     bool never = coerce_constants(&coercing) != LION_OK;
-    if (!never && lion_scan_can(spec)) return lion_scan_new(run, input, &coercing.spec, keep);
-    if (!never && lion_star_can(spec)) return lion_star_new(run, input, &coercing.spec, keep);
-    if (!never && lion_probe_can(spec)) return lion_probe_new(run, input, &coercing.spec, keep);
+    bool may_scan = !never && lion_run_allows(run, LION_PLAN_SCAN), may_probe = !never && lion_run_allows(run, LION_PLAN_LOOKUP);
+    bool may_star = !never && lion_run_allows(run, LION_PLAN_STAR);
+    if (may_scan && lion_scan_can(spec)) return lion_scan_new(run, input, &coercing.spec, keep);
+    if (lion_run_forces(run, LION_PLAN_LOOKUP) && may_probe && lion_probe_can(spec)) return lion_probe_new(run, input, &coercing.spec, keep);
+    if (may_star && lion_star_can(spec)) return lion_star_new(run, input, &coercing.spec, keep);
+    if (may_probe && lion_probe_can(spec)) return lion_probe_new(run, input, &coercing.spec, keep);
     return lookup_new(run, input, spec, keep);
 }

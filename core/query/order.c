@@ -266,7 +266,7 @@ static bool write_order(lion_order *order, lion_join_graph *graph, const lion_jo
 
 static bool search(lion_order *order, lion_join_graph *graph)
 {
-    lion_plan_cache *cache = graph->scope->run->dice == 0 ? graph->scope->cache : NULL;
+    lion_plan_cache *cache = lion_run_is_told(graph->scope->run) ? NULL : graph->scope->cache;
     lion_arena *arena = &graph->scope->run->arena;
     uint64_t key = 0;
     if (graph->scope->run->dice == 0) lion_join_look(graph);

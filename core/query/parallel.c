@@ -71,10 +71,16 @@ static double cost_of(const lion_operator *operator)
     return in * each + operator->rows_estimated * OUTPUT_NS;
 }
 
+/* Wherever it can be, whether it pays or not. */
+static bool is_forced(const lion_run *run)
+{
+    return run->options.plan_seed != 0 || lion_run_forces(run, LION_PLAN_PARALLEL);
+}
+
 /* One row to begin with cannot be shared out, and few are no work. */
 static bool may_begin(const lion_run *run, const lion_operator *operator)
 {
-    bool is_many = run->options.plan_seed != 0 || operator->inputs[0]->rows_estimated >= ROWS_MIN;
+    bool is_many = is_forced(run) || operator->inputs[0]->rows_estimated >= ROWS_MIN;
     return is_many && !lion_feed_is_start(operator->inputs[0]);
 }
 
@@ -105,11 +111,11 @@ static part find_part(const lion_run *run, lion_operator **root, const lion_oper
 void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below)
 {
     uint64_t memory = run->options.memory_max;
-    bool is_short = memory != 0 && memory < (uint64_t)run->options.threads * MEMORY_EACH && run->options.plan_seed == 0;
-    if (run->options.threads < 2 || is_short || run->arena.is_exhausted) return;
+    bool is_short = memory != 0 && memory < (uint64_t)run->options.threads * MEMORY_EACH && !is_forced(run);
+    if (!lion_run_allows(run, LION_PLAN_PARALLEL) || run->options.threads < 2 || is_short || run->arena.is_exhausted) return;
     part best = find_part(run, root, below);
     for (lion_operator *at = *root; at != below; at = at->inputs[0])
         if (at->inputs[1] != NULL) lion_parallel_make(run, &at->inputs[1], NULL); /* by itself: a hash join's table */
-    if (best.top == NULL || (best.cost_ns < COST_MIN_NS && run->options.plan_seed == 0)) return;
+    if (best.top == NULL || (best.cost_ns < COST_MIN_NS && !is_forced(run))) return;
     *best.top = lion_exchange_new(run, *best.top, best.bottom);
 }

@@ -27,10 +27,13 @@ lion_status lion_pattern_value(lion_value *out, const lion_pattern_spec *spec, c
 /* The same where the entity stands. */
 lion_status lion_pattern_entity(lion_value *out, const lion_pattern_spec *spec, lion_value value, lion_arena *arena, lion_error *error);
 
-/* When look-ups become a table: where it pays; with options.plan_seed, by a third each, also at once, or never. */
+/* When look-ups become a table: where it pays; with options.plan_seed, by a third each, also at once, or never; as plan_with and
+ * plan_without say. */
 typedef enum lion_tables { LION_TABLES_WHERE_IT_PAYS, LION_TABLES_AT_ONCE, LION_TABLES_NEVER } lion_tables;
 static inline lion_tables lion_pattern_tables(const lion_run *run)
 {
+    if (!lion_run_allows(run, LION_PLAN_HASH_JOIN)) return LION_TABLES_NEVER;
+    if (lion_run_forces(run, LION_PLAN_HASH_JOIN)) return LION_TABLES_AT_ONCE;
     return (lion_tables)(run->options.plan_seed % 3);
 }
 

@@ -286,8 +286,9 @@ uint8_t *lion_plan_keep(lion_scope *scope, const lion_todo *todo, const uint8_t 
 /* Rows that differed only in a variable that was dropped are one row; worth the hash only when more joins follow. */
 static bool wants_distinct(const lion_todo *todo, const lion_operator *operator)
 {
-    bool drops = false, follows = false;
-    if (operator->is_distinct || operator->inputs[0] == NULL || operator->rows_estimated < DISTINCT_ROWS_MIN) return false;
+    bool is_forced = lion_run_forces(operator->run, LION_PLAN_DISTINCT), drops = false, follows = is_forced;
+    if (!lion_run_allows(operator->run, LION_PLAN_DISTINCT) || operator->is_distinct || operator->inputs[0] == NULL) return false;
+    if (operator->rows_estimated < DISTINCT_ROWS_MIN && !is_forced) return false;
     for (uint32_t i = 0; i < operator->inputs[0]->width; i++)
         if (lion_operator_slot(operator, operator->inputs[0]->vars[i]) == LION_SLOT_NONE) drops = true;
     for (uint32_t i = 0; i < todo->count; i++) {
@@ -397,7 +398,9 @@ static bool wants_checkpoint(lion_scope *scope, const following *part)
 {
     const lion_order *order = part->order;
     uint32_t left = 0;
-    if (!part->adapts || !order->steps[part->at].is_join) return false;
+    bool is_allowed = part->adapts && lion_run_allows(scope->run, LION_PLAN_CHECKPOINT);
+    if (!is_allowed || !order->steps[part->at].is_join) return false;
+    if (lion_run_forces(scope->run, LION_PLAN_CHECKPOINT)) return part->joins > 0;
     for (uint32_t i = part->at; i < order->count; i++) left += order->steps[i].is_join;
     if (scope->run->dice != 0) return part->joins > 0 && lion_plan_dice(scope->run, 3) == 1;
     return part->joins >= CHECKPOINT_AFTER && left >= CHECKPOINT_BEFORE;
@@ -433,7 +436,7 @@ static lion_status follow(lion_scope *scope, lion_todo *todo, lion_operator **op
         const lion_order_step *step = &part.order->steps[part.at];
         if (wants_checkpoint(scope, &part)) {
             lion_adaptation *adaptation = lion_adapt_begin(scope, todo, operator, needed);
-            part.joins = scope->run->dice != 0 ? 0 : 1;
+            part.joins = lion_run_is_told(scope->run) ? 0 : 1;
             lion_status status = follow(scope, todo, operator, needed, part, cut_out, error);
             *operator = lion_adapt_end(adaptation, *operator);
             return status;

@@ -397,6 +397,7 @@ static double rows_on_the_way(finding *self, bool *has_cycle_out)
 static bool is_worth_it(finding *self)
 {
     bool has_cycle = false;
+    if (lion_run_forces(self->scope->run, LION_PLAN_COUNT)) return true;
     if (self->scope->run->dice != 0) return lion_plan_dice(self->scope->run, 2) == 1;
     double rows = rows_on_the_way(self, &has_cycle), read = references(self->spec);
     return has_cycle ? rows * ROW_COST >= read : rows >= read * ROWS_PER_REFERENCE;
@@ -497,6 +498,7 @@ lion_status lion_count_plan(uint32_t *weight_out, lion_scope *scope, lion_todo *
     lion_arena *arena = &scope->run->arena;
     finding self = { .scope = scope, .todo = todo, .needed = needed, .text = "" };
     lion_count_shape shape;
+    if (!lion_run_allows(scope->run, LION_PLAN_COUNT)) return LION_ABSENT;
     self.is_key = lion_arena_zalloc(arena, scope->capacity + 1);
     if (!read_elements(&self)) return LION_ABSENT;
     self.spec = lion_arena_new(arena, lion_count);

@@ -80,7 +80,7 @@ static double references(const lion_cycle *cycle)
 bool lion_cycle_of(lion_cycle *cycle, lion_scope *scope, const lion_todo *todo, uint32_t next, const lion_operator *operator, double fanout)
 {
     const lion_clause *clause = todo->items[next];
-    if (clause->kind != LION_CLAUSE_PATTERN) return false;
+    if (clause->kind != LION_CLAUSE_PATTERN || !lion_run_allows(scope->run, LION_PLAN_MULTIWAY_JOIN)) return false;
     *cycle = (lion_cycle){ .db = scope->run->sources[clause->source].db };
     if (cycle->db == NULL || cycle->db->view.filter_count > 0) return false;
     for (uint32_t i = 0; i < todo->count; i++) {
@@ -92,12 +92,13 @@ bool lion_cycle_of(lion_cycle *cycle, lion_scope *scope, const lion_todo *todo, 
     drop_loose_ends(cycle);
     if (!keep_connected(cycle, next, scope->capacity)) return false;
     double rows = operator->rows_estimated < 1 ? 1 : operator->rows_estimated;
-    return rows * fanout * ROW_COST >= references(cycle);
+    return lion_run_forces(scope->run, LION_PLAN_MULTIWAY_JOIN) || rows * fanout * ROW_COST >= references(cycle);
 }
 
 bool lion_cycle_any(const lion_scope *scope, const lion_todo *todo)
 {
     lion_cycle cycle = { 0 };
+    if (!lion_run_allows(scope->run, LION_PLAN_MULTIWAY_JOIN)) return false;
     for (uint32_t i = 0; i < todo->count && cycle.edge_count + 1 < LION_CYCLE_EDGES_MAX; i++) {
         const lion_clause *clause = todo->items[i];
         if (todo->is_done[i] || clause->kind != LION_CLAUSE_PATTERN) continue;

@@ -132,8 +132,9 @@ bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scop
 bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
                     uint32_t var)
 {
-    return lion_ranges_count(range_out, count_out, scope, db, attribute, var) &&
-           *count_out < (double)lion_stats_attribute(db, attribute) * PART_MAX;
+    const lion_run *run = scope->run;
+    if (!lion_run_allows(run, LION_PLAN_RANGE) || !lion_ranges_count(range_out, count_out, scope, db, attribute, var)) return false;
+    return lion_run_forces(run, LION_PLAN_RANGE) || *count_out < (double)lion_stats_attribute(db, attribute) * PART_MAX;
 }
 
 bool lion_ranges_exclude(lion_type *type_out, const lion_scope *scope, uint32_t var)

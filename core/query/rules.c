@@ -112,6 +112,7 @@ static lion_paths *const *paths_of(lion_rules *self, uint32_t rule)
     lion_path_rule *path = &self->paths[rule];
     if (path->is_read) return path->searches[0] == NULL ? NULL : path->searches;
     path->is_read = true;
+    if (!lion_run_allows(self->run, LION_PLAN_PATH_SEARCH)) return NULL;
     lion_path_shape *shapes = lion_arena_zalloc(arena, sizeof(lion_path_shape) * 2);
     lion_graph *graph = lion_arena_new(arena, lion_graph);
     for (int i = 0; i < 2; i++)

@@ -37,6 +37,22 @@ struct lion_run {
     const bool *is_stopped;    /* atomic: nobody wants what is left of this thread's part; NULL: it is not one */
 };
 
+/* May plans have the operator? */
+static inline bool lion_run_allows(const lion_run *run, lion_query_operator operator)
+{
+    return (run->options.plan_without & operator) == 0;
+}
+/* Are they to have it wherever they may? */
+static inline bool lion_run_forces(const lion_run *run, lion_query_operator operator)
+{
+    return (run->options.plan_with & ~run->options.plan_without & operator) != 0;
+}
+/* Are they any plans but the planner's own? */
+static inline bool lion_run_is_told(const lion_run *run)
+{
+    return run->dice != 0 || (run->options.plan_without | run->options.plan_with) != 0;
+}
+
 /* A run of an IR that somebody else keeps (a nested query's); it shares the outer run's deadline. */
 lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir, const lion_query_input *inputs, size_t count,
                                const lion_query_options *options, const lion_run *outer, lion_error *error);

@@ -103,8 +103,26 @@ static void read_inputs(lua_State *L, lion_bind_step *step, lion_query_input *in
 #define MEMORY_MAX (INT64_C(1) << 30)
 #define TEMP_MAX (INT64_C(8) << 30)
 
+/* Bits of the operators that the array of names at the key holds. */
+static uint32_t operators_of(lua_State *L, const char *key)
+{
+    static const char *const NAMES[] = { "scan",          "range", "star",        "lookup",   "hash-join",     "build",
+                                         "multiway-join", "count", "path-search", "distinct", "planned-again", "parallel",
+                                         NULL };
+    uint32_t bits = 0;
+    lua_getfield(L, 4, key);
+    for (int i = 1; lua_istable(L, -1) && i <= (int)lua_objlen(L, -1); i++) {
+        lua_rawgeti(L, -1, i);
+        bits |= UINT32_C(1) << luaL_checkoption(L, -1, NULL, NAMES);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return bits;
+}
+
 /* query_open(query, inputs, number of inputs, { timeout, limit, offset, rows_max, memory_max,
- * temp_max, statistics, typed, plan_seed, table_rows_max, threads }) → run */
+ * temp_max, statistics, typed, plan_seed, table_rows_max, threads, plan_without, plan_with }) → run
+ * The last two are arrays of operators' names. */
 static int query_open(lua_State *L)
 {
     bound_query *query = luaL_checkudata(L, 1, QUERY_TYPE);
@@ -122,6 +140,8 @@ static int query_open(lua_State *L)
         .statistics = option(L, "statistics", 0) != 0,
         .plan_seed = (uint32_t)option(L, "plan_seed", 0),
         .threads = (uint32_t)option(L, "threads", 1),
+        .plan_without = operators_of(L, "plan_without"),
+        .plan_with = operators_of(L, "plan_with"),
         .is_cancelled = lion_lua_thread_is_cancelled != NULL ? lion_lua_thread_is_cancelled
                                                              : &lion_lua_is_cancelled,
     };

@@ -160,7 +160,8 @@ end
 -- @param q the query
 -- @tparam table arguments inputs in the order of :in, databases counted
 -- @tparam number count of them
--- @tparam table options timeout, limit, offset, rows_max, memory_max, temp_max, threads, statistics
+-- @tparam table options timeout, limit, offset, rows_max, memory_max, temp_max, threads, statistics;
+-- plan_without, plan_with: names of operators (for specs)
 function find.open(q, arguments, count, options)
   local at = rules_index(q)
   local rules

@@ -1,6 +1,8 @@
 -- luacheck: max line length 170 (a query or a plan's line stands on one line)
 -- The plans of a fixed set of queries over fixed data, so that a change of plan is seen. Where one changes for the better,
 -- its text here changes with it.
+local core = require "lion.core"
+local find = require "lion.find"
 local lion = require "lion"
 
 -- Films, who plays in them, who made them, with keywords: few are frequent, most are rare (keyword 1 is on half of the films
@@ -158,6 +160,39 @@ distinct
 ]] },
 }
 
+-- Queries in whose plans an operator stands or not, as they are told.
+local CHAIN = '[:find ?f ?n :where [?f :film/kind ?k] [?k :kind/name "kind2"] [?f :film/name ?n] [?c :cast/film ?f] [?c :cast/person ?p]]'
+local TOLD = {
+  { "range", "[:find ?f ?y :where [?f :film/year ?y] [(> ?y 1930)]]" },
+  { "star", CHAIN }, { "lookup", CHAIN }, { "hash-join", CHAIN }, { "build", CHAIN }, { "distinct", CHAIN }, { "planned-again", CHAIN },
+  { "multiway-join", "[:find ?a ?c :where [?m :made/film ?a] [?m :made/firm ?c] [?t :made/firm ?c] [?t :made/film ?a]]" },
+  { "count", "[:find (count ?c) . :with ?f :where [?c :cast/film ?f] [?c :cast/person ?p]]" },
+  { "path-search", "[:find ?p :in $ % :where [?w :word/name \"word7\"] (linked ?w ?p)]",
+    { "[[(linked ?a ?b) [?t :tag/word ?a] [?t :tag/film ?b]] [(linked ?a ?b) [?t :tag/word ?a] [?t :tag/film ?m] (linked ?m ?b)]]" } },
+  { "parallel", CHAIN },
+}
+
+local function names_in(tree, names)
+  names[tree.op] = true
+  for _, child in ipairs(tree.children) do names_in(child, names) end
+  return names
+end
+
+-- Names of the plan's operators, and the answer's rows.
+local function run_as_told(db, case, options)
+  local inputs = { db, unpack(case[3] or {}) }
+  options.threads = 2
+  local rows = find.all(case[2], inputs, #inputs, options)
+  local handle = find.open(case[2], inputs, #inputs, options)
+  while core.query_next(handle) do end
+  local names = names_in(core.explain(handle), {})
+  core.step_close(handle)
+  local texts = {}
+  for i, row in ipairs(type(rows) == "table" and rows or { { rows } }) do texts[i] = table.concat(row, " ") end
+  table.sort(texts)
+  return names, texts
+end
+
 describe("The planner", function()
   local conn, db
 
@@ -172,6 +207,22 @@ describe("The planner", function()
       assert.equal(lines(case[3]), shape(db:explain(case[2], unpack(case[4] or {})).tree))
     end)
   end
+
+  for _, case in ipairs(TOLD) do
+    it("has " .. case[1] .. " or not, as it is told", function()
+      local with, rows = run_as_told(db, case, { plan_with = { case[1] } })
+      local without, others = run_as_told(db, case, { plan_without = { case[1] } })
+      assert.is_true(with[case[1]])
+      local is_always = case[1] == "lookup" or case[1] == "distinct" -- row by row; at the end
+      if not is_always then assert.is_nil(without[case[1]]) end
+      assert.is_true(#rows > 0)
+      assert.same(rows, others)
+    end)
+  end
+
+  it("says which operators it can be told of", function()
+    assert.error_matches(function() find.all(CHAIN, { db }, 1, { plan_with = { "magic" } }) end, "invalid option 'magic'")
+  end)
 
   it("keeps to the order of counts, however the clauses are written", function()
     local clauses = { '[?c :cast/film ?f]', '[?c :cast/person ?p]', '[?p :person/name "p7"]', '[?f :film/name ?n]' }

@@ -13,6 +13,8 @@ local pick = random_numbers.pick
 local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local QUERIES = tonumber(os.getenv "LION_QUERIES") or 700
 local PLANS = 3 -- by chance, for each query
+local OPERATORS = { "scan", "range", "star", "lookup", "hash-join", "build", "multiway-join", "count",
+  "path-search", "distinct", "planned-again", "parallel" }
 
 local SCHEMA = {
   ["m/one"] = { type = "long" },
@@ -223,12 +225,24 @@ local function expected_rows(reference, view, found, clauses, rules, var, values
   return rows
 end
 
+-- Each operator forced and forbidden in turn, and now and then two of them.
+local turn = 0
+local function told_operators(random, options)
+  turn = turn + 1
+  local name = OPERATORS[math.floor(turn / 2) % #OPERATORS + 1]
+  local is_forced = turn % 2 == 0
+  options[is_forced and "plan_with" or "plan_without"] = { name }
+  local other = is_forced and "plan_without" or "plan_with"
+  if random(3) == 1 then options[other] = { pick(random, OPERATORS) } end
+  return (" with %s without %s"):format((options.plan_with or {})[1], (options.plan_without or {})[1])
+end
+
 local function check(random, db, reference, view)
   local found, clauses, made = random_query(random)
   local var, values = random_inputs(random, made)
   local rules = made.rules or {}
   local expected = sorted(expected_rows(reference, view, found, clauses, rules, var, values))
-  for plan = 0, PLANS do
+  for plan = 0, PLANS + 1 do
     local query = { find = found, where = shuffled(random, clauses) }
     if made.rules then
       query.rules = {}
@@ -238,13 +252,15 @@ local function check(random, db, reference, view)
     end
     if var then query["in"] = { "$", { var, "..." } } end
     local arguments = { db, values }
-    local seed = plan == 0 and 0 or random(1000000)
+    local seed = (plan == 0 or plan > PLANS) and 0 or random(1000000)
     local tables = plan % 2 == 1 and random(8) or 0 -- on file beyond so many rows
     local options = { plan_seed = seed, rows_max = 10000000, table_rows_max = tables,
-      threads = 1 + seed % 4 }
+      threads = 1 + (plan > PLANS and 2 or seed) % 4 }
+    local told = plan > 1 and told_operators(random, options) or ""
     local rows = sorted(find.all(query, arguments, var and 2 or 1, options))
     local given = var and lion.edn.write(values) or ""
-    local note = ("plan %d, tables of %d, of %s %s"):format(seed, tables, lion.edn.write(query), given)
+    local text = lion.edn.write(query)
+    local note = ("plan %d%s, tables of %d, of %s %s"):format(seed, told, tables, text, given)
     assert.same(expected, rows, note)
   end
 end
