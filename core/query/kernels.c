@@ -1,21 +1,15 @@
-/* kernels.c - one function each; the attribute has the compiler make the second one, and choose
- * when the program is loaded. It is on functions of this file: GCC would export those of others. */
+/* kernels.c - one function each, and one that calls it. */
 #include "query/kernels.h"
 
-/* The choice needs the loader of glibc, and runs before a sanitizer is ready. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) &&                            \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define KERNEL __attribute__((target_clones("avx2", "default"), optimize("O3")))
-#else
-#define KERNEL
-#endif
+#include "base/kernel.h"
 
-KERNEL static void gather(int64_t *out, const int64_t *values, const uint16_t *rows, uint32_t count)
+LION_KERNEL static void gather(int64_t *out, const int64_t *values, const uint16_t *rows,
+                               uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) out[i] = values[rows[i]];
 }
 
-KERNEL static void hash_words(uint32_t *hashes_out, const uint64_t *words, uint32_t count)
+LION_KERNEL static void hash_words(uint32_t *hashes_out, const uint64_t *words, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint64_t hash = words[i] * UINT64_C(0x9e3779b97f4a7c15);
@@ -25,7 +19,7 @@ KERNEL static void hash_words(uint32_t *hashes_out, const uint64_t *words, uint3
 
 #define SMALL_BITS 52 /* so many values of fewer bits than this cannot overflow */
 
-KERNEL static bool sum_values(int64_t *sum_out, const int64_t *values, uint32_t count)
+LION_KERNEL static bool sum_values(int64_t *sum_out, const int64_t *values, uint32_t count)
 {
     uint64_t sum = 0, large = 0;
     for (uint32_t i = 0; i < count; i++) {

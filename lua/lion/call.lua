@@ -4,8 +4,8 @@
 -- together with it.
 -- @module lion.call
 local anomaly = require "lion.anomaly"
+local column_code = require "lion.column_code"
 local ffi = require "lion.cdata"
-local funcinfo = require "jit.util".funcinfo
 local core = require "lion.core"
 local edn = require "lion.edn"
 local values = require "lion.values"
@@ -36,7 +36,8 @@ local host = { hold = nothing, release = nothing, is_held = nothing }
 
 --- Have a host told when the core waits for a function: others must not run meanwhile in this state, and the
 -- function may not write or wait.
--- @tparam table h hold() → x; release(x); is_held()
+-- @tparam table h hold() → x; release(x); is_held(). Where programs count their steps by calls: step, the
+-- function they call, and pay_at_once(n), whether n steps were taken in one
 function call.set_host(h) host = h end
 
 --- Raise forbidden, lion/not-allowed, where a function runs for the core, if there is a host that says so.
@@ -182,8 +183,8 @@ end
 --   c constant, one Lua value   a array of Lua values, made by the binding: all other types
 -- The first five are read in place, and LuaJIT compiles the loop together with the function. Without
 -- its compiler the FFI is slower than arrays: then all columns are arrays. Where a loop's paths part, as
--- at a comparison, the compiled code begins again at its head: so the loop reads little that lies outside of
--- it, and for predicates of numbers no upvalue at all.
+-- at a comparison, the compiled code begins again at its head. What is arithmetic alone needs no loop here
+-- (lion.column_code).
 
 local C = ffi.C
 
@@ -245,10 +246,10 @@ local texts, names, keywords = {}, {}, {}
 
 -- What becomes of row i's result. The function may have closed the connection, and what the columns
 -- point into with it: then nothing is touched any more, and the answer says so. Verdicts are 0 before.
-local IS_OPEN = "if not open[0] then return end"
-local SAY = "if result == true or result and result ~= null then out[i] = 1 end"
 local WRITE = {
-  verdict = "    " .. IS_OPEN .. "\n    " .. SAY,
+  verdict = [[
+    if not open[0] then return end
+    if result == true or result and result ~= null then out[i] = 1 end]],
   result = [[
     if not open[0] then return end
     local kind = type(result)
@@ -277,25 +278,14 @@ local tonumber, type, setmetatable, exact, text, null, is_long, LONG, DOUBLE, BO
 local cast, address, band, memcmp, texts, names, keywords, NOTHING, remember = select(12, ...)
 return function(fn, rows, columns, out, open, memo, db, datoms, idents)
   %s
-  local others, first
-  %s
-  for i = first, rows - 1 do
+  local others
+  for i = 0, rows - 1 do
     %s
     %s
 %s
   end
   return others
 end]]
-
--- A predicate that is one comparison takes four rows at a time: the processor looks at all four while the
--- outcome of the first is not known yet. Each path through the four is compiled, so more than two a row
--- would be too many.
-local FOUR = [[
-first = rows - rows %% 4
-  for i = 0, first - 1, 4 do
-    %s
-  end]]
-local FOUR_BYTECODES_MAX = 8
 
 -- Where all columns are arrays.
 local ARRAY_LOOP = [[
@@ -367,29 +357,10 @@ local function argument_list(letters)
   return table.concat(lines(letters, function() return "v$" end), ", ")
 end
 
--- Row i + k's part of a loop over four.
-local function lane(k, source)
-  source = source:gsub("%f[%w]v(%d+)", "v%1_" .. k):gsub("%f[%w]result%f[%W]", "result" .. k)
-  return (source:gsub("%[i%]", "[i + " .. k .. "]"))
-end
-
-local function four(reads, ask)
-  local parts = { [9] = IS_OPEN }
-  for k = 0, 3 do
-    parts[k + 1] = lane(k, table.concat(reads, "\n    "))
-    parts[k + 5], parts[k + 10] = lane(k, ask), lane(k, SAY)
-  end
-  return FOUR:format(table.concat(parts, "\n    "))
-end
-
-local function make_loop(fn, letters, write, arguments, is_memo)
+local function make_loop(letters, write, arguments, is_memo)
   local reads = lines(letters, function(letter) return READ[letter] end)
   local ask = asking(letters, arguments or argument_list(letters), is_memo)
-  local is_short = write == "verdict" and not arguments and not is_memo and letters:find "^[dbc]+$"
-    and (funcinfo(fn).bytecodes or math.huge) <= FOUR_BYTECODES_MAX
-  local before = is_short and four(reads, ask) or "first = 0"
-  local source = LOOP:format(
-    column_lines(letters), before, table.concat(reads, "\n    "), ask, WRITE[write])
+  local source = LOOP:format(column_lines(letters), table.concat(reads, "\n    "), ask, WRITE[write])
   return load(source)(
     tonumber, type, setmetatable, exact, ffi.string, values.null, is_long,
     C.LION_TYPE_LONG, C.LION_TYPE_DOUBLE, C.LION_TYPE_BOOLEAN, core.datom_type(),
@@ -412,7 +383,7 @@ local function loop_of(fn, letters, write, arguments, is_memo)
   local known = child(child(loops, fn), (is_memo and "memo " or "") .. (write or "array"))
   local loop = known[letters]
   if not loop then
-    loop = write and make_loop(fn, letters, write, arguments, is_memo) or make_array_loop(letters, is_memo)
+    loop = write and make_loop(letters, write, arguments, is_memo) or make_array_loop(letters, is_memo)
     known[letters] = loop
   end
   return loop
@@ -442,6 +413,10 @@ local function run_rows(step, is_compiled, kind, fn, rows, db, wanted, open, let
     return out
   end
   local columns = { ... }
+  local is_predicate = kind == PREDICATE
+  if kind ~= FILTER and column_code.run(step, fn, is_predicate, rows, letters, columns, host) then
+    return nil, true
+  end
   for i = 1, #letters do
     local cast = CAST[letters:sub(i, i)]
     if cast then columns[i] = cast(columns[i]) end
@@ -455,7 +430,7 @@ local function run_rows(step, is_compiled, kind, fn, rows, db, wanted, open, let
   if not is_compiled then
     return loop_of(fn, letters, nil, nil, memo ~= nil)(fn, rows, columns, memo)
   end
-  if kind == PREDICATE then
+  if is_predicate then
     run_loop(fn, "verdict", rows, wanted.verdict, open, letters, columns, memo)
     return nil, true
   end

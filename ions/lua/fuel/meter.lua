@@ -114,6 +114,15 @@ function meter.step()
   if n < 0 then end_slice(true) end
 end
 
+--- So many steps of a program in one, if the slice has them: nothing is done at its end but by `step`.
+-- @tparam number steps
+-- @treturn boolean whether they were taken
+function meter.pay_at_once(steps)
+  if left < steps then return false end
+  left = left - steps
+  return true
+end
+
 --- Work of a library function; raises only far beyond the budget, and never yields.
 -- @tparam number steps as much work as so many steps
 function meter.pay(steps)
