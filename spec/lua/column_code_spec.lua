@@ -50,7 +50,8 @@ end
 local PREDICATES = {
   "x > 5", "x >= 5", "x < y", "x <= y", "x == y", "x ~= y", "not (x < 5)", "not (x >= y)",
   "x > -3 and x < 9", "x < -3 or x > 9", "x > 0 and y > 0 or x < 0 and y < 0", "x ~= nil and x > 5",
-  "(x + y) % 2 == 1", "x % y < 1", "-x < 3 and 2 - x > 0", "1 / x > 0", "x * 2 - 1 == 2 / y", "x and y", "not x",
+  "(x + y) % 2 == 1", "x % y < 1", "-x < 3 and 2 - x > 0", "1 / x > 0", "x * 2 - 1 == 2 / y",
+  "x and y", "not x",
   "(x > 5) == true", "(x > 5) == (y > 5)", "x == 3 and nil", "x ~= nil", "3 % x == 1",
   "x - 1 < 0.1 and x / 4 > -7.25",
 }
