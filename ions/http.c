@@ -48,6 +48,7 @@ static void on_closed(uv_handle_t *handle)
 {
     connection *self = handle->data;
     lion_http_server *server = self->server;
+    lion_http_expect_gone(self);
     if (self->previous != NULL)
         self->previous->next = self->next;
     else
@@ -358,6 +359,7 @@ static lion_http_server *server_new(uv_loop_t *loop, const lion_http_limits *lim
     server->limits = *limits;
     set_defaults(&server->limits);
     server->handler = *handler;
+    lion_http_expect_init(server);
     lion_http_parser_init(&server->settings);
     uv_tcp_init(loop, &server->tcp);
     uv_timer_init(loop, &server->sweep);

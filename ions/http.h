@@ -88,6 +88,10 @@ int lion_http_port(const lion_http_server *server);
 size_t lion_http_pending(const lion_http_server *server);
 size_t lion_http_connections(const lion_http_server *server);
 const lion_http_counters *lion_http_counted(const lion_http_server *server);
+/* Whether it pays to run the loop without waiting, since the next request of the one client that asks is expected at
+ * once; and, after each time, whether it still does. */
+bool lion_http_expects(lion_http_server *server);
+bool lion_http_still_expects(lion_http_server *server);
 /* Stop listening; answer what is in hand; close idle connections. closed is called when all is gone and the server freed. */
 void lion_http_close(lion_http_server *server, void (*closed)(void *context), void *context);
 

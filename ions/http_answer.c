@@ -207,9 +207,10 @@ static void count_answer(lion_http_server *server, int status)
 /* It is over, as an answer that took so long. */
 static void count_duration(lion_http_server *server, const lion_http_exchange *exchange)
 {
-    uint64_t ns = uv_hrtime() - exchange->began_ns;
+    uint64_t now_ns = uv_hrtime(), ns = now_ns - exchange->began_ns;
     server->counters.durations[lion_histogram_slot(ns, LION_HISTOGRAM_UNIT_NS)]++;
     server->counters.duration_ns_sum += ns;
+    lion_http_expect_answered(server, now_ns);
 }
 
 static const char *connection_header(bool keeps_alive, bool is_old)

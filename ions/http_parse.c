@@ -200,9 +200,10 @@ void lion_http_hand_over(connection *self)
         lion_http_refuse(self, 503, "busy: try again\n", false);
         return;
     }
+    exchange->began_ns = uv_hrtime();
+    lion_http_expect_asked(self, exchange->began_ns);
     server->pending++;
     self->stage = STAGE_HANDLING;
-    exchange->began_ns = uv_hrtime();
     set_due(self, self->has_ended ? LION_HTTP_LEFT_MS : server->limits.handle_ms);
     server->handler.request(server->handler.context, exchange);
 }

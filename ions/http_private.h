@@ -1,5 +1,6 @@
 /* http_private.h - what the files of the HTTP server share: http.c has the connections, http_parse.c makes requests of
- * what they read, http_answer.c writes, http_take.c gives connections away. */
+ * what they read, http_answer.c writes, http_expect.c knows who asks
+ * again at once, http_take.c gives connections away. */
 #ifndef LION_IONS_HTTP_PRIVATE_H
 #define LION_IONS_HTTP_PRIVATE_H
 
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spin.h"
 #include "http.h"
 
 #define LION_HTTP_HEADERS_MAX 128
@@ -87,6 +89,10 @@ struct lion_http_server {
     llhttp_settings_t settings;
     connection *connections;
     size_t pending, connection_count;
+    lion_spin spin;         /* for the next request of the connection that asked last */
+    const connection *asking; /* NULL: it is gone */
+    uint64_t in_a_row;      /* requests of its, nobody's in between */
+    uint64_t answered_ns;   /* the last that was answered */
     lion_http_counters counters;
     uint64_t last_id;
     bytes out;              /* the answer being made */
@@ -148,6 +154,12 @@ void lion_http_refuse(connection *self, int status, const char *message, bool cl
 uint64_t lion_http_taken_by_socket(const connection *self); /* bytes */
 /* The peer must take what is sent, a little at least, until each deadline. */
 void lion_http_await_sent(connection *self);
+
+/* http_expect.c */
+void lion_http_expect_init(lion_http_server *server);
+void lion_http_expect_asked(connection *self, uint64_t now_ns); /* before it is pending */
+void lion_http_expect_answered(lion_http_server *server, uint64_t now_ns);
+void lion_http_expect_gone(const connection *self);
 
 /* http_take.c */
 /* Of a request that is not whole: another server would have to read it from its beginning. */

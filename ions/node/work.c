@@ -369,14 +369,32 @@ static void on_due(uv_timer_t *timer)
     ((lion_worker *)timer->data)->is_due = true;
 }
 
+static bool has_come(lion_worker *worker)
+{
+    return worker->is_due || !lion_inbox_is_empty(&worker->inbox);
+}
+
+/* Look for the request that is expected now, if one is. */
+static void look(lion_worker *worker)
+{
+    if (has_come(worker) || worker->server == NULL || !lion_http_expects(worker->server)) return;
+    do {
+        (void)uv_run(&worker->loop, UV_RUN_NOWAIT);
+    } while (!has_come(worker) && worker->server != NULL &&
+             lion_http_still_expects(worker->server));
+}
+
 void lion_worker_turn(lion_worker *worker, double ms)
 {
-    worker->is_due = ms == 0;
+    worker->is_due = false;
     lion_worker_take(worker);
+    if (ms == 0) {
+        (void)uv_run(&worker->loop, UV_RUN_NOWAIT);
+        return;
+    }
     if (ms > 0) (void)uv_timer_start(&worker->due, on_due, (uint64_t)ceil(ms), 0);
-    do {
-        (void)uv_run(&worker->loop, worker->is_due ? UV_RUN_NOWAIT : UV_RUN_ONCE);
-    } while (!worker->is_due && lion_inbox_is_empty(&worker->inbox));
+    look(worker);
+    while (!has_come(worker)) (void)uv_run(&worker->loop, UV_RUN_ONCE);
     if (ms > 0) (void)uv_timer_stop(&worker->due);
 }
 

@@ -24,17 +24,22 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/spin.h"
 
 #define READ_SIZE 65536
 #define HEAD_SIZE_MAX 65536
 #define HEADERS_MAX 128
 #define ADDRESS_SIZE_MAX 1024
 #define NS_PER_MS 1000000
+#define SPIN_NS 200000           /* that an answer is looked for before it is waited for */
+#define TOGETHER_MAX (64u << 10) /* of a body that goes with its head */
 
 struct lion_client {
     char address[ADDRESS_SIZE_MAX]; /* "unix:PATH" or "HOST:PORT" */
     bool is_unix;
-    int fd; /* -1: not connected */
+    int fd;          /* -1: not connected */
+    lion_spin spin;  /* for the beginning of an answer */
+    int64_t sent_ns; /* when the request had gone; 0: its answer has begun */
     llhttp_settings_t settings;
     llhttp_t parser;
     int status;
@@ -389,10 +394,6 @@ static lion_status send_bytes(lion_client *self, lion_slice bytes, bool *is_answ
     size_t sent = 0;
     while (sent < bytes.size && !*is_answered) {
         short happened = 0;
-        lion_status status = wait_for(self, POLLIN | POLLOUT, &happened, deadline_ns, error);
-        if (status != LION_OK) return status;
-        *is_answered = (happened & POLLIN) != 0;
-        if (*is_answered) break;
         ssize_t count =
             send(self->fd, (const char *)bytes.data + sent, bytes.size - sent, MSG_NOSIGNAL);
         if (count >= 0)
@@ -401,22 +402,28 @@ static lion_status send_bytes(lion_client *self, lion_slice bytes, bool *is_answ
             *is_answered = true; /* what it said before it went is still to be read */
         else if (errno != EAGAIN && errno != EINTR)
             return lion_fail_errno(error, errno, "send a request");
+        if (sent == bytes.size || *is_answered) break;
+        lion_status status = wait_for(self, POLLIN | POLLOUT, &happened, deadline_ns, error);
+        if (status != LION_OK) return status;
+        *is_answered = (happened & POLLIN) != 0;
     }
     return LION_OK;
 }
 
+/* A small body goes with the head, so that the other side is woken once. */
 static lion_status send_request(lion_client *self, const lion_client_request *request,
                                 lion_error *error)
 {
     lion_buffer head;
-    bool is_answered = false;
+    bool is_answered = false, is_small = request->body.size <= TOGETHER_MAX;
     lion_buffer_init(&head);
     write_head(&head, self, request);
+    if (is_small) lion_buffer_put(&head, request->body.data, request->body.size);
     lion_status status = lion_buffer_check(&head, error);
     if (status == LION_OK)
         status =
             send_bytes(self, lion_buffer_view(&head), &is_answered, request->deadline_ns, error);
-    if (status == LION_OK)
+    if (status == LION_OK && !is_small)
         status = send_bytes(self, request->body, &is_answered, request->deadline_ns, error);
     lion_buffer_deinit(&head);
     return status;
@@ -440,16 +447,48 @@ static lion_status take_end(lion_client *self, lion_error *error)
     return self->is_whole ? LION_OK : fail_lost(self, error);
 }
 
+/* Look for the beginning of an answer while one may be there soon. As recv. */
+static ssize_t look(lion_client *self, void *input, size_t size, int64_t deadline_ns)
+{
+    ssize_t count = -1;
+    errno = EAGAIN;
+    if (self->sent_ns == 0 || !lion_spin_begin(&self->spin, self->sent_ns)) return count;
+    do {
+        count = recv(self->fd, input, size, MSG_DONTWAIT);
+    } while (count < 0 && errno == EAGAIN && lion_spin_goes_on(&self->spin) &&
+             self->spin.looked_ns < deadline_ns);
+    return count;
+}
+
+/* The same of anything, but wait for it. */
+static lion_status await(lion_client *self, void *input, size_t size, ssize_t *count_out,
+                         int64_t deadline_ns, lion_error *error)
+{
+    *count_out = look(self, input, size, deadline_ns);
+    if (*count_out >= 0 || errno != EAGAIN) return LION_OK;
+    lion_status status = wait_for(self, POLLIN, NULL, deadline_ns, error);
+    if (status == LION_OK) *count_out = recv(self->fd, input, size, 0);
+    return status;
+}
+
+static void note_begun(lion_client *self)
+{
+    if (self->sent_ns == 0) return;
+    lion_spin_learn(&self->spin, lion_clock_monotonic_ns() - self->sent_ns);
+    self->sent_ns = 0;
+}
+
 /* Wait for more of the answer, and parse it. */
 static lion_status receive(lion_client *self, int64_t deadline_ns, lion_error *error)
 {
     char input[READ_SIZE];
-    lion_status status = wait_for(self, POLLIN, NULL, deadline_ns, error);
+    ssize_t count = -1;
+    lion_status status = await(self, input, sizeof input, &count, deadline_ns, error);
     if (status != LION_OK) return status;
-    ssize_t count = recv(self->fd, input, sizeof input, 0);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return LION_OK;
     if (count < 0 && errno != ECONNRESET) return lion_fail_errno(error, errno, "read an answer");
     if (count <= 0) return count == 0 ? take_end(self, error) : fail_lost(self, error);
+    note_begun(self);
     llhttp_errno_t code = llhttp_execute(&self->parser, input, (size_t)count);
     bool has_more = self->is_whole && llhttp_get_error_pos(&self->parser) != input + count;
     if (has_more) disconnect(self); /* what nobody asked for would be taken for the next answer */
@@ -474,6 +513,7 @@ lion_status lion_client_new(lion_client **client_out, const char *address, lion_
     lion_client *self = lion_zalloc(sizeof *self);
     if (self == NULL) return lion_fail_memory(error);
     self->fd = -1;
+    lion_spin_init(&self->spin, SPIN_NS);
     lion_status status = take_address(self, address, error);
     if (status != LION_OK) {
         lion_free(self);
@@ -513,6 +553,7 @@ static lion_status exchange(lion_client *self, const lion_client_request *reques
     }
     expect_answer(self, request->method);
     if (status == LION_OK) status = send_request(self, request, error);
+    self->sent_ns = lion_clock_monotonic_ns();
     while (status == LION_OK && !self->has_head)
         status = receive(self, request->deadline_ns, error);
     return status;

@@ -302,6 +302,39 @@ static void silence_ends_with_the_deadline(void **state)
     end_server();
 }
 
+/* Quick answers have it look for the next one before it waits. */
+#define OK_ANSWER "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+#define TEN_OK                                                                                       \
+    OK_ANSWER, OK_ANSWER, OK_ANSWER, OK_ANSWER, OK_ANSWER, OK_ANSWER, OK_ANSWER, OK_ANSWER,           \
+        OK_ANSWER, OK_ANSWER
+
+static void who_is_answered_at_once_still_has_a_deadline(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { TEN_OK, SILENCE, TEN_OK, NULL };
+    begin_server(lines);
+    for (int i = 0; i < 10; i++) assert_answer("/", 200, "ok");
+    assert_int_equal(ask_with("GET", "/", (lion_slice){ 0 }, 20), LION_FAILED);
+    assert_string_equal(error.code, "lion/timeout");
+    for (int i = 0; i < 10; i++) assert_answer("/", 200, "ok");
+    end_server();
+}
+
+static void who_is_answered_at_once_hears_of_a_node_that_dies(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { TEN_OK, CLOSE, TEN_OK, "HTTP/1.1 200" CLOSE, OK_ANSWER,
+                                         NULL };
+    begin_server(lines);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 10; i++) assert_answer("/", 200, "ok");
+        assert_int_equal(ask("/"), LION_FAILED);
+        assert_string_equal(error.code, "lion/lost");
+    }
+    assert_answer("/", 200, "ok");
+    end_server();
+}
+
 static void on_alarm(int signal_number)
 {
     (void)signal_number;
@@ -397,6 +430,8 @@ int main(void)
         TEST(a_large_body_comes_in_pieces),
         TEST(a_body_that_is_refused_at_its_head_is_not_sent_to_the_end),
         TEST(silence_ends_with_the_deadline),
+        TEST(who_is_answered_at_once_still_has_a_deadline),
+        TEST(who_is_answered_at_once_hears_of_a_node_that_dies),
         TEST(a_signal_ends_a_wait),
         TEST(where_nobody_listens_it_says_where),
         TEST(an_address_has_several_forms),

@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "http.h"
+#include "http_private.h"
 
 static uv_loop_t loop;
 static lion_http_server *server;
@@ -490,6 +490,80 @@ static void a_socket_that_is_given_is_the_control_door(void **state)
 
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+/* ---- who asks again at once ---- */
+
+#define LONG_NS INT64_C(10000000000) /* no machine is so slow that it passes meanwhile */
+
+static void ask_often(int times)
+{
+    for (int i = 0; i < times; i++) {
+        received_size = 0;
+        say("GET /echo HTTP/1.1\r\n\r\n");
+        assert_false(hear("\r\n\r\n0 "));
+    }
+}
+
+/* As where what comes within a second comes at once. */
+static void be_patient(void)
+{
+    assert_false(lion_http_expects(server));
+    server->spin.most_ns = LONG_NS;
+}
+
+static void who_asks_again_at_once_is_expected_to(void **state)
+{
+    (void)state;
+    be_patient();
+    ask_often(3);
+    assert_false(lion_http_expects(server));
+    ask_often(20);
+    assert_true(lion_http_expects(server));
+    assert_true(lion_http_still_expects(server));
+    say("GET /keep HTTP/1.1\r\n\r\n");
+    while (kept == NULL) uv_run(&loop, UV_RUN_NOWAIT);
+    assert_false(lion_http_expects(server)); /* it is for us to answer */
+    lion_http_respond(kept, 200, NULL, 0, "kept", 4);
+    assert_false(hear("kept"));
+    assert_true(lion_http_expects(server));
+}
+
+static void who_has_asked_last_is_not_expected_for_ever(void **state)
+{
+    (void)state;
+    be_patient();
+    ask_often(30);
+    server->answered_ns -= (uint64_t)LONG_NS;
+    assert_false(lion_http_expects(server));
+    ask_often(30);
+    assert_true(lion_http_expects(server));
+    close(client);
+    client = -1;
+    while (lion_http_connections(server) > 0) uv_run(&loop, UV_RUN_ONCE);
+    assert_false(lion_http_expects(server));
+}
+
+static void where_two_ask_nobody_is_expected(void **state)
+{
+    (void)state;
+    int first = client;
+    be_patient();
+    ask_often(30);
+    assert_true(lion_http_expects(server));
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)lion_http_port(server)) };
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int second = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(second, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(fcntl(second, F_SETFL, O_NONBLOCK), 0);
+    for (int i = 0; i < 30; i++) {
+        client = i % 2 == 0 ? second : first;
+        ask_often(1);
+        assert_false(lion_http_expects(server));
+    }
+    client = first;
+    close(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +579,8 @@ int main(void)
         T(chunks_go_on_at_another_server),
         T(a_request_that_is_being_answered_stays), T(a_socket_that_is_given_is_the_control_door),
         T(a_door_looks_at_heads_before_bodies_come),
+        T(who_asks_again_at_once_is_expected_to), T(who_has_asked_last_is_not_expected_for_ever),
+        T(where_two_ask_nobody_is_expected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
