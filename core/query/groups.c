@@ -29,7 +29,8 @@ lion_status lion_groups_find(lion_groups *groups, const lion_batch *batch, const
         return LION_OK;
     }
     if (lion_row_set_add(&groups->set, batch, slots, groups->numbers, error) != LION_OK) return LION_FAILED;
-    for (uint32_t i = 0; i < rows; i++) {
+    bool has_new = groups->set.count > groups->keys.count;
+    for (uint32_t i = 0; has_new && i < rows; i++) {
         if (groups->numbers[i] < groups->keys.count || groups->numbers[i] == LION_ROW_NONE) continue;
         for (uint32_t k = 0; k < groups->keys.width; k++) groups->key[k] = lion_batch_get(batch, slots[k], lion_batch_row(batch, i));
         lion_relation_append(&groups->keys, groups->key);

@@ -11,10 +11,13 @@
 enum { UNKNOWN, NUMBERS, INSTANTS, BOOLEANS, INTERNED };
 
 #define SLOTS_LARGE (1u << 17)
-#define RECENT 1024 /* a power of two */
+#define RECENT_MIN 256 /* powers of two */
+#define RECENT_MAX 32768
+#define SHORT 16       /* bytes that fit in two words */
 
+/* A value with bytes that was interned: by where they lie, or short ones by what they say. */
 struct lion_interned {
-    const uint8_t *data;
+    uint64_t words[2];
     uint32_t size;
     uint32_t number; /* + 1; 0: nothing */
     uint8_t type;
@@ -27,13 +30,18 @@ void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width)
     lion_relation_init(&set->interned, arena, 1);
 }
 
+static void forget_recent(lion_row_set *set)
+{
+    if (set->recent != NULL) memset(set->recent, 0, sizeof(*set->recent) * set->recent_count * 2);
+}
+
 void lion_row_set_clear(lion_row_set *set)
 {
     if (set->count == 0) return; /* it is clear */
     set->count = 0;
     if (set->is_interned && set->width == 1) { /* its values are its rows */
         lion_relation_clear(&set->interned);
-        if (set->recent != NULL) memset(set->recent, 0, sizeof(*set->recent) * RECENT);
+        forget_recent(set);
     }
     if (set->slot_count > 0) memset(set->slots, 0, set->slot_count * sizeof(*set->slots));
 }
@@ -42,7 +50,7 @@ void lion_row_set_reset(lion_row_set *set)
 {
     lion_row_set_clear(set);
     lion_relation_clear(&set->interned);
-    if (set->recent != NULL) memset(set->recent, 0, sizeof(*set->recent) * RECENT);
+    forget_recent(set);
     memset(set->modes, UNKNOWN, set->width);
     set->is_interned = set->is_frozen = false;
 }
@@ -75,18 +83,74 @@ static lion_status intern(lion_row_set *set, const lion_value *value, uint64_t *
     return LION_OK;
 }
 
-/* The same bytes at the same place are the same value. */
-static inline lion_status intern_text(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
+/* The bytes of a short text; different ones of one size have different words. */
+static inline void read_short(const uint8_t *data, uint32_t size, uint64_t *words)
 {
-    struct lion_interned *recent = &set->recent[lion_hash_u64((uintptr_t)value->data) & (RECENT - 1)];
-    if (recent->number != 0 && recent->data == value->data && recent->size == value->size && recent->type == value->type) {
-        *word_out = recent->number - 1;
+    words[1] = 0;
+    if (size >= 8) {
+        memcpy(&words[0], data, 8);
+        memcpy(&words[1], data + size - 8, 8);
+    } else if (size >= 4) {
+        uint32_t first, last;
+        memcpy(&first, data, 4);
+        memcpy(&last, data + size - 4, 4);
+        words[0] = first | (uint64_t)last << 32;
+    } else {
+        words[0] = size == 0 ? 0 : data[0] | (uint64_t)data[size / 2] << 8 | (uint64_t)data[size - 1] << 16;
+    }
+}
+
+#define PLACE_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+#define SHORT_FACTOR UINT64_C(0xd1342543de82ef95)
+
+static inline bool is_interned(const struct lion_interned *entry, const lion_value *value, uint64_t first, uint64_t second)
+{
+    return entry->words[0] == first && entry->words[1] == second && entry->size == value->size && entry->type == value->type && entry->number != 0;
+}
+
+/* Short texts that lie elsewhere each time (novelty has every one by itself) are found without a hash of all bytes. */
+static lion_status intern_bytes(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
+{
+    uint64_t words[2];
+    if (value->size > SHORT) return intern(set, value, word_out, error);
+    read_short(value->data, value->size, words);
+    uint64_t hash = (words[0] ^ (words[1] + value->size) * SHORT_FACTOR) * PLACE_FACTOR;
+    struct lion_interned *entry = &set->recent[set->recent_count + (hash >> 40 & (set->recent_count - 1))];
+    if (is_interned(entry, value, words[0], words[1])) {
+        *word_out = entry->number - 1;
         return LION_OK;
     }
     lion_status status = intern(set, value, word_out, error);
     if (status == LION_OK && *word_out < UINT32_MAX)
-        *recent = (struct lion_interned){ .data = value->data, .size = value->size, .type = value->type, .number = (uint32_t)*word_out + 1 };
+        *entry = (struct lion_interned){ .words = { words[0], words[1] }, .size = value->size, .type = value->type, .number = (uint32_t)*word_out + 1 };
     return status;
+}
+
+/* The same bytes at the same place are the same value. */
+static inline lion_status intern_text(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
+{
+    uint64_t place = (uintptr_t)value->data;
+    struct lion_interned *entry = &set->recent[place * PLACE_FACTOR >> 40 & (set->recent_count - 1)];
+    if (is_interned(entry, value, place, 0)) {
+        *word_out = entry->number - 1;
+        return LION_OK;
+    }
+    lion_status status = intern_bytes(set, value, word_out, error);
+    if (status == LION_OK && *word_out < UINT32_MAX)
+        *entry = (struct lion_interned){ .words = { place, 0 }, .size = value->size, .type = value->type, .number = (uint32_t)*word_out + 1 };
+    return status;
+}
+
+/* As large as there are values, within bounds: half for places, half for short texts. */
+static lion_status make_recent(lion_row_set *set, lion_error *error)
+{
+    uint32_t wanted = set->recent_count == 0 ? RECENT_MIN : set->recent_count;
+    while (wanted < RECENT_MAX && wanted < set->interned.count * 2) wanted *= 4;
+    if (wanted == set->recent_count) return LION_OK;
+    lion_arena_release(set->arena, set->recent, set->recent_count * 2 * sizeof(*set->recent));
+    set->recent = lion_arena_zalloc(set->arena, sizeof(*set->recent) * wanted * 2);
+    set->recent_count = set->recent == NULL ? 0 : wanted;
+    return set->recent == NULL || set->arena->is_exhausted ? lion_fail_memory(error) : LION_OK;
 }
 
 /* ---- slots ---- */
@@ -179,21 +243,35 @@ static lion_status intern_column(lion_row_set *set, uint32_t column, lion_error 
     return LION_OK;
 }
 
+static lion_status intern_value(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
+{
+    bool is_text = !lion_type_is_scalar((lion_type)value->type);
+    return is_text ? intern_text(set, value, word_out, error) : intern(set, value, word_out, error);
+}
+
+/* What one value has the others of a constant have. */
+static lion_status intern_constant(lion_row_set *set, uint32_t column, const lion_vector *vector, uint32_t rows, lion_error *error)
+{
+    uint64_t word = 0;
+    lion_value value = lion_vector_get(vector, 0);
+    if (rows == 0) return LION_OK;
+    lion_status status = intern_value(set, &value, &word, error);
+    for (uint32_t i = 0; i < rows; i++) set->batch_words[(size_t)i * set->width + column] = word;
+    return status;
+}
+
 static lion_status intern_batch(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
 {
     uint32_t rows = lion_batch_rows(batch);
-    if (set->recent == NULL) set->recent = lion_arena_zalloc(set->arena, sizeof(*set->recent) * RECENT);
-    if (set->recent == NULL) return lion_fail_memory(error);
+    uint64_t *words = set->batch_words + column;
+    if (make_recent(set, error) != LION_OK) return LION_FAILED;
+    if (vector->is_constant) return intern_constant(set, column, vector, rows, error);
     bool is_text = vector->type != LION_TYPE_MIXED && !lion_type_is_scalar((lion_type)vector->type);
-    for (uint32_t i = 0; is_text && i < rows; i++) {
-        const lion_value *value = &vector->values[vector->is_constant ? 0 : lion_batch_row(batch, i)];
-        if (intern_text(set, value, &set->batch_words[(size_t)i * set->width + column], error) != LION_OK) return LION_FAILED;
-    }
+    for (uint32_t i = 0; is_text && i < rows; i++)
+        if (intern_text(set, &vector->values[lion_batch_row(batch, i)], &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;
     for (uint32_t i = 0; !is_text && i < rows; i++) {
         lion_value value = lion_vector_get(vector, lion_batch_row(batch, i));
-        uint64_t *word = &set->batch_words[(size_t)i * set->width + column];
-        lion_status status = lion_type_is_scalar((lion_type)value.type) ? intern(set, &value, word, error) : intern_text(set, &value, word, error);
-        if (status != LION_OK) return status;
+        if (intern_value(set, &value, &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;
     }
     return LION_OK;
 }

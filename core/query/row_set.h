@@ -19,7 +19,8 @@ typedef struct lion_row_set {
     lion_relation interned;    /* values by number */
     bool is_interned;          /* the only column was so from the start */
     bool is_frozen;            /* rows that are not there are not added: their number is LION_ROW_NONE */
-    struct lion_interned *recent; /* where texts lay that were interned lately */
+    struct lion_interned *recent; /* texts that were interned lately */
+    uint32_t recent_count;     /* by place; as many short ones by what they say */
     uint64_t *batch_words;     /* of the batch at hand, row by row */
     uint32_t *batch_hashes;
 } lion_row_set;
