@@ -126,7 +126,8 @@ void lion_packed_read(const lion_packed *packed, size_t from, size_t count, int6
 {
     LION_ASSERT(from <= packed->count && count <= packed->count - from);
     if (packed->width == 0) {
-        for (size_t i = 0; i < count; i++) out[i] = packed->minimum;
+        int64_t minimum = packed->minimum;
+        for (size_t i = 0; i < count; i++) out[i] = minimum;
         return;
     }
     size_t to = from + count;

@@ -298,6 +298,43 @@ static inline lion_status from_tree(lion_gather *self, int64_t e, lion_vector *v
     return place < self->leaf->leads ? add_place(self, place, row, error) : LION_ABSENT;
 }
 
+/* Rows from the i-th on while the leaf at hand has every entity between its first and its last, and
+ * theirs lie there: their places are told by their ids. → The first that is not done. */
+static inline uint32_t add_dense(lion_gather *self, const int64_t *e, const uint16_t *rows,
+                                 uint32_t i, uint32_t count, lion_vector *v, uint16_t *rows_out,
+                                 uint32_t *found)
+{
+    const lion_leaf *leaf = self->leaf;
+    const lion_overlay *overlay = self->is_whole ? NULL : self->overlay;
+    bool is_fit = leaf != NULL && self->is_consecutive && leaf->leads == leaf->rows &&
+                  (self->is_whole || overlay != NULL);
+    if (!is_fit) return i;
+    uint32_t lowest = self->place_count == 0 ? UINT32_MAX : self->lowest;
+    uint32_t highest = self->place_count == 0 ? 0 : self->highest, places = self->place_count;
+    uint32_t out = *found;
+    for (; i < count; i++) {
+        uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
+        uint32_t code = overlay == NULL ? 0 : lion_overlay_code(overlay, e[row]);
+        uint64_t place = (uint64_t)e[row] - (uint64_t)self->first;
+        if (code == 0 && place >= leaf->rows) break;
+        rows_out[out] = row;
+        out += code != LION_OVERLAY_GONE;
+        if (code == 0) {
+            self->places[places] = (uint32_t)place;
+            self->place_rows[places++] = row;
+            if (place < lowest) lowest = (uint32_t)place;
+            if (place > highest) highest = (uint32_t)place;
+        } else if (code != LION_OVERLAY_GONE) {
+            put_shown(overlay, code, v, row);
+        }
+    }
+    self->place_count = places;
+    self->lowest = lowest;
+    self->highest = highest;
+    *found = out;
+    return i;
+}
+
 /* The batch's entities follow each other without a gap, as those of the leaf do: columns are read
  * where they go. */
 static bool is_stretch(const lion_gather *self, const int64_t *e, uint32_t count)
@@ -369,6 +406,8 @@ lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t
         return read_stretch(self, e[0], count, v, rows_out, error);
     }
     for (uint32_t i = 0; i < count; i++) {
+        i = add_dense(self, e, rows, i, count, v, rows_out, &found);
+        if (i == count) break;
         uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
         lion_status status = read_row(self, e[row], v, row, error);
         if (status == LION_OK) rows_out[found++] = row;

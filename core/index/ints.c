@@ -223,8 +223,24 @@ bool lion_ints_bitmap_find(const lion_ints *ints, int64_t key, size_t *index_out
 
 /* ---- ranges ---- */
 
+/* Ids that follow each other: nothing lies off a line that rises by one. */
+static bool is_consecutive(const lion_ints *ints)
+{
+    return ints->packed.width == 0 && ints->slope == INT64_C(1) << LION_INTS_SLOPE_SHIFT;
+}
+
+static void read_consecutive(const lion_ints *ints, size_t from, size_t count, int64_t *out)
+{
+    uint64_t first = (uint64_t)ints->packed.minimum + from;
+    for (size_t i = 0; i < count; i++) out[i] = (int64_t)(first + i);
+}
+
 static void read_sloped(const lion_ints *ints, size_t from, size_t count, int64_t *out)
 {
+    if (is_consecutive(ints)) {
+        read_consecutive(ints, from, count, out);
+        return;
+    }
     lion_packed_read(&ints->packed, from, count, out);
     uint64_t slope = (uint64_t)ints->slope, along = slope * from;
     for (size_t i = 0; i < count; i++, along += slope)

@@ -174,6 +174,21 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
     return &self->operator;
 }
 
+void lion_scan_forget(lion_operator *root, const uint8_t *wanted)
+{
+    static const int64_t NOTHING = 0;
+    scan *self = (scan *)root;
+    if (root->next != scan_next) return;
+    for (int i = E; i <= V; i++) {
+        uint32_t slot = self->out[i];
+        if (slot == LION_SLOT_NONE || wanted[root->vars[slot]]) continue;
+        self->options.columns &= ~(i == E ? (uint32_t)LION_COLUMN_E : (uint32_t)LION_COLUMN_V);
+        self->out[i] = LION_SLOT_NONE;
+        self->passing.columns[slot] = (lion_vector){ .type = LION_TYPE_LONG, .is_constant = true, .bits = (int64_t *)(uintptr_t)&NOTHING };
+    }
+    if (self->options.columns == 0) self->options.columns = LION_COLUMN_E;
+}
+
 bool lion_scan_by_value(lion_operator *root, uint32_t var, bool is_descending)
 {
     lion_operator *at = root;

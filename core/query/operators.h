@@ -84,6 +84,9 @@ typedef struct lion_pattern_spec {
 /* Have the rows come in the order of the variable's values, if a scan below yields them and nothing between changes their
  * order; before the first step. */
 bool lion_scan_by_value(lion_operator *root, uint32_t var, bool is_descending);
+/* If the root is a scan: variables that are not wanted (by variable, 0 or 1) told its rows apart, which nobody asks now; their
+ * columns are not read, and hold 0. Before the first step. */
+void lion_scan_forget(lion_operator *root, const uint8_t *wanted);
 lion_operator *lion_pattern_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);
 
 /* ---- expressions ---- */

@@ -125,6 +125,17 @@ static void open_bounds(lion_result *self)
     if (self->wanted < ORDERED_WANTED_MAX) self->is_in_order = lion_scan_by_value(self->root, self->ir->order[0].var, self->ir->order[0].is_descending);
 }
 
+/* Variables that only told rows apart (:with, or of a count) are nothing to be read: the root's rows are those wanted. */
+static void forget_unread(lion_result *self)
+{
+    uint8_t wanted[self->run->var_room + 1];
+    memset(wanted, 0, sizeof(wanted));
+    for (uint32_t i = 0; i < self->width; i++)
+        if (!self->elements[i].is_aggregate || self->elements[i].aggregate != LION_AGGREGATE_COUNT) wanted[self->ir->elements[i].var] = 1;
+    for (uint32_t i = 0; i < self->ir->order_count; i++) wanted[self->ir->order[i].var] = 1;
+    lion_scan_forget(self->root, wanted);
+}
+
 lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, uint32_t weight, const uint8_t *is_attribute,
                             const lion_query_pull *pulls, lion_error *error)
 {
@@ -162,6 +173,7 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
     lion_status status = open_order(self, error);
     if (status != LION_OK) return status;
     open_columns(self);
+    forget_unread(self);
     open_bounds(self);
     *result_out = self;
     return LION_OK;
@@ -327,28 +339,34 @@ static lion_status gather_groups(lion_result *self, lion_error *error)
     return status == LION_END ? LION_OK : status;
 }
 
-/* Where only the first rows are wanted and enough are there: the first sort key of the last of them, if a column of it is compared by
- * its bits. */
-static bool has_threshold(const lion_result *self, const lion_vector *keys, int64_t *threshold_out)
+/* Where only the first rows are wanted and enough are there: the first sort key of the last of them; NULL: they are not. Rows that
+ * come in order need no sort to tell which it is. */
+static const lion_form *threshold(const lion_result *self)
 {
-    if (!self->is_cut || keys->is_constant || keys->type == LION_TYPE_DOUBLE || !lion_type_is_scalar((lion_type)keys->type)) return false;
-    const lion_form *last = &self->rows[(self->wanted - 1) * self->stride + self->width];
-    if (last->kind != LION_FORM_VALUE || last->value.type != keys->type) return false;
-    *threshold_out = last->value.bits;
-    return true;
+    bool is_there = self->is_cut || (self->is_in_order && self->row_count >= self->wanted);
+    return is_there ? &self->rows[(self->wanted - 1) * self->stride + self->width] : NULL;
+}
+
+static bool is_behind(const lion_result *self, const lion_form *last, const lion_vector *keys, uint32_t row)
+{
+    bool is_bits = !keys->is_constant && keys->type != LION_TYPE_DOUBLE && lion_type_is_scalar((lion_type)keys->type);
+    bool is_descending = self->ir->order[0].is_descending;
+    if (is_bits && keys->type == last->value.type) return is_descending ? keys->bits[row] < last->value.bits : keys->bits[row] > last->value.bits;
+    if (!self->is_in_order) return false; /* it is compared whole */
+    int order = lion_value_compare(lion_vector_get(keys, row), last->value);
+    return is_descending ? order < 0 : order > 0;
 }
 
 /* LION_END: the rows come in order, and no more are wanted. */
 static lion_status gather_batch(lion_result *self, const lion_batch *batch, lion_error *error)
 {
     const lion_vector *keys = &batch->columns[self->order_slots[0]];
-    bool is_descending = self->ir->order[0].is_descending;
     for (uint32_t i = 0; i < lion_batch_rows(batch); i++) {
         uint32_t row = lion_batch_row(batch, i);
-        int64_t threshold = 0;
-        bool is_behind = has_threshold(self, keys, &threshold) && (is_descending ? keys->bits[row] < threshold : keys->bits[row] > threshold);
-        if (is_behind && self->is_in_order) return LION_END;
-        if (is_behind) continue;
+        const lion_form *last = threshold(self);
+        bool is_late = last != NULL && is_behind(self, last, keys, row);
+        if (is_late && self->is_in_order) return LION_END;
+        if (is_late) continue;
         lion_status status = gather_plain(self, batch, row, error);
         if (status != LION_OK) return status;
     }
