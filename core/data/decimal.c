@@ -122,6 +122,12 @@ int lion_decimal_compare(lion_slice a, lion_slice b)
     return lion_slice_compare(x, y);
 }
 
+int lion_decimal_sign(lion_slice a)
+{
+    uint8_t sign = a.size == 0 ? ZERO : a.data[0];
+    return (sign == POSITIVE) - (sign == NEGATIVE);
+}
+
 /* -- To text ---------------------------------------------------------------------------------- */
 
 static int get_u16(const uint8_t *data)
@@ -302,4 +308,43 @@ lion_status lion_decimal_multiply(lion_value *value_out, lion_slice a, lion_slic
         product.digits[i + y.count] = (uint8_t)carry; /* no row before reached this digit */
     }
     return value_of_whole(value_out, &product, arena);
+}
+
+/* One more digit behind the remainder; the digit of the quotient that it makes. */
+static uint8_t next_digit(whole *remainder, const whole *divisor, uint8_t digit)
+{
+    memmove(remainder->digits + 1, remainder->digits, WHOLE_DIGITS_MAX - 1);
+    remainder->digits[0] = digit;
+    uint8_t times = 0;
+    for (; compare_magnitudes(remainder, divisor) >= 0; times++)
+        combine(remainder, remainder, divisor, -1);
+    return times;
+}
+
+static bool is_nothing(const whole *x)
+{
+    for (int i = 0; i < WHOLE_DIGITS_MAX; i++)
+        if (x->digits[i] != 0) return false;
+    return true;
+}
+
+lion_status lion_decimal_divide(lion_value *value_out, lion_slice a, lion_slice b, bool is_whole,
+                                lion_arena *arena)
+{
+    whole x, y, remainder = { 0 };
+    if (!whole_of(&x, a) || !whole_of(&y, b) || is_nothing(&y)) return LION_ABSENT;
+    bool is_negative = x.is_negative != y.is_negative;
+    int scale = is_whole || x.scale < y.scale ? 0 : x.scale - y.scale; /* at least */
+    if (is_whole && x.scale > y.scale) rescale(&y, x.scale);
+    if (x.scale < y.scale + scale) rescale(&x, y.scale + scale);
+    whole quotient = { .scale = scale, .count = x.count, .is_negative = is_negative };
+    for (int i = x.count - 1; i >= 0; i--)
+        quotient.digits[i] = next_digit(&remainder, &y, x.digits[i]);
+    while (!is_whole && !is_nothing(&remainder)) {
+        if (quotient.count == WHOLE_DIGITS_MAX || quotient.scale == LION_DECIMAL_DIGITS_MAX)
+            return LION_ABSENT;
+        rescale(&quotient, quotient.scale + 1);
+        quotient.digits[0] = next_digit(&remainder, &y, 0);
+    }
+    return value_of_whole(value_out, &quotient, arena);
 }

@@ -29,8 +29,17 @@ lion_status lion_decimal_subtract(lion_value *value_out, lion_slice a, lion_slic
 lion_status lion_decimal_multiply(lion_value *value_out, lion_slice a, lion_slice b,
                                   lion_arena *arena);
 
+/* a / b, exact, b not zero. is_whole: cut to a whole number, of scale 0; else the scale is a's less
+ * b's, or as many digits as it takes. LION_ABSENT: the quotient has no end (1 / 3), or more digits
+ * than a decimal. */
+lion_status lion_decimal_divide(lion_value *value_out, lion_slice a, lion_slice b, bool is_whole,
+                                lion_arena *arena);
+
 /* By the numbers alone: 1.5 and 1.50 are one. */
 int lion_decimal_compare(lion_slice a, lion_slice b);
+
+/* -1, 0 or 1. */
+int lion_decimal_sign(lion_slice a);
 
 /* The number's text, without exponent; "malformed" for bytes that are none. */
 void lion_decimal_print(lion_buffer *buffer, lion_slice bytes);

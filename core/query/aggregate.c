@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "data/decimal.h"
 #include "query/kernels.h"
 
@@ -18,18 +17,8 @@ lion_status lion_aggregate_read(lion_aggregate *aggregate_out, int64_t *wanted_o
     while (at < count && !lion_slice_equal(lion_slice_text(NAMES[at]), element->name)) at++;
     *wanted_out = -1;
     if (at == count) {
-        *aggregate_out = LION_AGGREGATE_CUSTOM;
-        if (element->name.size > 0 && memchr(element->name.data, '/', element->name.size) != NULL) return LION_OK;
-        size_t nearest = 1, distance = 100;
-        for (size_t i = 1; i < count; i++) {
-            size_t found = lion_edit_distance(lion_slice_text(NAMES[i]), element->name, 99);
-            if (found < distance) {
-                distance = found;
-                nearest = i;
-            }
-        }
-        return lion_fail(error, LION_INCORRECT, "lion/syntax", "there is no aggregate %.*s; did you mean %s? One of yours is called by its full name",
-                         (int)element->name.size, (const char *)element->name.data, NAMES[nearest]);
+        *aggregate_out = LION_AGGREGATE_CUSTOM; /* the host knows it, or says that nobody does */
+        return LION_OK;
     }
     *aggregate_out = (lion_aggregate)at;
     bool takes_count = at == LION_AGGREGATE_MIN || at == LION_AGGREGATE_MAX || at == LION_AGGREGATE_RAND || at == LION_AGGREGATE_SAMPLE;
@@ -65,10 +54,15 @@ static lion_status add_decimal(lion_accumulator *self, lion_value value, lion_ar
     return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum has more than %d digits", LION_DECIMAL_DIGITS_MAX);
 }
 
+static lion_value decimal_as_double(lion_value value, lion_arena *arena)
+{
+    return lion_value_double(strtod(lion_value_text(arena, value), NULL));
+}
+
 static lion_status add_number(lion_accumulator *self, lion_aggregate aggregate, lion_value value, lion_arena *arena, lion_error *error)
 {
     if (aggregate == LION_AGGREGATE_SUM && value.type == LION_TYPE_DECIMAL) return add_decimal(self, value, arena, error);
-    if (value.type == LION_TYPE_DECIMAL) value = lion_value_double(strtod(lion_value_text(arena, value), NULL));
+    if (value.type == LION_TYPE_DECIMAL) value = decimal_as_double(value, arena);
     if (!lion_type_is_number(value.type))
         return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes numbers only", NAMES[aggregate]);
     if (value.type == LION_TYPE_DOUBLE) {
@@ -367,11 +361,19 @@ static double as_double(lion_value value)
     return value.type == LION_TYPE_DOUBLE ? value.number : (double)value.bits;
 }
 
-static lion_status need_numbers(const lion_accumulator *self, lion_aggregate aggregate, lion_error *error)
+/* Decimals count as doubles, but that a median is one of them, or between two. */
+static lion_status need_numbers(lion_accumulator *self, lion_aggregate aggregate, lion_arena *arena, lion_error *error)
 {
-    for (size_t i = 0; i < self->value_count; i++)
-        if (!lion_type_is_number(self->values[i].type))
+    size_t decimals = 0;
+    for (size_t i = 0; i < self->value_count; i++) {
+        bool is_decimal = self->values[i].type == LION_TYPE_DECIMAL;
+        if (!is_decimal && !lion_type_is_number(self->values[i].type))
             return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes numbers only", NAMES[aggregate]);
+        decimals += is_decimal;
+    }
+    if (decimals == 0 || (aggregate == LION_AGGREGATE_MEDIAN && decimals == self->value_count)) return LION_OK;
+    for (size_t i = 0; i < self->value_count; i++)
+        if (self->values[i].type == LION_TYPE_DECIMAL) self->values[i] = decimal_as_double(self->values[i], arena);
     return LION_OK;
 }
 
@@ -423,11 +425,21 @@ static lion_value nth_value(lion_accumulator *self, size_t nth, lion_arena *aren
     return value_of_key(select_key(keys, self->value_count, nth), self->values[0].type);
 }
 
+static lion_value between_decimals(lion_value low, lion_value high, lion_arena *arena)
+{
+    lion_value sum, half;
+    bool is_exact = lion_decimal_add(&sum, lion_value_slice(low), lion_value_slice(high), arena) == LION_OK &&
+                    lion_decimal_parse(&half, lion_slice_text("0.5"), arena) == LION_OK &&
+                    lion_decimal_multiply(&sum, lion_value_slice(sum), lion_value_slice(half), arena) == LION_OK;
+    return is_exact ? sum : low;
+}
+
 static lion_value median(lion_accumulator *self, lion_arena *arena)
 {
     lion_value high = nth_value(self, self->value_count / 2, arena);
     lion_value low = self->value_count % 2 == 1 ? high : nth_value(self, (self->value_count - 1) / 2, arena);
     if (self->value_count % 2 == 1) return low;
+    if (low.type == LION_TYPE_DECIMAL) return between_decimals(low, high, arena);
     int64_t sum = 0;
     if (low.type != LION_TYPE_DOUBLE && high.type != LION_TYPE_DOUBLE && !__builtin_add_overflow(low.bits, high.bits, &sum) && sum % 2 == 0)
         return lion_value_scalar((lion_type)low.type, sum / 2);
@@ -530,7 +542,7 @@ lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *self, l
     case LION_AGGREGATE_MEDIAN:
     case LION_AGGREGATE_VARIANCE:
     case LION_AGGREGATE_STDDEV:
-        if (need_numbers(self, aggregate, error) != LION_OK) return LION_FAILED;
+        if (need_numbers(self, aggregate, arena, error) != LION_OK) return LION_FAILED;
         if (aggregate == LION_AGGREGATE_MEDIAN) value = median(self, arena);
         else value = lion_value_double(aggregate == LION_AGGREGATE_VARIANCE ? variance(self) : sqrt(variance(self)));
         break;

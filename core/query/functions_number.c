@@ -144,6 +144,34 @@ static double as_double(lion_value value)
     return value.type == LION_TYPE_DOUBLE ? value.number : (double)value.bits;
 }
 
+static lion_status by_zero(lion_function_call *call, lion_error *error)
+{
+    return lion_fail(error, LION_INCORRECT, "lion/division-by-zero", "(%.*s …) divides by zero", (int)call->name.size,
+                     (const char *)call->name.data);
+}
+
+/* What is left of a by b: 'r' has the sign of a, 'm' that of b. */
+static lion_status decimal_rest(char operation, lion_slice a, lion_slice b, lion_value *out, lion_arena *arena)
+{
+    lion_status status = lion_decimal_divide(out, a, b, true, arena);
+    if (status == LION_OK) status = lion_decimal_multiply(out, lion_value_slice(*out), b, arena);
+    if (status == LION_OK) status = lion_decimal_subtract(out, a, lion_value_slice(*out), arena);
+    if (status != LION_OK || operation == 'r' || lion_decimal_sign(lion_value_slice(*out)) * lion_decimal_sign(b) >= 0) return status;
+    return lion_decimal_add(out, lion_value_slice(*out), b, arena);
+}
+
+static lion_status decimal_operation(char operation, lion_slice a, lion_slice b, lion_value *out, lion_arena *arena)
+{
+    switch (operation) {
+    case '+': return lion_decimal_add(out, a, b, arena);
+    case '-': return lion_decimal_subtract(out, a, b, arena);
+    case '*': return lion_decimal_multiply(out, a, b, arena);
+    case '/':
+    case 'q': return lion_decimal_divide(out, a, b, operation == 'q', arena);
+    default: return decimal_rest(operation, a, b, out, arena);
+    }
+}
+
 /* With a decimal the result is one, exact; a double counts as the decimal that it is written as. LION_ABSENT: neither is one. */
 static lion_status apply_decimals(lion_function_call *call, char operation, lion_value a, lion_value b, lion_value *out, lion_error *error)
 {
@@ -151,13 +179,12 @@ static lion_status apply_decimals(lion_function_call *call, char operation, lion
     lion_value x = as_beside(call, a, b), y = as_beside(call, b, a);
     if (x.type != LION_TYPE_DECIMAL) return lion_function_fail(call, "a number", a, error);
     if (y.type != LION_TYPE_DECIMAL) return lion_function_fail(call, "a number", b, error);
-    lion_slice left = lion_value_slice(x), right = lion_value_slice(y);
-    lion_status status = operation == '+'   ? lion_decimal_add(out, left, right, call->arena)
-                         : operation == '-' ? lion_decimal_subtract(out, left, right, call->arena)
-                                            : lion_decimal_multiply(out, left, right, call->arena);
+    bool is_division = operation != '+' && operation != '-' && operation != '*';
+    if (is_division && lion_decimal_sign(lion_value_slice(y)) == 0) return by_zero(call, error);
+    lion_status status = decimal_operation(operation, lion_value_slice(x), lion_value_slice(y), out, call->arena);
     if (status != LION_ABSENT) return status;
-    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the result of %.*s has more than %d digits", (int)call->name.size,
-                     (const char *)call->name.data, LION_DECIMAL_DIGITS_MAX);
+    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the result of %.*s has %s%d digits", (int)call->name.size,
+                     (const char *)call->name.data, operation == '/' ? "no end, or more than " : "more than ", LION_DECIMAL_DIGITS_MAX);
 }
 
 static lion_status overflow(lion_function_call *call, int64_t a, int64_t b, lion_error *error)
@@ -224,17 +251,13 @@ FUNCTION(decrement)
     return apply_pair(call, '-', arguments[0], lion_value_long(1), out, error);
 }
 
-static lion_status by_zero(lion_function_call *call, lion_error *error)
-{
-    return lion_fail(error, LION_INCORRECT, "lion/division-by-zero", "(%.*s …) divides by zero", (int)call->name.size,
-                     (const char *)call->name.data);
-}
-
 /* '/' and quot truncate on longs; 'r' is rem (sign of the dividend), 'm' mod (sign of the divisor). */
 static lion_status divide_pair(lion_function_call *call, char operation, lion_value a, lion_value b, lion_value *out,
                                lion_error *error)
 {
-    lion_status status = need_number(call, a, error);
+    lion_status status = apply_decimals(call, operation, a, b, out, error);
+    if (status != LION_ABSENT) return status;
+    status = need_number(call, a, error);
     if (status == LION_OK) status = need_number(call, b, error);
     if (status != LION_OK) return status;
     if (a.type == LION_TYPE_DOUBLE || b.type == LION_TYPE_DOUBLE) {
@@ -286,28 +309,35 @@ FUNCTION(modulo)
     return divide_pair(call, 'm', arguments[0], arguments[1], out, error);
 }
 
-static lion_status extreme(const lion_value *arguments, uint32_t count, int sign, lion_value *out)
+static lion_status extreme(lion_function_call *call, const lion_value *arguments, uint32_t count, int sign, lion_value *out)
 {
     lion_value best = arguments[0];
-    for (uint32_t i = 1; i < count; i++)
-        if (lion_value_compare(arguments[i], best) * sign > 0) best = arguments[i];
+    for (uint32_t i = 1; i < count; i++) {
+        int order = compare_values(as_beside(call, arguments[i], best), as_beside(call, best, arguments[i]));
+        if (order * sign > 0) best = arguments[i];
+    }
     *out = best;
     return LION_OK;
 }
 FUNCTION(least)
 {
-    (void)call, (void)error;
-    return extreme(arguments, count, -1, out);
+    (void)error;
+    return extreme(call, arguments, count, -1, out);
 }
 FUNCTION(greatest)
 {
-    (void)call, (void)error;
-    return extreme(arguments, count, 1, out);
+    (void)error;
+    return extreme(call, arguments, count, 1, out);
 }
 
 FUNCTION(absolute)
 {
     (void)count;
+    if (arguments[0].type == LION_TYPE_DECIMAL) {
+        bool is_negative = lion_decimal_sign(lion_value_slice(arguments[0])) < 0;
+        *out = arguments[0];
+        return is_negative ? apply_decimals(call, '-', lion_value_long(0), arguments[0], out, error) : LION_OK;
+    }
     lion_status status = need_number(call, arguments[0], error);
     if (status != LION_OK) return status;
     if (arguments[0].type == LION_TYPE_DOUBLE) {
@@ -323,6 +353,8 @@ FUNCTION(absolute)
     FUNCTION(name)                                                                                    \
     {                                                                                                 \
         (void)count;                                                                                  \
+        bool is_decimal = arguments[0].type == LION_TYPE_DECIMAL;                                     \
+        if (is_decimal) return yes(out, lion_decimal_sign(lion_value_slice(arguments[0])) operator 0);          \
         lion_status status = need_number(call, arguments[0], error);                                  \
         if (status != LION_OK) return status;                                                         \
         bool is_double = arguments[0].type == LION_TYPE_DOUBLE;                                       \

@@ -320,6 +320,52 @@ function Decimal.__mul(a, b)
 end
 function Decimal.__unm(a) return make(-a.sign, a.limbs, a.scale) end
 
+local SCALE_MAX = 1024
+
+-- x / y as digits, with so many behind the point at least, and as many as it takes if it is to be exact;
+-- how many these are; what is left.
+local function divide_limbs(x, y, scale_min, is_exact)
+  local digits, rest, scale = {}, {}, 0
+  local function step(digit)
+    rest = add_limbs(multiply_limbs(rest, { 10 }), digit > 0 and { digit } or {})
+    local times = 0
+    while compare_limbs(rest, y) >= 0 do rest, times = subtract_limbs(rest, y), times + 1 end
+    digits[#digits + 1] = times
+  end
+  for digit in to_digits(x):gmatch "%d" do step(tonumber(digit)) end
+  while scale < scale_min or is_exact and #rest > 0 do
+    if scale == SCALE_MAX then
+      anomaly.incorrect("lion/overflow", "the quotient of two decimals has no end, or more than %d digits",
+        SCALE_MAX)
+    end
+    scale = scale + 1
+    step(0)
+  end
+  return table.concat(digits):gsub("^0+", ""), scale, rest
+end
+
+local function refuse_zero(limbs)
+  if #limbs == 0 then anomaly.incorrect("lion/division-by-zero", "a decimal is divided by zero") end
+end
+
+--- Exact; a quotient without end is refused.
+function Decimal.__div(a, b)
+  a, b = values.decimal(a), values.decimal(b)
+  local sign_a, x, sign_b, y = aligned(a, b)
+  refuse_zero(y)
+  local digits, scale = divide_limbs(x, y, math.max(a.scale - b.scale, 0), true)
+  return make(sign_a * sign_b, from_digits(digits), scale)
+end
+
+--- What is left, with the sign of the divisor, as Lua's numbers have it.
+function Decimal.__mod(a, b)
+  local sign_a, x, sign_b, y, scale = aligned(a, b)
+  refuse_zero(y)
+  local _, _, rest = divide_limbs(x, y, 0, false)
+  if #rest == 0 or sign_a == sign_b then return make(sign_b, rest, scale) end
+  return make(sign_b, subtract_limbs(y, rest), scale)
+end
+
 local function compare(a, b)
   local sign_a, x, sign_b, y = aligned(a, b)
   if sign_a ~= sign_b then return sign_a < sign_b and -1 or 1 end

@@ -152,6 +152,60 @@ describe("Arithmetic on decimals in queries", function()
   end)
 end)
 
+describe("Decimals that are divided", function()
+  local function decimal(text) return lion.decimal(text) end
+
+  for _, case in ipairs {
+    { "1", "4", "0.25" }, { "1.50", "0.5", "3.0" }, { "10", "4", "2.5" }, { "-7", "2", "-3.5" }, { "0", "3", "0" },
+    { "6.00", "2", "3.00" }, { "1", "8e3", "0.000125" }, { "12345678901234567890", "-1000000000", "-12345678901.23456789" },
+    { ("9"):rep(1024), "3", ("3"):rep(1024) },
+  } do
+    it("are so exactly: " .. case[1]:sub(1, 20) .. " / " .. case[2], function()
+      local a, b = decimal(case[1]), decimal(case[2])
+      assert.equal(case[3], tostring(a / b))
+      assert.equal(case[3], tostring(lion.q("[:find ?r . :in ?a ?b :where [(/ ?a ?b) ?r]]", a, b)))
+    end)
+  end
+
+  it("by what leaves digits without end, or by nothing, are refused", function()
+    local query = "[:find ?r . :in ?a ?b :where [(/ ?a ?b) ?r]]"
+    for code, divisor in pairs { ["lion/overflow"] = "3", ["lion/division-by-zero"] = "0.00" } do
+      assert.equal(code, raised(function() return decimal "1" / decimal(divisor) end).code)
+      assert.equal(code, raised(lion.q, query, decimal "1", decimal(divisor)).code)
+    end
+    for _, name in ipairs { "quot", "rem", "mod" } do
+      assert.equal("lion/division-by-zero", raised(lion.q, ("[:find ?r . :where [(%s 1M 0) ?r]]"):format(name)).code)
+    end
+  end)
+
+  it("leave a rest with the sign of the divisor in Lua, as numbers do", function()
+    assert.same({ "1", "2", "-2", "1.5", "0" }, texts { decimal "7" % 3, decimal "-7" % 3, decimal "7" % -3, decimal "7.5" % 2, decimal "6" % 3 })
+  end)
+end)
+
+describe("Functions of numbers", function()
+  for call, result in pairs {
+    ["(quot 7.5M 2)"] = "3", ["(quot -7.5M 2)"] = "-3", ["(rem -7.5M 2)"] = "-1.5", ["(mod -7.5M 2)"] = "0.5", ["(mod 7.5M -2)"] = "-0.5",
+    ["(/ 7M 2 0.5)"] = "7", ["(abs -1.50M)"] = "1.50", ["(abs 1.50M)"] = "1.50", ["(zero? 0.00M)"] = "true", ["(zero? 0.01M)"] = "false",
+    ["(pos? 0.1M)"] = "true", ["(neg? -0.1M)"] = "true", ["(neg? 0M)"] = "false", ["(max 1M 2.5)"] = "2.5", ["(min 3 2.50M 10)"] = "2.50",
+  } do
+    it("take decimals too: " .. call, function()
+      assert.equal(result, tostring(lion.q("[:find ?r . :where [" .. call .. " ?r]]")))
+    end)
+  end
+
+  it("are aggregates of them too: a median is one of them, or exactly between two", function()
+    local function ask(name, list) return lion.q("[:find (" .. name .. " ?x) . :in [?x ...]]", list) end
+    local three = { lion.decimal "1.5", lion.decimal "2.25", lion.decimal "3" }
+    assert.equal("2.25", tostring(ask("median", three)))
+    assert.equal("1.75", tostring(ask("median", { lion.decimal "2", lion.decimal "1.5" })))
+    assert.equal(2, ask("median", { lion.decimal "1.5", 2.5 }))
+    assert.equal(0.375, ask("variance", three))
+    assert.near(0.375, ask("stddev", three) ^ 2, 1e-12)
+    assert.equal("incorrect", raised(ask, "median", { lion.decimal "1.5", "x" }).category)
+  end)
+end)
+
 it("Decimals survive a file", function()
   local path = os.tmpname()
   os.remove(path)
