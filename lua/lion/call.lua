@@ -108,7 +108,9 @@ local function resolve(kind, name, fn)
   end
   fn = call.named(name) or kind == XFORM and XFORMS[name]
   if fn then return fn end
-  local message = ("there is no %s named %s: "):format(WHAT[kind], name) .. hint:format(name)
+  local how = hint:format(name)
+  if kind == AGGREGATE then how = how:gsub("^lion%.fn", "lion.aggregate") end
+  local message = ("there is no %s named %s: "):format(WHAT[kind], name) .. how
   if kind == TRANSACTION then
     anomaly.incorrect("db.error/not-a-data-function", (message:gsub("%%", "%%%%")))
   end

@@ -92,3 +92,23 @@ describe("Aggregates over columns", function()
     assert.equal("lion/overflow", raised.code)
   end)
 end)
+
+describe("An aggregate of the user's", function()
+  it("has any name", function()
+    lion.aggregate("spread", function(values) return math.max(unpack(values)) - math.min(unpack(values)) end)
+    lion.aggregate("spec.aggregate/joined", function(values)
+      table.sort(values)
+      return table.concat(values, " ")
+    end)
+    assert.same({ 7 }, aggregates({ "spread" }, { 3, 9, 2 }))
+    assert.same({ "a b c" }, aggregates({ "spec.aggregate/joined" }, { "b", "c", "a" }))
+  end)
+
+  it("that nobody made known is said to be none, and how to make it known", function()
+    for name, part in pairs { medain = "median", ["spec.aggregate/none"] = "lion.aggregate" } do
+      local ok, e = pcall(aggregates, { name }, { 1 })
+      assert.is_false(ok)
+      assert.truthy(tostring(e):find(part, 1, true))
+    end
+  end)
+end)
