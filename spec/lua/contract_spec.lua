@@ -32,6 +32,25 @@ describe("An attribute given by its bare name", function()
 end)
 
 describe("A query", function()
+  it("may be a list", function()
+    assert.same({ 1, 2 }, lion.q("(:find [?x ...] :in [?x ...] :order-by ?x)", { 2, 1 }))
+  end)
+
+  it("of a table with a hole is refused: what may be anything is a blank", function()
+    local conn = lion.connect "mem:"
+    local e = raised(conn.db(conn).q, conn:db(), { find = { "?e" }, where = { { "?e", nil, 3 } } })
+    assert.equal("incorrect", e.category)
+    assert.truthy(e.message:find('"_"', 1, true))
+    conn:close()
+  end)
+
+  it("that calls a rule as its head is written is told so", function()
+    local rules = "[[(next [?x] ?y) [(inc ?x) ?y]]]"
+    local e = raised(lion.q, "[:find ?y :in ?x % :where (next [?x] ?y)]", 1, rules)
+    assert.equal("lion/syntax", e.code)
+    assert.truthy(e.message:find("one by one", 1, true))
+  end)
+
   for name, text in pairs {
     ["with two kinds of keys"] = "[:find ?e :keys a :strs b :where [?e :v/n]]",
     ["with nil as the default of get-else"] =

@@ -530,6 +530,12 @@ local function rule_call_ir(self, env, clause, head, at)
     or self.sources["$"]
   if source then self.used_sources[source] = true end
   local number, rule = rule_number(self, head, source, clause)
+  for i = at + 1, #clause do
+    if clause[i].kind == "vector" and is_var(clause[i][1]) then
+      fail_clause(self, clause, "a call names its variables one by one: a vector of those that must be bound "
+        .. "is for the head of a rule")
+    end
+  end
   local arguments = terms(self, env, clause, at + 1, clause)
   if #arguments ~= rule.arity then
     fail_clause(

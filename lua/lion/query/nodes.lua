@@ -181,8 +181,12 @@ function nodes.clause(x, depth)
   if depth > DEPTH_MAX then
     anomaly.incorrect("lion/syntax", "clauses nested deeper than %d", DEPTH_MAX)
   end
-  if type(x) ~= "table" or #x == 0 then
+  if type(x) ~= "table" or x[1] == nil then
     anomaly.incorrect("lion/syntax", "a clause is an array, not %s", tostring(x))
+  end
+  if table.maxn(x) ~= #x then
+    local message = 'a clause has nil in between, behind %s: any value is "_"'
+    anomaly.incorrect("lion/syntax", message, tostring(x[#x]))
   end
   local head = x[1]
   if

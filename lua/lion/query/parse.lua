@@ -97,7 +97,7 @@ function parse.sections(query)
 end
 
 function parse.sections_of_node(node)
-  if node.kind == "vector" then return sections_of_vector(node) end
+  if node.kind == "vector" or node.kind == "list" then return sections_of_vector(node) end
   if node.kind == "map" then return sections_of_map(node) end
   fail(node, "a query is a vector [:find … :where …] or a map {:find … :where …}")
 end
