@@ -146,6 +146,16 @@ describe("A connection to a node", function()
     assert.equal(4, conn:db():entity(ann.id)["person/age"])
   end)
 
+  it("has attributes by the names that they had", function()
+    local conn = connect "renamed"
+    conn:transact(lion.schema { v = { x = "long" } })
+    local id = conn:transact({ { ["db/id"] = "e", ["v/x"] = 1 } }).tempids.e
+    conn:transact { { ["db/id"] = ":v/x", ["db/ident"] = ":v/y" } }
+    local e = conn:db():entity(id)
+    assert.same({ 1, 1 }, { e["v/x"], e["v/y"] })
+    assert.is_nil(e["v/z"])
+  end)
+
   it("walks over more than a batch, and may be left early", function()
     local conn = connect "many"
     conn:transact(lion.schema { item = { number = { "long", index = true } } })

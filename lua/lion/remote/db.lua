@@ -16,6 +16,7 @@ Db.__index = Db
 -- @param conn the remote connection
 function db.wrap(told, conn)
   told.conn, told.name = conn, conn.name
+  told.names = {} -- of attributes that entities were asked for and have not
   return setmetatable(told, Db)
 end
 

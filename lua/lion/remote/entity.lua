@@ -34,14 +34,23 @@ end
 
 local function is_reversed(name) return name:find "/_." or name:find "^_." end
 
+-- What an attribute is called now, which may have had this name; asked once for a database value.
+local function newest_name(db, name)
+  if db.names[name] == nil then
+    local ident = db:ident(":" .. name)
+    db.names[name] = ident and ident:sub(2) or name
+  end
+  return db.names[name]
+end
+
 local function read(data, name)
   if name == "db/id" then return data.id end
   if is_reversed(name) then
     return received(data.db, data.db:ask { op = "attribute", id = data.id, name = name }.value)
   end
-  if data.values[name] == nil then
-    data.values[name] = received(data.db, told_of(data).attributes[name])
-  end
+  local attributes = told_of(data).attributes
+  if attributes[name] == nil then name = newest_name(data.db, name) end
+  if data.values[name] == nil then data.values[name] = received(data.db, attributes[name]) end
   return data.values[name]
 end
 
