@@ -20,7 +20,7 @@
 
 /* Entity e has the entity v. Variables are numbered by the spec. */
 typedef struct lion_count_edge {
-    const lion_attribute *attribute; /* NULL: e and v are the same */
+    uint8_t via;               /* which of the graph's edges; NONE: e and v are the same */
     uint8_t e, v;
 } lion_count_edge;
 
@@ -35,7 +35,10 @@ typedef struct lion_count {
     const lion_db *db;
     uint32_t vars[LION_COUNT_VARS_MAX];    /* the scope's */
     bool is_told[LION_COUNT_VARS_MAX];     /* each value of it is another row; else all that matters is whether there is one */
+    uint8_t same_as[LION_COUNT_VARS_MAX];  /* itself, or the one that has it as its value: no variable any more */
     uint32_t var_count;
+    const lion_attribute *attributes[LION_COUNT_EDGES_MAX + LION_COUNT_UNLIKE_MAX];
+    uint32_t attribute_count;
     lion_count_edge edges[LION_COUNT_EDGES_MAX];
     uint32_t edge_count;
     lion_count_edge unlike[LION_COUNT_UNLIKE_MAX]; /* of these no row has one */
@@ -69,6 +72,12 @@ typedef struct lion_count_shape {
  * they can; NONE: anywhere. false: these patterns cannot be counted so. */
 bool lion_count_shape_of(lion_count_shape *shape_out, const lion_count *spec, uint32_t with, uint8_t first, uint8_t root);
 
+/* ---- count_reduce.c ---- */
+
+/* The same rows with fewer and shorter edges, some of them derived from others: of the graph, which is read, in the run's arena. weights:
+ * per variable, NULL where there are none. */
+lion_status lion_count_reduce(lion_count *spec, lion_graph *graph, uint64_t *const *weights, lion_error *error);
+
 /* ---- count_tree.c: the rows of a shape ---- */
 
 typedef struct lion_counter lion_counter;
@@ -84,8 +93,8 @@ lion_status lion_counter_run(lion_counter *counter, uint32_t from, uint32_t to, 
 /* Numbers that were looked at so far. */
 uint64_t lion_counter_work(const lion_counter *counter);
 
-/* ---- op_count.c: rows (the wanted variable and) the count, in the variable `weight` ---- */
-lion_operator *lion_count_new(lion_scope *scope, const lion_count *spec, uint32_t weight, const char *text);
+/* ---- op_count.c: rows (the wanted variable and) the count, in the variable `weight`. The spec is the operator's from then on. ---- */
+lion_operator *lion_count_new(lion_scope *scope, lion_count *spec, uint32_t weight, const char *text);
 
 /* ---- plan_count.c ---- */
 

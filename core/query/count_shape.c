@@ -16,16 +16,16 @@ static void add_edge(lion_count_shape *shape, lion_count_edge edge)
     edge.v = shape->stands_for[edge.v];
     for (uint32_t i = 0; i < shape->edge_count; i++) {
         const lion_count_edge *old = &shape->edges[i];
-        if (old->attribute == edge.attribute && old->e == edge.e && old->v == edge.v) return;
+        if (old->via == edge.via && old->e == edge.e && old->v == edge.v) return;
     }
     shape->edges[shape->edge_count++] = edge;
 }
 
 static void read_edges(lion_count_shape *shape, const lion_count *spec, uint32_t with)
 {
-    for (uint8_t i = 0; i < spec->var_count; i++) shape->stands_for[i] = i;
+    for (uint8_t i = 0; i < spec->var_count; i++) shape->stands_for[i] = spec->same_as[i];
     for (uint32_t i = 0; i < spec->unlike_count; i++) {
-        if ((with >> i & 1) == 0 || spec->unlike[i].attribute != NULL) continue;
+        if ((with >> i & 1) == 0 || spec->unlike[i].via != LION_COUNT_NONE) continue;
         uint8_t from = shape->stands_for[spec->unlike[i].v],
                 to = shape->stands_for[spec->unlike[i].e];
         if (from == spec->wanted) { /* that one stays */
@@ -37,7 +37,7 @@ static void read_edges(lion_count_shape *shape, const lion_count *spec, uint32_t
     }
     for (uint32_t i = 0; i < spec->edge_count; i++) add_edge(shape, spec->edges[i]);
     for (uint32_t i = 0; i < spec->unlike_count; i++)
-        if ((with >> i & 1) != 0 && spec->unlike[i].attribute != NULL)
+        if ((with >> i & 1) != 0 && spec->unlike[i].via != LION_COUNT_NONE)
             add_edge(shape, spec->unlike[i]);
 }
 

@@ -266,8 +266,7 @@ uint64_t lion_counter_work(const lion_counter *self)
 static lion_status lists_from(lion_adjacency *lists_out, lion_graph *graph,
                               const lion_count_edge *edge, uint8_t from, lion_error *error)
 {
-    return lion_graph_adjacency(lists_out, graph, lion_graph_add(graph, edge->attribute),
-                                edge->v == from, error);
+    return lion_graph_adjacency(lists_out, graph, edge->via, edge->v == from, error);
 }
 
 /* The variable's edges to the first `levels` of the prefix. */

@@ -28,10 +28,18 @@ uint32_t lion_graph_add(lion_graph *graph, const lion_attribute *attribute)
     return graph->edges_count++;
 }
 
+uint32_t lion_graph_add_derived(lion_graph *graph, const lion_adjacency *forward)
+{
+    graph->edges[graph->edges_count] =
+        (lion_graph_edges){ .count = forward->start[graph->node_count], .ways = { *forward } };
+    return graph->edges_count++;
+}
+
 uint64_t lion_graph_edge_count(const lion_graph *graph)
 {
     uint64_t count = 0;
-    for (uint32_t i = 0; i < graph->edges_count; i++) count += graph->edges[i].count;
+    for (uint32_t i = 0; i < graph->edges_count; i++)
+        if (graph->edges[i].attribute != NULL) count += graph->edges[i].count;
     return count;
 }
 
@@ -243,7 +251,7 @@ static lion_status make_other(lion_graph *graph, uint32_t at, lion_error *error)
     lion_graph_edges *edges = &graph->edges[at];
     lion_adjacency made, *first = &edges->ways[edges->is_read_backward];
     bool is_backward = !edges->is_read_backward;
-    if (graph->kept == NULL) {
+    if (graph->kept == NULL || edges->attribute == NULL) {
         lion_status status = reverse(&edges->ways[is_backward], graph, first, edges->count, graph->arena, error);
         return status == LION_OK ? lion_run_check(graph->run, error) : status;
     }

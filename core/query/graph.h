@@ -16,7 +16,7 @@ typedef struct lion_adjacency {
 } lion_adjacency;
 
 typedef struct lion_graph_edges {
-    const lion_attribute *attribute;
+    const lion_attribute *attribute; /* NULL: derived */
     uint64_t count;        /* an upper estimate before they are read */
     bool is_read_backward;     /* from AVET; the other direction is made from the first, if it is wanted */
     lion_adjacency ways[2];    /* forward, backward */
@@ -43,6 +43,9 @@ typedef struct lion_graph {
 void lion_graph_init(lion_graph *graph, lion_run *run, const lion_db *db, uint32_t attributes_max);
 /* Before the graph is read. The attribute's place in edges. */
 uint32_t lion_graph_add(lion_graph *graph, const lion_attribute *attribute);
+/* Edges that were made of others of a graph that was read, in the run's arena, which are the run's. Their place in edges, for
+ * which there is room. */
+uint32_t lion_graph_add_derived(lion_graph *graph, const lion_adjacency *forward);
 /* Datoms of all its attributes (an upper estimate before they are read). */
 uint64_t lion_graph_edge_count(const lion_graph *graph);
 /* Read what was added; nothing if that was done. lion/limit where there are 2^32 entities or edges. */

@@ -14,7 +14,7 @@
 
 typedef struct counting {
     lion_operator operator;
-    const lion_count *spec;
+    lion_count *spec;
     lion_graph graph;
     uint64_t *weights[LION_COUNT_VARS_MAX]; /* by number; NULL: 1 each */
     uint32_t rows_at;                       /* of spec->rows: read next */
@@ -90,7 +90,7 @@ static lion_status read_rows(counting *self, lion_error *error)
 static lion_status sum_leaf(uint64_t *sums, counting *self, const lion_count_edge *edge,
                             uint8_t into, const uint64_t *weights, lion_error *error)
 {
-    uint32_t at = lion_graph_add(&self->graph, edge->attribute), nodes = self->graph.node_count;
+    uint32_t at = edge->via, nodes = self->graph.node_count;
     bool is_backward = edge->v == into,
          is_there = self->graph.edges[at].ways[is_backward].start != NULL, is_over = false;
     lion_adjacency lists;
@@ -132,8 +132,7 @@ static lion_status close_loop(counting *self, const lion_count_edge *edge, uint6
     lion_adjacency lists;
     uint64_t *has = new_numbers(self);
     if (has == NULL) return lion_fail_memory(error);
-    if (lion_graph_adjacency(&lists, &self->graph, lion_graph_add(&self->graph, edge->attribute),
-                             false, error) != LION_OK)
+    if (lion_graph_adjacency(&lists, &self->graph, edge->via, false, error) != LION_OK)
         return LION_FAILED;
     for (uint32_t i = 0; i < self->graph.node_count; i++)
         has[i] = lion_list_has(lists.to + lists.start[i], lists.start[i + 1] - lists.start[i], i);
@@ -247,6 +246,9 @@ static lion_status count_all(counting *self, lion_error *error)
     lion_status status = lion_graph_read(&self->graph, error);
     if (status == LION_OK) status = read_rows(self, error);
     if (status != LION_OK) return status;
+    if (self->graph.node_count > 0 &&
+        lion_count_reduce(self->spec, &self->graph, self->weights, error) != LION_OK)
+        return LION_FAILED;
     if (self->spec->wanted != LION_COUNT_NONE && (self->totals = new_numbers(self)) == NULL)
         return lion_fail_memory(error);
     for (uint32_t with = 0; self->graph.node_count > 0 && with < 1u << self->spec->unlike_count;
@@ -298,7 +300,7 @@ static lion_status count_rewind(lion_operator *operator, lion_error * error)
     return LION_OK;
 }
 
-lion_operator *lion_count_new(lion_scope *scope, const lion_count *spec, uint32_t weight,
+lion_operator *lion_count_new(lion_scope *scope, lion_count *spec, uint32_t weight,
                               const char *text)
 {
     lion_run *run = scope->run;
@@ -310,13 +312,10 @@ lion_operator *lion_count_new(lion_scope *scope, const lion_count *spec, uint32_
     operator->is_distinct = operator->is_set = true;
     operator->detail = self->text = text;
     self->spec = spec;
-    lion_graph_init(&self->graph, run, spec->db, spec->edge_count + spec->unlike_count);
+    lion_graph_init(&self->graph, run, spec->db, spec->attribute_count + LION_COUNT_EDGES_MAX);
     if (run->arena.is_exhausted) return operator; /* the run's next check says so */
-    for (uint32_t i = 0; i < spec->edge_count; i++)
-        lion_graph_add(&self->graph, spec->edges[i].attribute);
-    for (uint32_t i = 0; i < spec->unlike_count; i++)
-        if (spec->unlike[i].attribute != NULL)
-            lion_graph_add(&self->graph, spec->unlike[i].attribute);
+    for (uint32_t i = 0; i < spec->attribute_count; i++)
+        lion_graph_add(&self->graph, spec->attributes[i]);
     for (uint32_t i = 0; i < spec->row_count; i++)
         operator->subplans[operator->subplan_count++] = spec->rows[i].root;
     if (spec->wanted != LION_COUNT_NONE)

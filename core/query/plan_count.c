@@ -123,8 +123,18 @@ static bool number_var(finding *self, uint32_t var)
     if (spec->var_count == LION_COUNT_VARS_MAX) return false;
     spec->vars[spec->var_count] = var;
     spec->is_told[spec->var_count] = self->is_told[var];
+    spec->same_as[spec->var_count] = (uint8_t)spec->var_count;
     self->numbers[var] = (uint8_t)spec->var_count++;
     return true;
+}
+
+/* Its place among the attributes. */
+static uint8_t number_attribute(lion_count *spec, const lion_attribute *attribute)
+{
+    for (uint8_t i = 0; i < spec->attribute_count; i++)
+        if (spec->attributes[i] == attribute) return i;
+    spec->attributes[spec->attribute_count] = attribute;
+    return (uint8_t)spec->attribute_count++;
 }
 
 static bool read_edges(finding *self)
@@ -141,7 +151,7 @@ static bool read_edges(finding *self)
             !number_var(self, edge.v))
             return false;
         source = clause->source;
-        spec->edges[spec->edge_count++] = (lion_count_edge){ .attribute = edge.attribute,
+        spec->edges[spec->edge_count++] = (lion_count_edge){ .via = number_attribute(spec, edge.attribute),
                                                              .e = self->numbers[edge.e],
                                                              .v = self->numbers[edge.v] };
         self->places[i] = EDGE;
@@ -157,8 +167,9 @@ static bool read_edges(finding *self)
 /* (not= ?a ?c), or (not [?a :knows ?c]), of two variables of the edges. */
 static bool read_unlike(lion_count_edge *edge_out, const finding *self, const lion_clause *clause)
 {
+    const lion_attribute *attribute = NULL;
     uint32_t e, v;
-    *edge_out = (lion_count_edge){ 0 };
+    *edge_out = (lion_count_edge){ .via = LION_COUNT_NONE };
     if (clause->kind == LION_CLAUSE_PREDICATE) {
         bool is_unequal = lion_slice_equal(clause->name, lion_slice_text("not=")) ||
                           lion_slice_equal(clause->name, lion_slice_text("!="));
@@ -178,12 +189,14 @@ static bool read_unlike(lion_count_edge *edge_out, const finding *self, const li
             return false;
         e = edge.e;
         v = edge.v;
-        edge_out->attribute = edge.attribute;
+        attribute = edge.attribute;
     }
     edge_out->e = self->numbers[e];
     edge_out->v = self->numbers[v];
-    return e != v && edge_out->e != LION_COUNT_NONE && edge_out->v != LION_COUNT_NONE &&
-           self->is_told[e] && self->is_told[v];
+    bool is_one = e != v && edge_out->e != LION_COUNT_NONE && edge_out->v != LION_COUNT_NONE &&
+                  self->is_told[e] && self->is_told[v];
+    if (is_one && attribute != NULL) edge_out->via = number_attribute(self->spec, attribute);
+    return is_one;
 }
 
 static void read_unlikes(finding *self)
@@ -350,11 +363,11 @@ static uint8_t root_of(const uint8_t *roots, uint8_t var)
 static double references(const lion_count *spec)
 {
     double sum = 0;
-    for (uint32_t i = 0; i < spec->edge_count; i++) {
-        bool is_new = true;
-        for (uint32_t k = 0; k < i; k++)
-            is_new = is_new && spec->edges[k].attribute != spec->edges[i].attribute;
-        if (is_new) sum += (double)lion_stats_attribute(spec->db, spec->edges[i].attribute);
+    for (uint32_t i = 0; i < spec->attribute_count; i++) {
+        bool is_read = false; /* not only by what must not be */
+        for (uint32_t k = 0; k < spec->edge_count; k++)
+            is_read = is_read || spec->edges[k].via == i;
+        if (is_read) sum += (double)lion_stats_attribute(spec->db, spec->attributes[i]);
     }
     return sum;
 }
@@ -480,7 +493,8 @@ static lion_status make_operator(uint32_t *weight_out, finding *self, lion_opera
     for (uint32_t i = 0; self->spec->wanted != LION_COUNT_NONE && i < self->spec->edge_count; i++)
         if (self->spec->edges[i].e == self->spec->wanted ||
             self->spec->edges[i].v == self->spec->wanted)
-            values = (double)lion_stats_attribute(self->spec->db, self->spec->edges[i].attribute);
+            values = (double)lion_stats_attribute(
+                self->spec->db, self->spec->attributes[self->spec->edges[i].via]);
     (*operator)->rows_estimated = values;
     return LION_OK;
 }

@@ -52,6 +52,18 @@ local function edges(random, entities, clauses)
   end
 end
 
+-- Some of them have one value in common, each directly or by a step between.
+local function common_value(random, entities, clauses)
+  for i = 1, #entities do
+    local from, steps = entities[i], random(3) - 1
+    if steps == 2 then
+      from = "?h" .. i
+      clauses[#clauses + 1] = { entities[i], "m/boss", from }
+    end
+    if steps > 0 then clauses[#clauses + 1] = { from, "m/boss", "?z" } end
+  end
+end
+
 local function others(random, entities, numbers, clauses)
   for i = 1, random(3) - 1 do
     local n = random(4)
@@ -177,6 +189,7 @@ local counted = 0
 local function check(random, db, reference, view)
   local entities, numbers, clauses = {}, {}, {}
   edges(random, entities, clauses)
+  if random(3) == 1 then common_value(random, entities, clauses) end
   others(random, entities, numbers, clauses)
   local groups, aggregates, with = asked(random, entities, numbers)
   local expected = sorted(expected_rows(reference, view, clauses, groups, aggregates, with))
