@@ -1,6 +1,7 @@
-/* cycle.h - patterns over ref attributes whose variables go round in a cycle (triangles, squares, diamonds), joined all at
- * once: variable by variable, each one's values are the intersection of the lists that the variables before it leave. No
- * intermediate result is larger than what is found, as pairs of patterns joined one by one would make it. */
+/* cycle.h - patterns over ref attributes whose variables go round in a cycle (triangles, squares,
+ * diamonds), joined all at once: variable by variable, each one's values are the intersection of
+ * the lists that the variables before it leave. No intermediate result is larger than what is
+ * found, as pairs of patterns joined one by one would make it. */
 #ifndef LION_QUERY_CYCLE_H
 #define LION_QUERY_CYCLE_H
 
@@ -9,12 +10,13 @@
 
 #define LION_CYCLE_VARS_MAX 16
 #define LION_CYCLE_EDGES_MAX 32
+#define LION_CYCLES_MAX 4
 
 typedef struct lion_cycle_edge {
     const lion_clause *clause;
     const lion_attribute *attribute;
-    uint32_t e, v;             /* variables */
-    uint32_t at;               /* of todo */
+    uint32_t e, v; /* variables */
+    uint32_t at;   /* of todo */
 } lion_cycle_edge;
 
 typedef struct lion_cycle {
@@ -23,17 +25,36 @@ typedef struct lion_cycle {
     uint32_t edge_count;
 } lion_cycle;
 
-/* plan_cycle.c: whether the clause is a pattern of a ref attribute between two variables, on that source. edge_out->at is the caller's. */
-bool lion_cycle_edge_of(lion_cycle_edge *edge_out, const lion_scope *scope, const lion_clause *clause, uint32_t source);
+/* ---- plan_cycle.c ---- */
 
-/* The patterns still to do that are in cycles with the one at `next`; false: there are none, or to go on
- * pattern by pattern, which leaves `fanout` rows per row next, is cheaper than to read all of their attributes. */
-bool lion_cycle_of(lion_cycle *cycle_out, lion_scope *scope, const lion_todo *todo, uint32_t next, const lion_operator *operator, double fanout);
+/* Whether the clause is a pattern of a ref attribute between two variables, on that source.
+ * edge_out->at is the caller's. */
+bool lion_cycle_edge_of(lion_cycle_edge *edge_out, const lion_scope *scope,
+                        const lion_clause *clause, uint32_t source);
 
-/* Whether any of the patterns still to do go round in a cycle. */
-bool lion_cycle_any(const lion_scope *scope, const lion_todo *todo);
+/* The patterns still to do that go round in cycles, those that hang together by common cycles as
+ * one; LION_CYCLES_MAX at most. What has no room in arrays is none. How many there are. */
+uint32_t lion_cycles_find(lion_cycle cycles_out[LION_CYCLES_MAX], const lion_scope *scope,
+                          const lion_todo *todo);
 
-/* op_cycle.c: the operator that joins the input with all of them. */
-lion_operator *lion_cycle_new(lion_scope *scope, lion_operator *input, const lion_cycle *cycle, const uint8_t *keep);
+/* The patterns of todo at `clauses`, as a cycle. */
+void lion_cycle_at(lion_cycle *cycle_out, const lion_scope *scope, const lion_todo *todo,
+                   const uint32_t *clauses, uint32_t count);
+
+/* The variables that are not bound, in the order in which they are joined: each linked to those
+ * before it where that can be; wanted ones (keep) first. How many there are. */
+uint32_t lion_cycle_order(uint32_t vars_out[LION_CYCLE_VARS_MAX], const lion_cycle *cycle,
+                          const uint8_t *is_bound, const uint8_t *keep);
+
+/* References that are to be read into arrays for this run's sake: none, where they are kept from an
+ * earlier query, half of them, where they will be. */
+double lion_cycle_references(const lion_cycle *cycle, lion_run *run);
+
+/* Their attributes, in the same order for all cycles that have the same. */
+void lion_cycle_add_attributes(lion_graph *graph, const lion_cycle *cycle);
+
+/* ---- op_cycle.c: the operator that joins the input with all of them ---- */
+lion_operator *lion_cycle_new(lion_scope *scope, lion_operator *input, const lion_cycle *cycle,
+                              const uint8_t *keep);
 
 #endif

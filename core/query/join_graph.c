@@ -139,7 +139,8 @@ static bool is_bound_elsewhere(const lion_join_graph *graph, uint8_t entity, con
     for (uint32_t i = 0; i < graph->todo->count; i++) {
         const lion_clause *clause = graph->todo->items[i];
         if (graph->todo->is_done[i] || is_fetched[i] || (graph->masks[i] & bit(entity)) == 0) continue;
-        if (clause->kind == LION_CLAUSE_PATTERN && number_at(graph, clause, 0) != entity) return true;
+        bool is_other = number_at(graph, clause, 0) != entity || graph->cycle_of[i] != LION_JOIN_NONE;
+        if (clause->kind == LION_CLAUSE_PATTERN && is_other) return true;
         if (clause->kind == LION_CLAUSE_OR || clause->kind == LION_CLAUSE_RULE) return true;
     }
     return false;
@@ -207,8 +208,10 @@ static bool add_star(lion_join_graph *graph, uint32_t first, uint8_t *is_taken)
     lion_join_node *node = add_node(graph, LION_JOIN_STAR, todo->count - first);
     if (node == NULL) return false;
     node->entity = number_at(graph, from, 0);
-    for (uint32_t i = first; i < todo->count; i++) {
+    bool is_in_cycle = graph->cycle_of[first] != LION_JOIN_NONE; /* then it is one pattern */
+    for (uint32_t i = first; i < (is_in_cycle ? first + 1 : todo->count); i++) {
         const lion_clause *clause = todo->items[i];
+        if (!is_in_cycle && graph->cycle_of[i] != LION_JOIN_NONE) continue;
         if (todo->is_done[i] || is_taken[i] || !is_star_part(graph, clause) || clause->source != from->source) continue;
         if (number_at(graph, clause, 0) != node->entity) continue;
         lion_join_part *part = &node->parts[node->part_count++];
@@ -220,7 +223,7 @@ static bool add_star(lion_join_graph *graph, uint32_t first, uint8_t *is_taken)
     measure_star(node);
     uint8_t is_fetched[todo->count + 1];
     memset(is_fetched, 0, todo->count + 1);
-    split_fetches(graph, node, is_fetched);
+    if (!is_in_cycle) split_fetches(graph, node, is_fetched);
     if (node->part_count == 0) graph->node_count--;
     else finish_star(graph, node);
     return true;
@@ -418,7 +421,7 @@ bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_
     graph->extras = lion_arena_array(arena, lion_join_extra, todo->count + 1);
     uint8_t *is_taken = lion_arena_zalloc(arena, todo->count + 1);
     graph->inputs = lion_arena_array(arena, uint32_t, todo->count + 1);
-    if (arena->is_exhausted) return false;
+    if (arena->is_exhausted || !lion_join_cores_find(graph)) return false;
     read_inputs(graph);
     for (uint32_t i = 0; i < todo->count; i++)
         if (!todo->is_done[i] && !is_taken[i] && is_star_part(graph, todo->items[i]) && !add_star(graph, i, is_taken)) return false;
@@ -426,5 +429,6 @@ bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_
         if (!todo->is_done[i] && !is_taken[i] && !add_other(graph, i)) return false;
     for (uint32_t n = 0; n < graph->node_count; n++) graph->nodes[n].uses_feed = (graph->nodes[n].vars & graph->feed) != 0;
     find_typed(graph);
+    lion_join_cores_finish(graph);
     return !arena->is_exhausted;
 }

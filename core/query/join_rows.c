@@ -27,8 +27,7 @@ uint64_t lion_join_closure(const lion_join_graph *graph, uint64_t bound)
 /* Fewer rows are not worth looking whether some are the same (plan.c). */
 #define MADE_MIN 32
 
-/* What the result, or a clause that is still to come, asks for. */
-static uint64_t live_vars(const lion_join_graph *graph, uint64_t set, uint64_t bound)
+uint64_t lion_join_live(const lion_join_graph *graph, uint64_t set, uint64_t bound)
 {
     uint64_t live = graph->wanted;
     for (uint32_t n = 0; n < graph->node_count; n++)
@@ -117,7 +116,7 @@ void lion_join_count(lion_join_plan *plan, const lion_join_graph *graph)
     plan->all = plan->rows = rows;
     plan->drops = false;
     if (rows < MADE_MIN) return;
-    uint64_t live = live_vars(graph, set, bound);
+    uint64_t live = lion_join_live(graph, set, bound);
     plan->drops = (bound & ~live & ~graph->known & ~graph->feed) != 0;
     plan->rows = fmin(rows, different(graph, set, live, fewest, uses_feed));
 }

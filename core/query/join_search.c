@@ -1,8 +1,8 @@
 /* join_search.c - the cheapest plan of a join graph: dynamic programming over connected sets of nodes, each pair of sets that
  * join looked at once (Moerkotte and Neumann's DPccp); greedy beyond so many nodes or pairs. Plans may be bushy.
  *
- * Two sets are joined in one of two ways: what is on the right is probed for each row of the left (one node), or it is computed
- * by itself and hashed. */
+ * Two sets are joined in one of three ways: what is on the right is probed for each row of the left (one node); or it is a core,
+ * whose patterns are joined with the left at once; or it is computed by itself and hashed. A core may stand first, too. */
 #include <math.h>
 
 #include "query/order.h"
@@ -21,6 +21,8 @@
 #define SEARCH_NS 1500.0       /* a row through a rule */
 #define QUERY_NS 20000.0       /* a row through a nested query */
 #define HASH_AFTER_PART 0.25   /* a pattern is hashed once it was probed for this part of its rows (op_pattern.c) */
+
+#define FORBIDDEN_NS 1e15     /* what is not to be */
 
 #define PAIRS_MAX 4000
 #define NO_NODE LION_JOIN_NODES_MAX
@@ -87,9 +89,17 @@ static double alone_cost(const lion_join_node *node)
     return SEARCH_NS + node->rows * CALL_NS;
 }
 
+/* Is the node a pattern that has to be joined with others at once? */
+static bool is_forced(const lion_join_graph *graph, const lion_join_node *node)
+{
+    bool is_in_core = node->part_count > 0 && graph->cycle_of[node->parts[0].clause] != LION_JOIN_NONE;
+    return is_in_core && lion_run_forces(graph->scope->run, LION_PLAN_MULTIWAY_JOIN);
+}
+
 static double probe_cost(const lion_join_graph *graph, const lion_join_node *node, double rows, uint64_t bound, double rows_out, double factor)
 {
     bool is_bound = (node->vars & (bound | graph->known | graph->feed)) != 0 || node->has_constant;
+    if (is_forced(graph, node)) return FORBIDDEN_NS;
     if (node->kind == LION_JOIN_STAR) return star_cost(graph, node, rows, bound, factor);
     if (node->kind == LION_JOIN_ROWS && is_bound) return node->rows * BUILD_NS + rows * HASH_NS + rows_out * ROW_NS;
     if (node->kind == LION_JOIN_QUERY) return rows * QUERY_NS + rows_out * ROW_NS;
@@ -178,12 +188,37 @@ static double met_more(const lion_join_graph *graph, uint32_t n, uint64_t set)
     return factor;
 }
 
+/* The core that has just these nodes, or NULL. */
+static const lion_join_core *core_of(const lion_join_graph *graph, uint64_t set)
+{
+    for (uint32_t i = 0; i < graph->core_count; i++)
+        if (graph->cores[i].set == set) return &graph->cores[i];
+    return NULL;
+}
+
+static void consider_core(lion_join_plan *plan, const lion_join_graph *graph, const lion_join_plan *left, const lion_join_core *core)
+{
+    if ((core->needs & ~left->bound) != 0) return;
+    double times = core->uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
+    double made = rows_made(plan, left, NULL);
+    double cost = left->cost_ns * times + lion_join_core_cost(graph, core, left, fmax(left->rows, 1) * times, made) + distinct_cost(made, plan->drops);
+    if (cost >= plan->cost_ns) return;
+    plan->cost_ns = cost;
+    plan->made = made;
+    plan->left = left;
+    plan->right = NULL;
+    plan->node = NO_NODE;
+    plan->core = core;
+}
+
 /* Make *plan (of the joined set; its rows and what it binds are there) the way left, then right, if that is cheaper. */
 static void consider(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right, uint64_t right_set)
 {
     const lion_join_graph *graph = self->graph;
+    const lion_join_core *core = core_of(graph, right_set);
     bool is_single = (right_set & (right_set - 1)) == 0;
     if (left == NULL) return;
+    if (core != NULL) consider_core(plan, graph, left, core);
     bool may_hash = right != NULL && lion_run_allows(graph->scope->run, LION_PLAN_BUILD) && can_hash(graph, left, right);
     if (is_single && !(may_hash && lion_run_forces(graph->scope->run, LION_PLAN_BUILD))) {
         uint32_t n = (uint32_t)__builtin_ctzll(right_set);
@@ -199,6 +234,7 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
             plan->left = left;
             plan->right = NULL;
             plan->node = n;
+            plan->core = NULL;
         }
     }
     if (!may_hash) return;
@@ -210,6 +246,7 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
     plan->left = left;
     plan->right = right;
     plan->node = NO_NODE;
+    plan->core = NULL;
 }
 
 /* What both of the sets, joined, leave. */
@@ -229,6 +266,16 @@ static lion_join_plan *copied(const lion_join_graph *graph, const lion_join_plan
     if (graph->scope->run->arena.is_exhausted) return NULL;
     *copy = *plan;
     return copy;
+}
+
+/* A core that stands first; NULL: it cannot. */
+static lion_join_plan *core_alone(const lion_join_graph *graph, const lion_join_core *core)
+{
+    lion_join_plan plan = joined(graph, core->set);
+    if ((core->needs & ~(graph->known | graph->feed)) != 0) return NULL;
+    plan.core = core;
+    plan.cost_ns = lion_join_core_cost(graph, core, NULL, core->uses_feed ? graph->feed_rows : 1, plan.made) + distinct_cost(plan.made, plan.drops);
+    return copied(graph, &plan);
 }
 
 /* ---- pairs of connected sets ---- */
@@ -304,6 +351,40 @@ static uint64_t component(const search *self, uint32_t from)
     return set;
 }
 
+/* The core that the node is in and none of whose nodes is in the plan (NULL: there is no plan); NULL: there is none. */
+static const lion_join_core *core_with(const lion_join_graph *graph, uint32_t n, const lion_join_plan *plan)
+{
+    uint64_t set = plan == NULL ? 0 : plan->set, bound = graph->known | graph->feed | (plan == NULL ? 0 : plan->bound);
+    for (uint32_t i = 0; i < graph->core_count; i++) {
+        const lion_join_core *core = &graph->cores[i];
+        if ((core->set & bit(n)) != 0 && (core->set & set) == 0 && (core->needs & ~bound) == 0) return core;
+    }
+    return NULL;
+}
+
+/* The next node begins a core: all of it at once instead, where that costs less than its patterns one by one. */
+static void at_once(const search *self, lion_join_plan *next, const lion_join_plan *before)
+{
+    const lion_join_graph *graph = self->graph;
+    const lion_join_core *core = next->node == NO_NODE ? NULL : core_with(graph, next->node, before);
+    if (core == NULL) return;
+    lion_join_plan all = joined(graph, before->set | core->set), step = *next;
+    consider_core(&all, graph, before, core);
+    for (uint64_t left; (left = core->set & ~step.set) != 0;) {
+        lion_join_plan best = { .cost_ns = INFINITY, .rows = INFINITY };
+        const lion_join_plan *kept = copied(graph, &step);
+        if (kept == NULL) return;
+        for (left &= neighbours_of(self, step.set); left != 0; left &= left - 1) {
+            lion_join_plan one = joined(graph, step.set | (left & -left));
+            consider(self, &one, kept, NULL, left & -left);
+            if (one.left != NULL && one.rows < best.rows) best = one;
+        }
+        if (best.left == NULL) return;
+        step = best;
+    }
+    if (all.cost_ns < step.cost_ns) *next = all;
+}
+
 /* The cheapest next node, again and again. */
 static const lion_join_plan *greedy(search *self, uint64_t set)
 {
@@ -327,6 +408,7 @@ static const lion_join_plan *greedy(search *self, uint64_t set)
             bool is_better = next.rows < best.rows || (next.rows == best.rows && next.cost_ns < best.cost_ns);
             if (best.left == NULL || is_better) best = next;
         }
+        if (best.left != NULL && !isinf(best.cost_ns)) at_once(self, &best, plan);
         plan = best.left == NULL ? NULL : copied(graph, &best);
     }
     return plan;
@@ -339,6 +421,8 @@ static const lion_join_plan *of_component(search *self, uint64_t set)
     if (self->best == NULL || count > LION_JOIN_SEARCH_MAX) return greedy(self, set);
     self->pairs = 0;
     for (uint64_t left = set; left != 0; left &= left - 1) self->best[left & -left] = alone(self, (uint32_t)__builtin_ctzll(left));
+    for (uint32_t i = 0; i < self->graph->core_count; i++)
+        if ((self->graph->cores[i].set & ~set) == 0) self->best[self->graph->cores[i].set] = core_alone(self->graph, &self->graph->cores[i]);
     for (uint64_t left = set; left != 0 && self->pairs <= PAIRS_MAX;) {
         uint64_t one = bit(63 - (uint32_t)__builtin_clzll(left));
         left &= ~one;
@@ -367,7 +451,18 @@ static const lion_join_plan *product(search *self, const lion_join_plan **parts,
     return plan;
 }
 
-/* Any plan: a node that is ready, again and again, joined in one way or the other; now and then two of them first. */
+/* All of a core onto the plan, whatever it costs; NULL is no plan yet. */
+static const lion_join_plan *with_core(const lion_join_graph *graph, const lion_join_plan *plan, const lion_join_core *core)
+{
+    if (plan == NULL) return core_alone(graph, core);
+    lion_join_plan wider = joined(graph, plan->set | core->set);
+    wider.left = plan;
+    wider.core = core;
+    wider.cost_ns = plan->cost_ns;
+    return copied(graph, &wider);
+}
+
+/* Any plan: a node that is ready, again and again, joined in one way or the other; now and then two of them first, or a core. */
 static const lion_join_plan *by_chance(search *self)
 {
     const lion_join_graph *graph = self->graph;
@@ -383,6 +478,12 @@ static const lion_join_plan *by_chance(search *self)
         }
         if (count == 0) return NULL;
         uint32_t n = ready[lion_plan_dice(run, count)], other = ready[lion_plan_dice(run, count)];
+        const lion_join_core *core = core_with(graph, n, plan);
+        if (core != NULL && (lion_run_forces(run, LION_PLAN_MULTIWAY_JOIN) || lion_plan_dice(run, 2) == 0)) {
+            plan = with_core(graph, plan, core);
+            if (plan == NULL) return NULL;
+            continue;
+        }
         const lion_join_plan *single = alone(self, n), *next = alone(self, other);
         if (plan == NULL) {
             if (single == NULL) return NULL;

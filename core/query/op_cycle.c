@@ -270,25 +270,6 @@ static bool has_level(const cycle *self, uint32_t var)
     return false;
 }
 
-/* How many patterns tie the variable to those that have a level (is_linked), or to any. */
-static uint32_t count_links(const cycle *self, const lion_cycle *spec, uint32_t var, bool is_linked)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < spec->edge_count; i++) {
-        const lion_cycle_edge *edge = &spec->edges[i];
-        if (edge->e == var) count += !is_linked || has_level(self, edge->v);
-        if (edge->v == var) count += !is_linked || has_level(self, edge->e);
-    }
-    return count;
-}
-
-/* Linked before not linked, wanted before not wanted, more links before fewer. */
-static uint32_t rank(const cycle *self, const lion_cycle *spec, uint32_t var, const uint8_t *keep)
-{
-    uint32_t links = count_links(self, spec, var, true), all = count_links(self, spec, var, false);
-    return (links > 0 ? 1u << 30 : 0) + (keep[var] ? 1u << 20 : 0) + (links << 10) + all;
-}
-
 static void add_level(cycle *self, const lion_cycle *spec, uint32_t var, const lion_operator *input)
 {
     level *at = &self->levels[self->level_count];
@@ -309,25 +290,19 @@ static void add_level(cycle *self, const lion_cycle *spec, uint32_t var, const l
 
 static void make_levels(cycle *self, const lion_cycle *spec, const lion_operator *input, const uint8_t *keep)
 {
+    uint32_t capacity = self->operator.run->var_room, vars[LION_CYCLE_VARS_MAX];
+    uint8_t is_bound[capacity + 1];
+    memset(is_bound, 0, capacity + 1);
     self->levels = lion_arena_zalloc(&self->operator.run->arena, sizeof(level) * LION_CYCLE_VARS_MAX);
     if (self->operator.run->arena.is_exhausted) return;
+    for (uint32_t i = 0; i < input->width; i++) is_bound[input->vars[i]] = 1;
     for (uint32_t i = 0; i < 2 * spec->edge_count; i++) {
         uint32_t var = i % 2 == 0 ? spec->edges[i / 2].e : spec->edges[i / 2].v;
-        if (!has_level(self, var) && lion_operator_slot(input, var) != LION_SLOT_NONE) add_level(self, spec, var, input);
+        if (!has_level(self, var) && is_bound[var]) add_level(self, spec, var, input);
     }
     self->bound_count = self->level_count;
-    for (;;) {
-        uint32_t best = UINT32_MAX, best_rank = 0;
-        for (uint32_t i = 0; i < 2 * spec->edge_count; i++) {
-            uint32_t var = i % 2 == 0 ? spec->edges[i / 2].e : spec->edges[i / 2].v;
-            uint32_t found = has_level(self, var) ? 0 : 1 + rank(self, spec, var, keep);
-            if (found <= best_rank) continue;
-            best = var;
-            best_rank = found;
-        }
-        if (best == UINT32_MAX) return;
-        add_level(self, spec, best, input);
-    }
+    uint32_t count = lion_cycle_order(vars, spec, is_bound, keep);
+    for (uint32_t i = 0; i < count; i++) add_level(self, spec, vars[i], input);
 }
 
 static const char *text_of(lion_run *run, const lion_cycle *spec)
@@ -351,6 +326,7 @@ lion_operator *lion_cycle_new(lion_scope *scope, lion_operator *input, const lio
     self->operator.is_set = true;
     lion_graph_init(&self->graph, run, spec->db, spec->edge_count);
     if (run->arena.is_exhausted) return input;
+    lion_cycle_add_attributes(&self->graph, spec);
     make_levels(self, spec, input, keep);
     if (run->arena.is_exhausted) return input; /* the run's next check says so */
     self->wanted_count = self->bound_count;

@@ -132,6 +132,22 @@ static void add_node(lion_join_graph *graph, lion_order *order, const lion_join_
     keep_rows(order, plan);
 }
 
+static void add_core(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
+{
+    const lion_cycle *cycle = plan->core->cycle;
+    uint32_t at = order->count;
+    uint32_t *clauses = lion_arena_array(&graph->scope->run->arena, uint32_t, cycle->edge_count);
+    if (graph->scope->run->arena.is_exhausted) return;
+    for (uint32_t i = 0; i < cycle->edge_count; i++) clauses[i] = cycle->edges[i].at;
+    add_step(graph, order, clauses[0], NULL, before_extras(graph, order, plan->made, plan->core->vars), plan->core->vars);
+    if (at == order->count) return;
+    order->steps[at].cycle = clauses;
+    order->steps[at].cycle_count = cycle->edge_count;
+    order->steps[at].is_join = true;
+    add_extras(graph, order);
+    keep_rows(order, plan);
+}
+
 static void begin(lion_join_graph *graph, lion_order *order)
 {
     for (uint32_t i = 0; i < graph->input_count; i++) {
@@ -144,11 +160,11 @@ static void begin(lion_join_graph *graph, lion_order *order)
 
 static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
 {
-    if (plan->left == NULL) {
-        add_node(graph, order, plan);
+    if (plan->left != NULL) add_plan(graph, order, plan->left);
+    if (plan->core != NULL) {
+        add_core(graph, order, plan);
         return;
     }
-    add_plan(graph, order, plan->left);
     if (plan->right == NULL) {
         add_node(graph, order, plan);
         return;

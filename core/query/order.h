@@ -5,12 +5,16 @@
  * and negations hang on: they are done as soon as what they need is bound. A pattern of a star that only fetches a value (no other
  * clause has its variable) is fetched where the fewest rows are.
  *
+ * A pattern that goes round in a cycle with others is a node by itself, and all patterns of the cycle are a core, too: one step
+ * that joins them at once. The search knows both ways (join_core.c).
+ *
  * How many rows a set of nodes leaves does not depend on their order: the product of the nodes' rows, over what their
  * shared variables select (1 / the larger number of distinct values), times what samples found (join_sample.c). So the search
  * (join_search.c) keeps the cheapest plan of each connected set, of up to LION_JOIN_SEARCH_MAX nodes; beyond, it is greedy. */
 #ifndef LION_QUERY_ORDER_H
 #define LION_QUERY_ORDER_H
 
+#include "query/cycle.h"
 #include "query/plan.h"
 
 #define LION_JOIN_SEARCH_MAX 12
@@ -22,6 +26,8 @@
 
 typedef struct lion_order_step {
     uint32_t clause;           /* of todo */
+    uint32_t *cycle;           /* not NULL: these clauses at once (cycle.h), `clause` among them */
+    uint32_t cycle_count;
     struct lion_order *group;  /* not NULL: these steps by themselves, then joined by hash */
     bool is_join;              /* a node begins here */
     double rows;               /* estimated after it … */
@@ -76,6 +82,15 @@ typedef struct lion_join_node {
     uint32_t end_count;
 } lion_join_node;
 
+/* Nodes that may be joined at once, variable by variable. */
+typedef struct lion_join_core {
+    const lion_cycle *cycle;
+    uint64_t set;              /* its nodes, a pattern each */
+    uint64_t vars, needs;
+    bool uses_feed;
+    double references;         /* that are read before the first row */
+} lion_join_core;
+
 /* What is done when it can be: it selects, or adds a variable. */
 typedef struct lion_join_extra {
     uint32_t clause;
@@ -102,6 +117,9 @@ typedef struct lion_join_graph {
     uint32_t input_count;
     lion_join_node *nodes;
     uint32_t node_count;
+    lion_join_core *cores;
+    uint32_t core_count;
+    uint8_t *cycle_of;         /* per clause: the core that it is in, or NONE */
     lion_join_extra *extras;
     uint32_t extra_count;
     double (*corrections)[LION_JOIN_NODES_MAX]; /* per pair of nodes; NULL: no samples */
@@ -116,10 +134,22 @@ bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_
 /* Everything that is bound once these variables are: functions add theirs. */
 uint64_t lion_join_closure(const lion_join_graph *graph, uint64_t bound);
 typedef struct lion_join_plan lion_join_plan;
+/* What the result, or a clause that is still to come behind this set of nodes, asks for. */
+uint64_t lion_join_live(const lion_join_graph *graph, uint64_t set, uint64_t bound);
 
 /* The rows of a plan's set of nodes, joined: all, and different ones as far as their variables are asked for; and whether some are
  * not. Its set, and what it binds, are there. */
 void lion_join_count(lion_join_plan *plan, const lion_join_graph *graph);
+
+/* ---- join_core.c ---- */
+
+/* The cores among the clauses that are still to do, before the graph has nodes … */
+bool lion_join_cores_find(lion_join_graph *graph);
+/* … and what their nodes say of them, when it has. */
+void lion_join_cores_finish(lion_join_graph *graph);
+/* What it costs to join the core onto the rows of a plan of the nodes `left`, which has none of its own; `all` are the rows that come of
+ * it. NULL: by itself. */
+double lion_join_core_cost(const lion_join_graph *graph, const lion_join_core *core, const lion_join_plan *left, double rows, double all);
 
 /* ---- join_sample.c: what statistics of single attributes cannot tell, asked of the data, in at most so many nanoseconds ---- */
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns);
@@ -136,8 +166,9 @@ struct lion_join_plan {
     double all;                /* rows if none of them ever went as it was there already */
     bool drops;                /* rows are looked at whether they are there already, as variables go */
     double made;               /* rows that its last join makes */
-    const lion_join_plan *left, *right; /* NULL, NULL: one node by itself */
+    const lion_join_plan *left, *right; /* NULL, NULL: one node, or a core, by itself */
     uint32_t node;             /* by itself, or what is probed for each row of left; NODES_MAX: right is hashed */
+    const lion_join_core *core; /* instead of a node; NULL: none */
 };
 
 /* The cheapest plan of all nodes (with options.plan_seed any); NULL: there is none without a product that depends. */

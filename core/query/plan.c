@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "query/adapt.h"
-#include "query/cycle.h"
 #include "query/order.h"
 #include "query/rewrite.h"
 
@@ -299,16 +298,6 @@ static bool wants_distinct(const lion_todo *todo, const lion_operator *operator)
     return drops && follows;
 }
 
-/* Patterns that go round in a cycle with the chosen one are joined with it, at once. How many were done. */
-static uint32_t add_cycle(lion_scope *scope, lion_todo *todo, uint32_t next, double fanout, lion_operator **operator, const uint8_t *needed)
-{
-    lion_cycle cycle;
-    if (!lion_cycle_of(&cycle, scope, todo, next, *operator, fanout)) return 0;
-    for (uint32_t i = 0; i < cycle.edge_count; i++) todo->is_done[cycle.edges[i].at] = 1;
-    *operator = lion_cycle_new(scope, *operator, &cycle, lion_plan_keep(scope, todo, needed));
-    return cycle.edge_count;
-}
-
 /* Its text, and which rule's it is. */
 static const char *detail_of(lion_run *run, const lion_clause *clause)
 {
@@ -325,20 +314,32 @@ static void add_distinct(lion_scope *scope, const lion_todo *todo, double kept, 
     (*operator)->rows_estimated = kept;
 }
 
-/* One clause, or the cycle that it is in, onto *operator; rows are what is estimated to be there then, kept the different ones. */
-static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double fanout, double rows, double kept, lion_operator **operator,
+/* The clauses of a cycle onto *operator. */
+static void add_cycle(lion_scope *scope, lion_todo *todo, const lion_order_step *step, lion_operator **operator, const uint8_t *needed)
+{
+    lion_cycle cycle;
+    const lion_operator *input = *operator;
+    lion_cycle_at(&cycle, scope, todo, step->cycle, step->cycle_count);
+    for (uint32_t i = 0; i < step->cycle_count; i++) todo->is_done[step->cycle[i]] = 1;
+    const uint8_t *keep = lion_plan_keep(scope, todo, needed);
+    *operator = lion_cycle_new(scope, *operator, &cycle, keep);
+    /* One clause tells nothing of the others. */
+    (*operator)->is_distinct = (*operator)->is_set && lion_plan_is_distinct(scope, todo->items[step->clause], input, *operator);
+    (*operator)->rows_estimated = step->rows;
+    add_distinct(scope, todo, step->kept, operator, keep);
+}
+
+/* One clause onto *operator; rows are what is estimated to be there then, kept the different ones. */
+static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double rows, double kept, lion_operator **operator,
                               const uint8_t *needed, lion_error *error)
 {
     const lion_operator *input = *operator;
     const lion_clause *clause = todo->items[next];
-    lion_status status = LION_OK;
-    uint32_t done = add_cycle(scope, todo, next, fanout, operator, needed);
     todo->is_done[next] = 1;
     const uint8_t *keep = lion_plan_keep(scope, todo, needed);
-    if (done == 0) status = lion_plan_operator(scope, clause, operator, keep, error);
+    lion_status status = lion_plan_operator(scope, clause, operator, keep, error);
     if (status != LION_OK) return status;
-    bool is_told = done == 0 || (*operator)->is_set; /* of a cycle one clause tells nothing */
-    (*operator)->is_distinct = is_told && lion_plan_is_distinct(scope, clause, input, *operator);
+    (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
     (*operator)->rows_estimated = rows;
     if ((*operator)->detail == NULL) (*operator)->detail = detail_of(scope->run, clause);
     add_distinct(scope, todo, kept, operator, keep);
@@ -410,7 +411,6 @@ static lion_status follow_step(lion_scope *scope, lion_todo *todo, lion_operator
                                const lion_clause **cut_out, bool *is_stuck_out, lion_error *error)
 {
     uint8_t bound[scope->capacity + 1];
-    double before = fmax((*operator)->rows_estimated, 1);
     const lion_clause *clause = todo->items[step->clause];
     if (step->group != NULL) return add_group(scope, todo, step, operator, needed, error);
     if (todo->is_done[step->clause] && clause->kind != LION_PLAN_INPUT) return LION_OK;
@@ -419,12 +419,16 @@ static lion_status follow_step(lion_scope *scope, lion_todo *todo, lion_operator
     *is_stuck_out = !is_ready(scope, clause, bound, 0);
     lion_status status = lion_run_check(scope->run, error);
     if (status != LION_OK || *is_stuck_out) return status;
+    if (step->cycle != NULL) {
+        add_cycle(scope, todo, step, operator, needed);
+        return LION_OK;
+    }
     if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
         todo->is_done[step->clause] = 1;
         *cut_out = clause;
         return LION_OK;
     }
-    return add_clause(scope, todo, step->clause, step->rows / before, step->rows, step->kept, operator, needed, error);
+    return add_clause(scope, todo, step->clause, step->rows, step->kept, operator, needed, error);
 }
 
 /* Steps one after the other; those behind a checkpoint are an operator of their own. */
@@ -457,10 +461,36 @@ static bool make_order(lion_order *order, lion_scope *scope, const lion_todo *to
     uint32_t left = 0;
     for (uint32_t i = 0; i < todo->count; i++) left += !todo->is_done[i];
     if (lion_plan_dice(scope->run, 4) == 3) return false; /* a random plan may go clause by clause */
-    return left >= ORDER_CLAUSES_MIN && !lion_cycle_any(scope, todo) && lion_order_make(order, scope, todo, operator, needed, is_flat);
+    return left >= ORDER_CLAUSES_MIN && lion_order_make(order, scope, todo, operator, needed, is_flat);
 }
 
 /* ---- clause by clause ---- */
+
+/* A row that is looked up costs as much as so many references read into arrays. */
+#define CYCLE_ROW_COST 8
+
+/* The cycle that the clause is in onto *operator, if the clause alone would leave too many rows. */
+static bool add_cycle_of(lion_scope *scope, lion_todo *todo, uint32_t next, double rows, lion_operator **operator, const uint8_t *needed)
+{
+    lion_cycle cycles[LION_CYCLES_MAX];
+    uint32_t count = lion_cycles_find(cycles, scope, todo);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t clauses[LION_CYCLE_EDGES_MAX];
+        lion_order_step step = { .clause = next, .cycle = clauses, .cycle_count = cycles[i].edge_count, .rows = rows, .kept = rows };
+        bool is_in = false, waits = false;
+        for (uint32_t k = 0; k < cycles[i].edge_count; k++) {
+            clauses[k] = cycles[i].edges[k].at;
+            is_in = is_in || clauses[k] == next;
+            waits = waits || waits_for_input(scope, todo->items[clauses[k]]);
+        }
+        bool is_dear = lion_run_forces(scope->run, LION_PLAN_MULTIWAY_JOIN) ? true : scope->run->dice != 0 ? lion_plan_dice(scope->run, 2) == 0
+                                             : rows * CYCLE_ROW_COST >= lion_cycle_references(&cycles[i], scope->run);
+        if (!is_in || waits || !is_dear) continue;
+        add_cycle(scope, todo, &step, operator, needed);
+        return true;
+    }
+    return false;
+}
 
 static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
                             const lion_clause **cut_out, lion_error *error)
@@ -489,7 +519,8 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
             *cut_out = clause;
             return LION_OK;
         }
-        status = add_clause(scope, todo, next, fanout, fmax(rows, 1) * fanout, fmax(rows, 1) * fanout, operator, needed, error);
+        if (add_cycle_of(scope, todo, next, fmax(rows, 1) * fanout, operator, needed)) continue;
+        status = add_clause(scope, todo, next, fmax(rows, 1) * fanout, fmax(rows, 1) * fanout, operator, needed, error);
         if (status != LION_OK) return status;
     }
 }

@@ -1,7 +1,7 @@
 /* plan.h - from clauses to operators.
  *
  * A scope is one numbering of variables (a query, or one rule) being planned. The order comes from the join graph (order.h).
- * What that does not know (cycles, branches that need what others bind) goes clause by clause: of those whose requirements are
+ * What that does not know (branches that need what others bind) goes clause by clause: of those whose requirements are
  * met, the one that leaves the fewest rows. Estimates only order. */
 #ifndef LION_QUERY_PLAN_H
 #define LION_QUERY_PLAN_H

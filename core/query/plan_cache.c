@@ -56,6 +56,10 @@ uint64_t lion_plan_cache_key(const lion_join_graph *graph)
     mix(&hash, graph->known);
     mix(&hash, graph->pending);
     for (uint32_t n = 0; n < graph->node_count; n++) mix_node(&hash, &graph->nodes[n]);
+    for (uint32_t i = 0; i < graph->core_count; i++) {
+        mix(&hash, graph->cores[i].set);
+        mix_number(&hash, graph->cores[i].references);
+    }
     for (uint32_t i = 0; i < graph->extra_count; i++) {
         mix(&hash, graph->extras[i].clause | (uint64_t)graph->extras[i].is_late << 32);
         mix(&hash, graph->extras[i].needs);
@@ -78,6 +82,12 @@ static void copy_order(lion_order *to, const lion_order *from, lion_arena *arena
     to->room = to->count = from->count;
     for (uint32_t i = 0; i < from->count; i++) {
         to->steps[i] = from->steps[i];
+        if (from->steps[i].cycle != NULL) {
+            size_t size = sizeof(uint32_t) * from->steps[i].cycle_count;
+            to->steps[i].cycle = lion_arena_alloc(arena, size);
+            if (arena->is_exhausted) return;
+            memcpy(to->steps[i].cycle, from->steps[i].cycle, size);
+        }
         if (from->steps[i].group == NULL) continue;
         to->steps[i].group = lion_arena_new(arena, lion_order);
         if (arena->is_exhausted) return;

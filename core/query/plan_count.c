@@ -112,6 +112,7 @@ static bool is_edge(lion_cycle_edge *edge, const finding *self, const lion_claus
     if (clause->kind != LION_CLAUSE_PATTERN || scope->run->sources[clause->source].db == NULL)
         return false;
     if (!lion_cycle_edge_of(edge, scope, clause, source)) return false;
+    if (scope->is_pending[edge->e] || scope->is_pending[edge->v]) return false;
     return !scope->is_given[edge->e] && !scope->is_given[edge->v] &&
            !scope->is_attribute[edge->e] && !scope->is_attribute[edge->v];
 }

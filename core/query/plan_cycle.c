@@ -1,111 +1,233 @@
-/* plan_cycle.c - which patterns are in a cycle. Of the patterns with two variables those are left over when what hangs on by
- * one end is taken away again and again (the 2-core of the graph that has the variables as nodes, the patterns as edges). */
+/* plan_cycle.c - which patterns go round in cycles. A forest of them reaches every variable; each
+ * pattern that is not in it closes a cycle with some that are. Cycles that have a pattern in common
+ * are one (the blocks of the graph that has the variables as nodes, the patterns as edges); a
+ * pattern that no cycle goes through is in none. */
 #include "query/cycle.h"
+#include "query/graph_cache.h"
 
-/* A row that is looked up costs as much as so many references read into arrays. */
-#define ROW_COST 8
+/* What a reference takes while it is read, and in arrays of both directions. */
+#define REFERENCE_BYTES 16
+/* What is read and kept serves other queries, too. */
+#define KEPT_PART 0.5
 
-bool lion_cycle_edge_of(lion_cycle_edge *edge_out, const lion_scope *scope, const lion_clause *clause, uint32_t source)
+bool lion_cycle_edge_of(lion_cycle_edge *edge_out, const lion_scope *scope,
+                        const lion_clause *clause, uint32_t source)
 {
-    if (clause->kind != LION_CLAUSE_PATTERN || clause->source != source || clause->term_count != 3) return false;
+    if (clause->kind != LION_CLAUSE_PATTERN || clause->source != source || clause->term_count != 3)
+        return false;
     const lion_term *e = &clause->terms[0], *v = &clause->terms[2];
     if (e->kind != LION_TERM_VAR || v->kind != LION_TERM_VAR || e->index == v->index) return false;
-    if (scope->is_pending[e->index] || scope->is_pending[v->index]) return false;
-    const lion_attribute *attribute = lion_clause_attribute(scope->run->sources[source].db->schema, clause);
+    const lion_attribute *attribute =
+        lion_clause_attribute(scope->run->sources[source].db->schema, clause);
     if (attribute == NULL || attribute->type != LION_TYPE_REF) return false;
-    *edge_out = (lion_cycle_edge){ .clause = clause, .attribute = attribute, .e = e->index, .v = v->index };
+    *edge_out = (lion_cycle_edge){
+        .clause = clause, .attribute = attribute, .e = e->index, .v = v->index
+    };
     return true;
 }
 
-static uint32_t degree(const lion_cycle *cycle, uint32_t var)
+/* ---- the patterns of one database ---- */
+
+static bool read_edges(lion_cycle *all, const lion_scope *scope, const lion_todo *todo,
+                       uint32_t source)
+{
+    *all = (lion_cycle){ .db = scope->run->sources[source].db };
+    if (all->db == NULL || all->db->view.filter_count > 0) return false;
+    for (uint32_t i = 0; i < todo->count && all->edge_count < LION_CYCLE_EDGES_MAX; i++) {
+        lion_cycle_edge *edge = &all->edges[all->edge_count];
+        if (todo->is_done[i] || !lion_cycle_edge_of(edge, scope, todo->items[i], source)) continue;
+        edge->at = i;
+        all->edge_count++;
+    }
+    return all->edge_count > 1;
+}
+
+/* ---- cycles ---- */
+
+typedef struct blocks {
+    const lion_cycle *all;
+    bool is_tree[LION_CYCLE_EDGES_MAX];
+    uint8_t block[LION_CYCLE_EDGES_MAX]; /* a pattern that stands for those it is in cycles with */
+} blocks;
+
+static uint8_t block_of(const blocks *self, uint8_t edge)
+{
+    while (self->block[edge] != edge) edge = self->block[edge];
+    return edge;
+}
+
+/* The patterns of the forest between two variables are one block with `edge`. false: the forest
+ * does not lead from one to the other. */
+static bool close_cycle(blocks *self, uint32_t from, uint32_t to, uint32_t came_by, uint8_t edge)
+{
+    if (from == to) return true;
+    for (uint32_t i = 0; i < self->all->edge_count; i++) {
+        const lion_cycle_edge *next = &self->all->edges[i];
+        if (!self->is_tree[i] || i == came_by || (next->e != from && next->v != from)) continue;
+        if (!close_cycle(self, next->e == from ? next->v : next->e, to, i, edge)) continue;
+        self->block[block_of(self, (uint8_t)i)] = block_of(self, edge);
+        return true;
+    }
+    return false;
+}
+
+static void find_blocks(blocks *self, const lion_cycle *all)
+{
+    *self = (blocks){ .all = all };
+    for (uint8_t i = 0; i < all->edge_count; i++) {
+        self->block[i] = i;
+        self->is_tree[i] =
+            !close_cycle(self, all->edges[i].e, all->edges[i].v, LION_CYCLE_EDGES_MAX, i);
+    }
+}
+
+static bool take_block(lion_cycle *out, const blocks *self, uint8_t block)
+{
+    *out = (lion_cycle){ .db = self->all->db };
+    for (uint8_t i = 0; i < self->all->edge_count; i++)
+        if (block_of(self, i) == block) out->edges[out->edge_count++] = self->all->edges[i];
+    return out->edge_count > 1;
+}
+
+static uint32_t var_count(const lion_cycle *cycle)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < cycle->edge_count; i++) count += cycle->edges[i].e == var || cycle->edges[i].v == var;
+    for (uint32_t i = 0; i < 2 * cycle->edge_count; i++) {
+        uint32_t var = i % 2 == 0 ? cycle->edges[i / 2].e : cycle->edges[i / 2].v;
+        bool is_new = true;
+        for (uint32_t k = 0; k < i; k++)
+            is_new = is_new && var != (k % 2 == 0 ? cycle->edges[k / 2].e : cycle->edges[k / 2].v);
+        count += is_new;
+    }
     return count;
 }
 
-static void drop_loose_ends(lion_cycle *cycle)
+/* ---- arrays ---- */
+
+static bool is_first_of(const lion_cycle *cycle, uint32_t edge)
 {
-    for (uint32_t i = 0; i < cycle->edge_count;) {
-        if (degree(cycle, cycle->edges[i].e) > 1 && degree(cycle, cycle->edges[i].v) > 1) {
-            i++;
-            continue;
-        }
-        memmove(&cycle->edges[i], &cycle->edges[i + 1], sizeof(cycle->edges[0]) * (--cycle->edge_count - i));
-        i = 0;
-    }
+    for (uint32_t i = 0; i < edge; i++)
+        if (cycle->edges[i].attribute == cycle->edges[edge].attribute) return false;
+    return true;
 }
 
-/* What hangs together with the pattern at `next` of todo. */
-static bool keep_connected(lion_cycle *cycle, uint32_t next, uint32_t capacity)
-{
-    uint8_t is_near[capacity + 1];
-    bool is_there = false;
-    memset(is_near, 0, capacity + 1);
-    for (uint32_t i = 0; i < cycle->edge_count; i++)
-        if (cycle->edges[i].at == next) {
-            is_near[cycle->edges[i].e] = 1;
-            is_there = true;
-        }
-    for (bool grows = is_there; grows;) {
-        grows = false;
-        for (uint32_t i = 0; i < cycle->edge_count; i++) {
-            uint8_t *e = &is_near[cycle->edges[i].e], *v = &is_near[cycle->edges[i].v];
-            if (*e == *v) continue;
-            *e = *v = 1;
-            grows = true;
-        }
-    }
-    uint32_t count = 0, vars = 0;
-    for (uint32_t i = 0; i < cycle->edge_count; i++)
-        if (is_near[cycle->edges[i].e]) cycle->edges[count++] = cycle->edges[i];
-    for (uint32_t i = 0; i < capacity; i++) vars += is_near[i];
-    cycle->edge_count = count;
-    return is_there && vars <= LION_CYCLE_VARS_MAX;
-}
-
-static double references(const lion_cycle *cycle)
+static double all_references(const lion_cycle *cycle)
 {
     double sum = 0;
-    for (uint32_t i = 0; i < cycle->edge_count; i++) {
-        lion_key key = { .datom = { .a = cycle->edges[i].attribute->id }, .parts = 1 };
-        uint64_t count = 0;
-        bool is_new = true;
-        for (uint32_t k = 0; k < i; k++) is_new = is_new && cycle->edges[k].attribute != cycle->edges[i].attribute;
-        if (is_new && lion_view_estimate(&count, &cycle->db->view, LION_AEVT, &key, NULL) == LION_OK) sum += (double)count;
-    }
+    for (uint32_t i = 0; i < cycle->edge_count; i++)
+        if (is_first_of(cycle, i))
+            sum += (double)lion_stats_attribute(cycle->db, cycle->edges[i].attribute);
     return sum;
 }
 
-bool lion_cycle_of(lion_cycle *cycle, lion_scope *scope, const lion_todo *todo, uint32_t next, const lion_operator *operator, double fanout)
+void lion_cycle_add_attributes(lion_graph *graph, const lion_cycle *cycle)
 {
-    const lion_clause *clause = todo->items[next];
-    if (clause->kind != LION_CLAUSE_PATTERN || !lion_run_allows(scope->run, LION_PLAN_MULTIWAY_JOIN)) return false;
-    *cycle = (lion_cycle){ .db = scope->run->sources[clause->source].db };
-    if (cycle->db == NULL || cycle->db->view.filter_count > 0) return false;
-    for (uint32_t i = 0; i < todo->count; i++) {
-        lion_cycle_edge *edge = &cycle->edges[cycle->edge_count];
-        if ((todo->is_done[i] && i != next) || !lion_cycle_edge_of(edge, scope, todo->items[i], clause->source)) continue;
-        edge->at = i;
-        if (++cycle->edge_count == LION_CYCLE_EDGES_MAX) return false;
+    for (const lion_attribute *last = NULL;;) {
+        const lion_attribute *next = NULL;
+        for (uint32_t i = 0; i < cycle->edge_count; i++) {
+            const lion_attribute *attribute = cycle->edges[i].attribute;
+            bool is_after = last == NULL || attribute->id > last->id;
+            if (is_after && (next == NULL || attribute->id < next->id)) next = attribute;
+        }
+        if (next == NULL) return;
+        lion_graph_add(graph, next);
+        last = next;
     }
-    drop_loose_ends(cycle);
-    if (!keep_connected(cycle, next, scope->capacity)) return false;
-    double rows = operator->rows_estimated < 1 ? 1 : operator->rows_estimated;
-    return lion_run_forces(scope->run, LION_PLAN_MULTIWAY_JOIN) || rows * fanout * ROW_COST >= references(cycle);
 }
 
-bool lion_cycle_any(const lion_scope *scope, const lion_todo *todo)
+double lion_cycle_references(const lion_cycle *cycle, lion_run *run)
 {
-    lion_cycle cycle = { 0 };
-    if (!lion_run_allows(scope->run, LION_PLAN_MULTIWAY_JOIN)) return false;
-    for (uint32_t i = 0; i < todo->count && cycle.edge_count + 1 < LION_CYCLE_EDGES_MAX; i++) {
-        const lion_clause *clause = todo->items[i];
-        if (todo->is_done[i] || clause->kind != LION_CLAUSE_PATTERN) continue;
-        const lion_db *db = scope->run->sources[clause->source].db;
-        if (db == NULL || db->view.filter_count > 0) continue;
-        cycle.edge_count += lion_cycle_edge_of(&cycle.edges[cycle.edge_count], scope, clause, clause->source);
+    lion_graph graph;
+    lion_graph_init(&graph, run, cycle->db, cycle->edge_count);
+    if (run->arena.is_exhausted) return 0;
+    lion_cycle_add_attributes(&graph, cycle);
+    if (lion_graph_recall(&graph)) return 0;
+    return all_references(cycle) * (lion_graph_may_be_kept(&graph) ? KEPT_PART : 1);
+}
+
+static bool has_room(const lion_scope *scope, const lion_cycle *cycle)
+{
+    return lion_run_has_room(scope->run, (uint64_t)all_references(cycle) * REFERENCE_BYTES);
+}
+
+/* ---- finding ---- */
+
+uint32_t lion_cycles_find(lion_cycle cycles_out[LION_CYCLES_MAX], const lion_scope *scope,
+                          const lion_todo *todo)
+{
+    uint32_t count = 0;
+    lion_cycle all;
+    blocks found;
+    if (!lion_run_allows(scope->run, LION_PLAN_MULTIWAY_JOIN)) return 0;
+    for (uint32_t source = 0; source < scope->run->ir->source_count; source++) {
+        if (!read_edges(&all, scope, todo, source)) continue;
+        find_blocks(&found, &all);
+        for (uint8_t i = 0; i < all.edge_count && count < LION_CYCLES_MAX; i++) {
+            bool is_one = block_of(&found, i) == i && take_block(&cycles_out[count], &found, i);
+            const lion_cycle *cycle = &cycles_out[count];
+            count += is_one && var_count(cycle) <= LION_CYCLE_VARS_MAX && has_room(scope, cycle);
+        }
     }
-    drop_loose_ends(&cycle);
-    return cycle.edge_count > 0;
+    return count;
+}
+
+void lion_cycle_at(lion_cycle *cycle_out, const lion_scope *scope, const lion_todo *todo,
+                   const uint32_t *clauses, uint32_t count)
+{
+    uint32_t source = todo->items[clauses[0]]->source;
+    *cycle_out = (lion_cycle){ .db = scope->run->sources[source].db };
+    for (uint32_t i = 0; i < count; i++) {
+        lion_cycle_edge *edge = &cycle_out->edges[cycle_out->edge_count];
+        if (!lion_cycle_edge_of(edge, scope, todo->items[clauses[i]], source)) continue;
+        edge->at = clauses[i];
+        cycle_out->edge_count++;
+    }
+}
+
+/* ---- the order of the variables ---- */
+
+typedef struct ordering {
+    const lion_cycle *cycle;
+    const uint8_t *is_bound, *keep;
+    const uint32_t *vars; /* so far */
+    uint32_t count;
+} ordering;
+
+static bool is_there(const ordering *self, uint32_t var)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->vars[i] == var) return true;
+    return self->is_bound[var];
+}
+
+/* Linked before not linked, wanted before not wanted, more links before fewer. */
+static uint32_t rank(const ordering *self, uint32_t var)
+{
+    uint32_t links = 0, all = 0;
+    for (uint32_t i = 0; i < self->cycle->edge_count; i++) {
+        const lion_cycle_edge *edge = &self->cycle->edges[i];
+        if (edge->e != var && edge->v != var) continue;
+        links += is_there(self, edge->e == var ? edge->v : edge->e);
+        all++;
+    }
+    return 1 + (links > 0 ? 1u << 30 : 0) + (self->keep[var] ? 1u << 20 : 0) + (links << 10) + all;
+}
+
+uint32_t lion_cycle_order(uint32_t vars_out[LION_CYCLE_VARS_MAX], const lion_cycle *cycle,
+                          const uint8_t *is_bound, const uint8_t *keep)
+{
+    ordering self = { .cycle = cycle, .is_bound = is_bound, .keep = keep, .vars = vars_out };
+    while (self.count < LION_CYCLE_VARS_MAX) {
+        uint32_t best = UINT32_MAX, best_rank = 0;
+        for (uint32_t i = 0; i < 2 * cycle->edge_count; i++) {
+            uint32_t var = i % 2 == 0 ? cycle->edges[i / 2].e : cycle->edges[i / 2].v;
+            uint32_t found = is_there(&self, var) ? 0 : rank(&self, var);
+            if (found <= best_rank) continue;
+            best = var;
+            best_rank = found;
+        }
+        if (best == UINT32_MAX) break;
+        vars_out[self.count++] = best;
+    }
+    return self.count;
 }
