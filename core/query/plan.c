@@ -423,7 +423,7 @@ static lion_status follow_step(lion_scope *scope, lion_todo *todo, lion_operator
         add_cycle(scope, todo, step, operator, needed);
         return LION_OK;
     }
-    if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
+    if (cut_out != NULL && lion_rules_is_cut(scope, clause)) {
         todo->is_done[step->clause] = 1;
         *cut_out = clause;
         return LION_OK;
@@ -514,7 +514,7 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
         uint32_t next = choose(scope, todo, *operator, bound, &fanout);
         if (next == todo->count) return fail_stuck(scope, todo, bound, error);
         const lion_clause *clause = todo->items[next];
-        if (cut_out != NULL && clause->kind == LION_CLAUSE_RULE && !lion_rules_is_path(scope->engine, clause->rule)) {
+        if (cut_out != NULL && lion_rules_is_cut(scope, clause)) {
             todo->is_done[next] = 1;
             *cut_out = clause;
             return LION_OK;

@@ -25,6 +25,8 @@ typedef struct lion_scope {
     lion_run *run;
     const lion_rule *rules;        /* the query's, then the synthetic ones (rules.c) */
     lion_rules *engine;            /* where rule calls are answered */
+    struct lion_rule_engine *tables; /* that which the scope's rule is planned for, and the rule's … */
+    uint32_t component;            /* … component of rules that call each other; NULL: of the query's own clauses */
     const lion_slice *names;
     uint32_t name_count;
     uint32_t capacity;             /* of arrays by variable */
@@ -55,8 +57,8 @@ void lion_todo_init(lion_todo *todo, const lion_clauses *clauses, uint32_t extra
 /* With options.plan_seed, a number below count, by chance; 0 without. */
 uint32_t lion_plan_dice(lion_run *run, uint32_t count);
 
-/* Plan clauses onto *operator until all are done, or (cut_out not NULL) the next one is a rule call, which is marked done and
- * handed out. needed: per variable, what the reader of the plan wants. */
+/* Plan clauses onto *operator until all are done, or (cut_out not NULL) the next one is a rule call that is a cut (below), which
+ * is marked done and handed out. needed: per variable, what the reader of the plan wants. */
 lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
                       const lion_clause **cut_out, lion_error *error);
 /* Per variable: wanted by `needed` or by a clause that is still to be done. */
@@ -113,12 +115,14 @@ const char *lion_ranges_text(const lion_scope *scope, uint32_t var);
 
 /* ---- rules.c ---- */
 
-lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *parent, uint32_t owner_rule);
+lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir);
 const lion_rule *lion_rules_list(const lion_rules *rules);
 /* Per rule: bit i is set if functions or relations may bind argument i, to what may be a name. */
 const uint64_t *lion_rules_gives(const lion_rules *rules);
 /* Whether calls of the rule are searches through a graph: answered row by row, without tables. */
 bool lion_rules_is_path(lion_rules *rules, uint32_t rule);
+/* Whether the clause calls a rule that calls the scope's rule: it is answered by differences (rule_tables.h), not in place. */
+bool lion_rules_is_cut(const lion_scope *scope, const lion_clause *clause);
 /* The operator that answers a call of a rule for its input. */
 lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lion_operator *input, const lion_clause *clause,
                             const uint8_t *keep, lion_error *error);

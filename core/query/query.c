@@ -227,7 +227,7 @@ static lion_status open_all(opening *self, lion_error *error)
     lion_status status = open_inputs(self, error);
     if (status == LION_OK) status = open_pulls(self, error);
     if (status != LION_OK) return status;
-    self->run->engine = self->scope.engine = lion_rules_new(run, ir, NULL, 0);
+    self->run->engine = self->scope.engine = lion_rules_new(run, ir);
     self->scope.rules = lion_rules_list(self->scope.engine);
     lion_scope_mark_attributes(&self->scope, &ir->where);
     lion_scope_mark_given(&self->scope, &ir->where);

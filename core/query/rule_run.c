@@ -1,100 +1,220 @@
 /* rule_run.c - segments by turns, until none has anything new. */
 #include "query/rule_tables.h"
 
-void lion_rule_ask(lion_rule_table *table, const lion_value *bound)
+lion_vector lion_rule_column(const lion_rule_argument *argument, const lion_vector *columns)
 {
-    lion_value row[2 * LION_RULE_ARITY_MAX];
-    for (uint32_t i = 0; i < table->bound_count; i++) row[i] = row[table->bound_count + i] = bound[i];
-    lion_relation_add(&table->frontier, row);
+    if (argument->slot != LION_SLOT_NONE) return columns[argument->slot];
+    lion_vector constant = { .type = argument->constant.type, .is_constant = true };
+    if (lion_type_is_scalar(constant.type)) constant.bits = (int64_t *)(uintptr_t)&argument->constant.bits;
+    else constant.values = (lion_value *)(uintptr_t)&argument->constant;
+    return constant;
 }
 
-static void sink_row(lion_rule_segment *part, const lion_batch *batch, uint32_t row)
+static lion_status add_rows(lion_rule_engine *self, lion_rule_rows *rows, const lion_vector *columns, const lion_batch *batch, lion_error *error)
 {
-    for (uint32_t i = 0; i < part->width; i++)
-        part->values[i] = part->row[i].slot == LION_SLOT_NONE ? part->row[i].constant : lion_batch_get(batch, part->row[i].slot, row);
-    if (part->sink == LION_RULE_ANSWER) {
-        lion_relation_add(&part->table->answers, part->values);
-    } else if (part->sink == LION_RULE_TAIL) {
-        lion_relation_add(&part->table->frontier, part->values);
-    } else if (lion_relation_add(&part->after->prefix, part->values)) {
-        lion_rule_call *call = part->after;
-        for (uint32_t i = 0; i < call->callee->bound_count; i++)
-            call->key[i] = call->bound[i].slot == LION_SLOT_NONE ? call->bound[i].constant : part->values[call->bound[i].slot];
-        lion_rule_ask(call->callee, call->key);
-    }
+    size_t before = rows->count;
+    lion_status status = lion_rule_rows_add(rows, columns, batch, error);
+    self->row_count += rows->count - before;
+    return status;
 }
 
-static void join_row(lion_rule_call *call, size_t prefix_row, size_t answer_row)
+lion_status lion_rule_ask(lion_rule_engine *self, lion_rule_table *table, const lion_vector *bound, const lion_batch *batch, lion_error *error)
 {
-    const lion_value *prefix = lion_relation_row(&call->prefix, prefix_row);
-    const lion_value *frees = lion_relation_row(&call->callee->answers, answer_row) + call->callee->bound_count;
-    for (uint32_t i = 0; i < call->kept; i++) call->row[i] = prefix[call->from[i]];
-    for (uint32_t i = 0; i < call->callee->free_count; i++) {
-        if (call->same[i] != LION_SLOT_NONE && !lion_value_equal(frees[i], frees[call->same[i]])) return;
-        if (call->out[i] != LION_SLOT_NONE) call->row[call->out[i]] = frees[i];
-    }
-    lion_relation_append(&call->joined, call->row);
+    for (uint32_t i = 0; i < table->bound_count; i++) table->asking[i] = table->asking[table->bound_count + i] = bound[i];
+    return add_rows(self, &table->frontier, table->asking, batch, error);
 }
 
-/* New prefixes with all answers, old prefixes with new answers: into joined. */
-static lion_status join_difference(lion_rule_call *call, lion_run *run, lion_error *error)
+/* What is new at the call is asked for. */
+static lion_status add_prefix(lion_rule_engine *self, lion_rule_call *call, const lion_vector *columns, const lion_batch *batch, lion_error *error)
 {
-    lion_rule_table *callee = call->callee;
-    size_t prefix_count = call->prefix.count, answer_count = callee->answers.count;
-    lion_relation_clear(&call->joined);
-    lion_row_index_follow(&call->answers_by_seed);
-    lion_row_index_follow(&call->prefix_by_bound);
-    for (size_t row = call->prefix_done; row < prefix_count; row++) {
-        const lion_value *values = lion_relation_row(&call->prefix, row);
-        for (uint32_t i = 0; i < callee->bound_count; i++)
-            call->key[i] = call->bound[i].slot == LION_SLOT_NONE ? call->bound[i].constant : values[call->bound[i].slot];
-        for (size_t found = lion_row_index_find(&call->answers_by_seed, call->key); found != 0;
-             found = lion_row_index_next(&call->answers_by_seed, found, call->key))
-            join_row(call, row, found - 1);
-        if (row % LION_BATCH_ROWS == 0 && lion_run_check(run, error) != LION_OK) return LION_FAILED;
+    size_t from = call->prefix.count;
+    lion_status status = add_rows(self, &call->prefix, columns, batch, error);
+    while (status == LION_OK && from < call->prefix.count) {
+        lion_batch piece = { .count = lion_rule_rows_piece(call->columns, &call->prefix, from, call->prefix.count) };
+        for (uint32_t i = 0; i < call->callee->bound_count; i++) call->keys[i] = lion_rule_column(&call->bound[i], call->columns);
+        status = lion_rule_ask(self, call->callee, call->keys, &piece, error);
+        from += piece.count;
     }
-    for (size_t row = call->answers_done; call->prefix_done > 0 && row < answer_count; row++) {
-        const lion_value *seed = lion_relation_row(&callee->answers, row);
-        bool is_asked = true;
-        for (uint32_t i = 0; i < callee->bound_count; i++)
-            if (call->bound[i].slot == LION_SLOT_NONE && !lion_value_equal(call->bound[i].constant, seed[i])) is_asked = false;
-        for (uint32_t i = 0; i < call->prefix_by_bound.key_count; i++) call->key[i] = seed[call->prefix_key_of[i]];
-        for (size_t found = is_asked ? lion_row_index_find(&call->prefix_by_bound, call->key) : 0; found != 0;
-             found = lion_row_index_next(&call->prefix_by_bound, found, call->key))
-            if (found - 1 < call->prefix_done) join_row(call, found - 1, row);
-        if (row % LION_BATCH_ROWS == 0 && lion_run_check(run, error) != LION_OK) return LION_FAILED;
-    }
-    call->prefix_done = prefix_count;
-    call->answers_done = answer_count;
-    return LION_OK;
+    return status;
 }
+
+static lion_status sink_batch(lion_rule_engine *self, lion_rule_segment *part, const lion_batch *batch, lion_error *error)
+{
+    for (uint32_t i = 0; i < part->width; i++) part->columns[i] = lion_rule_column(&part->row[i], batch->columns);
+    if (part->sink == LION_RULE_CALL) return add_prefix(self, part->after, part->columns, batch, error);
+    return add_rows(self, part->sink == LION_RULE_TAIL ? &part->table->frontier : &part->table->answers, part->columns, batch, error);
+}
+
+/* ---- differences: new prefixes with all answers, then old prefixes with new answers ---- */
+
+typedef struct difference {
+    lion_operator operator;
+    lion_rule_call *call;
+    lion_output output;
+    size_t prefix_row, answer_row; /* the next of the first part, and of the second */
+    size_t found;                  /* row + 1 on the other side of the present one, 0: it is to be looked for */
+    bool is_open;
+} difference;
+
+static void emit(difference *self, size_t prefix_row, size_t answer_row)
+{
+    const lion_rule_call *call = self->call;
+    const lion_rule_rows *answers = &call->callee->answers;
+    uint32_t bound = call->callee->bound_count, frees = call->callee->free_count;
+    for (uint32_t i = 0; i < frees; i++)
+        if (call->same[i] != LION_SLOT_NONE && !lion_value_equal(lion_rule_rows_get(answers, answer_row, bound + i),
+                                                                 lion_rule_rows_get(answers, answer_row, bound + call->same[i])))
+            return;
+    for (uint32_t i = 0; i < call->kept; i++) *lion_output_at(&self->output, i) = lion_rule_rows_get(&call->prefix, prefix_row, call->from[i]);
+    for (uint32_t i = 0; i < frees; i++)
+        if (call->out[i] != LION_SLOT_NONE) *lion_output_at(&self->output, call->out[i]) = lion_rule_rows_get(answers, answer_row, bound + i);
+    self->output.count++;
+}
+
+/* The key of an answer's seed for the prefixes; false: no prefix asks for it. */
+static bool seed_key(lion_rule_call *call, size_t answer_row)
+{
+    for (uint32_t i = 0; i < call->callee->bound_count; i++)
+        if (call->bound[i].slot == LION_SLOT_NONE && !lion_value_equal(call->bound[i].constant, lion_rule_rows_get(&call->callee->answers, answer_row, i)))
+            return false;
+    for (uint32_t i = 0; i < call->prefix_by_bound.key_count; i++)
+        call->key[i] = lion_rule_rows_get(&call->callee->answers, answer_row, call->prefix_key_of[i]);
+    return true;
+}
+
+static void prefix_key(lion_rule_call *call, size_t prefix_row)
+{
+    for (uint32_t i = 0; i < call->callee->bound_count; i++)
+        call->key[i] = call->bound[i].slot == LION_SLOT_NONE ? call->bound[i].constant
+                                                             : lion_rule_rows_get(&call->prefix, prefix_row, call->bound[i].slot);
+}
+
+/* Rows that came after the difference began are for the next one; they are found first. */
+static size_t skip(const lion_rule_index *index, size_t found, size_t end, const lion_value *key)
+{
+    while (found > end) found = lion_rule_index_next(index, found, key);
+    return found;
+}
+
+static bool next_of_prefix(difference *self)
+{
+    lion_rule_call *call = self->call;
+    const lion_rule_index *index = &call->callee->answers_by_seed;
+    if (self->prefix_row >= call->prefix_done) return false;
+    if (!self->is_open) prefix_key(call, self->prefix_row);
+    self->found = self->is_open ? lion_rule_index_next(index, self->found, call->key) : lion_rule_index_find(index, call->key);
+    self->found = skip(index, self->found, call->answers_done, call->key);
+    self->is_open = self->found != 0;
+    if (self->is_open) emit(self, self->prefix_row, self->found - 1);
+    else self->prefix_row++;
+    return true;
+}
+
+static bool next_of_answers(difference *self)
+{
+    lion_rule_call *call = self->call;
+    const lion_rule_index *index = &call->prefix_by_bound;
+    if (self->answer_row >= call->answers_done || call->prefix_from == 0) return false;
+    if (!self->is_open && !seed_key(call, self->answer_row)) {
+        self->answer_row++;
+        return true;
+    }
+    self->found = self->is_open ? lion_rule_index_next(index, self->found, call->key) : lion_rule_index_find(index, call->key);
+    self->found = skip(index, self->found, call->prefix_from, call->key);
+    self->is_open = self->found != 0;
+    if (self->is_open) emit(self, self->found - 1, self->answer_row);
+    else self->answer_row++;
+    return true;
+}
+
+#define CHECK_EVERY 4096
+
+static lion_status difference_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
+{
+    difference *self = (difference *)operator;
+    uint32_t steps = 0;
+    while (!lion_output_is_full(&self->output) && (next_of_prefix(self) || next_of_answers(self)))
+        if (++steps % CHECK_EVERY == 0 && lion_run_check(operator->run, error) != LION_OK) return LION_FAILED;
+    return lion_output_yield(&self->output, batch_out);
+}
+
+static lion_status difference_rewind(lion_operator *operator, lion_error *error)
+{
+    difference *self = (difference *)operator;
+    lion_rule_call *call = self->call;
+    self->prefix_row = call->prefix_from;
+    self->answer_row = call->answers_from;
+    self->is_open = false;
+    self->output.count = 0;
+    lion_status status = lion_rule_index_follow(&call->callee->answers_by_seed, error);
+    return status == LION_OK ? lion_rule_index_follow(&call->prefix_by_bound, error) : status;
+}
+
+lion_operator *lion_rule_difference_new(lion_run *run, lion_rule_call *call, const uint32_t *vars, uint32_t width)
+{
+    difference *self = LION_OPERATOR(run, difference, difference_next, "feed");
+    self->operator.rewind = difference_rewind;
+    self->operator.width = width;
+    self->operator.vars = lion_arena_array(&run->arena, uint32_t, width + 1);
+    for (uint32_t i = 0; i < width; i++) self->operator.vars[i] = vars[i];
+    self->call = call;
+    lion_output_make(&self->output, &run->arena, width);
+    return &self->operator;
+}
+
+/* ---- turns ---- */
 
 /* LION_OK: the segment has something new, and its feed stands on it; LION_END: nothing. */
-static lion_status start_segment(lion_rules *self, lion_rule_segment *part, lion_error *error)
+static lion_status start_segment(lion_rule_segment *part, lion_error *error)
 {
-    size_t from = 0, to = 0;
     if (part->before == NULL) {
-        from = part->done;
-        to = part->done = part->table->frontier.count;
-    } else {
-        lion_rule_call *call = part->before;
-        if (call->prefix_done == call->prefix.count && call->answers_done == call->callee->answers.count) return LION_END;
-        lion_status status = join_difference(call, self->run, error);
-        if (status != LION_OK) return status;
-        to = call->joined.count;
+        size_t from = part->done;
+        part->done = part->table->frontier.count;
+        if (from == part->done) return LION_END;
+        lion_rule_feed_set(part->feed, from, part->done);
+        return lion_operator_rewind(part->root, error);
     }
-    if (from == to) return LION_END;
-    lion_feed_set(part->feed, from, to);
+    lion_rule_call *call = part->before;
+    if (call->prefix_done == call->prefix.count && call->answers_done == call->callee->answers.count) return LION_END;
+    call->prefix_from = call->prefix_done;
+    call->answers_from = call->answers_done;
+    call->prefix_done = call->prefix.count;
+    call->answers_done = call->callee->answers.count;
     return lion_operator_rewind(part->root, error);
 }
 
-lion_status lion_rules_run(lion_rules *self, lion_error *error)
+/* Fewer rows are never too many. */
+#define ROWS_LEAST 256
+
+/* Tables are emptied, not given back: what they held when memory ran short is what they have room for. */
+static bool is_full(lion_rule_engine *self)
+{
+    const lion_run *run = self->rules->run;
+    const lion_query_options *options = &run->options;
+    bool is_tight = options->table_rows_max != 0 && self->row_count >= options->table_rows_max;
+    if (options->memory_max != 0 && self->row_max == 0 && self->row_count >= ROWS_LEAST && !lion_run_has_room(run, 0)) self->row_max = self->row_count;
+    return is_tight || (self->row_max != 0 && self->row_count > self->row_max);
+}
+
+/* The active segment's rows. LION_END: that was all; LION_ABSENT: see lion_rule_engine_run. */
+static lion_status run_segment(lion_rule_engine *self, bool may_forget, lion_error *error)
+{
+    for (;;) {
+        lion_batch batch;
+        lion_status status = lion_operator_next(self->active->root, &batch, error);
+        if (status == LION_OK) status = sink_batch(self, self->active, &batch, error);
+        if (status != LION_OK) return status;
+        if (may_forget && is_full(self)) return LION_ABSENT;
+    }
+}
+
+lion_status lion_rule_engine_run(lion_rule_engine *self, bool may_forget, lion_error *error)
 {
     uint32_t idle = 0;
     while (self->active != NULL || idle < self->segment_count) {
         if (self->active == NULL) {
             lion_rule_segment *part = self->segments[self->turn++ % self->segment_count];
-            lion_status status = start_segment(self, part, error);
+            lion_status status = start_segment(part, error);
             if (status == LION_END) {
                 idle++;
                 continue;
@@ -103,14 +223,26 @@ lion_status lion_rules_run(lion_rules *self, lion_error *error)
             self->active = part;
             idle = 0;
         }
-        lion_batch batch;
-        lion_status status = lion_operator_next(self->active->root, &batch, error);
-        if (status == LION_END) {
-            self->active = NULL;
-            continue;
-        }
-        if (status != LION_OK) return status;
-        for (uint32_t k = 0; k < lion_batch_rows(&batch); k++) sink_row(self->active, &batch, lion_batch_row(&batch, k));
+        lion_status status = run_segment(self, may_forget, error);
+        if (status != LION_END) return status;
+        self->active = NULL;
     }
     return LION_OK;
+}
+
+void lion_rule_engine_forget(lion_rule_engine *self)
+{
+    self->active = NULL;
+    self->row_count = 0;
+    for (uint32_t i = 0; i < self->table_count; i++) {
+        lion_rule_rows_clear(&self->tables[i]->frontier);
+        lion_rule_rows_clear(&self->tables[i]->answers);
+    }
+    for (uint32_t i = 0; i < self->segment_count; i++) {
+        lion_rule_segment *part = self->segments[i];
+        part->done = 0;
+        if (part->before == NULL) continue;
+        lion_rule_rows_clear(&part->before->prefix);
+        part->before->prefix_done = part->before->answers_done = part->before->prefix_from = part->before->answers_from = 0;
+    }
 }

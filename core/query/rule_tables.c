@@ -3,14 +3,14 @@
 
 #define BRANCHES_MAX 1024
 
-/* ---- branches: an or that calls rules becomes several branches ---- */
+/* ---- branches: an or with calls within the component becomes several branches ---- */
 
-static bool has_call(const lion_clauses *clauses)
+static bool has_cut(const lion_scope *scope, const lion_clauses *clauses)
 {
     for (uint32_t i = 0; i < clauses->count; i++) {
-        if (clauses->items[i].kind == LION_CLAUSE_RULE) return true;
+        if (lion_rules_is_cut(scope, &clauses->items[i])) return true;
         for (uint32_t b = 0; clauses->items[i].kind == LION_CLAUSE_OR && b < clauses->items[i].branch_count; b++)
-            if (has_call(&clauses->items[i].branches[b])) return true;
+            if (has_cut(scope, &clauses->items[i].branches[b])) return true;
     }
     return false;
 }
@@ -20,13 +20,13 @@ typedef struct branch_list {
     uint32_t count;
 } branch_list;
 
-static lion_status expand(lion_rules *self, const lion_clauses *clauses, branch_list *list, lion_error *error)
+static lion_status expand(const lion_scope *scope, const lion_clauses *clauses, branch_list *list, lion_error *error)
 {
     uint32_t at = 0;
     for (; at < clauses->count; at++) {
         const lion_clause *clause = &clauses->items[at];
         bool calls = false;
-        for (uint32_t b = 0; clause->kind == LION_CLAUSE_OR && b < clause->branch_count; b++) calls = calls || has_call(&clause->branches[b]);
+        for (uint32_t b = 0; clause->kind == LION_CLAUSE_OR && b < clause->branch_count; b++) calls = calls || has_cut(scope, &clause->branches[b]);
         if (calls) break;
     }
     if (list->count == BRANCHES_MAX) return lion_fail(error, LION_INTERRUPTED, "lion/limit", "a rule has more than %d branches", BRANCHES_MAX);
@@ -38,11 +38,11 @@ static lion_status expand(lion_rules *self, const lion_clauses *clauses, branch_
     for (uint32_t b = 0; b < clause->branch_count; b++) {
         const lion_clauses *branch = &clause->branches[b];
         lion_clauses whole = { .count = clauses->count - 1 + branch->count };
-        whole.items = lion_arena_array(&self->run->arena, lion_clause, whole.count + 1);
+        whole.items = lion_arena_array(&scope->run->arena, lion_clause, whole.count + 1);
         memcpy(whole.items, clauses->items, sizeof(lion_clause) * at);
         memcpy(whole.items + at, clauses->items + at + 1, sizeof(lion_clause) * (clauses->count - at - 1));
         if (branch->count > 0) memcpy(whole.items + clauses->count - 1, branch->items, sizeof(lion_clause) * branch->count);
-        lion_status status = expand(self, &whole, list, error);
+        lion_status status = expand(scope, &whole, list, error);
         if (status != LION_OK) return status;
     }
     return LION_OK;
@@ -83,9 +83,9 @@ lion_status lion_rule_argument_of(lion_rule_argument *out, const lion_term *term
     return LION_OK;
 }
 
-static lion_rule_segment *add_segment(lion_rules *self, lion_rule_table *table)
+static lion_rule_segment *add_segment(lion_rule_engine *self, lion_rule_table *table)
 {
-    lion_arena *arena = &self->run->arena;
+    lion_arena *arena = &self->rules->run->arena;
     if (self->segment_count == self->segment_room) {
         uint32_t room = self->segment_room == 0 ? 16 : self->segment_room * 2;
         self->segments = lion_arena_grow(arena, self->segments, sizeof(lion_rule_segment *) * self->segment_room, sizeof(lion_rule_segment *) * room);
@@ -98,16 +98,16 @@ static lion_rule_segment *add_segment(lion_rules *self, lion_rule_table *table)
 }
 
 /* The call's keys and the layout of what the next segment is fed. */
-static lion_status make_call(lion_rule_call **out, lion_rules *self, lion_scope *scope, const lion_clause *clause, const lion_operator *root,
-                             const uint8_t *keep, uint32_t **feed_vars_out, lion_error *error)
+static lion_status make_call(lion_rule_call **out, lion_rule_engine *self, lion_scope *scope, const lion_clause *clause, const lion_operator *root,
+                             const uint8_t *keep, lion_operator **feed_out, lion_error *error)
 {
-    lion_arena *arena = &self->run->arena;
+    lion_arena *arena = &scope->run->arena;
     lion_rule_call *call = lion_arena_new(arena, lion_rule_call);
     uint64_t adornment = lion_rule_adornment(clause, root);
     lion_status status = lion_rule_table_get(&call->callee, self, clause->rule, adornment, lion_rule_given(scope, clause, adornment), error);
     if (status != LION_OK) return status;
     uint32_t arity = clause->term_count, bound = 0, frees = 0, keys = 0, width = 0;
-    uint32_t *seed_key = lion_arena_array(arena, uint32_t, arity + 1), *prefix_key = lion_arena_array(arena, uint32_t, arity + 1);
+    uint32_t *prefix_key = lion_arena_array(arena, uint32_t, arity + 1);
     uint32_t *feed_vars = lion_arena_array(arena, uint32_t, root->width + arity + 1);
     call->bound = lion_arena_array(arena, lion_rule_argument, arity + 1);
     call->prefix_key_of = lion_arena_array(arena, uint32_t, arity + 1);
@@ -125,7 +125,6 @@ static lion_status make_call(lion_rule_call **out, lion_rules *self, lion_scope 
         if (lion_rule_binds(adornment, i)) {
             status = lion_rule_argument_of(&call->bound[bound], &clause->terms[i], root, arena, error);
             if (status != LION_OK) return status;
-            seed_key[bound] = bound;
             if (call->bound[bound].slot != LION_SLOT_NONE) {
                 call->prefix_key_of[keys] = bound;
                 prefix_key[keys++] = call->bound[bound].slot;
@@ -144,13 +143,12 @@ static lion_status make_call(lion_rule_call **out, lion_rules *self, lion_scope 
         }
         frees++;
     }
-    lion_relation_init(&call->prefix, arena, root->width);
-    lion_relation_init(&call->joined, arena, width);
-    lion_row_index_init(&call->answers_by_seed, &call->callee->answers, seed_key, bound);
-    lion_row_index_init(&call->prefix_by_bound, &call->prefix, prefix_key, keys);
-    call->row = lion_arena_array(arena, lion_value, width + 1);
+    lion_rule_rows_init(&call->prefix, arena, root->width);
+    lion_rule_index_init(&call->prefix_by_bound, &call->prefix, prefix_key, keys);
     call->key = lion_arena_array(arena, lion_value, arity + 1);
-    *feed_vars_out = feed_vars;
+    call->columns = lion_arena_array(arena, lion_vector, root->width + 1);
+    call->keys = lion_arena_array(arena, lion_vector, arity + 1);
+    *feed_out = lion_rule_difference_new(scope->run, call, feed_vars, width);
     *out = call;
     return LION_OK;
 }
@@ -170,33 +168,55 @@ static bool is_entity(const lion_scope *scope, const lion_clauses *branch, const
     return false;
 }
 
-/* A call of the table itself that passes on every free argument, used nowhere else in the branch. */
-static uint32_t find_tail(const lion_scope *scope, const lion_rule_table *table, const lion_clauses *branch, uint32_t arity, uint32_t var_count)
+/* Per variable, whether the branch without one clause binds it, given the table's bound arguments; false: without that clause it cannot
+ * be done. */
+static bool binds_without(const lion_scope *scope, const lion_rule_table *table, const lion_clauses *branch, uint32_t without, uint32_t arity, uint8_t *bound)
 {
-    for (uint32_t i = branch->count; i-- > 0;) {
-        const lion_clause *clause = &branch->items[i];
-        if (clause->kind != LION_CLAUSE_RULE || clause->rule != table->rule) continue;
-        uint8_t marks[var_count + 1];
-        memset(marks, 0, var_count + 1);
-        for (uint32_t k = 0; k < branch->count; k++)
-            if (k != i) lion_clause_mark_vars(&branch->items[k], marks);
-        bool is_tail = true;
-        for (uint32_t k = 0; k < arity; k++) {
-            const lion_term *term = &clause->terms[k];
-            bool is_var = term->kind == LION_TERM_VAR;
-            if (lion_rule_binds(table->adornment, k)) {
-                /* Bound by the other clauses, or by the head's bound arguments. */
-                bool is_known = term->kind == LION_TERM_CONST || (is_var && (marks[term->index] || (term->index < arity && lion_rule_binds(table->adornment, term->index))));
-                bool is_same = is_given(scope, term) == lion_rule_binds(table->given, k) || is_entity(scope, branch, term);
-                is_tail = is_tail && is_known && is_same;
-            } else {
-                is_tail = is_tail && is_var && term->index == k && !marks[k];
-                for (uint32_t m = 0; m < arity; m++)
-                    if (m != k && clause->terms[m].kind == LION_TERM_VAR && clause->terms[m].index == k) is_tail = false;
-            }
+    lion_clauses others = { .items = lion_arena_array(&scope->run->arena, lion_clause, branch->count + 1) };
+    memset(bound, 0, scope->capacity + 1);
+    if (others.items == NULL) return false;
+    for (uint32_t i = 0; i < arity; i++) bound[i] = lion_rule_binds(table->adornment, i);
+    for (uint32_t i = 0; i < branch->count; i++)
+        if (i != without) others.items[others.count++] = branch->items[i];
+    return lion_plan_binds(scope, &others, bound, NULL, 0);
+}
+
+/* Is a free argument handed on as it is, and nothing else asked of it? */
+static bool is_passed_on(const lion_clause *call, uint32_t at, uint32_t arity, const uint8_t *marks)
+{
+    if (call->terms[at].kind != LION_TERM_VAR || call->terms[at].index != at || marks[at]) return false;
+    for (uint32_t i = 0; i < arity; i++)
+        if (i != at && call->terms[i].kind == LION_TERM_VAR && call->terms[i].index == at) return false;
+    return true;
+}
+
+static bool is_tail(const lion_scope *scope, const lion_rule_table *table, const lion_clauses *branch, uint32_t at, uint32_t arity)
+{
+    const lion_clause *call = &branch->items[at];
+    uint8_t marks[scope->capacity + 1], bound[scope->capacity + 1];
+    if (call->kind != LION_CLAUSE_RULE || call->rule != table->rule) return false;
+    memset(marks, 0, scope->capacity + 1);
+    for (uint32_t i = 0; i < branch->count; i++)
+        if (i != at) lion_clause_mark_vars(&branch->items[i], marks);
+    if (!binds_without(scope, table, branch, at, arity, bound)) return false;
+    for (uint32_t i = 0; i < arity; i++) {
+        const lion_term *term = &call->terms[i];
+        if (!lion_rule_binds(table->adornment, i)) {
+            if (!is_passed_on(call, i, arity, marks)) return false;
+            continue;
         }
-        if (is_tail) return i;
+        bool is_known = term->kind == LION_TERM_CONST || (term->kind == LION_TERM_VAR && bound[term->index]);
+        bool is_same = is_given(scope, term) == lion_rule_binds(table->given, i) || is_entity(scope, branch, term);
+        if (!is_known || !is_same) return false;
     }
+    return true;
+}
+
+/* A call of the table itself that passes on every free argument, used nowhere else in the branch. */
+static uint32_t find_tail(const lion_scope *scope, const lion_rule_table *table, const lion_clauses *branch, uint32_t arity)
+{
+    for (uint32_t i = branch->count; i-- > 0;)
+        if (is_tail(scope, table, branch, i, arity)) return i;
     return UINT32_MAX;
 }
 
@@ -223,7 +243,7 @@ static lion_status make_sink(lion_rule_segment *last, lion_scope *scope, const l
         }
         last->width++;
     }
-    last->values = lion_arena_array(&run->arena, lion_value, last->width + 1);
+    last->columns = lion_arena_array(&run->arena, lion_vector, last->width + 1);
     return LION_OK;
 }
 
@@ -234,16 +254,16 @@ static void end_at_call(lion_rule_segment *part, lion_rule_call *call, lion_aren
     part->width = part->root->width;
     part->row = lion_arena_array(arena, lion_rule_argument, part->width + 1);
     for (uint32_t i = 0; i < part->width; i++) part->row[i] = (lion_rule_argument){ .slot = i };
-    part->values = lion_arena_array(arena, lion_value, part->width + 1);
+    part->columns = lion_arena_array(arena, lion_vector, part->width + 1);
 }
 
-static lion_status plan_branch(lion_rules *self, lion_scope *scope, lion_rule_table *table, const lion_clauses *branch, const uint32_t *seed_vars,
+static lion_status plan_branch(lion_rule_engine *self, lion_scope *scope, lion_rule_table *table, const lion_clauses *branch, const uint32_t *seed_vars,
                                const uint32_t *feed_vars, lion_error *error)
 {
-    lion_arena *arena = &self->run->arena;
-    const lion_rule *rule = &self->rules[table->rule];
+    lion_arena *arena = &scope->run->arena;
+    const lion_rule *rule = &scope->rules[table->rule];
     uint8_t *needed = lion_arena_zalloc(arena, scope->capacity + 1);
-    uint32_t tail_at = find_tail(scope, table, branch, rule->arity, rule->var_count);
+    uint32_t tail_at = find_tail(scope, table, branch, rule->arity);
     const lion_clause *tail = tail_at == UINT32_MAX ? NULL : &branch->items[tail_at];
     for (uint32_t i = 0; i < table->bound_count; i++) needed[seed_vars[i]] = 1;
     for (uint32_t i = 0; i < rule->arity; i++) {
@@ -255,7 +275,7 @@ static lion_status plan_branch(lion_rules *self, lion_scope *scope, lion_rule_ta
     memset(scope->leaders, 0, sizeof(*scope->leaders) * (scope->capacity + 1)); /* another branch's */
     if (tail != NULL) todo.is_done[tail_at] = 1;
     lion_rule_segment *part = add_segment(self, table);
-    part->feed = part->root = lion_feed_new(self->run, &table->frontier, feed_vars, 2 * table->bound_count);
+    part->feed = part->root = lion_rule_feed_new(scope->run, &table->frontier, feed_vars);
     part->feed->rows_estimated = 1;
     for (;;) {
         const lion_clause *cut = NULL;
@@ -263,32 +283,36 @@ static lion_status plan_branch(lion_rules *self, lion_scope *scope, lion_rule_ta
         if (status != LION_OK) return status;
         if (cut == NULL) return make_sink(part, scope, rule, seed_vars, tail, error);
         lion_rule_call *call = NULL;
-        uint32_t *next_vars = NULL;
-        status = make_call(&call, self, scope, cut, part->root, lion_plan_keep(scope, &todo, needed), &next_vars, error);
+        lion_operator *next = NULL;
+        status = make_call(&call, self, scope, cut, part->root, lion_plan_keep(scope, &todo, needed), &next, error);
         if (status != LION_OK) return status;
         end_at_call(part, call, arena);
         part = add_segment(self, table);
         part->before = call;
-        part->feed = part->root = lion_feed_new(self->run, &call->joined, next_vars, call->joined.width);
+        part->feed = part->root = next;
         part->feed->rows_estimated = 1;
     }
 }
 
-static lion_status plan_table(lion_rules *self, lion_rule_table *table, lion_error *error)
+static lion_status plan_table(lion_rule_engine *self, lion_rule_table *table, lion_error *error)
 {
-    lion_arena *arena = &self->run->arena;
-    const lion_rule *rule = &self->rules[table->rule];
+    lion_rules *rules = self->rules;
+    lion_arena *arena = &rules->run->arena;
+    const lion_rule *rule = &rules->rules[table->rule];
     branch_list *list = lion_arena_new(arena, branch_list);
+    lion_scope scope = { .run = rules->run, .engine = rules, .tables = self, .component = lion_rules_component(rules, table->rule) };
     uint32_t hidden = table->bound_count + 4;
     for (uint32_t b = 0; b < rule->branch_count; b++) {
         hidden += lion_clauses_hidden(&rule->branches[b]);
-        lion_status status = expand(self, &rule->branches[b], list, error);
+        lion_status status = expand(&scope, &rule->branches[b], list, error);
         if (status != LION_OK) return status;
     }
-    lion_scope scope;
-    lion_scope_init(&scope, self->run, rule->var_names, rule->var_count, hidden * (list->count + 1));
-    scope.rules = self->rules;
-    scope.engine = lion_rules_new(self->run, self->ir, self, table->rule);
+    uint32_t component = scope.component;
+    lion_scope_init(&scope, rules->run, rule->var_names, rule->var_count, hidden * (list->count + 1));
+    scope.rules = rules->rules;
+    scope.engine = rules;
+    scope.tables = self;
+    scope.component = component;
     for (uint32_t b = 0; b < rule->branch_count; b++) {
         lion_scope_mark_attributes(&scope, &rule->branches[b]);
         lion_scope_mark_given(&scope, &rule->branches[b]);
@@ -307,36 +331,41 @@ static lion_status plan_table(lion_rules *self, lion_rule_table *table, lion_err
     return LION_OK;
 }
 
-lion_status lion_rule_table_get(lion_rule_table **out, lion_rules *self, uint32_t rule, uint64_t adornment, uint64_t given, lion_error *error)
+static lion_rule_table *add_table(lion_rule_engine *self, uint32_t rule, uint64_t adornment, uint64_t given)
 {
-    lion_arena *arena = &self->run->arena;
-    const lion_rule *called = &self->rules[rule];
-    for (uint32_t i = 0; i < self->table_count; i++)
-        if (self->tables[i]->rule == rule && self->tables[i]->adornment == adornment && self->tables[i]->given == given) {
-            *out = self->tables[i];
-            return LION_OK;
-        }
-    if (called->arity > LION_RULE_ARITY_MAX) return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported", "a rule has at most %d arguments", LION_RULE_ARITY_MAX);
-    for (const lion_rules *engine = self; engine->parent != NULL; engine = engine->parent)
-        if (engine->owner == rule)
-            return lion_fail(error, LION_INCORRECT, "lion/syntax", "rule %.*s calls itself inside a not: that has no answer", (int)called->name.size,
-                             (const char *)called->name.data);
+    lion_arena *arena = &self->rules->run->arena;
     if (self->table_count == self->table_room) {
         uint32_t room = self->table_room == 0 ? 8 : self->table_room * 2;
         self->tables = lion_arena_grow(arena, self->tables, sizeof(lion_rule_table *) * self->table_room, sizeof(lion_rule_table *) * room);
         self->table_room = room;
     }
     lion_rule_table *table = lion_arena_new(arena, lion_rule_table);
-    table->rule = rule;
-    table->adornment = adornment;
-    table->given = given;
-    for (uint32_t i = 0; i < called->arity; i++) {
+    *table = (lion_rule_table){ .rule = rule, .adornment = adornment, .given = given };
+    for (uint32_t i = 0; i < self->rules->rules[rule].arity; i++) {
         if (lion_rule_binds(adornment, i)) table->bound_count++;
         else table->free_count++;
     }
-    lion_relation_init(&table->frontier, arena, 2 * table->bound_count);
-    lion_relation_init(&table->answers, arena, table->bound_count + table->free_count);
+    uint32_t *seed = lion_arena_array(arena, uint32_t, table->bound_count + 1);
+    for (uint32_t i = 0; i < table->bound_count; i++) seed[i] = i;
+    table->asking = lion_arena_array(arena, lion_vector, 2 * table->bound_count + 1);
+    lion_rule_rows_init(&table->frontier, arena, 2 * table->bound_count);
+    lion_rule_rows_init(&table->answers, arena, table->bound_count + table->free_count);
+    lion_rule_index_init(&table->answers_by_seed, &table->answers, seed, table->bound_count);
     self->tables[self->table_count++] = table;
-    *out = table;
-    return plan_table(self, table, error);
+    return table;
+}
+
+lion_status lion_rule_table_get(lion_rule_table **out, lion_rule_engine *self, uint32_t rule, uint64_t adornment, uint64_t given,
+                                lion_error *error)
+{
+    if (self == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < self->table_count; i++)
+        if (self->tables[i]->rule == rule && self->tables[i]->adornment == adornment && self->tables[i]->given == given) {
+            *out = self->tables[i];
+            return LION_OK;
+        }
+    if (self->rules->rules[rule].arity > LION_RULE_ARITY_MAX)
+        return lion_fail(error, LION_UNSUPPORTED, "lion/unsupported", "a rule has at most %d arguments", LION_RULE_ARITY_MAX);
+    *out = add_table(self, rule, adornment, given);
+    return plan_table(self, *out, error);
 }

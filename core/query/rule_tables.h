@@ -1,5 +1,9 @@
 /* rule_tables.h - rules by tables of demand and answers, evaluated to their fixpoint, difference by difference.
  *
+ * Rules that call each other are a component, which has an engine. A call from outside of the component asks the engine for its bound
+ * arguments, runs it until nothing is new and takes the answers; what was asked before, by whatever call of the run, is
+ * answered by what was found then. As no rule depends on those that call it from outside, it may be asked inside not, too.
+ *
  * A table stands for a rule called with certain arguments bound (its adornment), some of them to what was given, which may be
  * a name (a keyword for the entity of that ident). It holds
  *   frontier   (seed, current): the bound arguments that were asked for (seed), and those that a call in tail position has
@@ -7,7 +11,7 @@
  *              reach(x, y) :- next(x, z), reach(z, y), asked with x. Its answers are the caller's answers, so instead of asking
  *              for all pairs of the rest of the chain (quadratic) the seed is carried along (linear).
  *   answers    (seed, free)
- * Each branch is planned once and cut at its rule calls into segments. What arrives at a call is kept (the prefix); a
+ * Each branch is planned once and cut at its calls within the component into segments. What arrives at a call is kept (the prefix); a
  * segment behind a call is fed new prefixes with all answers and old prefixes with new answers, so no pair is met twice.
  * The engine runs segments until none has anything new: it ends, because sets only grow and values come from the data.
  *
@@ -16,11 +20,14 @@
 #define LION_QUERY_RULE_TABLES_H
 
 #include "query/path.h"
+#include "query/rule_calls.h"
+#include "query/rule_rows.h"
 
 #define LION_RULE_ARITY_MAX 64
 
 typedef struct lion_rule_table lion_rule_table;
 typedef struct lion_rule_call lion_rule_call;
+typedef struct lion_rule_engine lion_rule_engine;
 
 typedef enum lion_rule_sink { LION_RULE_ANSWER, LION_RULE_TAIL, LION_RULE_CALL } lion_rule_sink;
 
@@ -33,36 +40,41 @@ typedef struct lion_rule_argument {
 typedef struct lion_rule_segment {
     lion_rule_table *table;
     lion_operator *feed, *root;
-    lion_rule_call *before;       /* NULL: fed by the table's frontier */
+    lion_rule_call *before;       /* whose answers feed it; NULL: the table's frontier does */
     size_t done;                  /* rows of the frontier that were fed */
     uint8_t sink;
     lion_rule_call *after;        /* LION_RULE_CALL */
     lion_rule_argument *row;      /* of the sink's row: ANSWER seed+free, TAIL seed+bound, CALL all slots */
     uint32_t width;
-    lion_value *values;
+    lion_vector *columns;         /* of a batch of them */
 } lion_rule_segment;
 
 struct lion_rule_call {
     lion_rule_table *callee;
-    lion_relation prefix;         /* what has arrived */
-    size_t prefix_done, answers_done;
+    lion_rule_rows prefix;        /* what has arrived */
+    size_t prefix_done, answers_done; /* between which pairs were made; while a difference is fed, up to where they will be … */
+    size_t prefix_from, answers_from; /* … and up to where they were before */
     lion_rule_argument *bound;    /* per bound argument: a column of prefix, or a constant */
-    lion_row_index answers_by_seed, prefix_by_bound;
+    lion_rule_index prefix_by_bound;
     uint32_t *prefix_key_of;      /* per key of prefix_by_bound: which bound argument */
-    lion_relation joined;         /* what the segment behind is fed */
-    uint32_t kept;                /* columns of joined taken from … */
+    uint32_t kept;                /* columns of the difference taken from … */
     uint32_t *from;               /* … these columns of prefix; the others from answers */
-    uint32_t *out;                /* per free argument: column of joined, or NONE */
+    uint32_t *out;                /* per free argument: column of the difference, or NONE */
     uint32_t *same;               /* per free argument: an earlier one that it must equal, or NONE */
-    lion_value *row, *key;
+    lion_value *key;              /* of a row, and, of many, … */
+    lion_vector *columns;         /* … the prefix's columns and … */
+    lion_vector *keys;            /* … the bound arguments */
 };
 
 struct lion_rule_table {
     uint32_t rule;
     uint64_t adornment, given;    /* argument i is bit i */
     uint32_t bound_count, free_count;
-    lion_relation frontier;       /* 2 * bound_count: seed, current */
-    lion_relation answers;        /* seed, free */
+    lion_rule_rows frontier;      /* 2 * bound_count: seed, current */
+    lion_rule_rows answers;       /* seed, free */
+    lion_rule_index answers_by_seed;
+    uint64_t asked, reused;       /* how often calls from outside asked, and how often for what was there */
+    lion_vector *asking;          /* columns of a batch for the frontier */
 };
 
 /* What a rule is as a search through a graph (path.h). */
@@ -71,21 +83,36 @@ typedef struct lion_path_rule {
     lion_paths *searches[2];      /* forward, backward; NULL: the rule is none */
 } lion_path_rule;
 
-struct lion_rules {
-    lion_run *run;
-    const lion_query_ir *ir;
-    lion_rule *rules;             /* ir->rules, then their exit rules */
-    lion_path_rule *paths;        /* per rule */
-    uint64_t *gives;              /* per rule */
-    lion_rules *parent;           /* of an engine for what stands inside a not … */
-    uint32_t owner;               /* … of this rule's branches */
+struct lion_rule_engine {
+    lion_rules *rules;
+    uint32_t component;
     lion_rule_table **tables;
     uint32_t table_count, table_room;
     lion_rule_segment **segments;
     uint32_t segment_count, segment_room;
     lion_rule_segment *active;    /* in the middle of its run */
     uint32_t turn;
+    uint32_t readers;             /* calls from outside that are reading answers */
+    size_t row_count;             /* of all tables and prefixes … */
+    size_t row_max;               /* … of which there was room for so many; 0: not known yet */
 };
+
+struct lion_rules {
+    lion_run *run;
+    const lion_query_ir *ir;
+    lion_rule *rules;             /* ir->rules, then their exit rules */
+    uint32_t rule_count;          /* of both */
+    lion_path_rule *paths;        /* per rule */
+    uint64_t *gives;              /* per rule */
+    lion_rule_components components; /* of rules; made when a table is first wanted */
+    lion_rule_engine **engines;   /* per component, NULL: not wanted yet */
+};
+
+/* ---- rules.c ---- */
+
+/* The component that the rule belongs to. */
+uint32_t lion_rules_component(lion_rules *rules, uint32_t rule);
+lion_rule_engine *lion_rules_engine(lion_rules *rules, uint32_t component);
 
 /* ---- rule_tables.c: planning ---- */
 
@@ -101,14 +128,22 @@ uint64_t lion_rule_given(const lion_scope *scope, const lion_clause *call, uint6
 lion_status lion_rule_argument_of(lion_rule_argument *out, const lion_term *term, const lion_operator *operator, lion_arena *arena,
                                   lion_error *error);
 /* The table of calls of this kind, which is planned when it is first asked for. */
-lion_status lion_rule_table_get(lion_rule_table **out, lion_rules *rules, uint32_t rule, uint64_t adornment, uint64_t given, lion_error *error);
+lion_status lion_rule_table_get(lion_rule_table **out, lion_rule_engine *engine, uint32_t rule, uint64_t adornment, uint64_t given,
+                                lion_error *error);
 
 /* ---- rule_run.c: evaluation ---- */
 
-/* Ask for the bound arguments; nothing, if that was done. */
-void lion_rule_ask(lion_rule_table *table, const lion_value *bound);
-/* Run until nothing is new. LION_CALL: answer, then run again. */
-lion_status lion_rules_run(lion_rules *rules, lion_error *error);
+/* A column that is the argument, of rows with these columns. */
+lion_vector lion_rule_column(const lion_rule_argument *argument, const lion_vector *columns);
+/* Ask for the bound arguments, a column each, of the batch's rows: only what was not asked before is new. */
+lion_status lion_rule_ask(lion_rule_engine *engine, lion_rule_table *table, const lion_vector *bound, const lion_batch *batch, lion_error *error);
+/* Run until nothing is new. LION_CALL: answer, then run again. LION_ABSENT, where the engine may forget: all that it has to hold
+ * has no room. */
+lion_status lion_rule_engine_run(lion_rule_engine *engine, bool may_forget, lion_error *error);
+/* Nothing was asked, nothing is known. */
+void lion_rule_engine_forget(lion_rule_engine *engine);
+/* What feeds the segment behind a call: the pairs of prefixes and answers that are new. */
+lion_operator *lion_rule_difference_new(lion_run *run, lion_rule_call *call, const uint32_t *vars, uint32_t width);
 
 /* ---- op_rule.c ---- */
 

@@ -84,19 +84,12 @@ const uint64_t *lion_rules_gives(const lion_rules *rules)
     return rules->gives;
 }
 
-lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir, lion_rules *parent, uint32_t owner_rule)
+lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir)
 {
     lion_rules *self = lion_arena_new(&run->arena, lion_rules);
     self->run = run;
     self->ir = ir;
-    self->parent = parent;
-    self->owner = owner_rule;
-    if (parent != NULL) {
-        self->rules = parent->rules;
-        self->paths = parent->paths;
-        self->gives = parent->gives;
-        return self;
-    }
+    self->rule_count = 2 * ir->rule_count;
     self->rules = lion_arena_zalloc(&run->arena, sizeof(lion_rule) * (2 * (size_t)ir->rule_count + 1));
     if (ir->rule_count > 0) memcpy(self->rules, ir->rules, sizeof(lion_rule) * ir->rule_count);
     for (uint32_t r = 0; r < ir->rule_count; r++) linearise(self, r);
@@ -133,6 +126,37 @@ bool lion_rules_is_path(lion_rules *rules, uint32_t rule)
 const lion_rule *lion_rules_list(const lion_rules *rules)
 {
     return rules->rules;
+}
+
+/* ---- engines ---- */
+
+/* Engines that wait for each other, one below the other on the stack. */
+#define ENGINES_DEPTH_MAX 64
+
+uint32_t lion_rules_component(lion_rules *self, uint32_t rule)
+{
+    if (self->components.of == NULL) lion_rule_components_find(&self->components, self->rules, self->rule_count, &self->run->arena);
+    return self->components.of == NULL ? 0 : self->components.of[rule]; /* without memory, which the next check of the run tells */
+}
+
+lion_rule_engine *lion_rules_engine(lion_rules *self, uint32_t component)
+{
+    lion_arena *arena = &self->run->arena;
+    if (self->engines == NULL) self->engines = lion_arena_zalloc(arena, sizeof(lion_rule_engine *) * (self->rule_count + 1));
+    if (self->engines == NULL || arena->is_exhausted) return NULL;
+    if (self->engines[component] == NULL) {
+        self->engines[component] = lion_arena_new(arena, lion_rule_engine);
+        *self->engines[component] = (lion_rule_engine){ .rules = self, .component = component };
+    }
+    return self->engines[component];
+}
+
+bool lion_rules_is_cut(const lion_scope *scope, const lion_clause *clause)
+{
+    lion_rules *self = scope->engine;
+    if (clause->kind != LION_CLAUSE_RULE || scope->tables == NULL || lion_rules_is_path(self, clause->rule)) return false;
+    uint32_t component = lion_rules_component(self, clause->rule);
+    return component == scope->component || (self->components.of != NULL && self->components.depth[component] >= ENGINES_DEPTH_MAX);
 }
 
 /* ---- calls ---- */

@@ -122,9 +122,37 @@ local function value_of(row, term)
   return term
 end
 
+local FUNCTIONS = {
+  ["+"] = function(a, b) return a + b end,
+  ["-"] = function(a, b) return a - b end,
+}
+
+-- What the branches say of a row's variables `vars`; their other variables are their own.
+local function solve_join(facts, vars, branches, row)
+  local outer, result = {}, {}
+  for _, name in ipairs(vars) do
+    outer[name] = row[name]
+  end
+  for _, branch in ipairs(branches) do
+    for _, found in ipairs(solve(facts, branch[1] == "and" and { unpack(branch, 2) } or { branch }, { outer })) do
+      local next_row = row
+      for _, name in ipairs(vars) do
+        next_row = next_row and unify(next_row, name, found[name])
+      end
+      if next_row then result[#result + 1] = next_row end
+    end
+  end
+  return result
+end
+
 local function solve_clause(facts, clause, rows)
   local head, result = clause[1], {}
-  if type(head) == "table" then -- a predicate
+  if type(head) == "table" and clause[2] then -- a function
+    for _, row in ipairs(rows) do
+      local value = FUNCTIONS[head[1]](value_of(row, head[2]), value_of(row, head[3]))
+      result[#result + 1] = unify(row, clause[2], value)
+    end
+  elseif type(head) == "table" then -- a predicate
     for _, row in ipairs(rows) do
       if COMPARE[head[1]](value_of(row, head[2]), value_of(row, head[3])) then
         result[#result + 1] = row
@@ -137,6 +165,16 @@ local function solve_clause(facts, clause, rows)
         inner[#inner + 1] = clause[i]
       end
       if #solve(facts, inner, { row }) == 0 then result[#result + 1] = row end
+    end
+  elseif head == "or-join" or head == "not-join" then
+    for _, row in ipairs(rows) do
+      local branches = { unpack(clause, 3) }
+      if head == "not-join" then branches = { { "and", unpack(clause, 3) } } end
+      local found = solve_join(facts, clause[2], branches, row)
+      if head == "not-join" then found = #found == 0 and { row } or {} end
+      for _, next_row in ipairs(found) do
+        result[#result + 1] = next_row
+      end
     end
   elseif head == "or" then
     for i = 2, #clause do
