@@ -3,6 +3,7 @@
  *
  * Where nobody asks from where an entity is reached, all sources start one search: those of the input's rows together, if
  * nothing else of these rows is wanted, or, with neither argument bound, all that there are. */
+#include "query/columns.h"
 #include "query/path.h"
 
 typedef enum path_kind { PATH_FROM, PATH_FROM_ROWS, PATH_BETWEEN, PATH_ALL, PATH_FROM_ALL } path_kind;
@@ -18,16 +19,18 @@ typedef struct path {
     bool is_cycle;             /* ALL: both arguments are one variable */
     const char *text;
     lion_reading reading;
-    lion_output output;
+    lion_columns columns;
     bool is_row_open;
     lion_path_list list;
     uint32_t at;               /* of list */
     bool has_list;
     uint32_t number, number_count; /* ALL: the source whose list it is, and how many there are */
     int64_t source;
-    lion_ids sources;          /* FROM_ROWS, FROM_ALL: of the one search … */
+    bool is_repeated;          /* ALL: the same lists are asked for again */
+    lion_ids sources;          /* FROM_ROWS: of the one search … */
     bool has_found;            /* … which was made: the list is its answer */
-    lion_vector *columns;      /* of a batch that is a part of the list */
+    lion_vector *passed;       /* columns of a batch that is a part of the list, … */
+    lion_value *constants;     /* … and the row's values in it */
 } path;
 
 /* ---- one row ---- */
@@ -51,14 +54,6 @@ static lion_status find_all(path *self, lion_error *error)
     return status;
 }
 
-static lion_status find_from_all(path *self, lion_error *error)
-{
-    uint32_t count = 0;
-    lion_status status = self->has_found ? LION_OK : lion_paths_all(&count, self->paths, error);
-    for (uint32_t i = 0; status == LION_OK && i < count; i++) lion_ids_add(&self->sources, lion_graph_id(self->paths->graph, i));
-    return status == LION_OK ? find_all(self, error) : status;
-}
-
 static lion_status start_row(path *self, uint32_t row, lion_error *error)
 {
     int64_t source = 0, target = 0;
@@ -66,7 +61,7 @@ static lion_status start_row(path *self, uint32_t row, lion_error *error)
     self->has_list = false;
     self->at = 0;
     if (self->kind == PATH_FROM_ALL) {
-        status = find_from_all(self, error);
+        status = lion_paths_from_everywhere(&self->list, self->paths, error);
         self->has_list = status == LION_OK;
     } else if (self->kind == PATH_ALL) {
         self->number = 0;
@@ -82,95 +77,100 @@ static lion_status start_row(path *self, uint32_t row, lion_error *error)
     return status;
 }
 
-/* The row as it came, for an answer that brings nothing new or nothing that is wanted. */
-static void emit_once(path *self, uint32_t row)
+/* So many rows made of the input's, with the next of the list, if those are wanted. false: what is there has to go out first. */
+static bool emit(path *self, uint32_t row, uint32_t count)
 {
-    lion_output_keep(&self->output, &self->reading.batch, row);
-    if (self->out[0] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[0]) = lion_value_ref(self->source);
-    self->output.count++;
+    lion_columns *columns = &self->columns;
+    uint16_t rows[LION_BATCH_ROWS];
+    if (!lion_columns_fit(columns, &self->reading.batch)) return false;
+    if (self->out[0] != LION_SLOT_NONE) {
+        int64_t *sources = lion_columns_room(columns, self->out[0], LION_TYPE_REF);
+        for (uint32_t k = 0; sources != NULL && k < count; k++) sources[k] = self->source;
+    }
+    if (self->out[1] != LION_SLOT_NONE) {
+        int64_t *found = lion_columns_room(columns, self->out[1], LION_TYPE_REF);
+        if (found != NULL) memcpy(found, self->list.ids + self->at, count * sizeof(*found));
+        self->at += count;
+    }
+    for (uint32_t k = 0; columns->kept > 0 && k < count; k++) rows[k] = (uint16_t)row;
+    lion_columns_take(columns, &self->reading.batch, rows, count);
+    return true;
 }
 
-/* As many of the list as the output holds, column by column. */
-static void emit_list(path *self, uint32_t row)
+/* As many of the list as there is room for. */
+static bool emit_list(path *self, uint32_t row)
 {
-    lion_output *output = &self->output;
-    uint32_t free = LION_BATCH_ROWS - output->count, left = self->list.count - self->at, count = free < left ? free : left;
-    for (uint32_t i = 0; i < output->width; i++) {
-        lion_value *column = output->vectors[i].values + output->count;
-        if (i == self->out[1]) {
-            for (uint32_t k = 0; k < count; k++) column[k] = lion_value_ref(self->list.ids[self->at + k]);
-            continue;
-        }
-        lion_value value = i < output->kept ? lion_batch_get(&self->reading.batch, output->from[i], row) : lion_value_ref(self->source);
-        for (uint32_t k = 0; k < count; k++) column[k] = value;
-    }
-    output->count += count;
-    self->at += count;
+    uint32_t room = lion_columns_free(&self->columns), left = self->list.count - self->at;
+    return left == 0 || emit(self, row, room < left ? room : left);
 }
 
 /* Much of the list, as it is, beside the row's columns. */
 static bool pass_list(path *self, uint32_t row, lion_batch *batch_out)
 {
-    const lion_output *output = &self->output;
+    const lion_columns *columns = &self->columns;
     uint32_t left = self->list.count - self->at, count = left < LION_BATCH_ROWS ? left : LION_BATCH_ROWS;
-    if (output->count > 0 || self->out[1] == LION_SLOT_NONE || self->out[0] != LION_SLOT_NONE || count < LION_BATCH_ROWS / 2) return false;
-    for (uint32_t i = 0; i < output->kept; i++) {
-        output->vectors[i].values[0] = lion_batch_get(&self->reading.batch, output->from[i], row);
-        self->columns[i] = (lion_vector){ .type = LION_TYPE_MIXED, .is_constant = true, .values = output->vectors[i].values };
+    if (columns->count > 0 || self->out[1] == LION_SLOT_NONE || self->out[0] != LION_SLOT_NONE || count < LION_BATCH_ROWS / 2) return false;
+    for (uint32_t i = 0; i < columns->kept; i++) {
+        self->constants[i] = lion_batch_get(&self->reading.batch, columns->from[i], row);
+        self->passed[i] = (lion_vector){ .type = LION_TYPE_MIXED, .is_constant = true, .values = &self->constants[i] };
     }
-    self->columns[self->out[1]] = (lion_vector){ .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)self->list.ids + self->at };
+    self->passed[self->out[1]] = (lion_vector){ .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)self->list.ids + self->at };
     self->at += count;
-    *batch_out = (lion_batch){ .count = count, .width = output->width, .columns = self->columns };
+    *batch_out = (lion_batch){ .count = count, .width = columns->width, .columns = self->passed };
     return true;
 }
 
-/* The list is done when has_list is false. */
-static void run_list(path *self, uint32_t row)
+/* The list is done when has_list is false. The result as of emit. */
+static bool run_list(path *self, uint32_t row)
 {
     if (self->out[1] != LION_SLOT_NONE) {
-        emit_list(self, row);
+        if (!emit_list(self, row)) return false;
         self->has_list = self->at < self->list.count;
-        return;
+        return true;
     }
-    if (self->kind == PATH_BETWEEN || self->list.count > 0) emit_once(self, row);
+    if ((self->kind == PATH_BETWEEN || self->list.count > 0) && !emit(self, row, 1)) return false;
     self->has_list = false;
+    return true;
+}
+
+/* A source that reaches itself; LION_ABSENT: it does not. */
+static lion_status find_cycle(path *self, lion_error *error)
+{
+    lion_status status = lion_paths_lead(self->paths, &self->list, self->source, self->source, error);
+    if (status != LION_OK) return status;
+    self->list.count = 1; /* that there is one is all */
+    self->has_list = true;
+    if (self->out[0] == LION_SLOT_NONE) self->number = self->number_count;
+    return LION_OK;
 }
 
 /* The next source's list. LION_ABSENT: there are no more. */
-static lion_status next_source(path *self, uint32_t row, lion_error *error)
+static lion_status next_source(path *self, lion_error *error)
 {
-    while (self->number < self->number_count && !lion_output_is_full(&self->output)) {
+    while (self->number < self->number_count) {
         self->source = lion_graph_id(self->paths->graph, self->number++);
-        if (self->is_cycle) {
-            lion_status status = lion_paths_lead(self->paths, &self->list, self->source, self->source, error);
-            if (status == LION_FAILED) return status;
-            if (status != LION_OK) continue;
-            emit_once(self, row);
-            if (self->out[0] == LION_SLOT_NONE) self->number = self->number_count; /* that there is one is all */
+        self->at = 0;
+        if (!self->is_cycle) {
+            lion_status status = self->is_repeated ? lion_paths_from(&self->list, self->paths, self->source, error)
+                                                   : lion_paths_from_once(&self->list, self->paths, self->source, error);
+            self->has_list = status == LION_OK && self->list.count > 0;
+            if (status != LION_OK || self->has_list) return status;
             continue;
         }
-        self->at = 0;
-        self->has_list = true;
-        return lion_paths_from(&self->list, self->paths, self->source, error);
+        lion_status status = find_cycle(self, error);
+        if (status != LION_ABSENT) return status;
     }
-    return self->number < self->number_count ? LION_OK : LION_ABSENT;
+    return LION_ABSENT;
 }
 
+/* LION_END: what is there has to go out before the rest. */
 static lion_status run_row(path *self, uint32_t row, lion_error *error)
 {
-    while (!lion_output_is_full(&self->output)) {
-        if (self->has_list) run_list(self, row);
-        if (self->has_list) break;
-        if (self->kind != PATH_ALL) {
-            self->is_row_open = false;
-            break;
-        }
-        lion_status status = next_source(self, row, error);
-        if (status == LION_ABSENT) {
-            self->is_row_open = false;
-            break;
-        }
-        if (status != LION_OK) return status;
+    while (self->is_row_open) {
+        if (self->has_list && (lion_columns_free(&self->columns) == 0 || !run_list(self, row) || self->has_list)) return LION_END;
+        lion_status status = self->kind == PATH_ALL ? next_source(self, error) : LION_ABSENT;
+        if (status == LION_ABSENT) self->is_row_open = false;
+        else if (status != LION_OK) return status;
     }
     return LION_OK;
 }
@@ -186,6 +186,7 @@ static void describe(path *self)
     const char *where = "in the trees";
     if (paths->has_arrays) where = lion_arena_printf(arena, "in arrays of %llu references", (unsigned long long)lion_graph_edge_count(graph));
     if (paths->sets != NULL) where = lion_arena_printf(arena, "%s, sets of %u components", where, (unsigned)lion_path_sets_count(paths->sets));
+    if (paths->reused > 0) where = lion_arena_printf(arena, "reused %llu times, %s", (unsigned long long)paths->reused, where);
     self->operator.detail = lion_arena_printf(arena, "%s %s%s, %llu searches, %s", self->text, WAYS[self->kind],
                                               self->kind != PATH_BETWEEN && paths->start == LION_PATH_END ? ", backward" : "",
                                               (unsigned long long)paths->searches, where);
@@ -216,13 +217,13 @@ static lion_status rows_next(lion_operator *operator, lion_batch *batch_out, lio
     if (self->at == self->list.count) return LION_END;
     if (pass_list(self, 0, batch_out)) return LION_OK;
     emit_list(self, 0);
-    return lion_output_yield(&self->output, batch_out);
+    return lion_columns_yield(&self->columns, batch_out);
 }
 
 static lion_status path_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     path *self = (path *)operator;
-    while (!lion_output_is_full(&self->output)) {
+    while (lion_columns_free(&self->columns) > 0) {
         uint32_t row = 0;
         lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
         if (status == LION_END) break;
@@ -231,13 +232,14 @@ static lion_status path_next(lion_operator *operator, lion_batch *batch_out, lio
             self->has_list = self->at < self->list.count;
             return LION_OK;
         }
-        if (status == LION_OK && self->is_row_open) status = run_row(self, row, error);
+        if (status == LION_OK) status = run_row(self, row, error);
+        if (status == LION_END) break;
         if (status != LION_OK && status != LION_ABSENT) return status;
-        if (self->is_row_open) break;
         lion_reading_advance(&self->reading);
+        self->is_repeated = true;
     }
     if (self->reading.is_ended) describe(self);
-    return lion_output_yield(&self->output, batch_out);
+    return lion_columns_yield(&self->columns, batch_out);
 }
 
 static lion_status path_rewind(lion_operator *operator, lion_error *error)
@@ -245,10 +247,9 @@ static lion_status path_rewind(lion_operator *operator, lion_error *error)
     path *self = (path *)operator;
     (void)error;
     self->reading = (lion_reading){ 0 };
-    self->output.count = self->at = 0;
-    self->is_row_open = self->has_list = false;
-    if (self->kind == PATH_FROM_ALL) return LION_OK; /* it stays what it is */
-    self->has_found = false;
+    self->columns.count = self->at = 0;
+    self->is_row_open = self->has_list = self->has_found = false;
+    self->is_repeated = true;
     lion_ids_clear(&self->sources);
     return LION_OK;
 }
@@ -316,15 +317,16 @@ lion_status lion_path_new(lion_operator **operator_out, lion_scope *scope, lion_
     if (status != LION_OK) return status;
     if (run->arena.is_exhausted) return lion_fail_memory(error);
     choose_search(self, searches);
-    lion_output_init(&self->output, &self->operator, input, keep, added, added_count);
-    if (self->kind == PATH_FROM && self->output.kept == 0 && self->out[1] != LION_SLOT_NONE) {
+    lion_columns_init(&self->columns, &self->operator, input, keep, added, added_count);
+    if (self->kind == PATH_FROM && self->columns.kept == 0 && self->out[1] != LION_SLOT_NONE) {
         self->kind = PATH_FROM_ROWS;
         self->operator.next = rows_next;
     }
     lion_ids_init(&self->sources, &run->arena);
-    self->columns = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (self->output.width + 1));
+    self->passed = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (self->columns.width + 1));
+    self->constants = lion_arena_zalloc(&run->arena, sizeof(lion_value) * (self->columns.kept + 1));
     for (int i = 0; i < 2; i++)
-        if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->output.kept;
+        if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->columns.kept;
     self->operator.is_set = !self->is_cycle || self->out[0] != LION_SLOT_NONE; /* a row for each cycle, which nothing tells apart */
     self->text = lion_arena_text(&run->arena, lion_slice_of(clause->text.data, clause->text.size < 300 ? clause->text.size : 300));
     describe(self);

@@ -86,14 +86,20 @@ typedef struct lion_paths {
     lion_path_found *found;    /* by number of sources */
     uint32_t found_room;
     uint64_t found_ids;
-    uint64_t searches;
+    lion_path_list everywhere; /* what is reached from anywhere … */
+    bool has_everywhere;       /* … if that was asked */
+    uint64_t searches, reused;
 } lion_paths;
 
 lion_paths *lion_paths_new(lion_run *run, lion_graph *graph, const lion_path_shape *shape, bool is_backward);
-/* What is reached from the entity. */
+/* What is reached from the entity. It is remembered … */
 lion_status lion_paths_from(lion_path_list *list_out, lion_paths *paths, int64_t id, lion_error *error);
+/* … or, of an entity that nobody will ask for again, not. */
+lion_status lion_paths_from_once(lion_path_list *list_out, lion_paths *paths, int64_t id, lion_error *error);
 /* What is reached from any of them, each once: one search, whose starts they are. */
 lion_status lion_paths_from_any(lion_path_list *list_out, lion_paths *paths, const int64_t *ids, uint32_t count, lion_error *error);
+/* What is reached from any entity that there is. */
+lion_status lion_paths_from_everywhere(lion_path_list *list_out, lion_paths *paths, lion_error *error);
 /* LION_OK: target is reached from the entity; LION_ABSENT: it is not. */
 lion_status lion_paths_lead(lion_paths *paths, lion_path_list *list, int64_t id, int64_t target, lion_error *error);
 /* All entities that something may be reached from are the numbers below *count_out. Arrays are read for them. */

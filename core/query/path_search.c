@@ -204,6 +204,18 @@ static uint32_t step_in_arrays(lion_paths *self, uint32_t state, uint32_t number
     return tail;
 }
 
+/* Every number into the queue. */
+static uint32_t enqueue_all(lion_paths *self)
+{
+    uint32_t nodes = self->graph->node_count;
+    for (uint32_t number = 0; number < nodes; number++) {
+        uint32_t node = self->start * nodes + number;
+        self->seen[node / 64] |= UINT64_C(1) << (node & 63);
+        self->queue[number] = node;
+    }
+    return nodes;
+}
+
 /* The starts into the queue, without those that are in no list. */
 static uint32_t enqueue(lion_paths *self, const int64_t *ids, uint32_t count)
 {
@@ -217,10 +229,11 @@ static uint32_t enqueue(lion_paths *self, const int64_t *ids, uint32_t count)
     return tail;
 }
 
-/* The nodes found lie in the queue, up to *count_out; the bits are cleared again. */
-static lion_status search_arrays(lion_paths *self, const int64_t *ids, uint32_t count, uint32_t *count_out, lion_error *error)
+/* What is reached from the first `tail` of the queue, which are seen. The nodes found lie in the queue, up to *count_out; the bits are
+ * cleared again. */
+static lion_status search_arrays(lion_paths *self, uint32_t tail, uint32_t *count_out, lion_error *error)
 {
-    uint32_t nodes = self->graph->node_count, tail = enqueue(self, ids, count);
+    uint32_t nodes = self->graph->node_count;
     lion_status status = LION_OK;
     for (uint32_t head = 0; head < tail && status == LION_OK; head++) {
         uint32_t state = state_of(self, self->queue[head]);
@@ -237,8 +250,8 @@ static lion_status search_arrays(lion_paths *self, const int64_t *ids, uint32_t 
 
 static bool make_room(lion_path_list *list, uint32_t count, lion_arena *arena)
 {
-    if (count > list->room) {
-        uint32_t room = count > UINT32_MAX / 2 ? count : 2 * count;
+    if (count > list->room) { /* the first is often the only one */
+        uint32_t room = list->room > UINT32_MAX / 2 || 2 * list->room < count ? count : 2 * list->room;
         int64_t *own = lion_arena_alloc(arena, sizeof(int64_t) * (size_t)room);
         if (own == NULL) return false;
         list->own = own;
@@ -260,7 +273,7 @@ static lion_status list_trees(lion_path_list *list, lion_paths *self, lion_error
 static lion_status list_arrays(lion_path_list *list, lion_paths *self, uint32_t queued, lion_error *error)
 {
     uint32_t nodes = self->graph->node_count, offset = self->end * nodes, count = 0;
-    for (uint32_t i = 0; i < queued; i++) count += self->queue[i] - offset < nodes;
+    for (uint32_t i = 0; queued > list->room && i < queued; i++) count += self->queue[i] - offset < nodes;
     if (!make_room(list, count, &self->run->arena)) return lion_fail_memory(error);
     list->count = 0;
     for (uint32_t i = 0; i < queued; i++)
@@ -288,6 +301,7 @@ static bool recall(lion_path_list *list, lion_paths *self, int64_t id)
     if (at == LION_ID_NONE) return false;
     list->ids = self->found[at].ids;
     list->count = self->found[at].count;
+    self->reused++;
     return true;
 }
 
@@ -296,6 +310,7 @@ static void remember(lion_path_list *list, lion_paths *self, int64_t id)
 {
     lion_arena *arena = &self->run->arena;
     if (self->found_ids + list->count > FOUND_IDS_MAX || self->sources.count >= FOUND_IDS_MAX) return;
+    if (!lion_run_has_room(self->run, list->count * sizeof(int64_t))) return;
     if (self->sources.count == self->found_room) {
         uint32_t room = self->found_room == 0 ? 16 : 2 * self->found_room;
         lion_path_found *found = lion_arena_grow(arena, self->found, sizeof(*found) * self->found_room, sizeof(*found) * room);
@@ -348,7 +363,7 @@ static lion_status search(lion_path_list *list, lion_paths *self, int64_t id, li
     if (number == LION_ID_NONE) return LION_OK;
     if (self->walked > cost_of_sets(self) && (status = need_sets(self, error)) != LION_OK) return status;
     if (self->sets != NULL) return list_set(list, self, number, error);
-    status = search_arrays(self, &id, 1, &queued, error);
+    status = search_arrays(self, enqueue(self, &id, 1), &queued, error);
     return status == LION_OK ? list_arrays(list, self, queued, error) : status;
 }
 
@@ -360,13 +375,33 @@ lion_status lion_paths_from(lion_path_list *list, lion_paths *self, int64_t id, 
     return status;
 }
 
+lion_status lion_paths_from_once(lion_path_list *list, lion_paths *self, int64_t id, lion_error *error)
+{
+    return self->sources.count > 0 && recall(list, self, id) ? LION_OK : search(list, self, id, error);
+}
+
+lion_status lion_paths_from_everywhere(lion_path_list *list_out, lion_paths *self, lion_error *error)
+{
+    uint32_t queued = 0;
+    lion_status status = self->has_everywhere ? LION_OK : need_arrays(self, error);
+    self->reused += self->has_everywhere;
+    if (status == LION_OK && !self->has_everywhere) {
+        self->searches++;
+        status = search_arrays(self, enqueue_all(self), &queued, error);
+        if (status == LION_OK) status = list_arrays(&self->everywhere, self, queued, error);
+        self->has_everywhere = status == LION_OK;
+    }
+    if (status == LION_OK) *list_out = (lion_path_list){ .ids = self->everywhere.ids, .count = self->everywhere.count };
+    return status;
+}
+
 lion_status lion_paths_from_any(lion_path_list *list, lion_paths *self, const int64_t *ids, uint32_t count, lion_error *error)
 {
     uint32_t queued = 0;
     lion_status status = try_trees(list, self, ids, count, error);
     if (status == LION_ABSENT) status = need_arrays(self, error);
     else return status;
-    if (status == LION_OK) status = search_arrays(self, ids, count, &queued, error);
+    if (status == LION_OK) status = search_arrays(self, enqueue(self, ids, count), &queued, error);
     return status == LION_OK ? list_arrays(list, self, queued, error) : status;
 }
 
