@@ -134,7 +134,8 @@ local function solve_join(facts, vars, branches, row)
     outer[name] = row[name]
   end
   for _, branch in ipairs(branches) do
-    for _, found in ipairs(solve(facts, branch[1] == "and" and { unpack(branch, 2) } or { branch }, { outer })) do
+    local clauses = branch[1] == "and" and { unpack(branch, 2) } or { branch }
+    for _, found in ipairs(solve(facts, clauses, { outer })) do
       local next_row = row
       for _, name in ipairs(vars) do
         next_row = next_row and unify(next_row, name, found[name])

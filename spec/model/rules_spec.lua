@@ -1,6 +1,6 @@
--- Random programs of rules against the reference: several that call each other, more than one call in a branch,
--- negation of what stands below, calls inside or, or-join and not-join, with constants, with a variable twice, with _.
--- LION_SEED repeats a run, LION_PROGRAMS says how many.
+-- Random programs of rules against the reference: several that call each other, more than one call in a
+-- branch, negation of what stands below, calls inside or, or-join and not-join, with constants, with a
+-- variable twice, with _. LION_SEED repeats a run, LION_PROGRAMS says how many.
 package.path = "spec/?.lua;" .. package.path
 
 local lion = require "lion"
@@ -51,7 +51,9 @@ local function term(random, made, sort)
 end
 
 local function pattern(random, made)
-  if random(3) == 1 then return { variable(random, made, "e"), pick(random, NUMBERS), term(random, made, "n") } end
+  if random(3) == 1 then
+    return { variable(random, made, "e"), pick(random, NUMBERS), term(random, made, "n") }
+  end
   return { variable(random, made, "e"), pick(random, REFS), term(random, made, "e") }
 end
 
@@ -94,7 +96,8 @@ local function join(random, made, rules)
   local branches = { { from, pick(random, REFS), to } }
   branches[2] = { "and", { from, pick(random, REFS), "?m" }, { "?m", pick(random, REFS), to } }
   if random(3) == 1 then -- what can never be
-    branches[2] = { "and", { from, "m/one", "?k" }, { to, "m/boss", from }, { { "<", "?k", 2 } }, { { ">", "?k", 3 } } }
+    local never = { { { "<", "?k", 2 } }, { { ">", "?k", 3 } } }
+    branches[2] = { "and", { from, "m/one", "?k" }, { to, "m/boss", from }, unpack(never) }
   end
   for _, rule in ipairs(rules) do
     if rule.sorts[1] == "e" and rule.sorts[2] == "e" and #rule.sorts == 2 and random(2) == 1 then
@@ -107,11 +110,15 @@ end
 -- Branches that name one entity alone.
 local function either(random, made, below)
   local e = pick(random, made.e)
-  local clause = { "or", { e, pick(random, NUMBERS), random(4) }, { e, pick(random, REFS), pick(random, made.ids) } }
+  local clause = { "or", { e, pick(random, NUMBERS), random(4) } }
+  clause[3] = { e, pick(random, REFS), pick(random, made.ids) }
   for _, rule in ipairs(below) do
     if rule.sorts[1] == "e" and random(3) == 1 then
-      clause[#clause + 1] = { rule.name, e }
-      for i = 2, #rule.sorts do clause[#clause][i + 1] = random(2) == 1 and "_" or constant(random, made, rule.sorts[i]) end
+      local named = { rule.name, e }
+      for i = 2, #rule.sorts do
+        named[i + 1] = random(2) == 1 and "_" or constant(random, made, rule.sorts[i])
+      end
+      clause[#clause + 1] = named
     end
   end
   return clause
@@ -127,7 +134,8 @@ local function condition(random, made, below)
   end
   if chance == 4 and #made.n > 0 then
     local n = pick(random, made.n)
-    return { "or-join", { n }, { "and", { { "+", 1, random(3) }, "?k" }, { { "<", n, "?k" } } }, { { "=", n, random(4) } } }
+    local less = { "and", { { "+", 1, random(3) }, "?k" }, { { "<", n, "?k" } } }
+    return { "or-join", { n }, less, { { "=", n, random(4) } } }
   end
   if chance == 5 then return { { "-", random(4), 1 }, variable(random, made, "n") } end
   return compare(random, made)
@@ -139,7 +147,8 @@ local function branch(random, rule, below, within, ids)
   for _ = 1, random(2) do clauses[#clauses + 1] = pattern(random, made) end
   for _, other in ipairs(within) do clauses[#clauses + 1] = call(random, made, other) end
   if #below > 0 and random(2) == 1 then clauses[#clauses + 1] = call(random, made, pick(random, below)) end
-  if random(4) == 1 then clauses[#clauses + 1] = join(random, made, #within > 0 and within or below) end
+  local joined = #within > 0 and within or below
+  if random(4) == 1 then clauses[#clauses + 1] = join(random, made, joined) end
   local head, used = { rule.name }, {}
   for i, sort in ipairs(rule.sorts) do
     local name = #made[sort] > 0 and pick(random, made[sort])
@@ -148,7 +157,8 @@ local function branch(random, rule, below, within, ids)
       name = "?" .. sort .. made.count
     end
     used[name], head[i + 1] = true, name
-    clauses[#clauses + 1] = sort == "e" and { name, pick(random, REFS), "_" } or { "_", pick(random, NUMBERS), name }
+    local named = { "_", pick(random, NUMBERS), name }
+    clauses[#clauses + 1] = sort == "e" and { name, pick(random, REFS), "_" } or named
   end
   for _ = 1, random(3) - 1 do clauses[#clauses + 1] = condition(random, made, below) end
   return { head, unpack(clauses) }
