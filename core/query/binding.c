@@ -135,9 +135,14 @@ static lion_status apply(binding_state *binder, const lion_binding *binding, con
 lion_status lion_binding_apply(lion_relation *rows, const lion_binding *binding, const uint32_t *vars, uint32_t var_count,
                                const lion_form *form, bool drops_nil, lion_error *error)
 {
+    lion_relation grown;
+    if (binding->kind == LION_BIND_SCALAR && form->kind == LION_FORM_VALUE && !drops_nil) {
+        lion_relation_reserve(rows, rows->count + 1);
+        lion_relation_append(rows, &form->value);
+        return LION_OK;
+    }
     binding_state binder = { .arena = rows->arena, .vars = vars, .var_count = var_count, .error = error };
     if (drops_nil && form->kind == LION_FORM_VALUE && form->value.type == LION_TYPE_NIL) return LION_OK;
-    lion_relation grown;
     lion_value *start = lion_arena_array(rows->arena, lion_value, var_count + 1);
     for (uint32_t i = 0; i < var_count; i++) start[i] = (lion_value){ .type = UNBOUND };
     lion_relation_init(&grown, rows->arena, var_count);

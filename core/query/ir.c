@@ -2,6 +2,8 @@
  * and operators index without looking. The forms come from our own Lua, but also from whoever calls the C API. */
 #include "query/ir.h"
 
+#include "query/binding.h"
+
 #define IR_DEPTH_MAX 200
 #define IR_COUNT_MAX 65535
 #define IR_VARS_MAX 4096 /* of one scope: the planner keeps a byte per variable on the stack */
@@ -362,7 +364,9 @@ static lion_status read_input(ir_reader *reader, const lion_form *form, lion_inp
         return read_index(reader, lion_form_at(form, 1), reader->source_count, "a source's number", &out->source);
     }
     out->kind = LION_INPUT_BINDING;
-    return read_binding(reader, form, &out->binding, 0);
+    lion_status status = read_binding(reader, form, &out->binding, 0);
+    if (status == LION_OK) out->var_count = lion_binding_vars(&out->binding, &out->vars, reader->arena);
+    return status;
 }
 
 static lion_status read_inputs(ir_reader *reader, const lion_form *form, lion_query_ir *out)

@@ -90,6 +90,8 @@ typedef struct lion_input {
     uint8_t kind;
     uint32_t source;
     lion_binding binding;
+    uint32_t *vars;               /* of the binding, each once */
+    uint32_t var_count;
 } lion_input;
 
 typedef struct lion_sort_key {

@@ -227,6 +227,14 @@ static lion_status filter_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+/* For a copy in the run: of a kept plan, whose scope is gone. */
+static lion_expression expression_in(const caller *self, const lion_run *run)
+{
+    lion_expression expression = self->expression;
+    if (run->is_attribute != NULL) expression.is_attribute = run->is_attribute;
+    return expression;
+}
+
 static void filter_close(lion_operator *operator)
 {
     lion_function_forget(&((filter *)operator)->caller.call);
@@ -250,7 +258,8 @@ static bool may_copy(const caller *self, lion_status prepared)
 
 static lion_operator *filter_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
-    return lion_filter_new(run, input, &((const filter *)operator)->caller.expression, lion_operator_keep(operator, run));
+    lion_expression expression = expression_in(&((const filter *)operator)->caller, run);
+    return lion_filter_new(run, input, &expression, lion_operator_keep(operator, run));
 }
 
 lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep)
@@ -414,7 +423,8 @@ static void bind_output(lion_operator *operator, const lion_operator *input, con
 
 static lion_operator *function_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
-    return lion_function_new(run, input, &((const function *)operator)->caller.expression, lion_operator_keep(operator, run));
+    lion_expression expression = expression_in(&((const function *)operator)->caller, run);
+    return lion_function_new(run, input, &expression, lion_operator_keep(operator, run));
 }
 
 lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep)

@@ -67,6 +67,8 @@ static lion_operator *feed_copy(const lion_operator *operator, lion_run *run, li
 {
     const feed *self = (const feed *)operator;
     (void)input;
+    if (lion_feed_is_start(operator)) return lion_unit_new(run);
+    run->is_once = run->is_once || (run->is_kept && self->relation != NULL);
     lion_operator *made = lion_feed_new(run, self->relation, operator->vars, operator->width);
     lion_feed_set(made, self->from, self->to);
     return made;
@@ -121,6 +123,7 @@ void lion_feed_set_batch(lion_operator *operator, const lion_batch *batch)
 typedef struct join {
     lion_operator operator;
     const lion_relation *relation;
+    uint32_t input;            /* 1 + the number of the run's input that it is of, or 0 */
     lion_join_column *columns;
     uint32_t column_count;
     lion_row_index index;
@@ -202,8 +205,14 @@ static lion_status join_prepare(lion_operator *operator, lion_error *error)
 static lion_operator *join_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
     const join *from = (const join *)operator;
-    lion_operator *made = lion_join_new(run, input, from->relation, from->columns, from->column_count, lion_operator_keep(operator, run), operator->name);
-    ((join *)made)->index = from->index;
+    const lion_relation *relation = from->relation;
+    bool is_own = from->input != 0 && run->input_rows != NULL; /* a kept plan's has none */
+    if (is_own) relation = run->input_rows[from->input - 1];
+    lion_operator *made = lion_join_new(run, input, relation, from->columns, from->column_count, lion_operator_keep(operator, run), operator->name);
+    join *self = (join *)made;
+    if (relation == from->relation) self->index = from->index; /* made once, for all threads */
+    if (from->input != 0) lion_join_is_of_input(made, from->input - 1);
+    run->is_once = run->is_once || (run->is_kept && from->input == 0);
     return made;
 }
 
@@ -211,6 +220,12 @@ void lion_join_is_fixed(lion_operator *operator)
 {
     operator->prepare = join_prepare;
     operator->copy = join_copy;
+}
+
+void lion_join_is_of_input(lion_operator *operator, uint32_t number)
+{
+    lion_join_is_fixed(operator);
+    ((join *)operator)->input = 1 + number;
 }
 
 lion_operator *lion_join_new(lion_run *run, lion_operator *input, const lion_relation *relation,

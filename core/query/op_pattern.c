@@ -481,6 +481,19 @@ static lion_status pattern_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+lion_pattern_spec lion_pattern_spec_in(const lion_pattern_spec *spec, lion_run *run)
+{
+    lion_pattern_spec own = *spec;
+    own.db = run->sources[spec->source].db;
+    if (!run->is_kept) return own;
+    run->is_once = run->is_once || spec->range != NULL;
+    for (uint32_t i = 0; i < 5; i++) {
+        lion_value *constant = &own.positions[i].constant;
+        if (own.positions[i].kind == LION_POSITION_CONST) *constant = lion_value_copy(&run->arena, *constant);
+    }
+    return own;
+}
+
 /* Constants are coerced once; one that cannot be what its attribute holds matches nothing. */
 static lion_status coerce_constants(pattern *self)
 {
@@ -511,7 +524,8 @@ static lion_operator *lookup_new(lion_run *run, lion_operator *input, const lion
 
 static lion_operator *lookup_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
-    return lookup_new(run, input, &((const pattern *)operator)->spec, lion_operator_keep(operator, run));
+    lion_pattern_spec spec = lion_pattern_spec_in(&((const pattern *)operator)->spec, run);
+    return lookup_new(run, input, &spec, lion_operator_keep(operator, run));
 }
 
 static lion_operator *lookup_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)

@@ -407,7 +407,8 @@ static lion_status probe_prepare(lion_operator *operator, lion_error *error)
 static lion_operator *probe_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
     const probe *from = (const probe *)operator;
-    lion_operator *made = lion_probe_new(run, input, &from->spec, lion_operator_keep(operator, run));
+    lion_pattern_spec spec = lion_pattern_spec_in(&from->spec, run);
+    lion_operator *made = lion_probe_new(run, input, &spec, lion_operator_keep(operator, run));
     probe *self = (probe *)made;
     self->has_table = from->has_table;
     if (from->has_table) self->runs = from->runs;

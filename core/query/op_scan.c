@@ -117,7 +117,8 @@ bool lion_scan_can(const lion_pattern_spec *spec)
 
 static lion_operator *scan_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
-    return lion_scan_new(run, input, &((const scan *)operator)->spec, lion_operator_keep(operator, run));
+    lion_pattern_spec spec = lion_pattern_spec_in(&((const scan *)operator)->spec, run);
+    return lion_scan_new(run, input, &spec, lion_operator_keep(operator, run));
 }
 
 static void choose_key(scan *self)

@@ -139,7 +139,8 @@ bool lion_star_can(const lion_pattern_spec *spec)
 
 static lion_operator *star_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
-    return lion_star_new(run, input, &((const star *)operator)->spec, lion_operator_keep(operator, run));
+    lion_pattern_spec spec = lion_pattern_spec_in(&((const star *)operator)->spec, run);
+    return lion_star_new(run, input, &spec, lion_operator_keep(operator, run));
 }
 
 lion_operator *lion_star_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)

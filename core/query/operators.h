@@ -45,6 +45,8 @@ lion_operator *lion_join_new(lion_run *run, lion_operator *input, const lion_rel
 
 /* The relation is whole when the first row is asked for, and stays as it is: threads may share it. */
 void lion_join_is_fixed(lion_operator *join);
+/* The relation is what the run's input of that number was given: a copy's is its own run's. It is fixed. */
+void lion_join_is_of_input(lion_operator *join, uint32_t number);
 
 /* The input's rows with those of a plan that stands by itself (op_build.c): it runs once, into a hash table by the variables
  * that both have, and not before the input has a row. */
@@ -75,6 +77,7 @@ typedef struct lion_index_range {
 
 typedef struct lion_pattern_spec {
     const lion_db *db;
+    uint32_t source;                 /* whose database it is */
     const lion_attribute *attribute; /* NULL: not a constant */
     lion_position positions[5];      /* e a v tx op */
     uint64_t count;                  /* datoms that match the constants (an upper estimate) */

@@ -41,6 +41,10 @@ lion_operator *lion_parallel_copy(const lion_operator *top, const lion_operator 
     lion_operator *under = top->inputs[0] == NULL ? NULL : lion_parallel_copy(top->inputs[0], below, run, input);
     lion_operator *copy = top->copy(top, run, under);
     copy->detail = top->detail;
+    copy->index = top->index;
+    copy->range = top->range;
+    copy->advice = top->advice;
+    copy->rows_estimated = top->rows_estimated;
     return copy;
 }
 

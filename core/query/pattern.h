@@ -27,6 +27,9 @@ lion_status lion_pattern_value(lion_value *out, const lion_pattern_spec *spec, c
 /* The same where the entity stands. */
 lion_status lion_pattern_entity(lion_value *out, const lion_pattern_spec *spec, lion_value value, lion_arena *arena, lion_error *error);
 
+/* The same on the database that the run has; what it says of it is the same, as the schema is. */
+lion_pattern_spec lion_pattern_spec_in(const lion_pattern_spec *spec, lion_run *run);
+
 /* When look-ups become a table: where it pays; with options.plan_seed, by a third each, also at once, or never; as plan_with and
  * plan_without say. */
 typedef enum lion_tables { LION_TABLES_WHERE_IT_PAYS, LION_TABLES_AT_ONCE, LION_TABLES_NEVER } lion_tables;

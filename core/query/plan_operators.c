@@ -51,7 +51,7 @@ static const char *advice_of(lion_scope *scope, const lion_pattern_spec *spec)
 static lion_status database_pattern(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error)
 {
     lion_run *run = scope->run;
-    lion_pattern_spec spec = { .db = run->sources[clause->source].db };
+    lion_pattern_spec spec = { .db = run->sources[clause->source].db, .source = clause->source };
     spec.attribute = lion_clause_attribute(spec.db->schema, clause);
     if (clause->term_count > 5)
         return lion_fail(error, LION_INCORRECT, "lion/syntax", "a pattern on a database has at most five parts: %s", lion_plan_detail(run, clause->text));
@@ -144,7 +144,7 @@ static lion_status input_rows(lion_scope *scope, const lion_clause *clause, lion
         scope->is_pending[input->vars[i]] = 0;
     }
     *operator = lion_join_new(scope->run, *operator, input->rows, columns, input->var_count, keep, "input");
-    lion_join_is_fixed(*operator);
+    lion_join_is_of_input(*operator, clause->rule);
     return LION_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "query/inline_rules.h"
 #include "query/parallel.h"
 #include "query/plan_cache.h"
+#include "query/plan_kept.h"
 #include "query/result.h"
 #include "query/rewrite.h"
 
@@ -18,11 +19,13 @@ struct lion_query {
     lion_arena arena;
     lion_query_ir *ir;
     lion_plan_cache plans;
+    lion_kept_plans kept;
 };
 
 struct lion_query_run {
     lion_run run;
     lion_query *query;   /* kept; NULL: a nested query's, kept by the outer run */
+    lion_kept_plan *plan; /* whose copies the operators are; NULL: the run's own plan */
     lion_operator *root;
     lion_rules *engine;
     lion_result *result;
@@ -36,6 +39,7 @@ lion_status lion_query_new(lion_query **query_out, const lion_form *form, lion_e
     if (query == NULL) return lion_fail_memory(error);
     query->references = 1;
     lion_plan_cache_init(&query->plans);
+    lion_kept_plans_init(&query->kept);
     lion_arena_init(&query->arena, 0);
     lion_form *copy = lion_arena_new(&query->arena, lion_form);
     *copy = lion_form_copy(&query->arena, form);
@@ -60,6 +64,7 @@ lion_query *lion_query_keep(lion_query *query)
 void lion_query_drop(lion_query *query)
 {
     if (query == NULL || __atomic_sub_fetch(&query->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    lion_kept_plans_deinit(&query->kept);
     lion_plan_cache_deinit(&query->plans);
     lion_arena_deinit(&query->arena);
     lion_free(query);
@@ -85,6 +90,7 @@ uint32_t lion_query_width(const lion_query *query)
 
 typedef struct opening {
     lion_query_run *run;
+    lion_query *query;         /* NULL: a nested query's */
     const lion_query_input *inputs;
     lion_scope scope;
     lion_todo todo;
@@ -92,7 +98,6 @@ typedef struct opening {
     lion_clause *input_clauses;
     uint32_t input_count;
     lion_query_pull *pulls;
-    lion_plan_cache *plans;
 } opening;
 
 static bool is_log(const lion_form *form)
@@ -100,9 +105,8 @@ static bool is_log(const lion_form *form)
     return form->kind == LION_FORM_VALUE && form->value.type == LION_TYPE_LOG;
 }
 
-static lion_status open_source(opening *self, const lion_input *input, const lion_query_input *given, lion_error *error)
+static lion_status open_source(lion_run *run, const lion_input *input, const lion_query_input *given, lion_error *error)
 {
-    lion_run *run = &self->run->run;
     lion_source *source = &run->sources[input->source];
     lion_db *db = given->db;
     if (db == NULL && given->form.kind == LION_FORM_DB) db = (lion_db *)(uintptr_t)given->form.value.bits;
@@ -117,21 +121,40 @@ static lion_status open_source(opening *self, const lion_input *input, const lio
     return lion_relation_of_form(&source->relation, &given->form, &run->arena, error);
 }
 
-/* Rows of a binding's variables become a clause of the planner's own. */
-static lion_status open_binding(opening *self, const lion_input *input, const lion_query_input *given, lion_error *error)
+static lion_status open_binding(lion_run *run, const lion_input *input, const lion_query_input *given, lion_error *error)
 {
-    lion_run *run = &self->run->run;
     lion_arena *arena = &run->arena;
-    lion_plan_input *rows = &self->scope.inputs[self->input_count];
     if (given->db != NULL || given->form.kind == LION_FORM_DB)
         return lion_fail(error, LION_INCORRECT, "lion/syntax",
                          "a database was given where the query binds a variable; a source is named $ or $name, and a log is another input");
     if (is_log(&given->form)) run->logs[run->log_count++] = lion_db_keep((lion_db *)(intptr_t)given->form.value.bits);
-    rows->var_count = lion_binding_vars(&input->binding, &rows->vars, arena);
-    rows->rows = lion_arena_new(arena, lion_relation);
-    lion_relation_init(rows->rows, arena, rows->var_count);
-    lion_status status = lion_binding_apply(rows->rows, &input->binding, rows->vars, rows->var_count, &given->form, false, error);
-    if (status != LION_OK) return status;
+    lion_relation *rows = lion_arena_new(arena, lion_relation);
+    lion_relation_init(rows, arena, input->var_count);
+    run->input_rows[run->input_count++] = rows;
+    return lion_binding_apply(rows, &input->binding, input->vars, input->var_count, &given->form, false, error);
+}
+
+static lion_status open_inputs(opening *self, lion_error *error)
+{
+    lion_run *run = &self->run->run;
+    const lion_query_ir *ir = run->ir;
+    lion_arena *arena = &run->arena;
+    run->sources = lion_arena_zalloc(arena, sizeof(lion_source) * (ir->source_count + 1));
+    run->logs = lion_arena_array(arena, lion_db *, ir->input_count + 1);
+    run->input_rows = lion_arena_array(arena, lion_relation *, ir->input_count + 1);
+    lion_status status = lion_arena_check(arena, error);
+    for (uint32_t i = 0; status == LION_OK && i < ir->input_count; i++) {
+        if (ir->inputs[i].kind == LION_INPUT_SOURCE) status = open_source(run, &ir->inputs[i], &self->inputs[i], error);
+        if (ir->inputs[i].kind == LION_INPUT_BINDING) status = open_binding(run, &ir->inputs[i], &self->inputs[i], error);
+    }
+    return status;
+}
+
+/* Rows of a binding's variables become a clause of the planner's own. */
+static void plan_binding(opening *self, const lion_input *input)
+{
+    lion_plan_input *rows = &self->scope.inputs[self->input_count];
+    *rows = (lion_plan_input){ .rows = self->run->run.input_rows[self->input_count], .vars = input->vars, .var_count = input->var_count };
     for (uint32_t i = 0; i < rows->var_count; i++) {
         self->scope.is_pending[rows->vars[i]] = 1;
         self->scope.is_given[rows->vars[i]] = 1;
@@ -139,10 +162,9 @@ static lion_status open_binding(opening *self, const lion_input *input, const li
     }
     self->input_clauses[self->input_count] = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = self->input_count, .text = lion_slice_text("an input") };
     self->todo.items[self->todo.count++] = &self->input_clauses[self->input_count++];
-    return LION_OK;
 }
 
-static lion_status open_inputs(opening *self, lion_error *error)
+static void plan_inputs(opening *self)
 {
     const lion_query_ir *ir = self->run->run.ir;
     lion_arena *arena = &self->run->run.arena;
@@ -150,13 +172,8 @@ static lion_status open_inputs(opening *self, lion_error *error)
     self->scope.inputs = lion_arena_zalloc(arena, sizeof(lion_plan_input) * (ir->input_count + ir->where.count + 1));
     self->known = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->scope.capacity + 1));
     self->scope.known = self->known;
-    for (uint32_t i = 0; i < ir->input_count; i++) {
-        lion_status status = LION_OK;
-        if (ir->inputs[i].kind == LION_INPUT_SOURCE) status = open_source(self, &ir->inputs[i], &self->inputs[i], error);
-        if (ir->inputs[i].kind == LION_INPUT_BINDING) status = open_binding(self, &ir->inputs[i], &self->inputs[i], error);
-        if (status != LION_OK) return status;
-    }
-    return LION_OK;
+    for (uint32_t i = 0; i < ir->input_count; i++)
+        if (ir->inputs[i].kind == LION_INPUT_BINDING) plan_binding(self, &ir->inputs[i]);
 }
 
 static lion_status open_pulls(opening *self, lion_error *error)
@@ -188,7 +205,8 @@ static lion_status check_found(const opening *self, const lion_operator *root, c
     return LION_OK;
 }
 
-static lion_status open_plan(opening *self, lion_error *error)
+/* The plan's operators and what is made of their rows; *weight_out: the variable that says how many rows each stands for, if one does. */
+static lion_status make_plan(opening *self, uint32_t *weight_out, lion_error *error)
 {
     lion_run *run = &self->run->run;
     const lion_query_ir *ir = run->ir;
@@ -198,9 +216,8 @@ static lion_status open_plan(opening *self, lion_error *error)
     lion_operator *root = lion_unit_new(run);
     const char *untrue = lion_rewrite_known(&self->scope, &self->todo, self->input_clauses, &self->input_count, self->known);
     if (untrue != NULL) root = lion_nothing_new(run, root, lion_arena_printf(&run->arena, "%s holds of nothing", untrue));
-    uint32_t weight = UINT32_MAX;
-    lion_status status = untrue != NULL ? LION_ABSENT : lion_count_plan(&weight, &self->scope, &self->todo, &root, needed, error);
-    self->scope.cache = status == LION_ABSENT ? self->plans : NULL;
+    lion_status status = untrue != NULL ? LION_ABSENT : lion_count_plan(weight_out, &self->scope, &self->todo, &root, needed, error);
+    self->scope.cache = status == LION_ABSENT && self->query != NULL ? &self->query->plans : NULL;
     self->scope.adapts = status == LION_ABSENT;
     if (status == LION_OK || status == LION_ABSENT) status = lion_plan(&self->scope, &self->todo, &root, needed, NULL, error);
     self->run->root = root; /* closed with the run, whole or not */
@@ -208,30 +225,43 @@ static lion_status open_plan(opening *self, lion_error *error)
     if (status != LION_OK) return status;
     lion_parallel_make(run, &self->run->root, NULL);
     root = self->run->root;
-    if (!lion_plan_is_result(root, needed)) {
-        double rows = root->rows_estimated;
-        self->run->root = lion_distinct_new(run, root, needed);
-        self->run->root->rows_estimated = rows;
-    }
+    if (lion_plan_is_result(root, needed)) return LION_OK;
+    self->run->root = lion_distinct_new(run, root, needed);
+    self->run->root->rows_estimated = root->rows_estimated;
+    return LION_OK;
+}
+
+static lion_status plan_run(opening *self, bool is_to_keep, lion_error *error)
+{
+    lion_run *run = &self->run->run;
+    const lion_query_ir *ir = run->ir;
+    uint32_t weight = UINT32_MAX;
+    lion_scope_init(&self->scope, run, ir->var_names, ir->var_count, lion_clauses_hidden(&ir->where) + 2);
+    lion_todo_init(&self->todo, &ir->where, ir->input_count + ir->where.count, &run->arena);
+    plan_inputs(self);
+    self->run->engine = self->scope.engine = lion_rules_new(run, ir);
+    self->scope.rules = lion_rules_list(self->scope.engine);
+    lion_scope_mark_attributes(&self->scope, &ir->where);
+    lion_scope_mark_given(&self->scope, &ir->where);
+    lion_status status = make_plan(self, &weight, error);
+    if (status == LION_OK && is_to_keep && weight == UINT32_MAX) lion_kept_plans_add(&self->query->kept, run, self->run->root, &self->scope);
+    if (status != LION_OK) return status;
     return lion_result_new(&self->run->result, run, self->run->root, weight, self->scope.is_attribute, self->pulls, error);
 }
 
 static lion_status open_all(opening *self, lion_error *error)
 {
     lion_run *run = &self->run->run;
-    const lion_query_ir *ir = run->ir;
-    run->sources = lion_arena_zalloc(&run->arena, sizeof(lion_source) * (ir->source_count + 1));
-    run->logs = lion_arena_zalloc(&run->arena, sizeof(lion_db *) * (ir->input_count + 1));
-    lion_scope_init(&self->scope, run, ir->var_names, ir->var_count, lion_clauses_hidden(&ir->where) + 2);
-    lion_todo_init(&self->todo, &ir->where, ir->input_count + ir->where.count, &run->arena);
     lion_status status = open_inputs(self, error);
     if (status == LION_OK) status = open_pulls(self, error);
     if (status != LION_OK) return status;
-    self->run->engine = self->scope.engine = lion_rules_new(run, ir);
-    self->scope.rules = lion_rules_list(self->scope.engine);
-    lion_scope_mark_attributes(&self->scope, &ir->where);
-    lion_scope_mark_given(&self->scope, &ir->where);
-    return open_plan(self, error);
+    bool may_keep = self->query != NULL && lion_kept_plan_may(run);
+    if (may_keep) self->run->plan = lion_kept_plans_find(&self->run->root, &self->query->kept, run);
+    if (self->run->plan == NULL) return plan_run(self, may_keep, error);
+    status = lion_arena_check(&run->arena, error);
+    if (status != LION_OK) return status;
+    const uint8_t *is_attribute = lion_kept_plan_attributes(self->run->plan);
+    return lion_result_new(&self->run->result, run, self->run->root, UINT32_MAX, is_attribute, self->pulls, error);
 }
 
 static void set_options(lion_run *run, const lion_query_options *options, const lion_run *outer)
@@ -246,7 +276,7 @@ static void set_options(lion_run *run, const lion_query_options *options, const 
     run->dice = run->options.plan_seed;
 }
 
-static lion_status open_run(lion_query_run **run_out, const lion_query_ir *ir, lion_plan_cache *plans, const lion_query_input *inputs, size_t count,
+static lion_status open_run(lion_query_run **run_out, const lion_query_ir *ir, lion_query *query, const lion_query_input *inputs, size_t count,
                             const lion_query_options *options, const lion_run *outer, lion_error *error)
 {
     if (count != ir->input_count)
@@ -260,9 +290,10 @@ static lion_status open_run(lion_query_run **run_out, const lion_query_ir *ir, l
     lion_query_input *held = lion_arena_array(&run->run.arena, lion_query_input, count + 1);
     if (count > 0) memcpy(held, inputs, sizeof(*held) * count);
     opening *state = lion_arena_new(&run->run.arena, opening); /* the plan may be changed while it runs: the scope lives as long */
-    *state = (opening){ .run = run, .inputs = held, .plans = plans };
-    lion_status status = lion_arena_check(&run->run.arena, error);
-    if (status == LION_OK) status = open_all(state, error);
+    state->run = run;
+    state->query = query;
+    state->inputs = held;
+    lion_status status = open_all(state, error);
     if (status != LION_OK) {
         lion_query_close(run);
         return status;
@@ -280,7 +311,7 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
 lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const lion_query_input *inputs, size_t count,
                             const lion_query_options *options, lion_error *error)
 {
-    lion_status status = open_run(run_out, query->ir, &query->plans, inputs, count, options, NULL, error);
+    lion_status status = open_run(run_out, query->ir, query, inputs, count, options, NULL, error);
     if (status == LION_OK) (*run_out)->query = lion_query_keep(query);
     return status;
 }
@@ -303,6 +334,7 @@ void lion_query_close(lion_query_run *run)
 {
     if (run == NULL) return;
     lion_operator_close(run->root);
+    lion_kept_plan_drop(run->plan);
     for (uint32_t i = 0; run->run.sources != NULL && i < run->run.ir->source_count; i++) lion_db_drop(run->run.sources[i].db);
     for (uint32_t i = 0; i < run->run.log_count; i++) lion_db_drop(run->run.logs[i]);
     lion_spill_deinit(&run->run.spill);

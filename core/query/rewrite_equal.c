@@ -125,6 +125,7 @@ static void make_one(lion_scope *scope, lion_todo *todo, const lion_operator *op
 {
     lion_arena *arena = &scope->run->arena;
     const lion_clause *equality = todo->items[at];
+    scope->run->is_once = true;
     bool needs_alias = is_wanted(scope, todo, from, needed) || lion_operator_slot(operator, from) != LION_SLOT_NONE;
     for (uint32_t i = 0; i < todo->count; i++)
         if (!todo->is_done[i] && i != at && !is_kept(todo->items[i]) && mentions(scope, todo->items[i], from))

@@ -78,6 +78,7 @@ const char *lion_rewrite_known(lion_scope *scope, lion_todo *todo, lion_clause *
             const lion_clause *clause = todo->items[i];
             lion_value value = { 0 };
             if (todo->is_done[i] || !compute(&value, scope, clause, known)) continue;
+            scope->run->is_once = true;
             if (clause->kind == LION_CLAUSE_PREDICATE) {
                 if (!lion_value_is_truthy(value)) return lion_plan_detail(scope->run, clause->text);
                 todo->is_done[i] = 1;

@@ -26,6 +26,8 @@ struct lion_run {
     lion_source *sources;      /* ir->source_count */
     lion_db **logs;            /* of the inputs that are logs, kept */
     uint32_t log_count;
+    lion_relation **input_rows; /* what the inputs that bind variables were given, in their order */
+    uint32_t input_count;
     lion_call *call;           /* what a LION_CALL asks for: own_call or a cursor's */
     lion_call own_call;
     uint64_t checks;           /* of bounds, so far */
@@ -33,6 +35,9 @@ struct lion_run {
     uint32_t depth;            /* nested queries */
     uint32_t dice;             /* options.plan_seed, as the planner goes on with it */
     uint32_t var_room;         /* of arrays by variable: that of the widest scope */
+    bool is_once;              /* the plan says what holds of these inputs alone, or has clauses of its own: it is not kept */
+    bool is_kept;              /* it is no run: what its operators have must be theirs (plan_kept.h) */
+    const uint8_t *is_attribute; /* a kept plan's, for copies of its operators; NULL: they have their scope's */
     uint32_t thread_count;     /* beside the run's own, at work for it now (op_exchange.c) */
     const bool *is_stopped;    /* atomic: nobody wants what is left of this thread's part; NULL: it is not one */
 };
