@@ -11,7 +11,6 @@
 local access = require "ions.door.access"
 local anomaly = require "lion.anomaly"
 local core = require "lion.core"
-local edn = require "lion.edn"
 local entry = require "ions.entry"
 local find = require "lion.find"
 local form = require "ions.form"
@@ -107,7 +106,7 @@ local function read_inputs(given, rules_at)
     local text = type(value) == "table" and value.edn
     local is_form = type(text) == "string" and next(value, next(value)) == nil
     inputs[i] = value
-    if is_form then inputs[i] = i + 1 == rules_at and text or edn.read(text) end
+    if is_form then inputs[i] = i == rules_at and text or query.read_input(text) end
   end
   return inputs
 end
@@ -117,9 +116,9 @@ local function ask(app, asked)
   local db = app:connection(asked.db):db()
   if asked.as_of ~= nil then db = db:as_of(asked.as_of) end
   if asked.since ~= nil then db = db:since(asked.since) end
-  local rules_at = query.rules_input(asked.query)
+  local rules_at = query.rules_argument(asked.query)
   local inputs = read_inputs(asked.inputs or {}, rules_at)
-  local compiled = query.compile(asked.query, rules_at and inputs[rules_at - 1])
+  local compiled = query.compile(asked.query, rules_at and inputs[rules_at])
   local arguments, count = find.with_db(db, asked.query, unpack(inputs, 1, #inputs))
   local limits = find.add_limits({ typed = 1 }, arguments, count)
   local result = find.all(asked.query, arguments, count, limits)

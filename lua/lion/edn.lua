@@ -147,6 +147,27 @@ end
 
 local SPECIAL = { NaN = 0 / 0, Inf = math.huge, ["-Inf"] = -math.huge }
 
+local UUID = "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$"
+
+-- What a tag makes of a text: the ms of an instant, a uuid in lower case, bytes. nil for other tags.
+local function read_tag(tag, form, text, position)
+  local is_text = type(form) == "string"
+  if tag == "inst" then
+    local ms = is_text and values.parse_instant(form)
+    if not ms then fail(text, position, "#inst takes a text such as \"2026-01-31T12:00:00Z\"") end
+    return ms
+  elseif tag == "uuid" then
+    if not is_text or not form:match(UUID) then
+      fail(text, position, "#uuid takes a text of the canonical form")
+    end
+    return form:lower()
+  elseif tag == "base64" then
+    local bytes = is_text and base64.read(form)
+    if not bytes then fail(text, position, "#base64 takes a text such as \"TGlvbg==\"") end
+    return bytes
+  end
+end
+
 -- ---- builders ----------------------------------------------------------------------------------
 
 -- Plain Lua values. `wraps`: strings that would read as something else are wrapped (transactions).
@@ -180,25 +201,10 @@ local function value_builder(wraps)
     return map
   end
   function builder.tagged(tag, form, text, position)
-    if tag == "inst" then
-      local ms = type(form) == "string" and values.parse_instant(form)
-      if not ms then fail(text, position, "#inst takes a text such as \"2026-01-31T12:00:00Z\"") end
-      return ms
-    elseif tag == "uuid" then
-      if type(form) ~= "string"
-        or not form:match("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$") then
-        fail(text, position, "#uuid takes a text of the canonical form")
-      end
-      return form:lower()
-    elseif tag == "db/id" then
-      return edn.tempid(form, text, position)
-    elseif tag == "bytes" then
-      return form
-    elseif tag == "base64" then
-      local bytes = type(form) == "string" and base64.read(form)
-      if not bytes then fail(text, position, "#base64 takes a text such as \"TGlvbg==\"") end
-      return bytes
-    end
+    if tag == "db/id" then return edn.tempid(form, text, position) end
+    if tag == "bytes" then return form end
+    local value = read_tag(tag, form, text, position)
+    if value ~= nil then return value end
     fail(text, position, "#%s is no tag that is known here (#inst, #uuid, #base64, #db/id)", tag)
   end
   return builder
@@ -238,14 +244,11 @@ local function ast_builder()
   builder.set, builder.map = container "set", container "map"
   function builder.quote(form) return form end
   function builder.tagged(tag, form, text, position)
-    if tag == "inst" then
-      local ms = form.kind == "string" and values.parse_instant(form.value)
-      if not ms then fail(text, position, "#inst takes a text such as \"2026-01-31T12:00:00Z\"") end
-      return { kind = "inst", value = ms }
-    elseif tag == "uuid" and form.kind == "string" then
-      return { kind = "uuid", value = form.value:lower() }
+    local value = read_tag(tag, form.kind == "string" and form.value, text, position)
+    if value == nil then
+      fail(text, position, "#%s is no tag that is known here (#inst, #uuid, #base64)", tag)
     end
-    fail(text, position, "#%s is no tag that is known here (#inst, #uuid)", tag)
+    return { kind = tag == "base64" and "string" or tag, value = value }
   end
   builder.is_ast = true
   return builder

@@ -35,16 +35,17 @@ local function compile(q, rules)
   return query.compile(q, rules)
 end
 
-local function rules_index(q)
+-- What `number_of` says of the query, if it is one.
+local function rules_index(q, number_of)
   if getmetatable(q) == Prepared then q = q.query end
   if type(q) ~= "string" and type(q) ~= "table" then return nil end
-  return query.rules_input(q)
+  return number_of(q)
 end
 
 --- Check a query once, for many uses.
 function find.prepare(q)
   local self = setmetatable({ query = q }, Prepared)
-  if rules_index(self) == nil then compile(self) end
+  if rules_index(self, query.rules_input) == nil then compile(self) end
   return self
 end
 
@@ -163,7 +164,7 @@ end
 -- @tparam table options timeout, limit, offset, rows_max, memory_max, temp_max, threads, statistics;
 -- plan_without, plan_with: names of operators (for specs)
 function find.open(q, arguments, count, options)
-  local at = rules_index(q)
+  local at = rules_index(q, query.rules_input)
   local rules
   if at ~= nil then
     rules = arguments[at]
@@ -370,8 +371,8 @@ end
 --- The arguments of db:q: the database before the first source, if the query takes one.
 function find.with_db(db, q, ...)
   local arguments, count = { ... }, select("#", ...)
-  local at = rules_index(q)
-  local parsed = compile(q, at and (arguments[at - 1] or "[]")).inputs
+  local at = rules_index(q, query.rules_argument)
+  local parsed = compile(q, at and (arguments[at] or "[]")).inputs
   for i, input in ipairs(parsed) do
     if input.kind == "source" then
       for k = count, i, -1 do arguments[k + 1] = arguments[k] end

@@ -562,6 +562,9 @@ describe("The control door", function()
       found = q("[:find [?n ...] :in $ % :where (adult ?e) [?e :person/name ?n]]",
         { inputs = { { edn = "[[(adult ?e) [?e :person/age ?a] [(> ?a 18)]]]" } } })
       assert.same({ "Ann" }, found.result)
+      found = q("[:find [?i ?f] :in % $ [?i ?f] :where (any ?e)]",
+        { inputs = { { edn = "[[(any ?e) [?e :person/age]]]" }, { edn = '[#inst "1985-01-02" false]' } } })
+      assert.same({ "1985-01-02T00:00:00.000Z", false }, found.result)
     end)
 
     it("and gives what `lion q --output json` prints", function()

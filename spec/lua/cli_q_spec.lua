@@ -83,6 +83,23 @@ describe("lion q", function()
     assert.equal("1\n", answer("[:find (count ?b) . :where [_ :p/born ?b]]", "--json"))
   end)
 
+  it("takes inputs of the types that their texts tell", function()
+    for text, json in pairs {
+      ['#inst "' .. BORN .. '"'] = '"' .. BORN .. '"', ['#uuid "' .. UID:upper() .. '"'] = '"' .. UID .. '"',
+      ["false"] = "false", ["nil"] = "null", ['":a"'] = '":a"', [":a"] = '":a"', ["1.50M"] = '"1.50"',
+      ["[1 :k]"] = '[1,":k"]',
+    } do
+      assert.equal(json .. "\n", answer("[:find ?x . :in $ ?x]", text, "--output", "json"))
+    end
+    local query = "[:find ?n . :in $ ?b :where [?e :p/raw ?b] [?e :p/ok ?n]]"
+    assert.equal("true\n", answer(query, '#base64 "AAH/eA=="', "--json"))
+  end)
+
+  it("takes rules before the database, too", function()
+    local query = "[:find ?n . :in % $ :where (fine ?n)]"
+    assert.equal("true\n", answer(query, "[[(fine ?n) [_ :p/ok ?n]]]", "--json"))
+  end)
+
   it("tells a string that looks like a keyword from a keyword, where the format can", function()
     local query = ("[:find ?n . :where [%d :p/name ?n]]"):format(bob)
     assert.equal('":not/a-keyword"\n', answer(query, "--output", "edn"))

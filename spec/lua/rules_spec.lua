@@ -47,6 +47,18 @@ describe("A rule", function()
     assert.matches(message, e.message, 1, true)
   end
 
+  it("may come before the database, or behind another input", function()
+    local rules = "[[(adult ?n) [?e :p/age ?a] [(>= ?a 18)] [?e :p/name ?n]]]"
+    local cases = { ["% $"] = { rules }, ["?x % $"] = { 1, rules }, ["?x $ %"] = { 1, rules } }
+    for inputs, arguments in pairs(cases) do
+      local query = "[:find (count ?n) . :in " .. inputs .. " :where (adult ?n)]"
+      assert.equal(2, db:q(query, unpack(arguments)))
+      assert.equal(2, db:q(lion.prepare(query), unpack(arguments)))
+      assert.equal(2, db:rows(query, unpack(arguments))())
+      assert.matches("adult", db:explain(query, unpack(arguments)).text, 1, true)
+    end
+  end)
+
   local CASES = {
     { "of one branch", "(adult ?e)", "ann bob" },
     { "of several", "(near ?e ?b) [?b :p/name \"bob\"]", "ann cy" },

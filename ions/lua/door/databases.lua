@@ -5,7 +5,6 @@ local anomaly = require "lion.anomaly"
 local answer = require "ions.door.answer"
 local core = require "lion.core"
 local dbs = require "lion.db"
-local edn = require "lion.edn"
 local find = require "lion.find"
 local form_text = require "lion.cli.form_text"
 local json = require "lion.json"
@@ -152,7 +151,8 @@ end
 
 -- { "edn": "…" } in JSON is that form.
 local function input_of(value)
-  return type(value) == "table" and type(value.edn) == "string" and edn.read(value.edn) or value
+  if type(value) ~= "table" or type(value.edn) ~= "string" then return value end
+  return query.read_input(value.edn)
 end
 
 -- Rules stay text.
@@ -164,10 +164,10 @@ local function rules_of(request, value, number)
 end
 
 local function inputs_of(request)
-  local given, rules_at = {}, query.rules_input(request.body.query)
+  local given, rules_at = {}, query.rules_argument(request.body.query)
   local rules
   for i, value in ipairs(request.body.inputs or {}) do
-    local is_rules = rules_at ~= nil and rules_at - 1 == i
+    local is_rules = rules_at == i
     given[i] = is_rules and rules_of(request, value, i) or request.is_edn and value or input_of(value)
     if is_rules then rules = given[i] end
   end

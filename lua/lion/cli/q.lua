@@ -1,5 +1,4 @@
 --- lion q
-local edn = require "lion.edn"
 local find = require "lion.find"
 local form_text = require "lion.cli.form_text"
 local json = require "lion.json"
@@ -7,6 +6,7 @@ local node_client = require "lion.cli.node_client"
 local open = require "lion.cli.open"
 local options = require "lion.cli.options"
 local output = require "lion.cli.output"
+local query = require "lion.query"
 
 local q = {
   summary = "Ask a query of a database and print the answer.",
@@ -26,13 +26,13 @@ a database of that node. --explain runs the query and prints its plan instead, o
 
 -- The inputs' values; rules stay text.
 local function read_inputs(text, inputs)
-  local given, rules_at = {}, require("lion.query").rules_input(text)
+  local given, rules_at = {}, query.rules_argument(text)
   for i, input in ipairs(inputs) do
-    given[i] = edn.read(input)
+    given[i] = query.read_input(input)
   end
   if not rules_at then return given end
-  given[rules_at - 1] = inputs[rules_at - 1]
-  return given, inputs[rules_at - 1]
+  given[rules_at] = inputs[rules_at]
+  return given, inputs[rules_at]
 end
 
 --- Ask, with inputs as the command line and the prompt have them: each the text of one form.
@@ -42,7 +42,7 @@ end
 -- @return the result, its values saying their types, and its shape as output.shape tells it
 function q.ask(db, text, inputs)
   local given, rules = read_inputs(text, inputs)
-  local compiled = require("lion.query").compile(text, rules)
+  local compiled = query.compile(text, rules)
   local arguments, count = find.with_db(db, text, unpack(given, 1, #inputs))
   return find.ask(text, arguments, count, { typed = 1 }), output.shape(compiled)
 end

@@ -792,13 +792,15 @@ function analyse.query(query, rules, depth, outer_text)
   }
 end
 
---- The number of the input that rules come in, if the query has one; before the rules are known.
+--- The number of the input that rules come in, if the query has one, and that of its first source; before the
+-- rules are known.
 function analyse.rules_input(query)
-  local parts, own_rules = parse.sections(query)
-  for i, input in ipairs(parse.inputs(parts["in"] or {})) do
-    if input.kind == "rules" then return i, own_rules end
+  local rules, source
+  for i, input in ipairs(parse.inputs(parse.sections(query)["in"] or {})) do
+    if input.kind == "rules" then rules = i end
+    if input.kind == "source" then source = source or i end
   end
-  return nil, own_rules
+  return rules, source
 end
 
 return analyse

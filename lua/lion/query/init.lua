@@ -1,6 +1,8 @@
 --- Queries as the core takes them, cached by their text and the text of their rules.
 -- @module lion.query
 local analyse = require "lion.query.analyse"
+local edn = require "lion.edn"
+local nodes = require "lion.query.nodes"
 
 local query = {}
 
@@ -26,14 +28,27 @@ local function recall(key)
   return known
 end
 
---- The input that holds the rules (1-based, the sources counted), or nil.
-function query.rules_input(q)
-  if type(q) ~= "string" then return (analyse.rules_input(q)) end
-  local key = "%" .. q
+-- A number that a query's text says, or nil; remembered by the text behind a prefix.
+local function number_in(q, prefix, number_of)
+  if type(q) ~= "string" then return number_of(q) end
+  local key = prefix .. q
   local known = recall(key)
-  if known == nil then known = remember(key, analyse.rules_input(q) or false) end
+  if known == nil then known = remember(key, number_of(q) or false) end
   return known or nil
 end
+
+local function input_of_rules(q) return (analyse.rules_input(q)) end
+
+local function argument_of_rules(q)
+  local rules, source = analyse.rules_input(q)
+  return rules and source and source < rules and rules - 1 or rules
+end
+
+--- The input that holds the rules (1-based, the sources counted), or nil.
+function query.rules_input(q) return number_in(q, "%", input_of_rules) end
+
+--- The same among the arguments that come beside a database, which is put where the first source stands.
+function query.rules_argument(q) return number_in(q, "%%", argument_of_rules) end
 
 --- Compile a query: text, or a table. `rules`: EDN text or a table, for a query with % among its
 -- inputs.
@@ -48,5 +63,9 @@ end
 
 --- Make an aggregate's name known to the analysis.
 function query.know_aggregate(name) analyse.user_aggregates[name] = true end
+
+--- An input given as a text of EDN: its value, which keeps the type that the text tells (#inst, #uuid, 2.0).
+-- @tparam string text one form
+function query.read_input(text) return nodes.constant(edn.read_ast(text)) end
 
 return query
