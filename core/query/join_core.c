@@ -49,7 +49,7 @@ void lion_join_cores_finish(lion_join_graph *graph)
         uint8_t at = node->part_count == 0 ? LION_JOIN_NONE : graph->cycle_of[node->parts[0].clause];
         if (at == LION_JOIN_NONE) continue;
         lion_join_core *core = &graph->cores[at];
-        core->set |= bit(n);
+        core->set = core->all |= bit(n);
         core->vars |= node->vars;
         core->needs |= node->needs;
         core->uses_feed = core->uses_feed || node->uses_feed;
@@ -57,6 +57,9 @@ void lion_join_cores_finish(lion_join_graph *graph)
 }
 
 /* ---- what it costs ---- */
+
+/* A number of a set, found by its entity. */
+#define NUMBER_NS 40.0
 
 typedef struct costing {
     const lion_join_graph *graph;
@@ -79,10 +82,19 @@ static double rows_of(const costing *self, uint64_t set)
     return plan.all * self->factor;
 }
 
+static const lion_join_restriction *restriction_of(const lion_join_core *core, uint64_t var)
+{
+    for (uint32_t i = 0; i < core->restriction_count; i++)
+        if (bit(core->restrictions[i].var) == var) return &core->restrictions[i];
+    return NULL;
+}
+
 /* Entities that a variable which nothing leads to has. */
 static double domain_of(const costing *self, uint64_t var)
 {
     double most = 1;
+    const lion_join_restriction *restriction = restriction_of(self->core, var);
+    if (restriction != NULL) return fmax(1, restriction->plan->rows);
     for (uint64_t left = self->core->set; left != 0; left &= left - 1) {
         const lion_join_node *node = &self->graph->nodes[__builtin_ctzll(left)];
         for (uint32_t i = 0; i < node->end_count; i++)
@@ -94,8 +106,9 @@ static double domain_of(const costing *self, uint64_t var)
 /* The variable gets its values. */
 static double place(costing *self, uint64_t var, double *rows)
 {
+    const lion_join_restriction *restriction = restriction_of(self->core, var);
     uint64_t closed = 0;
-    double walked = INFINITY;
+    double walked = restriction == NULL ? INFINITY : fmax(*rows, 1) * fmax(1, restriction->plan->rows);
     for (uint64_t left = self->core->set & ~self->set; left != 0; left &= left - 1) {
         uint64_t one = left & -left, vars = self->graph->nodes[__builtin_ctzll(left)].vars & self->core->vars;
         if ((vars & var) == 0 || (vars & ~(self->placed | var)) != 0) continue;
@@ -103,6 +116,7 @@ static double place(costing *self, uint64_t var, double *rows)
         walked = fmin(walked, rows_of(self, self->set | one));
     }
     self->placed |= var;
+    if (restriction != NULL) self->set |= restriction->plan->set;
     if (closed == 0) {
         double values = domain_of(self, var);
         *rows = fmax(*rows, 1) * values;
@@ -131,14 +145,18 @@ double lion_join_core_cost(const lion_join_graph *graph, const lion_join_core *c
     if (left != NULL) self.left = self.set = left->set;
     if (left != NULL && left->all > 0) self.factor = left->rows / left->all;
     uint8_t is_bound[scope->capacity + 1], keep[scope->capacity + 1];
-    uint64_t live = lion_join_live(graph, self.left | core->set, bound | core->vars);
+    double values[scope->capacity + 1], cost = BEGIN_NS + core->references * REFERENCE_NS + all * ROW_NS, reached = rows;
+    uint64_t live = lion_join_live(graph, self.left | core->all, bound | core->vars);
+    for (uint32_t i = 0; i < core->restriction_count; i++)
+        cost += core->restrictions[i].plan->cost_ns + core->restrictions[i].plan->rows * NUMBER_NS;
     for (uint32_t i = 0; i < scope->capacity; i++) {
         uint8_t number = graph->numbers[i];
+        const lion_join_restriction *restriction = number == LION_JOIN_NONE ? NULL : restriction_of(core, bit(number));
+        values[i] = restriction == NULL ? INFINITY : restriction->plan->rows;
         is_bound[i] = number != LION_JOIN_NONE && (bound & bit(number)) != 0;
         keep[i] = number != LION_JOIN_NONE && (live & bit(number)) != 0;
     }
-    uint32_t vars[LION_CYCLE_VARS_MAX], count = lion_cycle_order(vars, core->cycle, is_bound, keep);
-    double cost = BEGIN_NS + core->references * REFERENCE_NS + all * ROW_NS, reached = rows;
+    uint32_t vars[LION_CYCLE_VARS_MAX], count = lion_cycle_order(vars, core->cycle, is_bound, keep, values);
     close_bound(&self);
     for (uint32_t i = 0; i < count; i++) cost += place(&self, bit(graph->numbers[vars[i]]), &reached);
     return cost;

@@ -31,6 +31,8 @@ typedef struct search {
     const lion_join_graph *graph;
     uint64_t neighbours[LION_JOIN_NODES_MAX];
     lion_join_plan **best;     /* per set, of the dynamic programming */
+    const lion_join_core *cores[2 * LION_CYCLES_MAX]; /* without what restricts them, then with it */
+    uint32_t core_count;
     uint32_t pairs;
 } search;
 
@@ -189,10 +191,10 @@ static double met_more(const lion_join_graph *graph, uint32_t n, uint64_t set)
 }
 
 /* The core that has just these nodes, or NULL. */
-static const lion_join_core *core_of(const lion_join_graph *graph, uint64_t set)
+static const lion_join_core *core_of(const search *self, uint64_t set)
 {
-    for (uint32_t i = 0; i < graph->core_count; i++)
-        if (graph->cores[i].set == set) return &graph->cores[i];
+    for (uint32_t i = 0; i < self->core_count; i++)
+        if (self->cores[i]->all == set) return self->cores[i];
     return NULL;
 }
 
@@ -215,7 +217,7 @@ static void consider_core(lion_join_plan *plan, const lion_join_graph *graph, co
 static void consider(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right, uint64_t right_set)
 {
     const lion_join_graph *graph = self->graph;
-    const lion_join_core *core = core_of(graph, right_set);
+    const lion_join_core *core = core_of(self, right_set);
     bool is_single = (right_set & (right_set - 1)) == 0;
     if (left == NULL) return;
     if (core != NULL) consider_core(plan, graph, left, core);
@@ -271,7 +273,7 @@ static lion_join_plan *copied(const lion_join_graph *graph, const lion_join_plan
 /* A core that stands first; NULL: it cannot. */
 static lion_join_plan *core_alone(const lion_join_graph *graph, const lion_join_core *core)
 {
-    lion_join_plan plan = joined(graph, core->set);
+    lion_join_plan plan = joined(graph, core->all);
     if ((core->needs & ~(graph->known | graph->feed)) != 0) return NULL;
     plan.core = core;
     plan.cost_ns = lion_join_core_cost(graph, core, NULL, core->uses_feed ? graph->feed_rows : 1, plan.made) + distinct_cost(plan.made, plan.drops);
@@ -352,12 +354,13 @@ static uint64_t component(const search *self, uint32_t from)
 }
 
 /* The core that the node is in and none of whose nodes is in the plan (NULL: there is no plan); NULL: there is none. */
-static const lion_join_core *core_with(const lion_join_graph *graph, uint32_t n, const lion_join_plan *plan)
+static const lion_join_core *core_with(const search *self, uint32_t n, const lion_join_plan *plan)
 {
+    const lion_join_graph *graph = self->graph;
     uint64_t set = plan == NULL ? 0 : plan->set, bound = graph->known | graph->feed | (plan == NULL ? 0 : plan->bound);
-    for (uint32_t i = 0; i < graph->core_count; i++) {
-        const lion_join_core *core = &graph->cores[i];
-        if ((core->set & bit(n)) != 0 && (core->set & set) == 0 && (core->needs & ~bound) == 0) return core;
+    for (uint32_t i = self->core_count; i-- > 0;) {
+        const lion_join_core *core = self->cores[i];
+        if ((core->set & bit(n)) != 0 && (core->all & set) == 0 && (core->needs & ~bound) == 0) return core;
     }
     return NULL;
 }
@@ -366,11 +369,11 @@ static const lion_join_core *core_with(const lion_join_graph *graph, uint32_t n,
 static void at_once(const search *self, lion_join_plan *next, const lion_join_plan *before)
 {
     const lion_join_graph *graph = self->graph;
-    const lion_join_core *core = next->node == NO_NODE ? NULL : core_with(graph, next->node, before);
+    const lion_join_core *core = next->node == NO_NODE ? NULL : core_with(self, next->node, before);
     if (core == NULL) return;
-    lion_join_plan all = joined(graph, before->set | core->set), step = *next;
+    lion_join_plan all = joined(graph, before->set | core->all), step = *next;
     consider_core(&all, graph, before, core);
-    for (uint64_t left; (left = core->set & ~step.set) != 0;) {
+    for (uint64_t left; (left = core->all & ~step.set) != 0;) {
         lion_join_plan best = { .cost_ns = INFINITY, .rows = INFINITY };
         const lion_join_plan *kept = copied(graph, &step);
         if (kept == NULL) return;
@@ -414,6 +417,13 @@ static const lion_join_plan *greedy(search *self, uint64_t set)
     return plan;
 }
 
+/* The core by itself, where it is cheaper than what its nodes had before. */
+static void seed_core(search *self, const lion_join_core *core, uint64_t set)
+{
+    lion_join_plan *alone = (core->all & ~set) == 0 ? core_alone(self->graph, core) : NULL, **best = &self->best[core->all];
+    if (alone != NULL && (*best == NULL || alone->cost_ns < (*best)->cost_ns)) *best = alone;
+}
+
 static const lion_join_plan *of_component(search *self, uint64_t set)
 {
     uint32_t count = (uint32_t)__builtin_popcountll(set);
@@ -421,8 +431,7 @@ static const lion_join_plan *of_component(search *self, uint64_t set)
     if (self->best == NULL || count > LION_JOIN_SEARCH_MAX) return greedy(self, set);
     self->pairs = 0;
     for (uint64_t left = set; left != 0; left &= left - 1) self->best[left & -left] = alone(self, (uint32_t)__builtin_ctzll(left));
-    for (uint32_t i = 0; i < self->graph->core_count; i++)
-        if ((self->graph->cores[i].set & ~set) == 0) self->best[self->graph->cores[i].set] = core_alone(self->graph, &self->graph->cores[i]);
+    for (uint32_t i = 0; i < self->core_count; i++) seed_core(self, self->cores[i], set);
     for (uint64_t left = set; left != 0 && self->pairs <= PAIRS_MAX;) {
         uint64_t one = bit(63 - (uint32_t)__builtin_clzll(left));
         left &= ~one;
@@ -430,6 +439,75 @@ static const lion_join_plan *of_component(search *self, uint64_t set)
         grow_one(self, one, one | (one - 1));
     }
     return self->pairs > PAIRS_MAX ? greedy(self, set) : self->best[set];
+}
+
+/* ---- restrictions of cores ---- */
+
+/* The nodes that hang together with `from` and not by a node of the core. */
+static uint64_t beside_core(const search *self, const lion_join_core *core, uint32_t from)
+{
+    uint64_t set = bit(from);
+    for (uint64_t near; (near = neighbours_of(self, set) & ~core->set) != 0;) set |= near;
+    return set;
+}
+
+/* A set that has more of a variable's values than this leaves out too little. */
+#define RESTRICTS_PART 0.5
+
+/* The nodes bind one variable of the core, stand by themselves, and nothing else of theirs is asked for. */
+static bool restricts(lion_join_restriction *out, search *self, const lion_join_core *core, uint64_t set)
+{
+    const lion_join_graph *graph = self->graph;
+    lion_join_plan whole = joined(graph, set);
+    uint64_t common = whole.bound & core->vars & ~graph->known;
+    if ((common & (common - 1)) != 0 || common == 0 || !is_free(graph, set)) return false;
+    if ((lion_join_live(graph, set, whole.bound) & ~common) != 0) return false;
+    const lion_join_plan *plan = self->best != NULL && self->best[set] != NULL ? self->best[set] : greedy(self, set);
+    if (plan == NULL || isinf(plan->cost_ns)) return false;
+    *out = (lion_join_restriction){ .var = (uint8_t)__builtin_ctzll(common), .plan = plan };
+    double most = 1;
+    for (uint64_t left = core->set; left != 0; left &= left - 1) {
+        const lion_join_node *node = &graph->nodes[__builtin_ctzll(left)];
+        for (uint32_t i = 0; i < node->end_count; i++)
+            if (node->ends[i].var == out->var) most = fmax(most, node->ends[i].distinct);
+    }
+    return plan->rows <= most * RESTRICTS_PART;
+}
+
+/* A copy of the core with all that only restricts it. false: there is nothing. */
+static bool restrict_core(search *self, lion_join_core *out, const lion_join_core *core)
+{
+    const lion_join_graph *graph = self->graph;
+    uint64_t seen = core->set, bound = graph->known | graph->feed;
+    *out = *core;
+    for (uint32_t n = 0; n < graph->node_count && out->restriction_count < LION_CYCLE_VARS_MAX; n++) {
+        if ((seen & bit(n)) != 0) continue;
+        uint64_t set = beside_core(self, core, n);
+        lion_join_restriction *next = &out->restrictions[out->restriction_count];
+        bool is_near = (neighbours_of(self, set) & core->set) != 0, is_new = true;
+        seen |= set;
+        if (!is_near || !restricts(next, self, core, set)) continue;
+        for (uint32_t i = 0; i < out->restriction_count; i++) is_new = is_new && out->restrictions[i].var != next->var;
+        if (!is_new) continue;
+        out->all |= set;
+        bound |= bit(next->var);
+        out->restriction_count++;
+    }
+    out->needs &= ~bound;
+    return out->restriction_count > 0;
+}
+
+/* Each core among these nodes comes with what restricts it, too; whether there is any such. */
+static bool restrict_cores(search *self, uint64_t set)
+{
+    uint32_t count = self->core_count;
+    for (uint32_t i = 0; i < count; i++) {
+        if ((self->cores[i]->all & ~set) != 0 || self->cores[i]->restriction_count > 0) continue;
+        lion_join_core *core = lion_arena_new(&self->graph->scope->run->arena, lion_join_core);
+        if (self->graph->scope->run->arena.is_exhausted) return false;
+        if (restrict_core(self, core, self->cores[i])) self->cores[self->core_count++] = core;
+    }
+    return self->core_count > count;
 }
 
 /* Components have nothing in common: the smaller ones first, each hashed (without a key). */
@@ -455,7 +533,7 @@ static const lion_join_plan *product(search *self, const lion_join_plan **parts,
 static const lion_join_plan *with_core(const lion_join_graph *graph, const lion_join_plan *plan, const lion_join_core *core)
 {
     if (plan == NULL) return core_alone(graph, core);
-    lion_join_plan wider = joined(graph, plan->set | core->set);
+    lion_join_plan wider = joined(graph, plan->set | core->all);
     wider.left = plan;
     wider.core = core;
     wider.cost_ns = plan->cost_ns;
@@ -478,7 +556,7 @@ static const lion_join_plan *by_chance(search *self)
         }
         if (count == 0) return NULL;
         uint32_t n = ready[lion_plan_dice(run, count)], other = ready[lion_plan_dice(run, count)];
-        const lion_join_core *core = core_with(graph, n, plan);
+        const lion_join_core *core = core_with(self, n, plan);
         if (core != NULL && (lion_run_forces(run, LION_PLAN_MULTIWAY_JOIN) || lion_plan_dice(run, 2) == 0)) {
             plan = with_core(graph, plan, core);
             if (plan == NULL) return NULL;
@@ -513,7 +591,8 @@ static const lion_join_plan *by_chance(search *self)
 
 const lion_join_plan *lion_join_search(const lion_join_graph *graph)
 {
-    search self = { .graph = graph };
+    search self = { .graph = graph, .core_count = graph->core_count };
+    for (uint32_t i = 0; i < graph->core_count; i++) self.cores[i] = &graph->cores[i];
     if (graph->scope->run->dice != 0) return by_chance(&self);
     const lion_join_plan *parts[LION_JOIN_NODES_MAX];
     uint32_t count = 0;
@@ -526,6 +605,7 @@ const lion_join_plan *lion_join_search(const lion_join_graph *graph)
         if ((seen & bit(n)) != 0) continue;
         uint64_t set = component(&self, n);
         parts[count] = of_component(&self, set);
+        if (restrict_cores(&self, set)) parts[count] = of_component(&self, set);
         if (parts[count++] == NULL) return NULL;
         seen |= set;
     }

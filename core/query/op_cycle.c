@@ -2,12 +2,15 @@
  *
  * Variables are in an order, a level each: first those that the input has, then those that the reader wants, each linked to
  * one before it where that can be. A level's values are one list, or the intersection of several, of ascending numbers. A list
- * that several values of a level between use again is a bitmap, too. Levels behind the last wanted one are only looked at for
- * whether there is anything. */
+ * that several values of a level between use again is a bitmap, too. A level that has a set takes no other values. Levels behind
+ * the last wanted one are only looked at for whether there is anything. */
+#include <math.h>
+
 #include "query/cycle.h"
 #include "query/lists.h"
 
-#define CHECK_EVERY 1024
+/* Numbers that are walked between two looks at the deadline. */
+#define CHECK_WORK (1 << 17)
 /* Walking a list against a bitmap, against galloping through it. */
 #define GALLOP_FACTOR 8
 
@@ -31,6 +34,11 @@ typedef struct level {
     const uint32_t *values;    /* NULL: all numbers */
     uint32_t count, at;
     uint32_t *own;             /* room for an intersection */
+    lion_operator *set;        /* whose rows it may have, or NULL … */
+    uint32_t slot;
+    uint64_t *allowed;         /* … as a bitmap, and as a list */
+    uint32_t *allowed_list;
+    uint32_t allowed_count;
 } level;
 
 typedef struct cycle {
@@ -42,8 +50,9 @@ typedef struct cycle {
     lion_reading reading;
     lion_output output;
     bool is_open, is_row_open; /* arrays are there; the row's search goes on */
+    uint32_t set_at;           /* of the levels: the next whose set is read */
     uint32_t depth;
-    uint32_t steps;
+    uint64_t work, checked;    /* numbers looked at; at the last check */
     const char *text;
 } cycle;
 
@@ -80,29 +89,43 @@ static const uint64_t *bits_of(const cycle *self, link *from)
 }
 
 /* One more list: out (which may be `list`) has the numbers that are in both. */
-static uint32_t meet(const cycle *self, uint32_t *out, const uint32_t *list, uint32_t count, link *with)
+static uint32_t meet(cycle *self, uint32_t *out, const uint32_t *list, uint32_t count, link *with)
 {
     uint32_t other_count = 0;
     const uint32_t *other = list_of(self, with, &other_count);
     bool is_few = count < other_count / GALLOP_FACTOR, is_many = other_count < count / GALLOP_FACTOR;
+    self->work += count < other_count ? count : other_count;
     if (with->bits != NULL && !is_few && !is_many) return meet_bits(out, list, count, bits_of(self, with));
     /* In place the list that is written may only be the one that is walked. */
     if (is_many && out != list) return lion_list_meet(out, other, other_count, list, count);
     return lion_list_meet(out, list, count, other, other_count);
 }
 
+/* Those that the level's set has. */
+static uint32_t allow(cycle *self, level *at, const uint32_t *values, uint32_t count)
+{
+    self->work += count < at->allowed_count ? count : at->allowed_count;
+    if (at->allowed_count < count / GALLOP_FACTOR) return lion_list_meet(at->own, at->allowed_list, at->allowed_count, values, count);
+    return meet_bits(at->own, values, count, at->allowed);
+}
+
 /* The level's values. Lists without a bitmap are walked first. */
-static void find_values(const cycle *self, level *at)
+static void find_values(cycle *self, level *at)
 {
     uint32_t first = 0, count = 0;
     at->at = 0;
+    self->work++;
     if (at->link_count == 0) {
-        at->values = NULL;
-        at->count = self->graph.node_count;
+        at->values = at->allowed_list;
+        at->count = at->set == NULL ? self->graph.node_count : at->allowed_count;
         return;
     }
     while (first + 1 < at->link_count && at->links[first].bits != NULL) first++;
     const uint32_t *values = list_of(self, &at->links[first], &count);
+    if (at->set != NULL) {
+        count = allow(self, at, values, count);
+        values = at->own;
+    }
     for (uint32_t i = 0; i < at->link_count && count > 0; i++) {
         if (i == first) continue;
         count = meet(self, at->own, values, count, &at->links[i]);
@@ -121,6 +144,7 @@ static lion_status bind_level(cycle *self, level *at, uint32_t row, lion_error *
     if (status != LION_OK) return status;
     at->value = lion_graph_number(&self->graph, ref.bits);
     if (at->value == LION_ID_NONE) return LION_ABSENT;
+    if (at->set != NULL && (at->allowed[at->value / 64] >> (at->value & 63) & 1) == 0) return LION_ABSENT;
     for (uint32_t i = 0; i < at->link_count; i++) {
         uint32_t count = 0;
         const uint32_t *list = list_of(self, &at->links[i], &count);
@@ -185,6 +209,13 @@ static void step_last(cycle *self, uint32_t row, level *at)
     if (at->at == at->count) go_up(self);
 }
 
+static lion_status check(cycle *self, lion_error *error)
+{
+    if (++self->work - self->checked < CHECK_WORK) return LION_OK;
+    self->checked = self->work;
+    return lion_run_check(self->operator.run, error);
+}
+
 static lion_status run_row(cycle *self, uint32_t row, lion_error *error)
 {
     if (self->level_count == self->bound_count) {
@@ -193,7 +224,7 @@ static lion_status run_row(cycle *self, uint32_t row, lion_error *error)
     }
     while (self->is_row_open && !lion_output_is_full(&self->output)) {
         level *at = &self->levels[self->depth];
-        if (++self->steps % CHECK_EVERY == 0 && lion_run_check(self->operator.run, error) != LION_OK) return LION_FAILED;
+        if (check(self, error) != LION_OK) return LION_FAILED;
         if (at->at == at->count) {
             go_up(self);
         } else if (self->depth + 1 == self->wanted_count && self->wanted_count == self->level_count) {
@@ -208,15 +239,60 @@ static lion_status run_row(cycle *self, uint32_t row, lion_error *error)
     return LION_OK;
 }
 
+/* ---- sets ---- */
+
+static lion_status add_allowed(cycle *self, level *at, const lion_batch *batch, lion_error *error)
+{
+    for (uint32_t i = 0; i < lion_batch_rows(batch); i++) {
+        lion_value ref, value = lion_batch_get(batch, at->slot, lion_batch_row(batch, i));
+        lion_status status = lion_query_ref(&ref, self->graph.db, value, &self->operator.run->arena, error);
+        if (status == LION_FAILED) return status;
+        uint32_t number = status == LION_OK ? lion_graph_number(&self->graph, ref.bits) : LION_ID_NONE;
+        if (number != LION_ID_NONE) at->allowed[number / 64] |= UINT64_C(1) << (number & 63);
+    }
+    return LION_OK;
+}
+
+static lion_status list_allowed(cycle *self, level *at, lion_error *error)
+{
+    uint32_t words = self->graph.node_count / 64 + 1, count = 0;
+    for (uint32_t i = 0; i < words; i++) count += (uint32_t)__builtin_popcountll(at->allowed[i]);
+    at->allowed_list = lion_arena_array(&self->operator.run->arena, uint32_t, (size_t)count + 1);
+    if (at->allowed_list == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < words; i++)
+        for (uint64_t bits = at->allowed[i]; bits != 0; bits &= bits - 1)
+            at->allowed_list[at->allowed_count++] = i * 64 + (uint32_t)__builtin_ctzll(bits);
+    return lion_run_check(self->operator.run, error);
+}
+
+/* All of them, once; goes on where it was when a function had to be asked for. */
+static lion_status read_sets(cycle *self, lion_error *error)
+{
+    for (; self->set_at < self->level_count; self->set_at++) {
+        level *at = &self->levels[self->set_at];
+        lion_batch batch;
+        lion_status status;
+        if (at->set == NULL) continue;
+        if (at->allowed == NULL) at->allowed = lion_arena_zalloc(&self->operator.run->arena, (self->graph.node_count / 64 + 1) * sizeof(uint64_t));
+        if (at->allowed == NULL) return lion_fail_memory(error);
+        while ((status = lion_operator_next(at->set, &batch, error)) == LION_OK)
+            if ((status = add_allowed(self, at, &batch, error)) != LION_OK) return status;
+        if (status != LION_END) return status;
+        if ((status = list_allowed(self, at, error)) != LION_OK) return status;
+    }
+    return LION_OK;
+}
+
 /* ---- stepping ---- */
 
 static lion_status open_arrays(cycle *self, lion_error *error)
 {
     lion_arena *arena = &self->operator.run->arena;
     lion_status status = lion_graph_read(&self->graph, error);
+    if (status == LION_OK) status = read_sets(self, error);
     for (uint32_t i = 0; status == LION_OK && i < self->level_count; i++) {
         level *at = &self->levels[i];
-        if (at->link_count > 1) at->own = lion_arena_array(arena, uint32_t, self->graph.node_count + 1);
+        if (at->link_count > 1 || at->set != NULL) at->own = lion_arena_array(arena, uint32_t, self->graph.node_count + 1);
         for (uint32_t k = 0; status == LION_OK && k < at->link_count; k++) {
             link *from = &at->links[k];
             status = lion_graph_adjacency(&from->adjacency, &self->graph, from->edges, from->is_backward, error);
@@ -246,7 +322,7 @@ static lion_status cycle_next(lion_operator *operator, lion_batch *batch_out, li
         if (status != LION_OK && status != LION_ABSENT) return status;
         if (self->is_row_open) break;
         lion_reading_advance(&self->reading);
-        if (++self->steps % CHECK_EVERY == 0 && lion_run_check(operator->run, error) != LION_OK) return LION_FAILED;
+        if (check(self, error) != LION_OK) return LION_FAILED;
     }
     return lion_output_yield(&self->output, batch_out);
 }
@@ -270,11 +346,15 @@ static bool has_level(const cycle *self, uint32_t var)
     return false;
 }
 
-static void add_level(cycle *self, const lion_cycle *spec, uint32_t var, const lion_operator *input)
+static void add_level(cycle *self, const lion_cycle *spec, uint32_t var, const lion_operator *input, const lion_cycle_set *set)
 {
     level *at = &self->levels[self->level_count];
     lion_arena *arena = &self->operator.run->arena;
     *at = (level){ .var = var, .in = lion_operator_slot(input, var), .out = LION_SLOT_NONE };
+    if (set != NULL) {
+        at->set = set->root;
+        at->slot = lion_operator_slot(set->root, var);
+    }
     at->links = lion_arena_zalloc(arena, sizeof(link) * (spec->edge_count + 1));
     for (uint32_t i = 0; i < spec->edge_count; i++) {
         const lion_cycle_edge *edge = &spec->edges[i];
@@ -288,21 +368,34 @@ static void add_level(cycle *self, const lion_cycle *spec, uint32_t var, const l
     self->level_count++;
 }
 
-static void make_levels(cycle *self, const lion_cycle *spec, const lion_operator *input, const uint8_t *keep)
+static const lion_cycle_set *set_of(const lion_cycle_set *sets, uint32_t count, uint32_t var)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (sets[i].var == var) return &sets[i];
+    return NULL;
+}
+
+static void make_levels(cycle *self, const lion_cycle *spec, const lion_operator *input, const lion_cycle_set *sets, uint32_t set_count,
+                        const uint8_t *keep)
 {
     uint32_t capacity = self->operator.run->var_room, vars[LION_CYCLE_VARS_MAX];
     uint8_t is_bound[capacity + 1];
+    double values[capacity + 1];
+    for (uint32_t i = 0; i < capacity; i++) {
+        const lion_cycle_set *set = set_of(sets, set_count, i);
+        values[i] = set == NULL ? INFINITY : set->root->rows_estimated;
+    }
     memset(is_bound, 0, capacity + 1);
     self->levels = lion_arena_zalloc(&self->operator.run->arena, sizeof(level) * LION_CYCLE_VARS_MAX);
     if (self->operator.run->arena.is_exhausted) return;
     for (uint32_t i = 0; i < input->width; i++) is_bound[input->vars[i]] = 1;
     for (uint32_t i = 0; i < 2 * spec->edge_count; i++) {
         uint32_t var = i % 2 == 0 ? spec->edges[i / 2].e : spec->edges[i / 2].v;
-        if (!has_level(self, var) && is_bound[var]) add_level(self, spec, var, input);
+        if (!has_level(self, var) && is_bound[var]) add_level(self, spec, var, input, set_of(sets, set_count, var));
     }
     self->bound_count = self->level_count;
-    uint32_t count = lion_cycle_order(vars, spec, is_bound, keep);
-    for (uint32_t i = 0; i < count; i++) add_level(self, spec, vars[i], input);
+    uint32_t count = lion_cycle_order(vars, spec, is_bound, keep, values);
+    for (uint32_t i = 0; i < count; i++) add_level(self, spec, vars[i], input, set_of(sets, set_count, vars[i]));
 }
 
 static const char *text_of(lion_run *run, const lion_cycle *spec)
@@ -316,7 +409,20 @@ static const char *text_of(lion_run *run, const lion_cycle *spec)
     return text;
 }
 
-lion_operator *lion_cycle_new(lion_scope *scope, lion_operator *input, const lion_cycle *spec, const uint8_t *keep)
+/* Closed with the operator, or at once where there is none. */
+static bool take_sets(cycle *self, const lion_cycle_set *sets, uint32_t count)
+{
+    lion_arena *arena = &self->operator.run->arena;
+    if (count > 0) self->operator.subplans = lion_arena_array(arena, lion_operator *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (arena->is_exhausted) lion_operator_close(sets[i].root);
+        else self->operator.subplans[self->operator.subplan_count++] = sets[i].root;
+    }
+    return !arena->is_exhausted;
+}
+
+lion_operator *lion_cycle_new(lion_scope *scope, lion_operator *input, const lion_cycle *spec, const lion_cycle_set *sets, uint32_t set_count,
+                              const uint8_t *keep)
 {
     lion_run *run = scope->run;
     cycle *self = LION_OPERATOR(run, cycle, cycle_next, "multiway-join");
@@ -324,11 +430,12 @@ lion_operator *lion_cycle_new(lion_scope *scope, lion_operator *input, const lio
     self->operator.rewind = cycle_rewind;
     self->operator.inputs[0] = input;
     self->operator.is_set = true;
+    if (!take_sets(self, sets, set_count)) return input;
     lion_graph_init(&self->graph, run, spec->db, spec->edge_count);
-    if (run->arena.is_exhausted) return input;
+    if (run->arena.is_exhausted) return &self->operator; /* the run's next check says so */
     lion_cycle_add_attributes(&self->graph, spec);
-    make_levels(self, spec, input, keep);
-    if (run->arena.is_exhausted) return input; /* the run's next check says so */
+    make_levels(self, spec, input, sets, set_count, keep);
+    if (run->arena.is_exhausted) return &self->operator;
     self->wanted_count = self->bound_count;
     for (uint32_t i = self->bound_count; i < self->level_count; i++) {
         if (!keep[self->levels[i].var]) continue;

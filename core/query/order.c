@@ -132,22 +132,6 @@ static void add_node(lion_join_graph *graph, lion_order *order, const lion_join_
     keep_rows(order, plan);
 }
 
-static void add_core(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
-{
-    const lion_cycle *cycle = plan->core->cycle;
-    uint32_t at = order->count;
-    uint32_t *clauses = lion_arena_array(&graph->scope->run->arena, uint32_t, cycle->edge_count);
-    if (graph->scope->run->arena.is_exhausted) return;
-    for (uint32_t i = 0; i < cycle->edge_count; i++) clauses[i] = cycle->edges[i].at;
-    add_step(graph, order, clauses[0], NULL, before_extras(graph, order, plan->made, plan->core->vars), plan->core->vars);
-    if (at == order->count) return;
-    order->steps[at].cycle = clauses;
-    order->steps[at].cycle_count = cycle->edge_count;
-    order->steps[at].is_join = true;
-    add_extras(graph, order);
-    keep_rows(order, plan);
-}
-
 static void begin(lion_join_graph *graph, lion_order *order)
 {
     for (uint32_t i = 0; i < graph->input_count; i++) {
@@ -156,6 +140,52 @@ static void begin(lion_join_graph *graph, lion_order *order)
         add_step(graph, order, at, NULL, rows_after(order) * rows, graph->masks[at]);
     }
     add_extras(graph, order);
+}
+
+static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan);
+
+/* A part of the plan by itself. NULL: out of memory. */
+static lion_order *order_of(lion_join_graph *graph, const lion_join_plan *plan)
+{
+    lion_order *order = lion_arena_new(&graph->scope->run->arena, lion_order);
+    if (graph->scope->run->arena.is_exhausted) return NULL;
+    order->start_rows = 1;
+    begin(graph, order);
+    add_plan(graph, order, plan);
+    order->rows = plan->rows;
+    order->cost_ns = plan->cost_ns;
+    return order;
+}
+
+static uint32_t scope_var(const lion_join_graph *graph, uint8_t number)
+{
+    uint32_t var = 0;
+    while (graph->numbers[var] != number) var++;
+    return var;
+}
+
+static void add_core(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
+{
+    const lion_join_core *core = plan->core;
+    const lion_cycle *cycle = core->cycle;
+    uint32_t at = order->count;
+    uint32_t *clauses = lion_arena_array(&graph->scope->run->arena, uint32_t, cycle->edge_count);
+    lion_order_set *sets = lion_arena_array(&graph->scope->run->arena, lion_order_set, core->restriction_count + 1);
+    if (graph->scope->run->arena.is_exhausted) return;
+    for (uint32_t i = 0; i < core->restriction_count; i++) {
+        sets[i] = (lion_order_set){ .var = scope_var(graph, core->restrictions[i].var), .order = order_of(graph, core->restrictions[i].plan) };
+        if (sets[i].order == NULL) return;
+    }
+    for (uint32_t i = 0; i < cycle->edge_count; i++) clauses[i] = cycle->edges[i].at;
+    add_step(graph, order, clauses[0], NULL, before_extras(graph, order, plan->made, core->vars), core->vars);
+    if (at == order->count) return;
+    order->steps[at].cycle = clauses;
+    order->steps[at].cycle_count = cycle->edge_count;
+    order->steps[at].sets = sets;
+    order->steps[at].set_count = core->restriction_count;
+    order->steps[at].is_join = true;
+    add_extras(graph, order);
+    keep_rows(order, plan);
 }
 
 static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
@@ -169,13 +199,8 @@ static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_
         add_node(graph, order, plan);
         return;
     }
-    lion_order *group = lion_arena_new(&graph->scope->run->arena, lion_order);
-    if (graph->scope->run->arena.is_exhausted) return;
-    group->start_rows = 1;
-    begin(graph, group);
-    add_plan(graph, group, plan->right);
-    group->rows = plan->right->rows;
-    group->cost_ns = plan->right->cost_ns;
+    lion_order *group = order_of(graph, plan->right);
+    if (group == NULL) return;
     uint32_t at = order->count;
     add_step(graph, order, 0, group, before_extras(graph, order, plan->made, bound_after(group)), bound_after(group));
     if (at < order->count) order->steps[at].is_join = true;

@@ -28,12 +28,20 @@ typedef struct lion_order_step {
     uint32_t clause;           /* of todo */
     uint32_t *cycle;           /* not NULL: these clauses at once (cycle.h), `clause` among them */
     uint32_t cycle_count;
+    struct lion_order_set *sets; /* … and what their variables may be */
+    uint32_t set_count;
     struct lion_order *group;  /* not NULL: these steps by themselves, then joined by hash */
     bool is_join;              /* a node begins here */
     double rows;               /* estimated after it … */
     double kept;               /* … and how many different ones, which a distinct leaves */
     uint64_t bound;            /* variables, as the graph numbers them */
 } lion_order_step;
+
+/* The values of a variable are those that these steps by themselves find. */
+typedef struct lion_order_set {
+    uint32_t var;              /* the scope's */
+    struct lion_order *order;
+} lion_order_set;
 
 typedef struct lion_order {
     lion_order_step *steps;
@@ -82,10 +90,21 @@ typedef struct lion_join_node {
     uint32_t end_count;
 } lion_join_node;
 
+typedef struct lion_join_plan lion_join_plan;
+
+/* Nodes that hang on a core by one variable, and say no more than which values it may have. */
+typedef struct lion_join_restriction {
+    uint8_t var;
+    const lion_join_plan *plan;
+} lion_join_restriction;
+
 /* Nodes that may be joined at once, variable by variable. */
 typedef struct lion_join_core {
     const lion_cycle *cycle;
     uint64_t set;              /* its nodes, a pattern each */
+    uint64_t all;              /* … with those of its restrictions */
+    lion_join_restriction restrictions[LION_CYCLE_VARS_MAX];
+    uint32_t restriction_count;
     uint64_t vars, needs;
     bool uses_feed;
     double references;         /* that are read before the first row */
@@ -133,7 +152,6 @@ bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_
 
 /* Everything that is bound once these variables are: functions add theirs. */
 uint64_t lion_join_closure(const lion_join_graph *graph, uint64_t bound);
-typedef struct lion_join_plan lion_join_plan;
 /* What the result, or a clause that is still to come behind this set of nodes, asks for. */
 uint64_t lion_join_live(const lion_join_graph *graph, uint64_t set, uint64_t bound);
 

@@ -314,21 +314,6 @@ static void add_distinct(lion_scope *scope, const lion_todo *todo, double kept, 
     (*operator)->rows_estimated = kept;
 }
 
-/* The clauses of a cycle onto *operator. */
-static void add_cycle(lion_scope *scope, lion_todo *todo, const lion_order_step *step, lion_operator **operator, const uint8_t *needed)
-{
-    lion_cycle cycle;
-    const lion_operator *input = *operator;
-    lion_cycle_at(&cycle, scope, todo, step->cycle, step->cycle_count);
-    for (uint32_t i = 0; i < step->cycle_count; i++) todo->is_done[step->cycle[i]] = 1;
-    const uint8_t *keep = lion_plan_keep(scope, todo, needed);
-    *operator = lion_cycle_new(scope, *operator, &cycle, keep);
-    /* One clause tells nothing of the others. */
-    (*operator)->is_distinct = (*operator)->is_set && lion_plan_is_distinct(scope, todo->items[step->clause], input, *operator);
-    (*operator)->rows_estimated = step->rows;
-    add_distinct(scope, todo, step->kept, operator, keep);
-}
-
 /* One clause onto *operator; rows are what is estimated to be there then, kept the different ones. */
 static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double rows, double kept, lion_operator **operator,
                               const uint8_t *needed, lion_error *error)
@@ -391,6 +376,59 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     return LION_OK;
 }
 
+/* The clauses of the steps, and of those within them. */
+static void mark_steps(lion_todo *todo, const lion_order *order, uint8_t is_done)
+{
+    for (uint32_t i = 0; i < order->count; i++) {
+        const lion_order_step *step = &order->steps[i];
+        if (step->group != NULL) mark_steps(todo, step->group, is_done);
+        else todo->is_done[step->clause] = is_done;
+        for (uint32_t k = 0; k < step->cycle_count; k++) todo->is_done[step->cycle[k]] = is_done;
+        for (uint32_t k = 0; k < step->set_count; k++) mark_steps(todo, step->sets[k].order, is_done);
+    }
+}
+
+/* Steps by themselves whose rows are what a variable of a cycle may be. */
+static lion_status make_set(lion_cycle_set *set_out, lion_scope *scope, lion_todo *todo, const lion_order_set *set, lion_error *error)
+{
+    lion_run *run = scope->run;
+    lion_todo alone = *todo;
+    uint8_t *wanted = lion_arena_zalloc(&run->arena, scope->capacity + 1);
+    alone.is_done = lion_arena_alloc(&run->arena, todo->count + 1);
+    if (run->arena.is_exhausted) return lion_arena_check(&run->arena, error);
+    memset(alone.is_done, 1, todo->count + 1);
+    wanted[set->var] = 1;
+    mark_steps(&alone, set->order, 0);
+    *set_out = (lion_cycle_set){ .var = set->var, .root = lion_unit_new(run) };
+    lion_status status = follow(scope, &alone, &set_out->root, wanted, (following){ .order = set->order }, NULL, error);
+    set_out->root->rows_estimated = set->order->rows;
+    mark_steps(todo, set->order, 1);
+    return status;
+}
+
+/* The clauses of a cycle onto *operator. */
+static lion_status add_cycle(lion_scope *scope, lion_todo *todo, const lion_order_step *step, lion_operator **operator, const uint8_t *needed,
+                             lion_error *error)
+{
+    lion_cycle cycle;
+    lion_cycle_set sets[LION_CYCLE_VARS_MAX];
+    const lion_operator *input = *operator;
+    lion_status status = LION_OK;
+    uint32_t set_count = 0;
+    for (; status == LION_OK && set_count < step->set_count; set_count++)
+        status = make_set(&sets[set_count], scope, todo, &step->sets[set_count], error);
+    lion_cycle_at(&cycle, scope, todo, step->cycle, step->cycle_count);
+    for (uint32_t i = 0; i < step->cycle_count; i++) todo->is_done[step->cycle[i]] = 1;
+    const uint8_t *keep = lion_plan_keep(scope, todo, needed);
+    *operator = lion_cycle_new(scope, *operator, &cycle, sets, set_count, keep); /* and closes the sets, whole or not */
+    if (status != LION_OK) return status;
+    /* One clause tells nothing of the others. */
+    (*operator)->is_distinct = (*operator)->is_set && lion_plan_is_distinct(scope, todo->items[step->clause], input, *operator);
+    (*operator)->rows_estimated = step->rows;
+    add_distinct(scope, todo, step->kept, operator, keep);
+    return LION_OK;
+}
+
 /* Nodes before and behind a checkpoint: an estimate of one is seldom far off, and one more has but one way to go. */
 #define CHECKPOINT_AFTER 2
 #define CHECKPOINT_BEFORE 2
@@ -419,10 +457,7 @@ static lion_status follow_step(lion_scope *scope, lion_todo *todo, lion_operator
     *is_stuck_out = !is_ready(scope, clause, bound, 0);
     lion_status status = lion_run_check(scope->run, error);
     if (status != LION_OK || *is_stuck_out) return status;
-    if (step->cycle != NULL) {
-        add_cycle(scope, todo, step, operator, needed);
-        return LION_OK;
-    }
+    if (step->cycle != NULL) return add_cycle(scope, todo, step, operator, needed, error);
     if (cut_out != NULL && lion_rules_is_cut(scope, clause)) {
         todo->is_done[step->clause] = 1;
         *cut_out = clause;
@@ -470,7 +505,8 @@ static bool make_order(lion_order *order, lion_scope *scope, const lion_todo *to
 #define CYCLE_ROW_COST 8
 
 /* The cycle that the clause is in onto *operator, if the clause alone would leave too many rows. */
-static bool add_cycle_of(lion_scope *scope, lion_todo *todo, uint32_t next, double rows, lion_operator **operator, const uint8_t *needed)
+static bool add_cycle_of(lion_scope *scope, lion_todo *todo, uint32_t next, double rows, lion_operator **operator, const uint8_t *needed,
+                         lion_error *error)
 {
     lion_cycle cycles[LION_CYCLES_MAX];
     uint32_t count = lion_cycles_find(cycles, scope, todo);
@@ -486,8 +522,7 @@ static bool add_cycle_of(lion_scope *scope, lion_todo *todo, uint32_t next, doub
         bool is_dear = lion_run_forces(scope->run, LION_PLAN_MULTIWAY_JOIN) ? true : scope->run->dice != 0 ? lion_plan_dice(scope->run, 2) == 0
                                              : rows * CYCLE_ROW_COST >= lion_cycle_references(&cycles[i], scope->run);
         if (!is_in || waits || !is_dear) continue;
-        add_cycle(scope, todo, &step, operator, needed);
-        return true;
+        return add_cycle(scope, todo, &step, operator, needed, error) == LION_OK;
     }
     return false;
 }
@@ -519,7 +554,7 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
             *cut_out = clause;
             return LION_OK;
         }
-        if (add_cycle_of(scope, todo, next, fmax(rows, 1) * fanout, operator, needed)) continue;
+        if (add_cycle_of(scope, todo, next, fmax(rows, 1) * fanout, operator, needed, error)) continue;
         status = add_clause(scope, todo, next, fmax(rows, 1) * fanout, fmax(rows, 1) * fanout, operator, needed, error);
         if (status != LION_OK) return status;
     }

@@ -73,6 +73,17 @@ uint64_t lion_plan_cache_key(const lion_join_graph *graph)
 
 /* ---- keeping ---- */
 
+static void copy_order(lion_order *to, const lion_order *from, lion_arena *arena);
+
+static void copy_sets(lion_order_step *to, const lion_order_step *from, lion_arena *arena)
+{
+    to->sets = lion_arena_array(arena, lion_order_set, from->set_count + 1);
+    for (uint32_t i = 0; i < from->set_count && !arena->is_exhausted; i++) {
+        to->sets[i] = (lion_order_set){ .var = from->sets[i].var, .order = lion_arena_new(arena, lion_order) };
+        if (!arena->is_exhausted) copy_order(to->sets[i].order, from->sets[i].order, arena);
+    }
+}
+
 static void copy_order(lion_order *to, const lion_order *from, lion_arena *arena)
 {
     *to = *from;
@@ -87,6 +98,8 @@ static void copy_order(lion_order *to, const lion_order *from, lion_arena *arena
             to->steps[i].cycle = lion_arena_alloc(arena, size);
             if (arena->is_exhausted) return;
             memcpy(to->steps[i].cycle, from->steps[i].cycle, size);
+            copy_sets(&to->steps[i], &from->steps[i], arena);
+            if (arena->is_exhausted) return;
         }
         if (from->steps[i].group == NULL) continue;
         to->steps[i].group = lion_arena_new(arena, lion_order);

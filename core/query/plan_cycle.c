@@ -3,6 +3,9 @@
  * are one (the blocks of the graph that has the variables as nodes, the patterns as edges); a
  * pattern that no cycle goes through is in none. */
 #include "query/cycle.h"
+
+#include <math.h>
+
 #include "query/graph_cache.h"
 
 /* What a reference takes while it is read, and in arrays of both directions. */
@@ -20,9 +23,8 @@ bool lion_cycle_edge_of(lion_cycle_edge *edge_out, const lion_scope *scope,
     const lion_attribute *attribute =
         lion_clause_attribute(scope->run->sources[source].db->schema, clause);
     if (attribute == NULL || attribute->type != LION_TYPE_REF) return false;
-    *edge_out = (lion_cycle_edge){
-        .clause = clause, .attribute = attribute, .e = e->index, .v = v->index
-    };
+    *edge_out =
+        (lion_cycle_edge){ .clause = clause, .attribute = attribute, .e = e->index, .v = v->index };
     return true;
 }
 
@@ -102,6 +104,39 @@ static uint32_t var_count(const lion_cycle *cycle)
     return count;
 }
 
+/* ---- references to one variable ---- */
+
+#define STAR_MIN 3
+
+/* What leads from or to the variable by the attribute, and is in no cycle. */
+static bool take_star(lion_cycle *out, const blocks *self, uint32_t var, bool is_forward,
+                      const lion_attribute *attribute)
+{
+    bool is_in_cycle[LION_CYCLE_EDGES_MAX] = { false };
+    *out = (lion_cycle){ .db = self->all->db };
+    for (uint8_t i = 0; i < self->all->edge_count; i++)
+        for (uint8_t k = 0; k < self->all->edge_count; k++)
+            if (i != k && block_of(self, i) == block_of(self, k)) is_in_cycle[i] = true;
+    for (uint8_t i = 0; i < self->all->edge_count; i++) {
+        const lion_cycle_edge *edge = &self->all->edges[i];
+        bool is_one = (is_forward ? edge->e : edge->v) == var && edge->attribute == attribute;
+        if (is_one && !is_in_cycle[i]) out->edges[out->edge_count++] = *edge;
+    }
+    return attribute->is_many && out->edge_count >= STAR_MIN;
+}
+
+/* Is it the first of its attribute from (or to) its variable? */
+static bool begins_star(const lion_cycle *all, uint32_t at, bool is_forward)
+{
+    const lion_cycle_edge *edge = &all->edges[at];
+    for (uint32_t i = 0; i < at; i++) {
+        const lion_cycle_edge *other = &all->edges[i];
+        bool is_same = is_forward ? other->e == edge->e : other->v == edge->v;
+        if (is_same && other->attribute == edge->attribute) return false;
+    }
+    return true;
+}
+
 /* ---- arrays ---- */
 
 static bool is_first_of(const lion_cycle *cycle, uint32_t edge)
@@ -152,6 +187,16 @@ static bool has_room(const lion_scope *scope, const lion_cycle *cycle)
 
 /* ---- finding ---- */
 
+/* Is a pattern of it in one of those that there are? */
+static bool is_taken(const lion_cycle *cycles, uint32_t count, const lion_cycle *cycle)
+{
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < cycles[i].edge_count; k++)
+            for (uint32_t n = 0; n < cycle->edge_count; n++)
+                if (cycles[i].edges[k].at == cycle->edges[n].at) return true;
+    return false;
+}
+
 uint32_t lion_cycles_find(lion_cycle cycles_out[LION_CYCLES_MAX], const lion_scope *scope,
                           const lion_todo *todo)
 {
@@ -166,6 +211,16 @@ uint32_t lion_cycles_find(lion_cycle cycles_out[LION_CYCLES_MAX], const lion_sco
             bool is_one = block_of(&found, i) == i && take_block(&cycles_out[count], &found, i);
             const lion_cycle *cycle = &cycles_out[count];
             count += is_one && var_count(cycle) <= LION_CYCLE_VARS_MAX && has_room(scope, cycle);
+        }
+        for (uint8_t i = 0; i < 2 * all.edge_count && count < LION_CYCLES_MAX; i++) {
+            const lion_cycle_edge *edge = &all.edges[i / 2];
+            bool is_forward = i % 2 == 0 && begins_star(&all, i / 2, true);
+            bool is_backward = i % 2 == 1 && begins_star(&all, i / 2, false);
+            bool is_one = (is_forward || is_backward) &&
+                          take_star(&cycles_out[count], &found, is_forward ? edge->e : edge->v,
+                                    is_forward, edge->attribute) &&
+                          !is_taken(cycles_out, count, &cycles_out[count]);
+            count += is_one && has_room(scope, &cycles_out[count]);
         }
     }
     return count;
@@ -189,9 +244,12 @@ void lion_cycle_at(lion_cycle *cycle_out, const lion_scope *scope, const lion_to
 typedef struct ordering {
     const lion_cycle *cycle;
     const uint8_t *is_bound, *keep;
-    const uint32_t *vars; /* so far */
+    uint32_t *vars; /* so far */
     uint32_t count;
 } ordering;
+
+/* So few values that it is no loss to go through them first. */
+#define FEW_VALUES 2
 
 static bool is_there(const ordering *self, uint32_t var)
 {
@@ -213,10 +271,29 @@ static uint32_t rank(const ordering *self, uint32_t var)
     return 1 + (links > 0 ? 1u << 30 : 0) + (self->keep[var] ? 1u << 20 : 0) + (links << 10) + all;
 }
 
+/* Variables of a few values; if there are none, and nothing is bound, the one of the fewest. */
+static void begin_order(ordering *self, const double *values)
+{
+    uint32_t fewest = UINT32_MAX;
+    bool is_any_bound = false;
+    for (uint32_t i = 0; i < 2 * self->cycle->edge_count && self->count < LION_CYCLE_VARS_MAX;
+         i++) {
+        const lion_cycle_edge *edge = &self->cycle->edges[i / 2];
+        uint32_t var = i % 2 == 0 ? edge->e : edge->v;
+        is_any_bound = is_any_bound || self->is_bound[var];
+        if (is_there(self, var) || isinf(values[var])) continue;
+        if (fewest == UINT32_MAX || values[var] < values[fewest]) fewest = var;
+        if (values[var] <= FEW_VALUES) self->vars[self->count++] = var;
+    }
+    if (!is_any_bound && self->count == 0 && fewest != UINT32_MAX)
+        self->vars[self->count++] = fewest;
+}
+
 uint32_t lion_cycle_order(uint32_t vars_out[LION_CYCLE_VARS_MAX], const lion_cycle *cycle,
-                          const uint8_t *is_bound, const uint8_t *keep)
+                          const uint8_t *is_bound, const uint8_t *keep, const double *values)
 {
     ordering self = { .cycle = cycle, .is_bound = is_bound, .keep = keep, .vars = vars_out };
+    begin_order(&self, values);
     while (self.count < LION_CYCLE_VARS_MAX) {
         uint32_t best = UINT32_MAX, best_rank = 0;
         for (uint32_t i = 0; i < 2 * cycle->edge_count; i++) {
