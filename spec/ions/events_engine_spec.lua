@@ -73,6 +73,30 @@ describe("Events", function()
       until_at(ts[30])
     end)
 
+    it("move on without a look at all that the system database has", function()
+      local node = start()
+      local store, looks = node.engine.host.store, 0
+      local look = store.look
+      function store.look(...)
+        looks = looks + 1
+        return look(...)
+      end
+      local function heard()
+        node.engine:heard()
+        world:until_true(function() return store.looked_t == world.system:db().basis_t end)
+      end
+      until_at(order(1))
+      world:until_true(function() return not node.engine.is_called end)
+      heard()
+      looks = 0
+      until_at(order(2))
+      heard()
+      assert.equal(0, looks)
+      world.system:transact { { ["group/name"] = "b" } }
+      heard()
+      assert.truthy(looks > 0)
+    end)
+
     it("are given what happened", function()
       start()
       local report = world:transact("shop",

@@ -46,6 +46,7 @@ end
 -- What the node writes; the spec may have it fail.
 local function system_of(self, node)
   return setmetatable({}, { __index = function(_, name)
+    if type(self.system[name]) ~= "function" then return self.system[name] end
     if name ~= "transact" then return function(_, ...) return self.system[name](self.system, ...) end end
     return function(_, tx)
       if node.refuses then error(node.refuses, 0) end

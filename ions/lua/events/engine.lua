@@ -40,7 +40,7 @@ local WATCH_MS = 5000 -- between two looks at the system database, and two beats
 local REST_MS = 20 -- from a look to the next, however often it is asked for
 local RETRY_MS = 1000 -- after something went wrong there
 local LEASE_MS = 15000 -- of silence, until others take a node's leases
-local SAVE_MS = 100 -- in which positions gather
+local SAVE_MS, SAVE_MS_MAX = 100, 500 -- in which positions gather: without a new one, and at all
 
 local Engine = {}
 Engine.__index = Engine
@@ -53,13 +53,19 @@ function Engine:complain(what, e)
 end
 
 --- Have the system database looked at at once.
-function Engine:wake() self.bell:ring() end
+function Engine:wake()
+  self.is_called = true
+  self.bell:ring()
+end
+
+--- The system database has something new.
+function Engine:heard() self.bell:ring() end
 
 -- ---- where events are ----------------------------------------------------------------------------
 
 --- An event is at another place: it is written down soon.
 function Engine:touch(event)
-  event.is_dirty = true
+  event.is_dirty, self.is_touched = true, true
   self.saving:ring()
 end
 
@@ -105,10 +111,19 @@ local function save(self)
   for i, event in ipairs(list) do event.is_failing_stored = places[i].failing ~= nil end
 end
 
+-- Each save is one more wait for the disk, in which a commit of what happens next may be caught.
+local function let_gather(self)
+  local until_ms = self.host.monotonic() + SAVE_MS_MAX
+  repeat
+    self.is_touched = false
+    scheduler.sleep(SAVE_MS)
+  until not self.is_touched or self.host.monotonic() >= until_ms
+end
+
 local function keep_saving(self)
   while not self.has_left do
     self.saving:wait()
-    scheduler.sleep(SAVE_MS)
+    let_gather(self)
     local ok, e = pcall(save, self)
     if not ok then
       self:complain("positions are not written yet", e)
@@ -298,12 +313,27 @@ local function pass(self)
   return true
 end
 
+-- What cannot be read is news, too.
+local function has_news(self)
+  local ok, has = pcall(self.host.store.has_news, self.host.store)
+  return not ok or has
+end
+
+-- Until something is to be looked at. Where events are, which is written all the time, is not.
+local function await_news(self, ms)
+  local until_ms = self.host.monotonic() + ms
+  repeat
+    self.bell:wait(math.max(0, until_ms - self.host.monotonic()))
+  until self.is_called or self.host.monotonic() >= until_ms or has_news(self)
+end
+
 local function watch(self)
   while not self.is_leaving do
+    self.is_called = false
     local ok, result = pcall(pass, self)
     if not ok then self:complain("the system database", result) end
     scheduler.sleep(REST_MS)
-    self.bell:wait(ok and result and WATCH_MS or RETRY_MS)
+    await_news(self, ok and result and WATCH_MS or RETRY_MS)
   end
 end
 

@@ -179,7 +179,7 @@ function events.load(options, given)
   self.workers = workers.new { tasks = self.tasks, port = self.port, write = self.forms.write }
   connection(self, "system")
   self.engine = engine.new(host_of(self, options, given))
-  follow(self, "system", function() self.engine:wake() end)
+  follow(self, "system", function() self.engine:heard() end)
   self.port.send(SUPERVISOR, PROCESSES, 0, self.forms.write {})
   return self
 end

@@ -2,6 +2,7 @@
 -- What is written for an event holds only if its lease is still the writer's, by its epoch; else it raises
 -- db.error/cas-failed.
 -- @module ions.events.store
+local core = require "lion.core"
 local edn = require "lion.edn"
 local find = require "ions.deploy.find"
 local json = require "lion.json"
@@ -34,10 +35,38 @@ end
 -- @treturn number the node's
 function Store:look()
   local db = self.conn:db()
+  self.looked_t = db.basis_t
   if not db:entid ":event.dead/replay-at" then return nil end
   local group, node = db:entid { "group/name", self.group }, db:entid { "node/name", self.node }
   if not group or not node then return nil end
   return db, group, node
+end
+
+-- What is written again and again while events go their course, and tells nobody anything new.
+local COURSE = {}
+for _, name in ipairs { "event/position", "event/trying", "event/attempts", "event/error", "event/retry-at",
+  "db/txInstant" } do
+  COURSE[name] = true
+end
+
+local function is_course(datoms)
+  for _, datom in ipairs(datoms) do
+    if not COURSE[datom.a] then return false end
+  end
+  return true
+end
+
+--- Whether there is anything since the last look but where events are.
+function Store:has_news()
+  local basis = self.conn:db().basis_t
+  local range = core.tx_range(self.conn.handle, self.looked_t + 1, basis + 1)
+  local t, _, datoms = core.tx_range_next(range)
+  while t do
+    if not is_course(datoms) then return true end
+    t, _, datoms = core.tx_range_next(range)
+  end
+  self.looked_t = basis
+  return false
 end
 
 --- The nodes of the group: a list of { id =, name =, state =, beat = }.
