@@ -28,11 +28,7 @@ static lion_status reserve(lion_novelty *novelty, uint64_t size, lion_error *err
     if (base == MAP_FAILED) return lion_fail_memory(error);
     novelty->base = base;
     novelty->reserved = size;
-#ifdef MADV_HUGEPAGE
-    /* Look-ups go all over it: what grows beyond a few small pages is better in large ones. */
-    uint64_t huge = 2ull << 20;
-    if (size > 2 * huge) madvise(novelty->base + huge, size - huge, MADV_HUGEPAGE);
-#endif
+    (void)madvise(base, size, MADV_NOHUGEPAGE); /* until lion_novelty_expect wants them */
     return LION_OK;
 }
 

@@ -70,6 +70,7 @@ static lion_status prepare(lion_novelty *novelty, const lion_datom *datoms, size
                          "a transaction of %zu datoms is too large; split it", count);
     uint64_t bytes = record_size + LION_NOVELTY_UNIT;
     for (size_t i = 0; i < count; i++) bytes += lion_record_size(datoms[i].v.size);
+    lion_novelty_expect(novelty, bytes);
     uint64_t transactions = novelty->transactions + 2ull * LION_TRANSACTION_CHUNK_FIRST;
     bytes += transactions *
              sizeof(lion_transaction_entry); /* the next chunk is no longer than all before */

@@ -153,6 +153,8 @@ struct lion_novelty {
     uint8_t *base;
     uint64_t reserved;   /* bytes */
     uint64_t next;       /* bytes in use */
+    uint64_t large_end;  /* no byte from here on lies in a large page */
+    uint64_t ready_end;  /* what comes up to here has its pages */
     uint32_t references; /* atomic */
     uint32_t node_entries;
     uint32_t height; /* of the highest tree so far */
@@ -249,6 +251,8 @@ uint32_t lion_novelty_append(lion_novelty *novelty, uint64_t size);
 /* Is there room for `bytes` more, and `nodes` of the largest kind? lion/novelty-full (busy). */
 lion_status lion_novelty_reserve(const lion_novelty *novelty, uint64_t bytes, uint64_t nodes,
                                  lion_error *error);
+/* So many bytes of records, and their nodes, come next. */
+void lion_novelty_expect(lion_novelty *novelty, uint64_t bytes);
 uint32_t lion_node_class(uint32_t entries); /* of the smallest capacity that holds them */
 /* A node of the present epoch. */
 uint32_t lion_node_new(lion_novelty *novelty, uint8_t level, uint32_t entries);
