@@ -5,7 +5,7 @@
  * it waits (base/spin.h). Where several ask, looking would take processor time from them. */
 #include "http_private.h"
 
-#define LION_HTTP_EXPECT_NS 100000
+#define LION_HTTP_EXPECT_NS 150000
 #define LION_HTTP_ALONE_MIN 8 /* requests of one connection, until it is taken for the only one */
 
 void lion_http_expect_init(lion_http_server *server)

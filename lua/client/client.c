@@ -31,7 +31,7 @@
 #define HEADERS_MAX 128
 #define ADDRESS_SIZE_MAX 1024
 #define NS_PER_MS 1000000
-#define SPIN_NS 200000           /* that an answer is looked for before it is waited for */
+#define SPIN_NS 250000           /* that an answer is looked for before it is waited for */
 #define TOGETHER_MAX (64u << 10) /* of a body that goes with its head */
 
 struct lion_client {
