@@ -27,3 +27,10 @@ lion_operator *lion_nothing_new(lion_run *run, lion_operator *input, const char 
     self->is_distinct = true;
     return self;
 }
+
+bool lion_operator_is_nothing(const lion_operator *operator)
+{
+    for (; operator != NULL; operator = operator->inputs[0])
+        if (operator->next == nothing_next) return true;
+    return false;
+}

@@ -22,6 +22,8 @@ lion_operator *lion_unit_new(lion_run *run);
 
 /* No rows at all: what no fact can answer. The input is not read. */
 lion_operator *lion_nothing_new(lion_run *run, lion_operator *input, const char *reason);
+/* Whether the operator, or one that all of its rows come through, is such a one. */
+bool lion_operator_is_nothing(const lion_operator *operator);
 
 /* ---- join: input rows with the rows of a relation ---- */
 

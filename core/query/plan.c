@@ -27,6 +27,20 @@ uint32_t lion_scope_hidden(lion_scope *scope)
     return scope->next_var++;
 }
 
+lion_plan_input *lion_scope_add_input(lion_scope *scope)
+{
+    lion_arena *arena = &scope->run->arena;
+    if (scope->input_count == scope->input_room) {
+        uint32_t room = 2 * scope->input_room + 4;
+        lion_plan_input *inputs = lion_arena_zalloc(arena, sizeof(*inputs) * room);
+        if (inputs == NULL || arena->is_exhausted) return NULL;
+        if (scope->input_count > 0) memcpy(inputs, scope->inputs, sizeof(*inputs) * scope->input_count);
+        scope->inputs = inputs;
+        scope->input_room = room;
+    }
+    return &scope->inputs[scope->input_count++];
+}
+
 void lion_scope_mark_attributes(lion_scope *scope, const lion_clauses *clauses)
 {
     for (uint32_t i = 0; i < clauses->count; i++) {

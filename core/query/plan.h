@@ -37,7 +37,8 @@ typedef struct lion_scope {
     lion_range **ranges;           /* per variable: what comparisons say of it, or NULL (ranges.c) */
     uint32_t *leaders;             /* per variable: 1 + the variable whose value determines its own, or 0 */
     const lion_value *const *known;/* per variable: its one value, or NULL (for counting) */
-    lion_plan_input *inputs;
+    lion_plan_input *inputs;       /* of the query, and what was computed before anything is read (rewrite_known.c) */
+    uint32_t input_count, input_room;
     bool adapts;                   /* its plan runs once, and may be changed while it does (adapt.h) */
     lion_plan_cache *cache;        /* of the query, for its own clauses; NULL: none (plan_cache.h) */
 } lion_scope;
@@ -69,6 +70,8 @@ lion_status lion_plan_operator(lion_scope *scope, const lion_clause *clause, lio
 const char *lion_plan_product(const lion_scope *scope, const lion_operator *left, const lion_operator *right);
 /* A clause's text for explain and messages, in the arena, not longer than is read. */
 const char *lion_plan_detail(lion_run *run, lion_slice text);
+/* Room for one more input, whose number is input_count - 1. NULL: there is no memory. */
+lion_plan_input *lion_scope_add_input(lion_scope *scope);
 /* A sub-plan over a feed of the shared variables and the row's number. */
 lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const uint32_t *vars, uint32_t var_count, uint32_t row_var,
                           const uint8_t *needed, lion_subplan *subplan_out, lion_error *error);

@@ -1,6 +1,6 @@
 /* plan_operators.c - the operator of each clause, given what is bound before it, and what explain tells of it. */
 #include "query/binding.h"
-#include "query/plan.h"
+#include "query/rewrite.h"
 
 const char *lion_plan_detail(lion_run *run, lion_slice text)
 {
@@ -192,7 +192,10 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
     subplan_out->feed->rows_estimated = 1;
     subplan_out->root = subplan_out->feed;
     lion_todo todo;
-    lion_todo_init(&todo, clauses, 0, arena);
+    const lion_value *const *outer = NULL;
+    lion_todo_init(&todo, clauses, clauses->count, arena);
+    const char *untrue = lion_rewrite_branch(scope, &todo, &outer);
+    if (untrue != NULL) subplan_out->root = lion_nothing_new(scope->run, subplan_out->root, lion_arena_printf(arena, "%s holds of nothing", untrue));
     lion_plan_cache *cache = scope->cache; /* it is of the query's own clauses, and so are checkpoints */
     uint32_t *leaders = scope->leaders;    /* what a branch says holds in the branch */
     bool adapts = scope->adapts;
@@ -201,6 +204,7 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
     scope->leaders = lion_arena_array(arena, uint32_t, scope->capacity + 1);
     memcpy(scope->leaders, leaders, sizeof(*leaders) * (scope->capacity + 1));
     lion_status status = lion_plan(scope, &todo, &subplan_out->root, needed, NULL, error);
+    scope->known = outer;
     scope->cache = cache;
     scope->leaders = leaders;
     scope->adapts = adapts;
@@ -229,8 +233,13 @@ static lion_status negation(lion_scope *scope, const lion_clause *clause, lion_o
     lion_subplan subplan;
     needed[row_var] = 1;
     lion_status status = lion_plan_sub(scope, clause->branches, vars, count, row_var, needed, &subplan, error);
-    if (status == LION_OK) *operator = lion_not_new(scope->run, *operator, &subplan, row_var, keep);
-    return status;
+    if (status != LION_OK) return status;
+    if (lion_operator_is_nothing(subplan.root)) { /* what cannot be need not be denied */
+        scope->run->is_once = true;
+        return LION_OK;
+    }
+    *operator = lion_not_new(scope->run, *operator, &subplan, row_var, keep);
+    return LION_OK;
 }
 
 static lion_status disjunction(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error)
@@ -247,11 +256,22 @@ static lion_status disjunction(lion_scope *scope, const lion_clause *clause, lio
         added[added_count++] = clause->vars[i];
         needed[clause->vars[i]] = 1;
     }
+    uint32_t kept = 0;
     for (uint32_t b = 0; b < clause->branch_count; b++) {
-        lion_status status = lion_plan_sub(scope, &clause->branches[b], vars, count, row_var, needed, &branches[b], error);
+        lion_status status = lion_plan_sub(scope, &clause->branches[b], vars, count, row_var, needed, &branches[kept], error);
         if (status != LION_OK) return status;
+        kept += !lion_operator_is_nothing(branches[kept].root);
     }
-    *operator = lion_or_new(scope->run, *operator, branches, clause->branch_count, row_var, added, added_count, keep);
+    if (kept == 0) { /* the last one stays, which is asked for nothing */
+        const char *reason = lion_arena_printf(arena, "no branch of %s can hold", lion_plan_detail(scope->run, clause->text));
+        *operator = lion_nothing_new(scope->run, *operator, reason);
+        kept = 1;
+    }
+    *operator = lion_or_new(scope->run, *operator, branches, kept, row_var, added, added_count, keep);
+    scope->run->is_once = scope->run->is_once || kept < clause->branch_count;
+    if (kept < clause->branch_count)
+        (*operator)->detail = lion_arena_printf(arena, "%s without %u that cannot hold", lion_plan_detail(scope->run, clause->text),
+                                                (unsigned)(clause->branch_count - kept));
     return LION_OK;
 }
 

@@ -95,8 +95,6 @@ typedef struct opening {
     lion_scope scope;
     lion_todo todo;
     const lion_value **known;
-    lion_clause *input_clauses;
-    uint32_t input_count;
     lion_query_pull *pulls;
 } opening;
 
@@ -153,23 +151,25 @@ static lion_status open_inputs(opening *self, lion_error *error)
 /* Rows of a binding's variables become a clause of the planner's own. */
 static void plan_binding(opening *self, const lion_input *input)
 {
-    lion_plan_input *rows = &self->scope.inputs[self->input_count];
-    *rows = (lion_plan_input){ .rows = self->run->run.input_rows[self->input_count], .vars = input->vars, .var_count = input->var_count };
+    lion_arena *arena = &self->run->run.arena;
+    uint32_t at = self->scope.input_count;
+    lion_plan_input *rows = lion_scope_add_input(&self->scope);
+    lion_clause *clause = lion_arena_new(arena, lion_clause);
+    if (rows == NULL || arena->is_exhausted) return; /* the next check of the run says so */
+    *rows = (lion_plan_input){ .rows = self->run->run.input_rows[at], .vars = input->vars, .var_count = input->var_count };
     for (uint32_t i = 0; i < rows->var_count; i++) {
         self->scope.is_pending[rows->vars[i]] = 1;
         self->scope.is_given[rows->vars[i]] = 1;
         if (rows->rows->count == 1) self->known[rows->vars[i]] = &rows->rows->rows[i];
     }
-    self->input_clauses[self->input_count] = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = self->input_count, .text = lion_slice_text("an input") };
-    self->todo.items[self->todo.count++] = &self->input_clauses[self->input_count++];
+    *clause = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = at, .text = lion_slice_text("an input") };
+    self->todo.items[self->todo.count++] = clause;
 }
 
 static void plan_inputs(opening *self)
 {
     const lion_query_ir *ir = self->run->run.ir;
     lion_arena *arena = &self->run->run.arena;
-    self->input_clauses = lion_arena_array(arena, lion_clause, ir->input_count + ir->where.count + 1);
-    self->scope.inputs = lion_arena_zalloc(arena, sizeof(lion_plan_input) * (ir->input_count + ir->where.count + 1));
     self->known = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->scope.capacity + 1));
     self->scope.known = self->known;
     for (uint32_t i = 0; i < ir->input_count; i++)
@@ -214,7 +214,7 @@ static lion_status make_plan(opening *self, uint32_t *weight_out, lion_error *er
     for (uint32_t i = 0; i < ir->element_count; i++) needed[ir->elements[i].var] = 1;
     for (uint32_t i = 0; i < ir->with_count; i++) needed[ir->with[i]] = 1;
     lion_operator *root = lion_unit_new(run);
-    const char *untrue = lion_rewrite_known(&self->scope, &self->todo, self->input_clauses, &self->input_count, self->known);
+    const char *untrue = lion_rewrite_known(&self->scope, &self->todo, self->known);
     if (untrue != NULL) root = lion_nothing_new(run, root, lion_arena_printf(&run->arena, "%s holds of nothing", untrue));
     lion_status status = untrue != NULL ? LION_ABSENT : lion_count_plan(weight_out, &self->scope, &self->todo, &root, needed, error);
     self->scope.cache = status == LION_ABSENT && self->query != NULL ? &self->query->plans : NULL;

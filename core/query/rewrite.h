@@ -11,9 +11,11 @@
 void lion_rewrite_query(lion_query_ir *ir, lion_arena *arena);
 
 /* Predicates and functions of nothing but constants and inputs of one row are computed (rewrite_known.c): their values become
- * inputs of one row, added to the scope's and to todo, where there is room for one per clause. NULL, or what cannot hold: a
- * predicate that does not, a function without an answer. */
-const char *lion_rewrite_known(lion_scope *scope, lion_todo *todo, lion_clause *input_clauses, uint32_t *input_count, const lion_value **known);
+ * inputs of one row, added to the scope's, to known and to todo, where there is room for one per clause. NULL, or what cannot
+ * hold: a predicate that does not, a function without an answer. */
+const char *lion_rewrite_known(lion_scope *scope, lion_todo *todo, const lion_value **known);
+/* The same of a branch of or, not or a rule, where the scope's known values are those of the branch until *outer_out is put back. */
+const char *lion_rewrite_branch(lion_scope *scope, lion_todo *todo, const lion_value *const **outer_out);
 
 /* [(= ?a ?b)] of two variables that patterns bind to values of one type: one variable from there on (rewrite_equal.c). */
 void lion_rewrite_equal(lion_scope *scope, lion_todo *todo, const lion_operator *operator, const uint8_t *needed);

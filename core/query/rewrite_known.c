@@ -23,12 +23,14 @@ static bool read_arguments(lion_value *values, lion_scope *scope, const lion_cla
     return true;
 }
 
+/* An expression of nothing else; known may be NULL. */
 static bool is_known(const lion_clause *clause, const lion_value *const *known)
 {
+    if (clause->kind != LION_CLAUSE_PREDICATE && clause->kind != LION_CLAUSE_FUNCTION) return false;
     for (uint32_t i = 0; i < clause->term_count; i++) {
         const lion_term *term = &clause->terms[i];
         if (term->kind == LION_TERM_SOURCE || term->kind == LION_TERM_BLANK) return false;
-        if (term->kind == LION_TERM_VAR && known[term->index] == NULL) return false;
+        if (term->kind == LION_TERM_VAR && (known == NULL || known[term->index] == NULL)) return false;
     }
     return true;
 }
@@ -37,8 +39,7 @@ static bool is_known(const lion_clause *clause, const lion_value *const *known)
 static bool compute(lion_value *value_out, lion_scope *scope, const lion_clause *clause, const lion_value *const *known)
 {
     lion_arena *arena = &scope->run->arena;
-    bool is_expression = clause->kind == LION_CLAUSE_PREDICATE || clause->kind == LION_CLAUSE_FUNCTION;
-    if (!is_expression || !is_known(clause, known)) return false;
+    if (!is_known(clause, known)) return false;
     const lion_function *function = lion_function_named(clause->name);
     int32_t count = (int32_t)clause->term_count;
     if (function == NULL || function->takes_source || lion_function_yields(function) || !is_pure(clause->name)) return false;
@@ -51,26 +52,30 @@ static bool compute(lion_value *value_out, lion_scope *scope, const lion_clause 
     return status == LION_OK;
 }
 
-/* The function's answer as an input; false: it does not fit the binding. */
-static bool add_input(lion_scope *scope, const lion_clause *clause, lion_value value, uint32_t at, const lion_value **known)
+/* The function's answer as an input; NULL: it does not fit the binding. */
+static const lion_plan_input *add_input(lion_scope *scope, const lion_clause *clause, lion_value value, const lion_value **known)
 {
     lion_arena *arena = &scope->run->arena;
-    lion_plan_input *input = &scope->inputs[at];
+    lion_plan_input made;
     lion_form form = lion_form_value(value);
-    input->var_count = lion_binding_vars(&clause->binding, &input->vars, arena);
-    input->rows = lion_arena_new(arena, lion_relation);
-    if (arena->is_exhausted) return false;
-    lion_relation_init(input->rows, arena, input->var_count);
-    if (lion_binding_apply(input->rows, &clause->binding, input->vars, input->var_count, &form, true, NULL) != LION_OK) return false;
+    made.var_count = lion_binding_vars(&clause->binding, &made.vars, arena);
+    made.rows = lion_arena_new(arena, lion_relation);
+    if (arena->is_exhausted) return NULL;
+    lion_relation_init(made.rows, arena, made.var_count);
+    if (lion_binding_apply(made.rows, &clause->binding, made.vars, made.var_count, &form, true, NULL) != LION_OK) return NULL;
+    lion_plan_input *input = lion_scope_add_input(scope);
+    if (input == NULL) return NULL;
+    *input = made;
     for (uint32_t i = 0; i < input->var_count; i++) {
         scope->is_pending[input->vars[i]] = 1;
         if (input->rows->count == 1 && known[input->vars[i]] == NULL) known[input->vars[i]] = &input->rows->rows[i];
     }
-    return true;
+    return input;
 }
 
-const char *lion_rewrite_known(lion_scope *scope, lion_todo *todo, lion_clause *input_clauses, uint32_t *input_count, const lion_value **known)
+const char *lion_rewrite_known(lion_scope *scope, lion_todo *todo, const lion_value **known)
 {
+    lion_arena *arena = &scope->run->arena;
     uint32_t count = todo->count; /* inputs that are added need nothing computed */
     for (bool moves = true; moves;) {
         moves = false;
@@ -84,14 +89,28 @@ const char *lion_rewrite_known(lion_scope *scope, lion_todo *todo, lion_clause *
                 todo->is_done[i] = 1;
                 continue;
             }
-            if (!add_input(scope, clause, value, *input_count, known)) continue;
-            lion_clause *input = &input_clauses[*input_count];
-            *input = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = (*input_count)++, .text = clause->text };
-            todo->items[todo->count++] = input;
+            lion_clause *item = lion_arena_new(arena, lion_clause);
+            const lion_plan_input *input = arena->is_exhausted ? NULL : add_input(scope, clause, value, known);
+            if (input == NULL) continue;
+            *item = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = scope->input_count - 1, .text = clause->text };
+            todo->items[todo->count++] = item;
             todo->is_done[i] = 1;
             moves = true;
-            if (scope->inputs[input->rule].rows->count == 0) return lion_plan_detail(scope->run, clause->text);
+            if (input->rows->count == 0) return lion_plan_detail(scope->run, clause->text);
         }
     }
     return NULL;
+}
+
+const char *lion_rewrite_branch(lion_scope *scope, lion_todo *todo, const lion_value *const **outer_out)
+{
+    bool is_worth_it = false;
+    *outer_out = scope->known;
+    for (uint32_t i = 0; i < todo->count; i++) is_worth_it = is_worth_it || (!todo->is_done[i] && is_known(todo->items[i], scope->known));
+    if (!is_worth_it) return NULL;
+    const lion_value **known = lion_arena_zalloc(&scope->run->arena, sizeof(lion_value *) * (scope->capacity + 1));
+    if (known == NULL || scope->run->arena.is_exhausted) return NULL;
+    if (scope->known != NULL) memcpy(known, scope->known, sizeof(lion_value *) * scope->capacity);
+    scope->known = known;
+    return lion_rewrite_known(scope, todo, known);
 }

@@ -1,4 +1,5 @@
 /* rule_tables.c - a table's branches as segments, cut at their calls. */
+#include "query/rewrite.h"
 #include "query/rule_tables.h"
 
 #define BRANCHES_MAX 1024
@@ -257,6 +258,27 @@ static void end_at_call(lion_rule_segment *part, lion_rule_call *call, lion_aren
     part->columns = lion_arena_array(arena, lion_vector, part->width + 1);
 }
 
+/* What is left of the branch, from the segment on. */
+static lion_status plan_segments(lion_rule_engine *self, lion_scope *scope, lion_rule_segment *part, lion_todo *todo, const uint8_t *needed,
+                                 const uint32_t *seed_vars, const lion_clause *tail, lion_error *error)
+{
+    for (;;) {
+        const lion_clause *cut = NULL;
+        lion_status status = lion_plan(scope, todo, &part->root, needed, &cut, error);
+        if (status != LION_OK) return status;
+        if (cut == NULL) return make_sink(part, scope, &scope->rules[part->table->rule], seed_vars, tail, error);
+        lion_rule_call *call = NULL;
+        lion_operator *next = NULL;
+        status = make_call(&call, self, scope, cut, part->root, lion_plan_keep(scope, todo, needed), &next, error);
+        if (status != LION_OK) return status;
+        end_at_call(part, call, &scope->run->arena);
+        part = add_segment(self, part->table);
+        part->before = call;
+        part->feed = part->root = next;
+        part->feed->rows_estimated = 1;
+    }
+}
+
 static lion_status plan_branch(lion_rule_engine *self, lion_scope *scope, lion_rule_table *table, const lion_clauses *branch, const uint32_t *seed_vars,
                                const uint32_t *feed_vars, lion_error *error)
 {
@@ -265,33 +287,24 @@ static lion_status plan_branch(lion_rule_engine *self, lion_scope *scope, lion_r
     uint8_t *needed = lion_arena_zalloc(arena, scope->capacity + 1);
     uint32_t tail_at = find_tail(scope, table, branch, rule->arity);
     const lion_clause *tail = tail_at == UINT32_MAX ? NULL : &branch->items[tail_at];
+    const lion_value *const *outer = NULL;
     for (uint32_t i = 0; i < table->bound_count; i++) needed[seed_vars[i]] = 1;
     for (uint32_t i = 0; i < rule->arity; i++) {
         if (tail == NULL && !lion_rule_binds(table->adornment, i)) needed[i] = 1;
         if (tail != NULL && lion_rule_binds(table->adornment, i) && tail->terms[i].kind == LION_TERM_VAR) needed[tail->terms[i].index] = 1;
     }
     lion_todo todo;
-    lion_todo_init(&todo, branch, 0, arena);
+    lion_todo_init(&todo, branch, branch->count, arena);
     memset(scope->leaders, 0, sizeof(*scope->leaders) * (scope->capacity + 1)); /* another branch's */
     if (tail != NULL) todo.is_done[tail_at] = 1;
     lion_rule_segment *part = add_segment(self, table);
     part->feed = part->root = lion_rule_feed_new(scope->run, &table->frontier, feed_vars);
     part->feed->rows_estimated = 1;
-    for (;;) {
-        const lion_clause *cut = NULL;
-        lion_status status = lion_plan(scope, &todo, &part->root, needed, &cut, error);
-        if (status != LION_OK) return status;
-        if (cut == NULL) return make_sink(part, scope, rule, seed_vars, tail, error);
-        lion_rule_call *call = NULL;
-        lion_operator *next = NULL;
-        status = make_call(&call, self, scope, cut, part->root, lion_plan_keep(scope, &todo, needed), &next, error);
-        if (status != LION_OK) return status;
-        end_at_call(part, call, arena);
-        part = add_segment(self, table);
-        part->before = call;
-        part->feed = part->root = next;
-        part->feed->rows_estimated = 1;
-    }
+    const char *untrue = lion_rewrite_branch(scope, &todo, &outer);
+    if (untrue != NULL) part->root = lion_nothing_new(scope->run, part->root, lion_arena_printf(arena, "%s holds of nothing", untrue));
+    lion_status status = plan_segments(self, scope, part, &todo, needed, seed_vars, tail, error);
+    scope->known = outer;
+    return status;
 }
 
 static lion_status plan_table(lion_rule_engine *self, lion_rule_table *table, lion_error *error)

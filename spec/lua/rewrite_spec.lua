@@ -90,8 +90,29 @@ describe("A query's rewriting", function()
   it("reads nothing where bounds exclude each other, in a branch too", function()
     has(plan "[:find ?e :where [?e :p/age ?a] [(< ?a 3)] [(> ?a 5)]]", "nothing")
     local query = "[:find ?e :where (or-join [?e] (and [?e :p/age ?a] [(< ?a 3)] [(> ?a 5)]) [?e :p/age 7])]"
-    has(plan(query), "nothing")
+    has(plan(query), "without 1 that cannot hold")
     assert.equal(10, rows(query))
+    query = "[:find ?e :where [?e :p/age 7] (not-join [?e] [?e :p/age ?a] [(< ?a 3)] [(> ?a 5)])]"
+    lacks(plan(query), "not (")
+    assert.equal(10, rows(query))
+  end)
+
+  it("computes what is known in branches and rules, which then cannot hold, or read a range", function()
+    local query = "[:find ?e :in $ ?x :where "
+      .. "(or-join [?e ?x] (and [?e :p/age ?a] [(> ?x 3)]) (and [?e :p/age 7] [(> ?x 0)]))]"
+    has(plan(query, 2), "without 1 that cannot hold")
+    assert.equal(10, rows(query, 2))
+    assert.equal(400, rows(query, 4))
+    query = "[:find ?e :where (or-join [?e] (and [(+ 1 1) ?y] [?e :p/age ?a] [(< ?a ?y)]) [?e :p/age 7])]"
+    has(plan(query), "range [?e :p/age ?a]  avet .. 2")
+    assert.equal(30, rows(query))
+    query = "[:find ?e :where (or-join [?e] (and [?e :p/age 1] [(< 3 2)]) (and [?e :p/age 2] [(> 1 2)]))]"
+    has(plan(query), "nothing no branch of")
+    assert.equal(0, rows(query))
+    local rules = [=[[[(near ?a ?b) [?a :p/friend ?b] [(< 2 1)]]
+      [(near ?a ?b) [?a :p/friend ?b] [(+ 2 1) ?x] [?b :p/age ?y] [(< ?y ?x)]]
+      [(near ?a ?b) [?a :p/friend ?m] [?m :p/age 1] (near ?m ?b)]]]=]
+    assert.equal(40, rows("[:find ?a ?b :in $ % :where (near ?a ?b)]", rules))
   end)
 
   it("reads a part of an index in the branches, too, where a comparison stands outside", function()
