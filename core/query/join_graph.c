@@ -146,6 +146,26 @@ static bool is_bound_elsewhere(const lion_join_graph *graph, uint8_t entity, con
     return false;
 }
 
+/* As many different values as a clause that is no part of the star gives its entity, at most. */
+static double given_elsewhere(const lion_join_graph *graph, uint8_t entity)
+{
+    double most = 0;
+    for (uint32_t i = 0; i < graph->todo->count; i++) {
+        const lion_clause *clause = graph->todo->items[i];
+        if (graph->todo->is_done[i] || (graph->masks[i] & bit(entity)) == 0) continue;
+        if (clause->kind == LION_CLAUSE_RULE) {
+            const lion_rule_stats *stats = lion_rules_stats(graph->scope->engine, clause->rule);
+            for (uint32_t k = 0; stats != NULL && k < clause->term_count; k++)
+                if (number_at(graph, clause, k) == entity) most = fmax(most, stats->distinct[k]);
+        } else if (is_star_part(graph, clause) && number_at(graph, clause, 2) == entity) {
+            lion_pattern_stats stats;
+            lion_stats_pattern(&stats, graph->scope, clause);
+            most = fmax(most, fmin(stats.distinct_v, stats.count));
+        }
+    }
+    return most;
+}
+
 static void measure_star(lion_join_node *node)
 {
     for (uint32_t i = 0; i < node->part_count; i++) {
@@ -168,7 +188,9 @@ static void split_fetches(lion_join_graph *graph, lion_join_node *node, uint8_t 
         fetches += is_fetched[node->parts[i].clause];
         if (node->parts[i].stats.count < node->parts[best].stats.count) best = i;
     }
-    bool keeps_one = fetches == node->part_count && !is_bound_elsewhere(graph, node->entity, is_fetched);
+    /* Few entities have the value, of those that others give: it selects. */
+    bool selects = fetches == node->part_count && node->parts[best].stats.distinct_e < WHOLE_PART * given_elsewhere(graph, node->entity);
+    bool keeps_one = fetches == node->part_count && (selects || !is_bound_elsewhere(graph, node->entity, is_fetched));
     for (uint32_t i = 0; i < node->part_count; i++) {
         lion_join_part part = node->parts[i];
         if (!is_fetched[part.clause] || (keeps_one && i == best)) {
@@ -231,9 +253,6 @@ static bool add_star(lion_join_graph *graph, uint32_t first, uint8_t *is_taken)
 
 /* ---- clauses of other kinds ---- */
 
-/* Rows of a rule that is asked for all, and for one argument: nobody knows before. */
-#define RULE_ROWS 100000.0
-#define RULE_ROWS_EACH 30.0
 #define OR_ROWS_MAX 100000
 
 static double or_rows(const lion_join_graph *graph, const lion_clause *clause)
@@ -349,11 +368,18 @@ static double not_selects(const lion_join_graph *graph, const lion_clause *claus
 static bool add_rule(lion_join_graph *graph, uint32_t at, uint64_t needs)
 {
     const lion_clause *clause = graph->todo->items[at];
-    bool has_constant = (graph->masks[at] & graph->known) != 0;
-    for (uint32_t i = 0; i < clause->term_count; i++) has_constant = has_constant || clause->terms[i].kind == LION_TERM_CONST;
-    double rows = has_constant ? RULE_ROWS_EACH : RULE_ROWS;
-    if (!add_single(graph, at, LION_JOIN_RULE, rows, has_constant ? rows : RULE_ROWS / RULE_ROWS_EACH, needs)) return false;
-    graph->nodes[graph->node_count - 1].has_constant = has_constant;
+    const lion_rule_stats *stats = lion_rules_stats(graph->scope->engine, clause->rule);
+    if (stats == NULL || !add_single(graph, at, LION_JOIN_RULE, stats->rows, stats->rows, needs)) return false;
+    lion_join_node *node = &graph->nodes[graph->node_count - 1];
+    for (uint32_t i = 0; i < clause->term_count; i++) {
+        uint8_t var = number_at(graph, clause, i);
+        bool is_known = clause->terms[i].kind == LION_TERM_CONST || (var != LION_JOIN_NONE && (graph->known & bit(var)) != 0);
+        node->has_constant = node->has_constant || is_known;
+        if (is_known) node->rows /= stats->distinct[i];
+        for (uint32_t k = 0; k < node->end_count; k++)
+            if (node->ends[k].var == var) node->ends[k].distinct = fmin(node->ends[k].distinct, stats->distinct[i]);
+    }
+    for (uint32_t k = 0; k < node->end_count; k++) node->ends[k].distinct = fmax(1, fmin(node->ends[k].distinct, node->rows));
     return true;
 }
 

@@ -344,6 +344,86 @@ static void sample_values(sample *self, uint32_t n, const lion_join_part *part)
     }
 }
 
+/* ---- paths ---- */
+
+/* Searches from so many sources tell. */
+#define SOURCES_MAX 8
+
+/* Entities that the variable has: those of a star that were drawn, or that its values name. How many; *star_out: which star. */
+static uint32_t sources_of(sample *self, uint8_t var, int64_t ids[SOURCES_MAX], uint32_t *star_out)
+{
+    const lion_join_graph *graph = self->graph;
+    uint32_t count = 0;
+    if (star_of(graph, var, star_out) != NULL && has_drawn(self, *star_out)) {
+        const drawn *star = self->stars[*star_out];
+        uint32_t wanted = star->passed < SOURCES_MAX ? star->passed : SOURCES_MAX;
+        for (; count < wanted; count++) ids[count] = star->ids[(uint64_t)count * star->passed / wanted];
+        return count;
+    }
+    for (uint32_t n = 0; n < graph->node_count; n++)
+        for (uint32_t i = 0; has_drawn(self, n) && i < graph->nodes[n].part_count; i++) {
+            const lion_join_part *part = &graph->nodes[n].parts[i];
+            if (part->value != var || part->stats.attribute->type != LION_TYPE_REF) continue;
+            for (uint32_t k = 0; k < self->stars[n]->passed && count < SOURCES_MAX; k++) {
+                lion_value value;
+                int64_t tx;
+                self->looks--;
+                if (lion_view_get(&value, &tx, &part->stats.db->view, self->stars[n]->ids[k], part->stats.attribute->id, self->arena, NULL) == LION_OK)
+                    ids[count++] = value.bits;
+            }
+            *star_out = n;
+            return count;
+        }
+    return 0;
+}
+
+/* From as many as another node gives, a path leads to more or fewer than on average: the pair's rows. */
+static void sample_path(sample *self, uint32_t n, uint32_t argument)
+{
+    lion_join_graph *graph = self->graph;
+    const lion_join_node *node = &graph->nodes[n];
+    const lion_clause *clause = graph->todo->items[node->parts[0].clause];
+    int64_t ids[SOURCES_MAX];
+    uint32_t star = 0;
+    const lion_term *term = &clause->terms[argument];
+    uint8_t var = term->kind == LION_TERM_VAR ? graph->numbers[term->index] : LION_JOIN_NONE;
+    for (uint32_t i = 0; i < node->end_count; i++) {
+        if (node->ends[i].var != var) continue;
+        uint32_t count = sources_of(self, var, ids, &star);
+        if (count == 0 || graph->corrections[n][star] != 1) return;
+        double each = lion_rules_sample(graph->scope->engine, clause->rule, argument == 1, ids, count, &self->looks);
+        if (each >= 0) correct(graph, n, star, corrected(fmax(each, 0.5), node->rows / node->ends[i].distinct));
+        return;
+    }
+}
+
+/* From a constant, or the value of an input. */
+static void sample_known(sample *self, uint32_t n, uint32_t argument)
+{
+    const lion_scope *scope = self->graph->scope;
+    lion_join_node *node = &self->graph->nodes[n];
+    const lion_clause *clause = self->graph->todo->items[node->parts[0].clause];
+    const lion_term *term = &clause->terms[argument], *other = &clause->terms[1 - argument];
+    lion_value value;
+    const lion_value *known = term->kind == LION_TERM_VAR && scope->known != NULL ? scope->known[term->index] : NULL;
+    if (term->kind == LION_TERM_CONST && lion_query_value(&value, term->constant, self->arena, NULL) == LION_OK) known = &value;
+    if (known == NULL || !lion_query_is_id(known->type) || other->kind == LION_TERM_CONST) return;
+    double each = lion_rules_sample(scope->engine, clause->rule, argument == 1, &known->bits, 1, &self->looks);
+    if (each >= 0) node->rows = fmax(each, 0.5);
+}
+
+static void sample_paths(sample *self)
+{
+    const lion_join_graph *graph = self->graph;
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        if (graph->nodes[n].kind != LION_JOIN_RULE || graph->todo->items[graph->nodes[n].parts[0].clause]->term_count != 2) continue;
+        for (uint32_t argument = 0; argument < 2 && !is_late(self); argument++) {
+            sample_known(self, n, argument);
+            sample_path(self, n, argument);
+        }
+    }
+}
+
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
 {
     sample self;
@@ -357,6 +437,7 @@ void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
                 sample_values(&self, n, &graph->nodes[n].parts[i]);
             }
     }
+    if (!graph->scope->run->arena.is_exhausted) sample_paths(&self);
 }
 
 bool lion_join_by_value(const lion_join_graph *graph)

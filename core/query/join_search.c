@@ -19,6 +19,7 @@
 #define DISTINCT_NS 100.0      /* a row that is there already, or not */
 #define CALL_NS 250.0          /* a row through a function that yields rows, or an or */
 #define SEARCH_NS 1500.0       /* a row through a rule */
+#define UNBOUND_TIMES 10.0     /* all that a rule holds of may be far more than its branches tell */
 #define QUERY_NS 20000.0       /* a row through a nested query */
 #define HASH_AFTER_PART 0.25   /* a pattern is hashed once it was probed for this part of its rows (op_pattern.c) */
 
@@ -88,6 +89,7 @@ static double alone_cost(const lion_join_node *node)
 {
     if (node->kind == LION_JOIN_PATTERN) return PROBE_NS + node->parts[0].stats.total * SCAN_NS;
     if (node->kind == LION_JOIN_ROWS) return node->rows * ROW_NS;
+    if (node->kind == LION_JOIN_RULE && !node->has_constant) return SEARCH_NS + node->rows * CALL_NS * UNBOUND_TIMES;
     return SEARCH_NS + node->rows * CALL_NS;
 }
 

@@ -105,6 +105,10 @@ lion_status lion_paths_lead(lion_paths *paths, lion_path_list *list, int64_t id,
 /* All entities that something may be reached from are the numbers below *count_out. Arrays are read for them. */
 lion_status lion_paths_all(uint32_t *count_out, lion_paths *paths, lion_error *error);
 
+/* About how many are reached from the entity, at most `most`: by visiting at most *steps entities in the trees, which becomes how many
+ * were; negative: it cannot be told. */
+double lion_paths_look(lion_paths *paths, int64_t id, uint32_t *steps, double most);
+
 /* ---- path_sets.c ---- */
 
 /* LION_ABSENT: the sets would take too much memory. */

@@ -1,6 +1,7 @@
 /* path_search.c - what is reached from one entity: breadth first, in the trees while that costs less than to read all
  * edges into arrays, in the arrays from then on. Once searches have walked more edges than it takes to make the sets of all
  * entities, the sets are made and answer. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "index/view_parts.h"
@@ -133,6 +134,53 @@ static lion_status search_trees(lion_paths *self, const int64_t *ids, uint32_t c
         }
     }
     return lion_run_check(self->run, error);
+}
+
+/* ---- a look, for the planner ---- */
+
+/* … and reads so many datoms of lists that are longer than others. */
+#define LOOK_DATOMS_MAX 4096
+
+/* What is left to be visited leads on as what was visited did: it dies out, or goes on to a good part of all. */
+#define PART_OF_ALL 0.5
+
+static double guess(double found, double visited, double left, double most)
+{
+    double each = (visited + left - 1) / fmax(visited, 1);
+    if (left == 0) return fmin(found, most);
+    return each < 1 ? fmin(found + left / (1 - each), most) : fmax(fmin(found, most), most * PART_OF_ALL);
+}
+
+/* The steps out of one visited id; false: they cannot be told. */
+static bool look_at(lion_paths *self, uint32_t state, int64_t id)
+{
+    for (uint32_t i = self->steps_of[state]; i < self->steps_of[state + 1]; i++)
+        if (step_in_trees(self, &self->steps[i], id, NULL) != LION_OK) return false;
+    return true;
+}
+
+double lion_paths_look(lion_paths *self, int64_t id, uint32_t *steps, double most)
+{
+    uint32_t done[LION_PATH_STATES_MAX] = { 0 }, visited = 0, left = 0;
+    uint64_t spent = self->spent, spend_max = self->spend_max;
+    bool is_told = true;
+    self->spend_max = self->spent + COST_SEEK * (uint64_t)*steps + COST_DATOM * LOOK_DATOMS_MAX;
+    for (uint32_t i = 0; i < self->state_count; i++) lion_ids_clear(&self->visited[i]);
+    lion_ids_add(&self->visited[self->start], id);
+    for (bool moves = true; moves && is_told && self->spent <= self->spend_max;) {
+        moves = false;
+        for (uint32_t state = 0; state < self->state_count && is_told; state++) {
+            if (done[state] == self->visited[state].count || visited == *steps) continue;
+            moves = true;
+            visited++;
+            is_told = look_at(self, state, self->visited[state].items[done[state]++]);
+        }
+    }
+    for (uint32_t i = 0; i < self->state_count; i++) left += self->visited[i].count - done[i];
+    self->spent = spent;
+    self->spend_max = spend_max;
+    *steps = visited;
+    return is_told ? guess(self->visited[self->end].count, visited, left, most) : -1;
 }
 
 /* ---- in arrays ---- */

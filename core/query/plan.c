@@ -328,6 +328,23 @@ static void add_distinct(lion_scope *scope, const lion_todo *todo, double kept, 
     (*operator)->rows_estimated = kept;
 }
 
+/* Could another clause, which the plan has later, have bound one of the clause's variables? */
+static bool is_bound_later(const lion_scope *scope, const lion_todo *todo, const lion_clause *clause)
+{
+    uint8_t own[scope->capacity + 1], others[scope->capacity + 1];
+    memset(own, 0, scope->capacity + 1);
+    memset(others, 0, scope->capacity + 1);
+    lion_clause_mark_vars(clause, own);
+    for (uint32_t i = 0; i < todo->count; i++) {
+        uint8_t kind = todo->items[i]->kind;
+        bool binds = kind == LION_CLAUSE_PATTERN || kind == LION_CLAUSE_RULE || kind == LION_CLAUSE_OR;
+        if (!todo->is_done[i] && binds) lion_clause_mark_vars(todo->items[i], others);
+    }
+    for (uint32_t i = 0; i < scope->capacity; i++)
+        if (own[i] && others[i]) return true;
+    return false;
+}
+
 /* One clause onto *operator; rows are what is estimated to be there then, kept the different ones. */
 static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double rows, double kept, lion_operator **operator,
                               const uint8_t *needed, lion_error *error)
@@ -338,6 +355,7 @@ static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next,
     const uint8_t *keep = lion_plan_keep(scope, todo, needed);
     lion_status status = lion_plan_operator(scope, clause, operator, keep, error);
     if (status != LION_OK) return status;
+    if (clause->kind == LION_CLAUSE_RULE && (*operator)->advice != NULL && is_bound_later(scope, todo, clause)) (*operator)->advice = NULL;
     (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
     (*operator)->rows_estimated = rows;
     if ((*operator)->detail == NULL) (*operator)->detail = detail_of(scope->run, clause);

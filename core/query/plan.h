@@ -130,6 +130,19 @@ bool lion_rules_is_cut(const lion_scope *scope, const lion_clause *clause);
 lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lion_operator *input, const lion_clause *clause,
                             const uint8_t *keep, lion_error *error);
 
+/* ---- rule_stats.c: rows of rules that call themselves ---- */
+
+typedef struct lion_rule_stats {
+    double rows;               /* all that it holds of */
+    double *distinct;          /* per argument: its different values */
+} lion_rule_stats;
+
+/* By the numbers of its patterns; NULL: there is no memory. */
+const lion_rule_stats *lion_rules_stats(lion_rules *rules, uint32_t rule);
+/* How many a path leads to from each of the entities, on average (or, backward, from how many it leads to one), by searching from
+ * as many of them as *looks allow, which are counted down; negative: the rule is no path. */
+double lion_rules_sample(lion_rules *rules, uint32_t rule, bool is_backward, const int64_t *ids, uint32_t count, int64_t *looks);
+
 /* ---- stats.c: rows that the clause leaves per row of the operator ---- */
 double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator);
 

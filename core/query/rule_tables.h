@@ -104,6 +104,7 @@ struct lion_rules {
     uint32_t rule_count;          /* of both */
     lion_path_rule *paths;        /* per rule */
     uint64_t *gives;              /* per rule */
+    lion_rule_stats *stats;       /* per rule (rule_stats.c); distinct is NULL: not wanted yet */
     lion_rule_components components; /* of rules; made when a table is first wanted */
     lion_rule_engine **engines;   /* per component, NULL: not wanted yet */
 };

@@ -94,6 +94,7 @@ lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir)
     if (ir->rule_count > 0) memcpy(self->rules, ir->rules, sizeof(lion_rule) * ir->rule_count);
     for (uint32_t r = 0; r < ir->rule_count; r++) linearise(self, r);
     self->paths = lion_arena_zalloc(&run->arena, sizeof(lion_path_rule) * (2 * (size_t)ir->rule_count + 1));
+    self->stats = lion_arena_zalloc(&run->arena, sizeof(lion_rule_stats) * (2 * (size_t)ir->rule_count + 1));
     find_given(self);
     return self;
 }

@@ -200,13 +200,20 @@ static double input_fanout(const lion_plan_input *input, const lion_operator *op
     return (double)input->rows->count;
 }
 
-static double rule_fanout(const lion_clause *clause, const lion_operator *operator)
+/* A rule holds of this part of the rows that bind all of its arguments, at most. */
+#define RULE_HOLDS 0.6
+
+static double rule_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator)
 {
+    const lion_rule_stats *stats = lion_rules_stats(scope->engine, clause->rule);
     uint32_t bound = 0;
-    for (uint32_t i = 0; i < clause->term_count; i++)
-        if (term_state(clause, i, operator) != FREE) bound++;
-    if (bound == clause->term_count) return 0.6;
-    return bound > 0 ? 30 : 100000;
+    double rows = stats == NULL ? 1 : stats->rows;
+    for (uint32_t i = 0; i < clause->term_count; i++) {
+        if (term_state(clause, i, operator) == FREE) continue;
+        if (stats != NULL) rows /= stats->distinct[i];
+        bound++;
+    }
+    return bound == clause->term_count ? fmin(rows, RULE_HOLDS) : rows;
 }
 
 /* The branches' first steps tell little; what is bound tells most. */
@@ -243,7 +250,7 @@ double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lio
     case LION_CLAUSE_QUERY: return 50;
     case LION_CLAUSE_NOT: return 0.8;
     case LION_CLAUSE_OR: return or_fanout(scope, clause, operator);
-    default: return rule_fanout(clause, operator);
+    default: return rule_fanout(scope, clause, operator);
     }
 }
 

@@ -137,4 +137,70 @@ describe("A rule", function()
     end
     assert.equal("ann dee", names("(r40 ?e)", "[" .. table.concat(rules) .. "]"))
   end)
+
+  it("calls itself at its end without what else the branch needs being bound by that", function()
+    local rules = [=[[[(r ?a) [?a :p/age 10]]
+      [(r ?a) [?a :p/age _] (r ?b) (not-join [?b] [?b :p/name "ann"])]]]=]
+    assert.equal("ann bob cy dee", names("(r ?e)", rules))
+  end)
+
+  it("is answered once to all that ask the same", function()
+    local same = [=[[[(same ?a ?b) [?a :p/age ?x] [?b :p/age ?x]]
+      [(same ?a ?b) [?a :p/boss ?x] (same ?x ?y) [?b :p/boss ?y]]]]=]
+    local text = db:explain("[:find ?a ?b :in $ % :where [?a :p/name \"cy\"] (same ?a ?b) "
+      .. "(or-join [?a] (and (same ?a ?z) [(!= ?z ?a)]) [?a :p/age 10])]", same).text
+    assert.matches("rule %(same [^\n]* reused %d+ times", text)
+  end)
+
+  it("is found by one search for all that ask the same", function()
+    local rules = "[[(up ?a ?b) [?a :p/boss ?b]] [(up ?a ?b) [?a :p/boss ?m] (up ?m ?b)]]"
+    local text = db:explain("[:find ?n ?m :in $ % :where [?a :p/name ?n] [?c :p/name ?m] [(not= ?a ?c)] "
+      .. "(or (up ?a ?c) (and [?a :p/age 10] (up ?a ?c)))]", rules).text
+    assert.matches("reused %d+ times", text)
+  end)
+
+  it("may stand on very many others that call themselves", function()
+    local list = { "[(r0 ?x ?y) [?x :p/boss ?y]]" }
+    for i = 1, 150 do
+      local text = "[(rI ?x ?y) (rK ?x ?y) [?x :p/age _]] [(rI ?x ?y) [?x :p/age _] (rI ?x ?z) (rK ?z ?y)]"
+      list[#list + 1] = text:gsub("I", i):gsub("K", i - 1)
+    end
+    assert.equal("bob cy", names("(r150 ?e _)", "[" .. table.concat(list) .. "]"))
+  end)
+end)
+
+describe("A call of a rule among other clauses", function()
+  local conn, db
+  local ABOVE = [=[[[(above ?a ?b) [?b :n/up ?a]] [(above ?a ?b) [?b :n/up ?m] (above ?a ?m)]]]=]
+
+  setup(function()
+    conn = lion.connect "mem:"
+    conn:transact(lion.schema { n = { up = { "ref" }, k = { "long" }, w = { "string" }, rare = { "long" } } })
+    local tx = {}
+    for i = 1, 4000 do
+      tx[i] = { ["db/id"] = "n" .. i, ["n/k"] = i % 100, ["n/w"] = "w" .. i % 200 }
+      if i > 1 then tx[i]["n/up"] = "n" .. math.floor((i + 8) / 10) end
+      if i % 1000 == 0 then tx[i]["n/rare"] = i end
+    end
+    conn:transact(tx)
+    conn:request_index()
+    db = conn:db()
+  end)
+  teardown(function() conn:close() end)
+
+  local function check(expected, pattern, clauses)
+    local query = "[:find ?b ?x :in $ % :where " .. clauses .. "]"
+    assert.matches(pattern, db:explain(query, ABOVE).text)
+    assert.equal(expected, #db:q(query, ABOVE))
+  end
+
+  it("is searched from where it leads to little", function()
+    -- among the twenty is the root, above all; below everything else is little
+    check(41, "path%-search %(above %?x %?b%) from one end, backward",
+      "[?b :n/k 5] (above ?x ?b) [?x :n/w \"w1\"]")
+  end)
+
+  it("comes after a clause that leaves few", function()
+    check(15, "path%-search [^\n]*\n *scan [^\n]*rare", "[?x :n/rare _] (above ?b ?x) [?b :n/k _]")
+  end)
 end)
