@@ -248,6 +248,16 @@ describe("A connection to a node", function()
     assert.is_true(conn:db().basis_t > 0)
   end)
 
+  it("says of patterns that are too deep what an embedded one says", function()
+    local pattern = { "person/name" }
+    for _ = 1, 20000 do pattern = { { ["person/home"] = pattern } } end
+    local db = people():db()
+    for _, method in ipairs { "pull", "pull_many" } do
+      local e = refused("lion/syntax", db[method], db, pattern, method == "pull" and 5 or { 5 })
+      assert.truthy(e.message:find("deeper than", 1, true))
+    end
+  end)
+
   it("raises what was raised there", function()
     local conn = people()
     conn:transact { { ["person/name"] = "Cas", ["person/age"] = 1 } }

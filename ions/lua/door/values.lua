@@ -406,11 +406,13 @@ local READ = { "read" }
 
 local MANY = 256 -- entities
 
-local function is_recursive(pattern)
+local PATTERN_DEPTH_MAX = 400 -- tables of the deepest pattern there may be
+
+local function is_recursive(pattern, depth)
   if type(pattern) == "string" then return pattern:find("...", 1, true) ~= nil end
-  if type(pattern) ~= "table" then return false end
+  if type(pattern) ~= "table" or depth > PATTERN_DEPTH_MAX then return false end
   for _, part in next, pattern do
-    if is_recursive(part) then return true end
+    if is_recursive(part, depth + 1) then return true end
   end
   return false
 end
@@ -421,7 +423,7 @@ local function is_long(asked)
   local arguments = type(asked.arguments) == "table" and asked.arguments or {}
   local list = arguments[2]
   if asked.op == "pull_many" and type(list) == "table" and #list > MANY then return true end
-  if asked.op == "pull" or asked.op == "pull_many" then return is_recursive(arguments[1]) end
+  if asked.op == "pull" or asked.op == "pull_many" then return is_recursive(arguments[1], 1) end
   return asked.op == "walk" and asked.what == "rows"
 end
 
