@@ -20,12 +20,29 @@ static uint64_t replaced_max(const lion_novelty *novelty, size_t count)
     return paths < novelty->node_count ? paths : novelty->node_count;
 }
 
+/* The attributes among the datoms at most; the more there are, the better it is to know. */
+static uint64_t attributes_max(const lion_datom *datoms, size_t count)
+{
+    if (count <= SCRATCH_KEPT) return count;
+    uint8_t *seen = lion_zalloc(LION_ATTRIBUTE_ID_MAX / 8 + 1);
+    if (seen == NULL) return count < LION_ATTRIBUTE_ID_MAX ? count : LION_ATTRIBUTE_ID_MAX + 1;
+    uint64_t attributes = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *byte = &seen[datoms[i].a / 8], bit = (uint8_t)(1u << datoms[i].a % 8);
+        attributes += (*byte & bit) == 0;
+        *byte |= bit;
+    }
+    lion_free(seen);
+    return attributes;
+}
+
 /* The nodes that they can make at most: for each replaced one a copy, for each full one another
- * (each level adds less than half of what the one below did), new ones for new trees. */
-static uint64_t made_max(const lion_novelty *novelty, size_t count)
+ * (each level adds less than half of what the one below did), new ones for the trees of new
+ * attributes. */
+static uint64_t made_max(const lion_novelty *novelty, const lion_datom *datoms, size_t count)
 {
     uint64_t full = count / novelty->node_entries + 1;
-    uint64_t touched = replaced_max(novelty, count) + (count < (1u << 20) ? count : (1u << 20));
+    uint64_t touched = replaced_max(novelty, count) + attributes_max(datoms, count);
     return replaced_max(novelty, count) + 3 * 2 * (full + touched) + 3ull * novelty->height + 8;
 }
 
@@ -74,7 +91,7 @@ static lion_status prepare(lion_novelty *novelty, const lion_datom *datoms, size
     uint64_t transactions = novelty->transactions + 2ull * LION_TRANSACTION_CHUNK_FIRST;
     bytes += transactions *
              sizeof(lion_transaction_entry); /* the next chunk is no longer than all before */
-    if (lion_novelty_reserve(novelty, bytes, made_max(novelty, count), error) != LION_OK ||
+    if (lion_novelty_reserve(novelty, bytes, made_max(novelty, datoms, count), error) != LION_OK ||
         lion_novelty_prepare(novelty, replaced_max(novelty, count), error) != LION_OK)
         return LION_FAILED;
     return prepare_scratch(novelty, count, error);

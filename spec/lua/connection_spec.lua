@@ -188,6 +188,18 @@ describe("A connection", function()
     assert.is_number(db:entid ":person/name")
   end)
 
+  it("writes a million facts at once", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { v = { n = { "long", many = true } } })
+    local numbers = {}
+    for i = 1, 1000000 do numbers[i] = i end
+    local report = conn:transact { { ["db/id"] = "e", ["v/n"] = numbers } }
+    assert.equal(1000001, #report.tx_data)
+    assert.equal(1000000, report.db_after:count("avet", "v/n"))
+    assert.equal(report.tempids.e, report.db_after:q "[:find ?e . :where [?e :v/n 1000000]]")
+    conn:close()
+  end)
+
   it("writes a transaction with an id once", function()
     local conn, id = people(), lion.uuid()
     local first = conn:transact({ { ["db/id"] = "a", ["person/name"] = "Ann" } }, { id = id })
