@@ -248,6 +248,7 @@ local texts, names, keywords = {}, {}, {}
 
 -- What becomes of row i's result. The function may have closed the connection, and what the columns
 -- point into with it: then nothing is touched any more, and the answer says so. Verdicts are 0 before.
+-- Of 2^53 the compiler could make one more: where a sum becomes a long, it adds longs.
 local WRITE = {
   verdict = [[
     if not open[0] then return end
@@ -255,7 +256,7 @@ local WRITE = {
   result = [[
     if not open[0] then return end
     local kind = type(result)
-    if kind == "number" then
+    if kind == "number" and result ~= 0x1p53 and result ~= -0x1p53 then
       local value = out[i].value
       if is_long(result) then
         value.type, value.bits = LONG, result
