@@ -270,6 +270,20 @@ lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_erro
     return place_cursor(cursor, key, error);
 }
 
+lion_status lion_cursor_seek_range(lion_cursor *cursor, const lion_key_range *range,
+                                   lion_error *error)
+{
+    LION_ASSERT(cursor->index == LION_AEVT || cursor->index == LION_AVET);
+    LION_ASSERT(!cursor->options.is_reverse && range->from.parts >= 1 && range->from.parts < 4);
+    cursor->key = range->from;
+    cursor->is_done = cursor->is_asking = false;
+    cursor->limit = LION_BATCH_ROWS;
+    cursor->mode = LION_CURSOR_SINGLE;
+    if (open_lane(cursor, cursor->index, range->from.datom.a, error) != LION_OK) return LION_FAILED;
+    return lion_lane_seek(&cursor->lane, &range->from, false, &range->to, range->to_upper,
+                          LION_BATCH_ROWS, error);
+}
+
 /* -- Stepping -----------------------------------------------------------------------------------
  */
 

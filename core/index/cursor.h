@@ -47,6 +47,27 @@ lion_status lion_cursor_open(lion_cursor **cursor_out, const lion_view *view, li
 /* Move to another key, forward or backward, reusing the cursor (sorted probes are cheap). Same
  * prefix length rules. */
 lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_error *error);
+/* ---- parts: what several threads read, each with cursors of its own ---- */
+
+/* The rows of one attribute from before the first that matches `from` to before the first that
+ * matches `to` (to_upper: behind the last; parts 0: to the attribute's end), in AEVT or AVET. */
+typedef struct lion_key_range {
+    lion_key from, to;
+    bool to_upper;
+} lion_key_range;
+
+/* Have a cursor that was opened on AEVT or AVET, not in reverse, read the range instead. What the
+ * keys borrow must live as long as it is read. */
+lion_status lion_cursor_seek_range(lion_cursor *cursor, const lion_key_range *range,
+                                   lion_error *error);
+/* The range in parts, which together have its rows in its order: up to `most`, of `rows_each` or
+ * more rows of the current tree each, about equally many. No parts (*count_out 0) where there are
+ * not so many rows, or, with is_any_order, where such a cursor could yield them in another order.
+ * Parts lie in the arena, their values in the view's snapshot. */
+lion_status lion_view_split(lion_key_range **parts_out, uint32_t *count_out, const lion_view *view,
+                            lion_index index, const lion_key_range *range, uint64_t rows_each,
+                            uint32_t most, bool is_any_order, lion_arena *arena, lion_error *error);
+
 /* ---- counts and points (never LION_CALL) ----
  * Filtered views are not counted (LION_ABSENT: scan instead); points look through filters. */
 

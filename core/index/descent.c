@@ -171,3 +171,45 @@ lion_status lion_descent_find(lion_descent *descent, uint32_t *row_out, const li
     *row_out = 0;
     return lion_descent_step(descent, false, INT64_MIN, INT64_MAX, error);
 }
+
+/* The child that holds the rank-th row below the branch; *rank becomes its place in there. */
+static lion_status find_rank(uint32_t *child_out, const lion_branch *branch, uint64_t *rank,
+                             lion_error *error)
+{
+    uint32_t low = 0, high = branch->count;
+    uint64_t before = 0;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (lion_branch_rows_before(&before, branch, middle, error) != LION_OK) return LION_FAILED;
+        if (before <= *rank)
+            low = middle;
+        else
+            high = middle;
+    }
+    if (lion_branch_rows_before(&before, branch, low, error) != LION_OK) return LION_FAILED;
+    if (before > *rank) return lion_fail_corrupt(error, "a branch counts its rows wrong");
+    *rank -= before;
+    *child_out = low;
+    return LION_OK;
+}
+
+lion_status lion_descent_select(lion_descent *descent, uint32_t *row_out, const lion_tree *tree,
+                                lion_snapshot *snapshot, uint64_t rank, lion_error *error)
+{
+    LION_ASSERT(rank < tree->count);
+    if (begin(descent, tree, snapshot, error) != LION_OK) return LION_FAILED;
+    uint64_t segment = tree->segment;
+    while (descent->depth + 1u < tree->height) {
+        unsigned at = descent->depth;
+        if (open_branch(descent, segment, error) != LION_OK) return LION_FAILED;
+        const lion_branch *branch = &descent->path[at].branch;
+        uint32_t *child = &descent->path[at].child;
+        if (find_rank(child, branch, &rank, error) != LION_OK) return LION_FAILED;
+        if (lion_branch_child(&segment, branch, *child, error) != LION_OK) return LION_FAILED;
+    }
+    if (open_leaf(descent, segment, error) != LION_OK) return LION_FAILED;
+    if (rank >= descent->leaf.rows)
+        return lion_fail_corrupt(error, "a branch counts more rows than its leaf has");
+    *row_out = (uint32_t)rank;
+    return LION_OK;
+}

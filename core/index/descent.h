@@ -35,6 +35,10 @@ lion_status lion_descent_step(lion_descent *descent, bool backward, int64_t min_
 lion_status lion_descent_find(lion_descent *descent, uint32_t *row_out, const lion_tree *tree,
                               lion_snapshot *snapshot, const lion_key *key, lion_error *error);
 
+/* To the row before which there are `rank` rows (rank < tree->count), in the leaf. */
+lion_status lion_descent_select(lion_descent *descent, uint32_t *row_out, const lion_tree *tree,
+                                lion_snapshot *snapshot, uint64_t rank, lion_error *error);
+
 /* The same without opening the leaf, whose id is given: for trees whose leaves are of another kind
  * (the log). */
 lion_status lion_descent_seek_leaf(lion_descent *descent, uint64_t *leaf_out, const lion_tree *tree,

@@ -46,6 +46,11 @@ typedef struct lion_key {
 lion_status lion_tree_rank(uint64_t *rank_out, const lion_tree *tree, lion_snapshot *snapshot,
                            const lion_key *key, bool upper, lion_error *error);
 
+/* The row before which there are `rank` rows (rank < count). Its value lives as long as the
+ * snapshot. */
+lion_status lion_tree_select(lion_datom *datom_out, const lion_tree *tree, lion_snapshot *snapshot,
+                             uint64_t rank, lion_error *error);
+
 /* ---- iterating, forward or backward ---- */
 
 /* One iterator walks one tree. Everything it hands out stays valid until its next call. Lives in

@@ -30,6 +30,17 @@ lion_status lion_tree_rank(uint64_t *rank_out, const lion_tree *tree, lion_snaps
     return LION_OK;
 }
 
+lion_status lion_tree_select(lion_datom *datom_out, const lion_tree *tree, lion_snapshot *snapshot,
+                             uint64_t rank, lion_error *error)
+{
+    lion_descent descent;
+    uint32_t row;
+    lion_status status = lion_descent_select(&descent, &row, tree, snapshot, rank, error);
+    if (status == LION_OK) status = lion_leaf_row(datom_out, &descent.leaf, row, error);
+    if (status != LION_OK || !lion_value_is_stub(&datom_out->v)) return status;
+    return lion_stub_resolve(&datom_out->v, snapshot, error);
+}
+
 /* ---- point look-ups ---- */
 
 /* The first row of entity e in an open AEVT leaf. */

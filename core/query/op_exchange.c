@@ -1,8 +1,9 @@
 /* op_exchange.c - a part of a plan in several threads.
  *
- * The run's own thread reads the input into morsels, numbered in order, and puts them into a ring; whoever has nothing to do takes
- * the next one, sends it through its own copy of the part, and leaves what comes out in the morsel. The run's own thread hands that on
- * in the order of the morsels, and works on one itself, with the part as it was planned, while the next to be handed on is not there:
+ * Work is cut into morsels, numbered in order: equal parts of what a scan at the bottom reads, so that each thread reads its own leaves;
+ * or, where the rows come from anything else, batches that the run's own thread reads. Morsels go into a ring; whoever has nothing to do
+ * takes the next one, sends it through its own copy of the part, and leaves what comes out in the morsel. The run's own thread hands that
+ * on in the order of the morsels, and works on one itself, with the part as it was planned, while the next to be handed on is not there:
  *
  *   done  <= next      <=  claimed            <=  filled
  *   ……… handed on  | somebody is at work  |  nobody yet | room in the ring
@@ -15,16 +16,22 @@
 
 #include "query/columns.h"
 #include "query/parallel.h"
+#include "query/pattern.h"
 
 #define INPUTS_MAX 16       /* batches of a morsel … */
 #define MORSEL_ROWS 4096    /* … and the rows that fill it */
 #define TINY_ROWS 4         /* in specs, whose plans are made by chance, fewer */
+#define PART_ROWS_LEAST 2048 /* of a scan's part … */
+#define PART_ROWS_MOST 16384 /* … where there are enough: to begin one costs as much as some hundred rows */
+#define PARTS_MAX 4096
+#define PARTS_BY_CHANCE 23
 #define OUTPUTS_MAX 16      /* batches of what comes out that wait for their turn */
 #define MORSELS_EACH 4      /* in the ring, for each thread */
 #define THREADS_ALL_MAX 256 /* in the process */
 
 struct morsel {
     lion_arena arena;          /* of the copies, the owner's */
+    const lion_key_range *part; /* of the scan; NULL: it has inputs */
     lion_batch_copy inputs[INPUTS_MAX];
     uint32_t input_count;
     lion_batch_copy outputs[OUTPUTS_MAX];
@@ -35,12 +42,12 @@ struct morsel {
     size_t counted;            /* of its arena, in the exchange's memory */
 };
 
-/* What the part reads: the batches of the morsel at hand. */
+/* What the part reads: the batches of the morsel at hand, or what its input yields: a scan's part, or all where there are no morsels. */
 typedef struct morsel_feed {
     lion_operator operator;
     struct morsel *morsel;
     uint32_t at;
-    bool is_open;              /* it all goes through, there are no morsels */
+    bool is_open;              /* its input is read */
 } morsel_feed;
 
 /* What an operator of the part counts. */
@@ -56,7 +63,7 @@ struct worker {
     lion_run run;              /* a run of the same query with memory of its own */
     lion_operator *top;
     morsel_feed *feed;
-    lion_operator **operators; /* of the part (lion_parallel_list) */
+    lion_operator **operators; /* of the part (lion_parallel_list), then the scan */
     pthread_t thread;
     size_t counted;            /* of its run's arena, in the exchange's memory */
 };
@@ -67,6 +74,9 @@ struct exchange {
     lion_operator **operators; /* of the part itself, as own.operators */
     uint32_t operator_count, prepared;
     bool is_prepared;
+    bool is_passing;           /* the part cannot be copied after all: no morsels, the input goes through it */
+    lion_key_range *parts;     /* of the source, which is a scan … */
+    uint32_t part_count;       /* … 0: it is read by the run's own thread */
     bool is_source_ended;
     lion_batch source;         /* of the input … */
     uint32_t source_at;        /* … and how many of its rows are in morsels */
@@ -133,9 +143,16 @@ static lion_status begin_part(lion_operator *operator, const lion_operator *belo
 
 static lion_status begin_morsel(struct worker *worker, struct morsel *morsel, lion_error *error)
 {
-    worker->feed->morsel = morsel;
-    worker->feed->at = 0;
-    return begin_part(worker->top, &worker->feed->operator, error);
+    morsel_feed *feed = worker->feed;
+    lion_status status = LION_OK;
+    feed->morsel = morsel;
+    feed->at = 0;
+    feed->is_open = morsel->part != NULL;
+    if (feed->is_open) {
+        lion_scan_set_part(feed->operator.inputs[0], morsel->part);
+        status = lion_operator_rewind(feed->operator.inputs[0], error);
+    }
+    return status == LION_OK ? begin_part(worker->top, &feed->operator, error) : status;
 }
 
 /* ---- memory: that of all threads is the run's ---- */
@@ -175,11 +192,17 @@ static lion_status make_output(struct worker *worker, struct morsel *morsel, lio
     return LION_OK;
 }
 
+/* Operators that threads have copies of. */
+static uint32_t copied_count(const exchange *self)
+{
+    return self->operator_count + (self->part_count > 0);
+}
+
 /* The copy's numbers so far. Under the lock. */
 static void hand_over_counters(struct worker *worker)
 {
     exchange *self = worker->exchange;
-    for (uint32_t i = 0; worker != &self->own && i < self->operator_count; i++) {
+    for (uint32_t i = 0; worker != &self->own && i < copied_count(self); i++) {
         lion_operator *operator = worker->operators[i];
         self->counted[i].rows += operator->rows;
         self->counted[i].time_ns += operator->time_ns;
@@ -270,11 +293,13 @@ static lion_status make_worker(exchange *self, struct worker *worker, lion_error
     lion_spill_init(&worker->run.spill, &worker->run.arena, 0);
     self->worker_count++;
     worker->feed = feed_new(&worker->run, below);
+    if (self->part_count > 0) worker->feed->operator.inputs[0] = lion_parallel_copy(below->inputs[0], NULL, &worker->run, NULL);
     worker->top = lion_parallel_copy(self->own.top, below, &worker->run, &worker->feed->operator);
     if (worker->run.arena.is_exhausted) worker->top = NULL; /* it is not whole */
     if (worker->top == NULL) return lion_fail_memory(error);
     worker->operators = lion_arena_array(&worker->run.arena, lion_operator *, self->operator_count + 1);
     lion_parallel_list(worker->operators, self->operator_count, worker->top, &worker->feed->operator);
+    worker->operators[self->operator_count] = worker->feed->operator.inputs[0]; /* the scan, if it has one */
     return lion_arena_check(&worker->run.arena, error);
 }
 
@@ -311,6 +336,18 @@ static void stop_threads(exchange *self)
 
 /* ---- the run's own thread: filling ---- */
 
+/* Parts of the source, if it is a scan that has enough for several. */
+static lion_status split_source(exchange *self, lion_error *error)
+{
+    lion_operator *source = self->own.feed->operator.inputs[0];
+    if (self->is_passing || !lion_scan_can_split(source)) return LION_OK;
+    bool is_by_chance = self->operator.run->options.plan_seed != 0;
+    uint64_t rows = is_by_chance ? 1 : PART_ROWS_LEAST, each = rows;
+    if (!is_by_chance && source->rows_estimated / self->room > PART_ROWS_LEAST) each = (uint64_t)source->rows_estimated / self->room;
+    if (each > PART_ROWS_MOST) each = PART_ROWS_MOST;
+    return lion_scan_split(&self->parts, &self->part_count, source, each, is_by_chance ? PARTS_BY_CHANCE : PARTS_MAX, error);
+}
+
 static lion_status prepare(exchange *self, lion_error *error)
 {
     lion_arena *arena = &self->operator.run->arena;
@@ -319,7 +356,7 @@ static lion_status prepare(exchange *self, lion_error *error)
         lion_operator *operator = self->operators[self->operator_count - 1 - self->prepared];
         lion_status status = operator->prepare == NULL ? LION_OK : operator->prepare(operator, error);
         if (status != LION_OK) return status;
-        if (operator->copy == NULL) self->own.feed->is_open = true;
+        if (operator->copy == NULL) self->is_passing = self->own.feed->is_open = true;
     }
     uint32_t threads = self->operator.run->options.threads;
     if (threads > LION_THREADS_MAX) threads = LION_THREADS_MAX;
@@ -328,7 +365,8 @@ static lion_status prepare(exchange *self, lion_error *error)
     self->workers = lion_arena_zalloc(arena, sizeof(struct worker) * threads);
     self->selection = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
     self->counted = lion_arena_zalloc(arena, sizeof(counters) * (self->operator_count + 1));
-    lion_status status = lion_arena_check(arena, error);
+    lion_status status = split_source(self, error);
+    if (status == LION_OK) status = lion_arena_check(arena, error);
     if (status != LION_OK) return status;
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->work, NULL);
@@ -362,6 +400,13 @@ static lion_batch take_source(exchange *self, uint32_t most)
     return batch;
 }
 
+/* The next part of the scan. */
+static void take_part(exchange *self, struct morsel *morsel)
+{
+    morsel->part = &self->parts[self->filled];
+    self->is_source_ended = self->filled + 1 == self->part_count;
+}
+
 /* The next morsel's rows as far as they come. LION_OK: it has some, or the input is at its end. */
 static lion_status read_morsel(exchange *self, struct morsel *morsel, lion_error *error)
 {
@@ -389,10 +434,12 @@ static lion_status fill_ring(exchange *self, lion_error *error)
 {
     while (wants_morsel(self)) {
         struct morsel *morsel = morsel_at(self, self->filled);
-        lion_status status = read_morsel(self, morsel, error);
+        lion_status status = LION_OK;
+        if (self->part_count > 0) take_part(self, morsel);
+        else status = read_morsel(self, morsel, error);
         if (status == LION_OK) status = check_memory(self, &self->own, morsel, error);
         if (status != LION_OK) return status;
-        if (morsel->input_count == 0) break;
+        if (morsel->part == NULL && morsel->input_count == 0) break;
         pthread_mutex_lock(&self->lock);
         self->filled++;
         pthread_cond_broadcast(&self->work); /* some may wait for room */
@@ -409,7 +456,7 @@ static lion_status fill_ring(exchange *self, lion_error *error)
 static lion_status take_counters(exchange *self, lion_error *error)
 {
     int64_t rows_max = self->operator.run->options.rows_max;
-    for (uint32_t i = 0; i < self->operator_count; i++) {
+    for (uint32_t i = 0; i < copied_count(self); i++) {
         lion_operator *operator = self->operators[i];
         operator->rows += self->counted[i].rows;
         operator->time_ns += self->counted[i].time_ns;
@@ -503,7 +550,7 @@ static lion_status exchange_next(lion_operator *operator, lion_batch *batch_out,
     lion_status status = prepare(self, error);
     if (status != LION_OK) return status;
     __atomic_store_n(&self->own_memory, operator->run->arena.used, __ATOMIC_RELAXED);
-    if (self->own.feed->is_open) return lion_operator_next(self->own.top, batch_out, error);
+    if (self->is_passing) return lion_operator_next(self->own.top, batch_out, error);
     take_back(self);
     for (;;) {
         status = lion_run_check(operator->run, error);
@@ -583,6 +630,7 @@ lion_operator *lion_exchange_new(lion_run *run, lion_operator *top, lion_operato
     self->operator_count = lion_parallel_list(NULL, 0, top, &self->own.feed->operator);
     self->operators = lion_arena_array(&run->arena, lion_operator *, self->operator_count + 1);
     lion_parallel_list(self->operators, self->operator_count, top, &self->own.feed->operator);
+    self->operators[self->operator_count] = source;
     self->own.operators = self->operators;
     return &self->operator;
 }

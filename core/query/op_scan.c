@@ -21,6 +21,7 @@ typedef struct scan {
     lion_value *constants;     /* of the kept columns: the current row's */
     int64_t *added;            /* of OP; NULL: not wanted */
     uint16_t *selection;       /* of those asserted, or of those retracted; NULL: both */
+    const lion_key_range *part; /* to be read alone; NULL: all */
 } scan;
 
 /* The row of the input stands for all rows of the batches. */
@@ -34,12 +35,18 @@ static void keep_row(scan *self, uint32_t row)
     }
 }
 
+static lion_status open_cursor(scan *self, lion_error *error)
+{
+    return lion_cursor_open(&self->cursor, &self->spec.db->view, self->index, &self->key, &self->options, &self->operator.run->arena, error);
+}
+
 static lion_status open_row(scan *self, uint32_t row, lion_error *error)
 {
-    lion_status status;
+    lion_status status = LION_OK;
     keep_row(self, row);
-    if (self->cursor != NULL) status = lion_cursor_seek(self->cursor, &self->key, error);
-    else status = lion_cursor_open(&self->cursor, &self->spec.db->view, self->index, &self->key, &self->options, &self->operator.run->arena, error);
+    if (self->cursor == NULL) status = open_cursor(self, error);
+    else if (self->part == NULL) status = lion_cursor_seek(self->cursor, &self->key, error);
+    if (status == LION_OK && self->part != NULL) status = lion_cursor_seek_range(self->cursor, self->part, error);
     self->is_open = status == LION_OK;
     return status;
 }
@@ -206,4 +213,36 @@ bool lion_scan_by_value(lion_operator *root, uint32_t var, bool is_descending)
     for (lion_operator *above = root; above != at; above = above->inputs[0]) above->ascending = 0;
     at->ascending = 0;
     return true;
+}
+
+/* ---- parts of it ---- */
+
+bool lion_scan_can_split(const lion_operator *operator)
+{
+    const scan *self = (const scan *)operator;
+    if (operator->next != scan_next || operator->copy == NULL || !lion_feed_is_start(operator->inputs[0])) return false;
+    return !self->options.is_reverse && self->options.batch_rows == 0;
+}
+
+/* Opened first, by one: what cursors of the view share is made with regard to all that will be read. */
+lion_status lion_scan_split(lion_key_range **parts_out, uint32_t *count_out, lion_operator *operator, uint64_t rows_each, uint32_t most,
+                            lion_error *error)
+{
+    scan *self = (scan *)operator;
+    lion_status status = self->cursor == NULL ? open_cursor(self, error) : LION_OK;
+    if (status != LION_OK) return status;
+    lion_key_range all = { .from = self->key };
+    if (self->key.parts > 1 && !self->options.is_seek) {
+        all.to = self->key;
+        all.to_upper = true;
+    } else if (self->options.end_v != NULL) {
+        all.to = (lion_key){ .datom = { .a = self->spec.attribute->id, .v = *self->options.end_v }, .parts = 2 };
+    }
+    return lion_view_split(parts_out, count_out, &self->spec.db->view, self->index, &all, rows_each, most, self->options.is_any_order,
+                           &operator->run->arena, error);
+}
+
+void lion_scan_set_part(lion_operator *operator, const lion_key_range *part)
+{
+    ((scan *)operator)->part = part;
 }

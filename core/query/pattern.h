@@ -14,6 +14,14 @@
 bool lion_scan_can(const lion_pattern_spec *spec);
 lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);
 
+/* Whether threads may read parts of what the scan reads: it stands at the beginning of a plan, and reads onward. */
+bool lion_scan_can_split(const lion_operator *operator);
+/* As lion_view_split, of what it reads. */
+lion_status lion_scan_split(lion_key_range **parts_out, uint32_t *count_out, lion_operator *operator, uint64_t rows_each, uint32_t most,
+                            lion_error *error);
+/* Have a scan that can be split read this part alone, from the next rewind on; NULL: all. Borrowed. */
+void lion_scan_set_part(lion_operator *operator, const lion_key_range *part);
+
 bool lion_star_can(const lion_pattern_spec *spec);
 lion_operator *lion_star_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep);
 

@@ -187,6 +187,16 @@ static void check_ranks(fixture *f, size_t probes)
     }
 }
 
+static void check_selects(fixture *f, size_t probes)
+{
+    for (size_t i = 0; i < probes && f->model.count > 0; i++) {
+        size_t rank = random_below(f->model.count);
+        lion_datom row;
+        assert_ok(lion_tree_select(&row, &f->tree, f->snapshot, rank, &failure));
+        assert_int_equal(compare_in_order(f->tree.order, &row, &f->model.rows[rank]), 0);
+    }
+}
+
 static void check_seeks(fixture *f, bool is_reverse, size_t probes)
 {
     lion_arena arena;
@@ -278,6 +288,7 @@ static void check_all(fixture *f)
     check_scan(f, false, 1 + (uint32_t)random_below(LION_BATCH_ROWS));
     check_scan(f, true, 1 + (uint32_t)random_below(LION_BATCH_ROWS));
     check_ranks(f, 60);
+    check_selects(f, 30);
     check_seeks(f, false, 40);
     check_seeks(f, true, 40);
     check_points(f, 60);
