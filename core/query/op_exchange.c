@@ -151,6 +151,7 @@ static lion_status begin_morsel(struct worker *worker, struct morsel *morsel, li
     if (feed->is_open) {
         lion_scan_set_part(feed->operator.inputs[0], morsel->part);
         status = lion_operator_rewind(feed->operator.inputs[0], error);
+        feed->operator.inputs[0]->inputs[0]->rows = 0; /* it begins with the same row each time */
     }
     return status == LION_OK ? begin_part(worker->top, &feed->operator, error) : status;
 }
@@ -345,7 +346,9 @@ static lion_status split_source(exchange *self, lion_error *error)
     uint64_t rows = is_by_chance ? 1 : PART_ROWS_LEAST, each = rows;
     if (!is_by_chance && source->rows_estimated / self->room > PART_ROWS_LEAST) each = (uint64_t)source->rows_estimated / self->room;
     if (each > PART_ROWS_MOST) each = PART_ROWS_MOST;
-    return lion_scan_split(&self->parts, &self->part_count, source, each, is_by_chance ? PARTS_BY_CHANCE : PARTS_MAX, error);
+    lion_status status = lion_scan_split(&self->parts, &self->part_count, source, each, is_by_chance ? PARTS_BY_CHANCE : PARTS_MAX, error);
+    if (self->part_count > 0) self->operator.detail = lion_arena_printf(&source->run->arena, "%s, the scan in %u parts", self->operator.detail, self->part_count);
+    return status;
 }
 
 static lion_status prepare(exchange *self, lion_error *error)

@@ -168,7 +168,7 @@ static const char *const QUERIES[] = {
 
 static void same_rows_in_the_same_order(void)
 {
-    bool was_parallel = false;
+    bool was_parallel = false, was_split = false;
     for (size_t i = 0; i < CASES(QUERIES); i++) {
         lion_query *query = query_of(QUERIES[i]);
         for (uint32_t seed = 1; seed < 5; seed++) {
@@ -181,11 +181,14 @@ static void same_rows_in_the_same_order(void)
                 assert_string_equal(asked_in(query, &many, is_ordered), expected);
             }
             lion_query_options two = options_of(seed, 2);
-            was_parallel = was_parallel || strstr(explained(query, &two), "parallel 2 threads") != NULL;
+            const char *plan = explained(query, &two);
+            was_parallel = was_parallel || strstr(plan, "parallel 2 threads") != NULL;
+            was_split = was_split || strstr(plan, "parallel 2 threads, the scan in") != NULL;
         }
         lion_query_drop(query);
     }
     assert_true(was_parallel);
+    assert_true(was_split == (asked_db != places[0])); /* novelty is not split */
 }
 
 static void threads_make_the_same_rows_in_the_same_order(void **state)
