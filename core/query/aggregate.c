@@ -1,15 +1,22 @@
-/* aggregate.c - counts, sums and extremes as they stream; the others over the group's values. */
+/* aggregate.c - counts, sums, extremes and variances as they stream.
+ *
+ * A sum of longs is exact. An average of longs is the sum of doubles that adding them one by one comes to, and as long as no such
+ * sum is beyond 2^53 that is the sum of longs, which need not wait for each other. */
 #include "query/aggregate.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "data/decimal.h"
 #include "query/kernels.h"
 
 static const char *const NAMES[] = { "",    "avg",    "count",    "count-distinct", "distinct", "max",  "median",
                                      "min", "stddev", "variance", "sum",            "rand",     "sample" };
+
+const char *lion_aggregate_name(lion_aggregate aggregate)
+{
+    return NAMES[aggregate];
+}
 
 lion_status lion_aggregate_read(lion_aggregate *aggregate_out, int64_t *wanted_out, const lion_element *element, lion_error *error)
 {
@@ -30,230 +37,19 @@ lion_status lion_aggregate_read(lion_aggregate *aggregate_out, int64_t *wanted_o
     return LION_OK;
 }
 
-static bool needs_values(lion_aggregate aggregate, int64_t wanted)
+bool lion_aggregate_needs_values(lion_aggregate aggregate, int64_t wanted)
 {
     switch (aggregate) {
     case LION_AGGREGATE_AVG:
     case LION_AGGREGATE_COUNT:
-    case LION_AGGREGATE_SUM: return false;
+    case LION_AGGREGATE_STDDEV:
+    case LION_AGGREGATE_SUM:
+    case LION_AGGREGATE_VARIANCE: return false;
     case LION_AGGREGATE_MIN:
     case LION_AGGREGATE_MAX: return wanted >= 0;
     default: return true;
     }
 }
-
-/* Decimals are summed apart, exactly; what else is among them joins at the end. */
-static lion_status add_decimal(lion_accumulator *self, lion_value value, lion_arena *arena, lion_error *error)
-{
-    if (self->best.type != LION_TYPE_DECIMAL) {
-        self->best = value;
-        return LION_OK;
-    }
-    lion_status status = lion_decimal_add(&self->best, lion_value_slice(self->best), lion_value_slice(value), arena);
-    if (status != LION_ABSENT) return status;
-    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum has more than %d digits", LION_DECIMAL_DIGITS_MAX);
-}
-
-static lion_value decimal_as_double(lion_value value, lion_arena *arena)
-{
-    return lion_value_double(strtod(lion_value_text(arena, value), NULL));
-}
-
-static lion_status add_number(lion_accumulator *self, lion_aggregate aggregate, lion_value value, lion_arena *arena, lion_error *error)
-{
-    if (aggregate == LION_AGGREGATE_SUM && value.type == LION_TYPE_DECIMAL) return add_decimal(self, value, arena, error);
-    if (value.type == LION_TYPE_DECIMAL) value = decimal_as_double(value, arena);
-    if (!lion_type_is_number(value.type))
-        return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes numbers only", NAMES[aggregate]);
-    if (value.type == LION_TYPE_DOUBLE) {
-        self->is_double = true;
-        self->double_sum += value.number;
-        return LION_OK;
-    }
-    if (aggregate == LION_AGGREGATE_AVG) self->double_sum += (double)value.bits;
-    else if (__builtin_add_overflow(self->sum, value.bits, &self->sum))
-        return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum does not fit into 64 bits");
-    return LION_OK;
-}
-
-/* Room for so many values more. */
-static lion_status make_room(lion_accumulator *self, size_t count, lion_arena *arena, lion_error *error)
-{
-    size_t room = self->value_room == 0 ? 8 : self->value_room;
-    if (self->value_count + count <= self->value_room) return LION_OK;
-    while (room < self->value_count + count) room *= 2;
-    lion_value *values = lion_arena_grow(arena, self->values, self->value_room * sizeof(*values), room * sizeof(*values));
-    if (values == NULL) return lion_fail_memory(error);
-    self->values = values;
-    self->value_room = room;
-    return LION_OK;
-}
-
-static lion_status keep_value(lion_accumulator *self, lion_value value, lion_arena *arena, lion_error *error)
-{
-    if (make_room(self, 1, arena, error) != LION_OK) return LION_FAILED;
-    self->values[self->value_count++] = value;
-    return LION_OK;
-}
-
-lion_status lion_aggregate_add(lion_accumulator *self, lion_aggregate aggregate, int64_t wanted, lion_value value, lion_arena *arena,
-                               lion_error *error)
-{
-    self->count++;
-    if (needs_values(aggregate, wanted)) return keep_value(self, value, arena, error);
-    if (aggregate == LION_AGGREGATE_AVG || aggregate == LION_AGGREGATE_SUM) return add_number(self, aggregate, value, arena, error);
-    if (aggregate != LION_AGGREGATE_MIN && aggregate != LION_AGGREGATE_MAX) return LION_OK;
-    int order = self->count == 1 ? 0 : lion_value_compare(value, self->best);
-    if (self->count == 1 || (aggregate == LION_AGGREGATE_MIN ? order < 0 : order > 0)) self->best = value;
-    return LION_OK;
-}
-
-/* ---- a column at a time ---- */
-
-static lion_status fail_sum(lion_error *error)
-{
-    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum does not fit into 64 bits");
-}
-
-static inline uint32_t row_at(const lion_batch *batch, uint32_t i)
-{
-    return batch->selection != NULL ? batch->selection[i] : i;
-}
-
-/* Longs of one group: their sum fits, or each is added with a look. */
-static lion_status sum_longs(lion_accumulator *self, const int64_t *bits, const lion_batch *batch, uint32_t rows, lion_error *error)
-{
-    int64_t sum = self->sum, small = 0;
-    bool is_over = false;
-    if (batch->selection == NULL && rows <= LION_KERNEL_SUM_MAX && lion_kernel_sum(&small, bits, rows)) {
-        if (__builtin_add_overflow(sum, small, &sum)) return fail_sum(error);
-        self->sum = sum;
-        return LION_OK;
-    }
-    for (uint32_t i = 0; i < rows; i++) is_over |= __builtin_add_overflow(sum, bits[row_at(batch, i)], &sum);
-    if (is_over) return fail_sum(error);
-    self->sum = sum;
-    return LION_OK;
-}
-
-static inline double double_of(int64_t bits)
-{
-    double number;
-    memcpy(&number, &bits, sizeof(number));
-    return number;
-}
-
-static void sum_doubles(lion_accumulator *self, const int64_t *bits, const lion_batch *batch, uint32_t rows, bool is_double)
-{
-    double sum = self->double_sum;
-    if (is_double)
-        for (uint32_t i = 0; i < rows; i++) sum += double_of(bits[row_at(batch, i)]);
-    else
-        for (uint32_t i = 0; i < rows; i++) sum += (double)bits[row_at(batch, i)];
-    self->double_sum = sum;
-    self->is_double = self->is_double || is_double;
-}
-
-static lion_status sum_one_group(lion_accumulator *self, lion_aggregate aggregate, const lion_batch *batch, const lion_vector *column,
-                                 lion_error *error)
-{
-    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
-    self->count += rows;
-    bool is_double = column->type == LION_TYPE_DOUBLE;
-    if (aggregate == LION_AGGREGATE_SUM && !is_double) return sum_longs(self, column->bits, batch, rows, error);
-    sum_doubles(self, column->bits, batch, rows, is_double);
-    return LION_OK;
-}
-
-static lion_status sum_groups(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, lion_aggregate aggregate,
-                              const lion_batch *batch, const lion_vector *column, lion_error *error)
-{
-    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
-    bool is_double = column->type == LION_TYPE_DOUBLE, is_average = aggregate == LION_AGGREGATE_AVG;
-    for (uint32_t i = 0; i < rows; i++) {
-        lion_accumulator *self = &accumulators[(size_t)groups[i] * stride];
-        int64_t bits = column->bits[row_at(batch, i)];
-        self->count++;
-        if (is_double) self->is_double = true;
-        if (is_double || is_average) self->double_sum += is_double ? double_of(bits) : (double)bits;
-        else if (__builtin_add_overflow(self->sum, bits, &self->sum)) return fail_sum(error);
-    }
-    return LION_OK;
-}
-
-/* Scalars but doubles compare as their bits. */
-static void extremes_of_bits(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_least, const lion_batch *batch,
-                             const lion_vector *column)
-{
-    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
-    for (uint32_t i = 0; i < rows; i++) {
-        lion_accumulator *self = &accumulators[(size_t)groups[i] * stride];
-        int64_t bits = column->bits[row_at(batch, i)];
-        bool is_best = self->count == 0 || (is_least ? bits < self->best.bits : bits > self->best.bits);
-        self->count++;
-        if (is_best) self->best = lion_value_scalar((lion_type)column->type, bits);
-    }
-}
-
-/* All values so far have the column's type (or there are none). */
-static bool is_of_type(const lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, const lion_batch *batch, uint8_t type)
-{
-    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
-    for (uint32_t i = 0; i < rows; i++) {
-        const lion_accumulator *self = &accumulators[(size_t)groups[i] * stride];
-        if (self->count > 0 && self->best.type != type) return false;
-    }
-    return true;
-}
-
-/* Scalars that are all needed at the end. */
-static lion_status keep_column(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_one_group, const lion_batch *batch,
-                               const lion_vector *column, lion_arena *arena, lion_error *error)
-{
-    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
-    lion_type type = (lion_type)column->type;
-    if (is_one_group && make_room(accumulators, rows, arena, error) != LION_OK) return LION_FAILED;
-    if (is_one_group) {
-        lion_value *values = accumulators->values + accumulators->value_count;
-        for (uint32_t i = 0; i < rows; i++) values[i] = lion_value_scalar(type, column->bits[row_at(batch, i)]);
-        accumulators->value_count += rows;
-        accumulators->count += rows;
-        return LION_OK;
-    }
-    for (uint32_t i = 0; i < rows; i++) {
-        lion_accumulator *self = &accumulators[(size_t)groups[i] * stride];
-        self->count++;
-        if (keep_value(self, lion_value_scalar(type, column->bits[row_at(batch, i)]), arena, error) != LION_OK) return LION_FAILED;
-    }
-    return LION_OK;
-}
-
-lion_status lion_aggregate_add_column(lion_accumulator *accumulators, uint32_t stride, const uint32_t *groups, bool is_one_group,
-                                      lion_aggregate aggregate, int64_t wanted, const lion_batch *batch, uint32_t slot, lion_arena *arena,
-                                      lion_error *error)
-{
-    const lion_vector *column = &batch->columns[slot];
-    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
-    if (aggregate == LION_AGGREGATE_COUNT) {
-        if (is_one_group) accumulators[0].count += rows;
-        else
-            for (uint32_t i = 0; i < rows; i++) accumulators[(size_t)groups[i] * stride].count++;
-        return LION_OK;
-    }
-    if (column->is_constant || !lion_type_is_scalar(column->type)) return LION_ABSENT;
-    if (needs_values(aggregate, wanted)) return keep_column(accumulators, stride, groups, is_one_group, batch, column, arena, error);
-    if (aggregate == LION_AGGREGATE_SUM || aggregate == LION_AGGREGATE_AVG) {
-        if (!lion_type_is_number(column->type)) return LION_ABSENT;
-        return is_one_group ? sum_one_group(accumulators, aggregate, batch, column, error)
-                            : sum_groups(accumulators, stride, groups, aggregate, batch, column, error);
-    }
-    bool is_extreme = aggregate == LION_AGGREGATE_MIN || aggregate == LION_AGGREGATE_MAX;
-    if (!is_extreme || column->type == LION_TYPE_DOUBLE || !is_of_type(accumulators, stride, groups, batch, column->type)) return LION_ABSENT;
-    extremes_of_bits(accumulators, stride, groups, aggregate == LION_AGGREGATE_MIN, batch, column);
-    return LION_OK;
-}
-
-/* ---- values of several rows ---- */
 
 bool lion_aggregate_weighs(lion_aggregate aggregate, int64_t wanted)
 {
@@ -269,297 +65,464 @@ bool lion_aggregate_weighs(lion_aggregate aggregate, int64_t wanted)
     }
 }
 
-lion_status lion_aggregate_add_weighed(lion_accumulator *self, lion_aggregate aggregate, int64_t wanted, lion_value value, uint64_t rows,
-                                       lion_arena *arena, lion_error *error)
+/* ---- states ---- */
+
+__extension__ typedef __int128 lion_wide;
+
+/* SUM: of longs, and of doubles beside them. AVG: of longs while that is what their doubles come to, from then on of doubles. */
+typedef struct sum_state {
+    int64_t longs;
+    double doubles;
+    bool is_inexact;           /* there are doubles */
+} sum_state;
+
+/* VARIANCE, STDDEV: integers that are not large exactly, all else by its distance from the first such. */
+typedef struct spread_state {
+    lion_wide sum, squares;
+    uint64_t exact_count, count;
+    double first, distances, squared_distances;
+} spread_state;
+
+static size_t state_size(lion_aggregate aggregate)
 {
-    int64_t product = 0;
-    bool is_sum = aggregate == LION_AGGREGATE_SUM || aggregate == LION_AGGREGATE_AVG, is_average = aggregate == LION_AGGREGATE_AVG;
-    if (is_sum && !lion_type_is_number(value.type)) return lion_aggregate_add(self, aggregate, wanted, value, arena, error);
-    if (!is_sum && aggregate != LION_AGGREGATE_COUNT) return lion_aggregate_add(self, aggregate, wanted, value, arena, error);
-    if (__builtin_add_overflow(self->count, rows, &self->count) || self->count > INT64_MAX)
-        return lion_fail(error, LION_INCORRECT, "lion/overflow", "the count does not fit into 64 bits");
-    if (!is_sum) return LION_OK;
-    if (value.type == LION_TYPE_DOUBLE) self->is_double = true;
-    if (value.type == LION_TYPE_DOUBLE || is_average) self->double_sum += (value.type == LION_TYPE_DOUBLE ? value.number : (double)value.bits) * (double)rows;
-    else if (__builtin_mul_overflow(value.bits, rows, &product) || __builtin_add_overflow(self->sum, product, &self->sum)) return fail_sum(error);
+    switch (aggregate) {
+    case LION_AGGREGATE_SUM:
+    case LION_AGGREGATE_AVG: return sizeof(sum_state);
+    case LION_AGGREGATE_MIN:
+    case LION_AGGREGATE_MAX: return sizeof(lion_value); /* NIL: none yet */
+    case LION_AGGREGATE_VARIANCE:
+    case LION_AGGREGATE_STDDEV: return sizeof(spread_state);
+    default: return 0; /* COUNT: the group's rows are counted once for all */
+    }
+}
+
+void lion_states_init(lion_states *states, lion_aggregate aggregate, lion_arena *arena)
+{
+    *states = (lion_states){ .aggregate = aggregate, .arena = arena };
+}
+
+static size_t room_for(const lion_states *states, size_t count)
+{
+    size_t room = states->room == 0 ? 16 : states->room;
+    while (room < count) room *= 2;
+    return room;
+}
+
+size_t lion_states_growth(const lion_states *states, size_t count)
+{
+    size_t size = state_size(states->aggregate);
+    return count <= states->room ? 0 : (room_for(states, count) - states->room) * size;
+}
+
+lion_status lion_states_resize(lion_states *states, size_t count, lion_error *error)
+{
+    size_t size = state_size(states->aggregate), room = room_for(states, count);
+    if (size == 0) return LION_OK;
+    if (count > states->room) {
+        void *items = lion_arena_grow(states->arena, states->items, states->room * size, room * size);
+        if (items == NULL || states->arena->is_exhausted) return lion_fail_memory(error);
+        states->items = items;
+        states->room = room;
+    }
+    if (count > states->count) memset((uint8_t *)states->items + states->count * size, 0, (count - states->count) * size);
+    if (count == 0 && states->decimals != NULL) memset(states->decimals, 0, states->decimal_room * sizeof(lion_value));
+    states->count = count;
     return LION_OK;
 }
 
-/* ---- over all values ---- */
+/* ---- sums ---- */
 
-static int ascending(const void *a, const void *b)
+static lion_status fail_sum(lion_error *error)
 {
-    return lion_value_compare(*(const lion_value *)a, *(const lion_value *)b);
+    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum does not fit into 64 bits");
 }
 
-#define RADIX_VALUES_MIN 256
-#define RADIX_BYTES 8
-
-/* In the order of the values. */
-static uint64_t radix_key(lion_value value)
+static lion_status fail_number(lion_aggregate aggregate, lion_error *error)
 {
-    const uint64_t sign = UINT64_C(1) << 63;
-    if (value.type != LION_TYPE_DOUBLE) return (uint64_t)value.bits ^ sign;
-    if (isnan(value.number)) return UINT64_MAX;
-    uint64_t bits = value.number == 0 ? 0 : (uint64_t)value.bits; /* one zero */
-    return bits & sign ? ~bits : bits | sign;
+    return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes numbers only", NAMES[aggregate]);
 }
 
-/* Scalars of one type go byte by byte, from the last, bytes that are the same for all left out. false: they are not. */
-static bool radix_sort(lion_accumulator *self, lion_arena *arena)
+static lion_status plus_decimal(lion_value *sum, lion_value value, lion_arena *arena, lion_error *error)
 {
-    size_t counts[RADIX_BYTES][256] = { { 0 } }, count = self->value_count;
-    if (count < RADIX_VALUES_MIN || !lion_type_is_scalar((lion_type)self->values[0].type)) return false;
-    for (size_t i = 0; i < count; i++) {
-        if (self->values[i].type != self->values[0].type) return false;
-        uint64_t key = radix_key(self->values[i]);
-        for (int byte = 0; byte < RADIX_BYTES; byte++) counts[byte][key >> (8 * byte) & 255]++;
+    if (sum->type != LION_TYPE_DECIMAL) {
+        *sum = value;
+        return LION_OK;
     }
-    lion_value *from = self->values, *to = lion_arena_array(arena, lion_value, count);
-    if (to == NULL) return false;
-    for (int byte = 0; byte < RADIX_BYTES; byte++) {
-        size_t *places = counts[byte], place = 0;
-        if (places[radix_key(from[0]) >> (8 * byte) & 255] == count) continue;
-        for (int digit = 0; digit < 256; digit++) {
-            size_t here = places[digit];
-            places[digit] = place;
-            place += here;
-        }
-        for (size_t i = 0; i < count; i++) to[places[radix_key(from[i]) >> (8 * byte) & 255]++] = from[i];
-        lion_value *read = from;
-        from = to;
-        to = read;
+    lion_status status = lion_decimal_add(sum, lion_value_slice(*sum), lion_value_slice(value), arena);
+    if (status != LION_ABSENT) return status;
+    return lion_fail(error, LION_INCORRECT, "lion/overflow", "the sum has more than %d digits", LION_DECIMAL_DIGITS_MAX);
+}
+
+static lion_value decimal_as_double(lion_value value, lion_arena *arena)
+{
+    return lion_value_double(strtod(lion_value_text(arena, value), NULL));
+}
+
+/* Decimals are summed apart, exactly; what else is among them joins at the end. */
+static lion_status add_decimal(lion_states *states, size_t group, lion_value value, lion_error *error)
+{
+    if (group >= states->decimal_room) {
+        size_t room = states->room, size = sizeof(lion_value);
+        lion_value *decimals = lion_arena_grow(states->arena, states->decimals, states->decimal_room * size, room * size);
+        if (decimals == NULL || states->arena->is_exhausted) return lion_fail_memory(error);
+        memset(decimals + states->decimal_room, 0, (room - states->decimal_room) * size);
+        states->decimals = decimals;
+        states->decimal_room = room;
     }
-    self->values = from;
-    self->value_room = count;
+    return plus_decimal(&states->decimals[group], value, states->arena, error);
+}
+
+#define EXACT_MAX (INT64_C(1) << 53) /* all integers up to it are doubles */
+
+static inline void average_double(sum_state *sum, double value)
+{
+    if (!sum->is_inexact) sum->doubles = (double)sum->longs;
+    sum->is_inexact = true;
+    sum->doubles += value;
+}
+
+static inline void average_long(sum_state *sum, int64_t value)
+{
+    int64_t longs = 0;
+    bool is_exact = !sum->is_inexact && !__builtin_add_overflow(sum->longs, value, &longs) && longs <= EXACT_MAX && longs >= -EXACT_MAX;
+    if (is_exact) sum->longs = longs;
+    else average_double(sum, (double)value);
+}
+
+static inline bool sum_long(sum_state *sum, int64_t value)
+{
+    return !__builtin_add_overflow(sum->longs, value, &sum->longs);
+}
+
+static inline void sum_double(sum_state *sum, double value)
+{
+    sum->is_inexact = true;
+    sum->doubles += value;
+}
+
+static lion_status add_number(lion_states *states, size_t group, lion_value value, lion_error *error)
+{
+    sum_state *sum = (sum_state *)states->items + group;
+    bool is_sum = states->aggregate == LION_AGGREGATE_SUM;
+    if (is_sum && value.type == LION_TYPE_DECIMAL) return add_decimal(states, group, value, error);
+    if (value.type == LION_TYPE_DECIMAL) value = decimal_as_double(value, states->arena);
+    if (!lion_type_is_number(value.type)) return fail_number(states->aggregate, error);
+    bool is_double = value.type == LION_TYPE_DOUBLE;
+    if (is_sum && is_double) sum_double(sum, value.number);
+    else if (is_double) average_double(sum, value.number);
+    else if (!is_sum) average_long(sum, value.bits);
+    else if (!sum_long(sum, value.bits)) return fail_sum(error);
+    return LION_OK;
+}
+
+/* ---- spreads ---- */
+
+#define SPREAD_LONG_MAX (INT64_C(1) << 40) /* 2^32 squares of these are far below 2^127 */
+
+static inline void spread_long(spread_state *spread, int64_t value)
+{
+    spread->exact_count++;
+    spread->sum += value;
+    spread->squares += (lion_wide)value * value;
+}
+
+static inline void spread_double(spread_state *spread, double value)
+{
+    if (spread->count++ == 0) spread->first = value;
+    double distance = value - spread->first;
+    spread->distances += distance;
+    spread->squared_distances += isfinite(value) ? distance * distance : NAN;
+}
+
+static inline void spread_bits(spread_state *spread, int64_t value)
+{
+    if (value <= SPREAD_LONG_MAX && value >= -SPREAD_LONG_MAX) spread_long(spread, value);
+    else spread_double(spread, (double)value);
+}
+
+static lion_status add_spread(lion_states *states, size_t group, lion_value value, lion_error *error)
+{
+    spread_state *spread = (spread_state *)states->items + group;
+    if (value.type == LION_TYPE_DECIMAL) value = decimal_as_double(value, states->arena);
+    if (!lion_type_is_number(value.type)) return fail_number(states->aggregate, error);
+    if (value.type == LION_TYPE_DOUBLE) spread_double(spread, value.number);
+    else spread_bits(spread, value.bits);
+    return LION_OK;
+}
+
+/* The squared distances from the mean, summed, and the mean, of integers. With the mean's whole part q and n values all is whole:
+ * the distances from q, squared and summed, are I; that from the mean is I - r * r / n, where r = sum - n * q. */
+static double exact_spread(const spread_state *spread, double *mean_out)
+{
+    lion_wide n = (lion_wide)spread->exact_count, q = spread->sum / n, r = spread->sum - q * n;
+    lion_wide around = spread->squares - q * q * n - 2 * q * r;
+    *mean_out = (double)q + (double)r / (double)n;
+    bool fits = around < ((lion_wide)1 << 126) / n; /* what is larger loses nothing by being rounded before */
+    return fits ? (double)(around * n - r * r) / (double)n : (double)around - (double)r * ((double)r / (double)n);
+}
+
+static double inexact_spread(const spread_state *spread, double *mean_out)
+{
+    double n = (double)spread->count, off = spread->distances / n;
+    *mean_out = spread->first + off;
+    if (!isfinite(spread->squared_distances)) return spread->squared_distances;
+    return fmax(0, spread->squared_distances - spread->distances * off);
+}
+
+/* Of the population. */
+static double variance(const spread_state *spread)
+{
+    double exact_mean = 0, mean = 0, exact_count = (double)spread->exact_count, count = (double)spread->count;
+    double exact = spread->exact_count == 0 ? 0 : exact_spread(spread, &exact_mean);
+    if (spread->count == 0) return exact / exact_count;
+    double inexact = inexact_spread(spread, &mean), apart = mean - exact_mean, all = exact_count + count;
+    if (spread->exact_count == 0) return inexact / count;
+    return (exact + inexact + apart * apart * (exact_count * count / all)) / all;
+}
+
+/* ---- one by one ---- */
+
+lion_status lion_states_add(lion_states *states, size_t group, lion_value value, lion_error *error)
+{
+    switch (states->aggregate) {
+    case LION_AGGREGATE_AVG:
+    case LION_AGGREGATE_SUM: return add_number(states, group, value, error);
+    case LION_AGGREGATE_VARIANCE:
+    case LION_AGGREGATE_STDDEV: return add_spread(states, group, value, error);
+    case LION_AGGREGATE_MIN:
+    case LION_AGGREGATE_MAX: break;
+    default: return LION_OK;
+    }
+    lion_value *best = (lion_value *)states->items + group;
+    int order = best->type == LION_TYPE_NIL ? 0 : lion_value_compare(value, *best);
+    bool is_best = states->aggregate == LION_AGGREGATE_MIN ? order < 0 : order > 0;
+    if (is_best || best->type == LION_TYPE_NIL) *best = value;
+    return LION_OK;
+}
+
+lion_status lion_states_add_weighed(lion_states *states, size_t group, lion_value value, uint64_t rows, lion_error *error)
+{
+    int64_t product = 0;
+    bool is_sum = states->aggregate == LION_AGGREGATE_SUM, is_average = states->aggregate == LION_AGGREGATE_AVG;
+    if ((!is_sum && !is_average) || !lion_type_is_number(value.type)) return lion_states_add(states, group, value, error);
+    sum_state *sum = (sum_state *)states->items + group;
+    bool is_double = value.type == LION_TYPE_DOUBLE, is_whole = !is_double && rows <= INT64_MAX;
+    bool fits = is_whole && !__builtin_mul_overflow(value.bits, (int64_t)rows, &product);
+    if (is_double && is_sum) sum_double(sum, value.number * (double)rows);
+    else if (is_sum && (!fits || !sum_long(sum, product))) return fail_sum(error);
+    else if (is_average && fits) average_long(sum, product);
+    else if (is_average) average_double(sum, (is_double ? value.number : (double)value.bits) * (double)rows);
+    return LION_OK;
+}
+
+/* ---- a column at a time ---- */
+
+static inline uint32_t row_at(const uint16_t *selection, uint32_t i)
+{
+    return selection != NULL ? selection[i] : i;
+}
+
+static inline double double_of(int64_t bits)
+{
+    double number;
+    memcpy(&number, &bits, sizeof(number));
+    return number;
+}
+
+/* Of an average: no sum on the way is beyond EXACT_MAX, whatever the batch's small values are. */
+static bool has_slack(const sum_state *sum)
+{
+    return !sum->is_inexact && sum->longs <= EXACT_MAX / 2 && sum->longs >= -EXACT_MAX / 2;
+}
+
+/* As lion_kernel_sum, of selected rows too. */
+static bool sum_small(int64_t *sum_out, const int64_t *bits, const uint16_t *selection, uint32_t rows)
+{
+    uint64_t sum = 0, large = 0;
+    if (rows > LION_KERNEL_SUM_MAX) return false;
+    if (selection == NULL) return lion_kernel_sum(sum_out, bits, rows);
+    for (uint32_t i = 0; i < rows; i++) {
+        uint64_t value = (uint64_t)bits[selection[i]];
+        sum += value;
+        large |= value + LION_KERNEL_SMALL;
+    }
+    *sum_out = (int64_t)sum;
+    return large < 2 * LION_KERNEL_SMALL;
+}
+
+#define FEW 16
+
+/* The same for each of a few groups; every second row into a part of its own, so that few wait for the row before. */
+static bool sum_few(int64_t *sums_out, const lion_grouping *grouping, const int64_t *bits, const uint16_t *selection, uint32_t rows)
+{
+    uint64_t parts[2][FEW] = { { 0 } }, large = 0;
+    if (rows > LION_KERNEL_SUM_MAX) return false;
+    for (uint32_t i = 0; i < rows; i++) {
+        uint64_t value = (uint64_t)bits[row_at(selection, i)];
+        parts[i & 1][grouping->numbers[i]] += value;
+        large |= value + LION_KERNEL_SMALL;
+    }
+    for (size_t group = 0; group < grouping->count; group++) sums_out[group] = (int64_t)(parts[0][group] + parts[1][group]);
+    return large < 2 * LION_KERNEL_SMALL;
+}
+
+/* Longs of one group or a few. false: each has to be looked at, nothing was done. */
+static bool sum_quickly(lion_states *states, const lion_grouping *grouping, const int64_t *bits, const uint16_t *selection, uint32_t rows)
+{
+    int64_t sums[FEW] = { 0 }, all = 0;
+    sum_state *items = states->items;
+    if (grouping->count > FEW) return false;
+    for (size_t group = 0; group < grouping->count; group++) {
+        if (states->aggregate == LION_AGGREGATE_AVG && !has_slack(&items[group])) return false;
+    }
+    bool is_small = grouping->is_one ? sum_small(sums, bits, selection, rows) : sum_few(sums, grouping, bits, selection, rows);
+    if (!is_small) return false;
+    for (size_t group = 0; group < grouping->count; group++)
+        if (__builtin_add_overflow(items[group].longs, sums[group], &all)) return false;
+    for (size_t group = 0; group < grouping->count; group++) items[group].longs += sums[group];
     return true;
 }
 
-static void sort(lion_accumulator *self, lion_arena *arena)
+static lion_status sum_rows(lion_states *states, const lion_grouping *grouping, const lion_batch *batch, const lion_vector *column, lion_error *error)
 {
-    if (self->value_count > 1 && !radix_sort(self, arena)) qsort(self->values, self->value_count, sizeof(lion_value), ascending);
-}
-
-static void make_distinct(lion_accumulator *self, lion_arena *arena)
-{
-    size_t left = 0;
-    sort(self, arena);
-    for (size_t i = 0; i < self->value_count; i++)
-        if (left == 0 || !lion_value_equal(self->values[left - 1], self->values[i])) self->values[left++] = self->values[i];
-    self->value_count = left;
-}
-
-static lion_form collection(lion_arena *arena, const lion_value *values, size_t count)
-{
-    lion_form form = lion_form_vector(arena, count);
-    for (size_t i = 0; i < count; i++) form.items[i] = lion_form_value(values[i]);
-    return form;
-}
-
-static double as_double(lion_value value)
-{
-    return value.type == LION_TYPE_DOUBLE ? value.number : (double)value.bits;
-}
-
-/* Decimals count as doubles, but that a median is one of them, or between two. */
-static lion_status need_numbers(lion_accumulator *self, lion_aggregate aggregate, lion_arena *arena, lion_error *error)
-{
-    size_t decimals = 0;
-    for (size_t i = 0; i < self->value_count; i++) {
-        bool is_decimal = self->values[i].type == LION_TYPE_DECIMAL;
-        if (!is_decimal && !lion_type_is_number(self->values[i].type))
-            return lion_fail(error, LION_INCORRECT, "lion/syntax", "the aggregate %s takes numbers only", NAMES[aggregate]);
-        decimals += is_decimal;
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    bool is_double = column->type == LION_TYPE_DOUBLE, is_sum = states->aggregate == LION_AGGREGATE_SUM;
+    sum_state *items = states->items;
+    if (!is_double && sum_quickly(states, grouping, column->bits, batch->selection, rows)) return LION_OK;
+    for (uint32_t i = 0; i < rows; i++) {
+        sum_state *sum = &items[grouping->is_one ? 0 : grouping->numbers[i]];
+        int64_t bits = column->bits[row_at(batch->selection, i)];
+        if (is_double && is_sum) sum_double(sum, double_of(bits));
+        else if (is_double) average_double(sum, double_of(bits));
+        else if (!is_sum) average_long(sum, bits);
+        else if (!sum_long(sum, bits)) return fail_sum(error);
     }
-    if (decimals == 0 || (aggregate == LION_AGGREGATE_MEDIAN && decimals == self->value_count)) return LION_OK;
-    for (size_t i = 0; i < self->value_count; i++)
-        if (self->values[i].type == LION_TYPE_DECIMAL) self->values[i] = decimal_as_double(self->values[i], arena);
     return LION_OK;
 }
 
-static bool is_one_type(const lion_accumulator *self)
-{
-    uint8_t other = 0;
-    for (size_t i = 0; i < self->value_count; i++) other |= self->values[i].type ^ self->values[0].type;
-    return other == 0 && lion_type_is_scalar((lion_type)self->values[0].type);
-}
+#define SQUARED_MAX (INT64_C(1) << 26) /* LION_BATCH_ROWS squares of these fit */
 
-/* What radix_key was made of. */
-static lion_value value_of_key(uint64_t key, uint8_t type)
+/* Integers of one group, if none is large. */
+static bool spread_quickly(spread_state *spread, const int64_t *bits, const uint16_t *selection, uint32_t rows)
 {
-    const uint64_t sign = UINT64_C(1) << 63;
-    if (type != LION_TYPE_DOUBLE) return lion_value_scalar((lion_type)type, (int64_t)(key ^ sign));
-    return lion_value_scalar(LION_TYPE_DOUBLE, (int64_t)(key & sign ? key ^ sign : ~key));
-}
-
-/* The key that would stand at `nth` if they were sorted: byte by byte, from the first, those that share its bytes so far stay. */
-static uint64_t select_key(uint64_t *keys, size_t count, size_t nth)
-{
-    uint64_t differs = 0;
-    for (size_t i = 1; i < count; i++) differs |= keys[i] ^ keys[0];
-    for (int shift = 8 * (RADIX_BYTES - 1); shift >= 0 && count > 1; shift -= 8) {
-        size_t counts[256] = { 0 }, left = 0;
-        uint32_t digit = 0;
-        if ((differs >> shift & 255) == 0) continue;
-        for (size_t i = 0; i < count; i++) counts[keys[i] >> shift & 255]++;
-        while (nth >= counts[digit]) nth -= counts[digit++];
-        for (size_t i = 0; i < count; i++) {
-            uint64_t key = keys[i];
-            keys[left] = key;
-            left += (key >> shift & 255) == digit;
-        }
-        count = left;
+    uint64_t sum = 0, squares = 0, large = 0;
+    if (rows > LION_KERNEL_SUM_MAX) return false;
+    for (uint32_t i = 0; i < rows; i++) {
+        uint64_t value = (uint64_t)bits[row_at(selection, i)];
+        sum += value;
+        squares += value * value;
+        large |= value + SQUARED_MAX;
     }
-    return keys[0];
+    if (large >= 2 * SQUARED_MAX) return false;
+    spread->exact_count += rows;
+    spread->sum += (int64_t)sum;
+    spread->squares += squares;
+    return true;
 }
 
-/* The value at `nth` of the sorted ones, without sorting, where they are of one type. */
-static lion_value nth_value(lion_accumulator *self, size_t nth, lion_arena *arena)
+static void spread_rows(lion_states *states, const lion_grouping *grouping, const lion_batch *batch, const lion_vector *column)
 {
-    uint64_t *keys = is_one_type(self) ? lion_arena_array(arena, uint64_t, self->value_count) : NULL;
-    if (keys == NULL) {
-        sort(self, arena);
-        return self->values[nth];
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    spread_state *items = states->items;
+    bool is_double = column->type == LION_TYPE_DOUBLE;
+    if (grouping->is_one && !is_double && spread_quickly(items, column->bits, batch->selection, rows)) return;
+    for (uint32_t i = 0; i < rows; i++) {
+        spread_state *spread = &items[grouping->is_one ? 0 : grouping->numbers[i]];
+        int64_t bits = column->bits[row_at(batch->selection, i)];
+        if (is_double) spread_double(spread, double_of(bits));
+        else spread_bits(spread, bits);
     }
-    for (size_t i = 0; i < self->value_count; i++) keys[i] = radix_key(self->values[i]);
-    return value_of_key(select_key(keys, self->value_count, nth), self->values[0].type);
 }
 
-static lion_value between_decimals(lion_value low, lion_value high, lion_arena *arena)
+/* All values so far have the column's type (or there are none). */
+static bool is_of_type(const lion_value *best, const lion_grouping *grouping, uint32_t rows, uint8_t type)
 {
-    lion_value sum, half;
-    bool is_exact = lion_decimal_add(&sum, lion_value_slice(low), lion_value_slice(high), arena) == LION_OK &&
-                    lion_decimal_parse(&half, lion_slice_text("0.5"), arena) == LION_OK &&
-                    lion_decimal_multiply(&sum, lion_value_slice(sum), lion_value_slice(half), arena) == LION_OK;
-    return is_exact ? sum : low;
-}
-
-static lion_value median(lion_accumulator *self, lion_arena *arena)
-{
-    lion_value high = nth_value(self, self->value_count / 2, arena);
-    lion_value low = self->value_count % 2 == 1 ? high : nth_value(self, (self->value_count - 1) / 2, arena);
-    if (self->value_count % 2 == 1) return low;
-    if (low.type == LION_TYPE_DECIMAL) return between_decimals(low, high, arena);
-    int64_t sum = 0;
-    if (low.type != LION_TYPE_DOUBLE && high.type != LION_TYPE_DOUBLE && !__builtin_add_overflow(low.bits, high.bits, &sum) && sum % 2 == 0)
-        return lion_value_scalar((lion_type)low.type, sum / 2);
-    return lion_value_double((as_double(low) + as_double(high)) / 2);
-}
-
-/* Sums in as many parts, which need not wait for each other, and lose less. */
-#define LANES 4
-
-static double mean_of(const lion_accumulator *self)
-{
-    double parts[LANES] = { 0 }, mean = 0, count = (double)self->value_count;
-    for (size_t i = 0; i < self->value_count; i++) parts[i % LANES] += as_double(self->values[i]);
-    double sum = parts[0] + parts[1] + (parts[2] + parts[3]);
-    if (isfinite(sum)) return sum / count;
-    for (size_t i = 0; i < self->value_count; i++) mean += as_double(self->values[i]) / count;
-    return mean;
-}
-
-/* Of the population; two passes, so that large means lose nothing. */
-static double variance(const lion_accumulator *self)
-{
-    double parts[LANES] = { 0 }, mean = mean_of(self);
-    for (size_t i = 0; i < self->value_count; i++) {
-        double distance = as_double(self->values[i]) - mean;
-        parts[i % LANES] += distance * distance;
+    bool is_other = false;
+    if (grouping->is_one) return best->type == LION_TYPE_NIL || best->type == type;
+    for (uint32_t i = 0; i < rows; i++) {
+        uint8_t found = best[grouping->numbers[i]].type;
+        is_other = is_other || (found != LION_TYPE_NIL && found != type);
     }
-    return (parts[0] + parts[1] + (parts[2] + parts[3])) / (double)self->value_count;
+    return !is_other;
 }
 
-static size_t random_below(size_t bound)
+static int64_t extreme(const int64_t *bits, const uint16_t *selection, uint32_t rows, bool is_least)
 {
-    uint64_t bits = 0;
-    lion_random_bytes(&bits, sizeof(bits));
-    return (size_t)(bits % bound);
-}
-
-static lion_form draw(lion_accumulator *self, int64_t wanted, lion_arena *arena)
-{
-    if (wanted < 0) return lion_form_value(self->values[random_below(self->value_count)]);
-    lion_form form = lion_form_vector(arena, (size_t)wanted);
-    for (int64_t i = 0; i < wanted; i++) form.items[i] = lion_form_value(self->values[random_below(self->value_count)]);
-    return form;
-}
-
-static lion_form sample(lion_accumulator *self, int64_t wanted, lion_arena *arena)
-{
-    make_distinct(self, arena);
-    size_t count = (uint64_t)wanted < self->value_count ? (size_t)wanted : self->value_count;
-    for (size_t i = 0; i < count; i++) {
-        size_t other = i + random_below(self->value_count - i);
-        lion_value drawn = self->values[other];
-        self->values[other] = self->values[i];
-        self->values[i] = drawn;
+    int64_t best = bits[row_at(selection, 0)];
+    for (uint32_t i = 1; i < rows; i++) {
+        int64_t value = bits[row_at(selection, i)];
+        best = (is_least ? value < best : value > best) ? value : best;
     }
-    return collection(arena, self->values, count);
+    return best;
 }
 
-static lion_form extremes(lion_accumulator *self, lion_aggregate aggregate, int64_t wanted, lion_arena *arena)
+/* Scalars but doubles compare as their bits. */
+static void best_rows(lion_states *states, const lion_grouping *grouping, const lion_batch *batch, const lion_vector *column)
 {
-    sort(self, arena);
-    size_t count = (uint64_t)wanted < self->value_count ? (size_t)wanted : self->value_count;
-    lion_form form = lion_form_vector(arena, count);
-    for (size_t i = 0; i < count; i++)
-        form.items[i] = lion_form_value(self->values[aggregate == LION_AGGREGATE_MIN ? i : self->value_count - 1 - i]);
-    return form;
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    bool is_least = states->aggregate == LION_AGGREGATE_MIN;
+    lion_value *items = states->items;
+    int64_t one = grouping->is_one ? extreme(column->bits, batch->selection, rows, is_least) : 0;
+    for (uint32_t i = 0; i < (grouping->is_one ? 1 : rows); i++) {
+        lion_value *best = &items[grouping->is_one ? 0 : grouping->numbers[i]];
+        int64_t bits = grouping->is_one ? one : column->bits[row_at(batch->selection, i)];
+        bool is_best = best->type == LION_TYPE_NIL || (is_least ? bits < best->bits : bits > best->bits);
+        if (is_best) *best = lion_value_scalar((lion_type)column->type, bits);
+    }
 }
+
+lion_status lion_states_add_column(lion_states *states, const lion_grouping *grouping, const lion_batch *batch, uint32_t slot, lion_error *error)
+{
+    const lion_vector *column = &batch->columns[slot];
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    bool is_extreme = states->aggregate == LION_AGGREGATE_MIN || states->aggregate == LION_AGGREGATE_MAX;
+    if (states->aggregate == LION_AGGREGATE_COUNT || rows == 0) return LION_OK;
+    if (column->is_constant || !lion_type_is_scalar(column->type) || column->type == LION_TYPE_NIL) return LION_ABSENT;
+    if (is_extreme) {
+        if (column->type == LION_TYPE_DOUBLE || !is_of_type(states->items, grouping, rows, column->type)) return LION_ABSENT;
+        best_rows(states, grouping, batch, column);
+        return LION_OK;
+    }
+    if (!lion_type_is_number(column->type)) return LION_ABSENT;
+    if (states->aggregate == LION_AGGREGATE_SUM || states->aggregate == LION_AGGREGATE_AVG) return sum_rows(states, grouping, batch, column, error);
+    spread_rows(states, grouping, batch, column);
+    return LION_OK;
+}
+
+/* ---- what they come to ---- */
 
 /* The sum of decimals and of the longs and doubles that were among them. */
-static lion_status finish_decimals(lion_form *form_out, lion_accumulator *self, lion_arena *arena, lion_error *error)
+static lion_status finish_decimals(lion_form *form_out, const lion_states *states, size_t group, lion_error *error)
 {
-    lion_value others[2] = { lion_value_long(self->sum), lion_value_double(self->double_sum) };
-    for (int i = 0; i < (self->is_double ? 2 : 1); i++) {
+    const sum_state *sum = (const sum_state *)states->items + group;
+    lion_value others[2] = { lion_value_long(sum->longs), lion_value_double(sum->doubles) }, all = states->decimals[group];
+    for (int i = 0; i < (sum->is_inexact ? 2 : 1); i++) {
         lion_value decimal;
-        lion_slice text = lion_slice_text(lion_value_text(arena, others[i]));
-        if (lion_decimal_parse(&decimal, text, arena) != LION_OK)
+        lion_slice text = lion_slice_text(lion_value_text(states->arena, others[i]));
+        if (lion_decimal_parse(&decimal, text, states->arena) != LION_OK)
             return lion_fail(error, LION_INCORRECT, "lion/overflow", "%.*s is in no sum of decimals", (int)text.size, (const char *)text.data);
-        lion_status status = add_decimal(self, decimal, arena, error);
+        lion_status status = plus_decimal(&all, decimal, states->arena, error);
         if (status != LION_OK) return status;
     }
-    *form_out = lion_form_value(self->best);
+    *form_out = lion_form_value(all);
     return LION_OK;
 }
 
-#define DRAW_MAX 1000000
-
-lion_status lion_aggregate_finish(lion_form *form_out, lion_accumulator *self, lion_aggregate aggregate, int64_t wanted,
-                                  lion_arena *arena, lion_error *error)
+lion_status lion_states_finish(lion_form *form_out, const lion_states *states, size_t group, uint64_t rows, lion_error *error)
 {
-    lion_value value = lion_value_nil();
-    if (wanted > DRAW_MAX && aggregate == LION_AGGREGATE_RAND)
-        return lion_fail(error, LION_INTERRUPTED, "lion/limit", "rand draws at most %d values", DRAW_MAX);
-    switch (aggregate) {
-    case LION_AGGREGATE_COUNT: value = lion_value_long((int64_t)self->count); break;
+    const sum_state *sum = (const sum_state *)states->items + group;
+    const spread_state *spread = (const spread_state *)states->items + group;
+    lion_value value = lion_value_long((int64_t)rows); /* COUNT */
+    switch (states->aggregate) {
     case LION_AGGREGATE_SUM:
-        if (self->best.type == LION_TYPE_DECIMAL) return finish_decimals(form_out, self, arena, error);
-        value = self->is_double ? lion_value_double(self->double_sum + (double)self->sum) : lion_value_long(self->sum);
+        if (group < states->decimal_room && states->decimals[group].type == LION_TYPE_DECIMAL) return finish_decimals(form_out, states, group, error);
+        value = sum->is_inexact ? lion_value_double(sum->doubles + (double)sum->longs) : lion_value_long(sum->longs);
         break;
-    case LION_AGGREGATE_AVG: value = lion_value_double(self->double_sum / (double)self->count); break;
-    case LION_AGGREGATE_MEDIAN:
-    case LION_AGGREGATE_VARIANCE:
-    case LION_AGGREGATE_STDDEV:
-        if (need_numbers(self, aggregate, arena, error) != LION_OK) return LION_FAILED;
-        if (aggregate == LION_AGGREGATE_MEDIAN) value = median(self, arena);
-        else value = lion_value_double(aggregate == LION_AGGREGATE_VARIANCE ? variance(self) : sqrt(variance(self)));
-        break;
-    case LION_AGGREGATE_COUNT_DISTINCT:
-        make_distinct(self, arena);
-        value = lion_value_long((int64_t)self->value_count);
-        break;
-    case LION_AGGREGATE_DISTINCT:
-        make_distinct(self, arena);
-        *form_out = collection(arena, self->values, self->value_count);
-        return LION_OK;
+    case LION_AGGREGATE_AVG: value = lion_value_double((sum->is_inexact ? sum->doubles : (double)sum->longs) / (double)rows); break;
+    case LION_AGGREGATE_VARIANCE: value = lion_value_double(variance(spread)); break;
+    case LION_AGGREGATE_STDDEV: value = lion_value_double(sqrt(variance(spread))); break;
     case LION_AGGREGATE_MIN:
-    case LION_AGGREGATE_MAX:
-        *form_out = wanted < 0 ? lion_form_value(self->best) : extremes(self, aggregate, wanted, arena);
-        return LION_OK;
-    case LION_AGGREGATE_RAND: *form_out = draw(self, wanted, arena); return LION_OK;
-    case LION_AGGREGATE_SAMPLE: *form_out = sample(self, wanted, arena); return LION_OK;
+    case LION_AGGREGATE_MAX: value = ((const lion_value *)states->items)[group]; break;
     default: break;
     }
     *form_out = lion_form_value(value);

@@ -17,17 +17,15 @@ LION_KERNEL static void hash_words(uint32_t *hashes_out, const uint64_t *words, 
     }
 }
 
-#define SMALL_BITS 52 /* so many values of fewer bits than this cannot overflow */
-
 LION_KERNEL static bool sum_values(int64_t *sum_out, const int64_t *values, uint32_t count)
 {
     uint64_t sum = 0, large = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t value = (uint64_t)values[i];
         sum += value;
-        large |= value + (UINT64_C(1) << SMALL_BITS); /* of small ones, below twice that */
+        large |= value + LION_KERNEL_SMALL; /* of small ones, below twice that */
     }
-    if (large >> (SMALL_BITS + 1) != 0) return false;
+    if (large >= 2 * LION_KERNEL_SMALL) return false;
     *sum_out = (int64_t)sum;
     return true;
 }

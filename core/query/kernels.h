@@ -14,9 +14,11 @@
 void lion_kernel_gather(int64_t *out, const int64_t *values, const uint16_t *rows, uint32_t count);
 /* The hash of each word alone (row_set.c). */
 void lion_kernel_hash(uint32_t *hashes_out, const uint64_t *words, uint32_t count);
-/* The sum of up to LION_KERNEL_SUM_MAX values. false: some of them are so large that it may not
- * fit, nothing was done. */
+/* The sum of up to LION_KERNEL_SUM_MAX values. false: some of them are below -LION_KERNEL_SMALL or
+ * not below LION_KERNEL_SMALL, nothing was done. Sums of small ones are below 2^52, so that doubles
+ * are as good, too. */
 #define LION_KERNEL_SUM_MAX 1024
+#define LION_KERNEL_SMALL (UINT64_C(1) << 42)
 bool lion_kernel_sum(int64_t *sum_out, const int64_t *values, uint32_t count);
 
 #endif

@@ -1,6 +1,7 @@
 /* result.c - a result without aggregates and order streams. Any other is made of rows of forms: those of groups, as they are
  * finished, and those that an order sorts. Groups that the memory has no room for are made in a further round: their rows are put
  * aside, on file. */
+#include "query/group_values.h"
 #include "query/groups.h"
 #include "query/overflow.h"
 #include "query/result.h"
@@ -11,7 +12,10 @@ typedef struct element {
     bool is_aggregate, is_attribute;
     lion_aggregate aggregate;
     int64_t wanted;
-    uint32_t accumulator;      /* of a group's: which */
+    lion_states states;
+    lion_group_values *values; /* instead of states; shared with other elements of the slot, of which the first adds */
+    uint32_t number;           /* of values: which aggregate */
+    bool adds;
 } element;
 
 struct lion_result {
@@ -40,10 +44,10 @@ struct lion_result {
     /* groups */
     lion_groups group_of;
     uint32_t *key_slots, key_count;
-    lion_accumulator *groups;  /* per group, per aggregate */
-    uint32_t aggregate_count;
+    uint64_t *group_rows;      /* by group */
     size_t group_room, group_count, group_at; /* so many have begun */
     bool has_groups;           /* of the present round */
+    bool is_turned;            /* values have been turned to the group at group_at */
     uint32_t element_at;
     bool is_asked;
     lion_overflow overflow;    /* rows of the root whose groups are of a later round */
@@ -125,6 +129,21 @@ static void open_bounds(lion_result *self)
     if (self->wanted < ORDERED_WANTED_MAX) self->is_in_order = lion_scan_by_value(self->root, self->ir->order[0].var, self->ir->order[0].is_descending);
 }
 
+/* Values of one variable are kept once; those of aggregates of the application apart, in the order in which they come. */
+static void open_aggregate(lion_result *self, element *to)
+{
+    bool keeps_order = to->aggregate == LION_AGGREGATE_CUSTOM;
+    if (!lion_aggregate_needs_values(to->aggregate, to->wanted)) {
+        lion_states_init(&to->states, to->aggregate, &self->run->arena);
+        return;
+    }
+    for (element *other = self->elements; other < to && to->values == NULL; other++)
+        if (other->values != NULL && other->slot == to->slot && (other->aggregate == LION_AGGREGATE_CUSTOM) == keeps_order) to->values = other->values;
+    to->adds = to->values == NULL;
+    if (to->adds) to->values = lion_group_values_new(self->run, keeps_order);
+    to->number = lion_group_values_want(to->values, to->aggregate, to->wanted);
+}
+
 /* Variables that only told rows apart (:with, or of a count) are nothing to be read: the root's rows are those wanted. */
 static void forget_unread(lion_result *self)
 {
@@ -159,9 +178,9 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
             continue;
         }
         self->has_aggregates = true;
-        to->accumulator = self->aggregate_count++;
         lion_status status = lion_aggregate_read(&to->aggregate, &to->wanted, from, error);
         if (status != LION_OK) return status;
+        open_aggregate(self, to);
     }
     lion_groups_init(&self->group_of, arena, self->key_count);
     self->is_gathered = self->has_aggregates || run->ir->order_count > 0;
@@ -229,61 +248,120 @@ static lion_status gather_plain(lion_result *self, const lion_batch *batch, uint
     return LION_OK;
 }
 
+/* ---- groups ---- */
+
+static bool has_states(const element *from)
+{
+    return from->is_aggregate && from->values == NULL;
+}
+
+static size_t room_for_groups(const lion_result *self, size_t count)
+{
+    size_t room = self->group_room == 0 ? 64 : self->group_room;
+    while (room < count) room *= 2;
+    return room;
+}
+
 static lion_status grow_groups(lion_result *self, lion_error *error)
 {
-    size_t room = self->group_room == 0 ? 64 : self->group_room, size = sizeof(lion_accumulator) * self->aggregate_count;
-    size_t count = self->group_of.keys.count, begun = self->group_count;
-    while (room < count) room *= 2;
-    lion_accumulator *groups = self->groups;
-    if (room > self->group_room) groups = lion_arena_grow(&self->run->arena, groups, self->group_room * size, room * size);
-    if (groups == NULL) return lion_fail_memory(error);
-    self->groups = groups;
-    self->group_room = room;
+    size_t count = self->group_of.keys.count, begun = self->group_count, room = room_for_groups(self, count), size = sizeof(uint64_t);
+    if (count == begun) return LION_OK;
+    if (room > self->group_room) {
+        self->group_rows = lion_arena_grow(&self->run->arena, self->group_rows, self->group_room * size, room * size);
+        if (self->group_rows == NULL || self->run->arena.is_exhausted) return lion_fail_memory(error);
+        self->group_room = room;
+    }
+    memset(self->group_rows + begun, 0, (count - begun) * size);
     self->group_count = count;
-    memset(groups + begun * self->aggregate_count, 0, (count - begun) * size);
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < self->width; i++)
+        if (has_states(&self->elements[i])) status = lion_states_resize(&self->elements[i].states, count, error);
+    return status;
+}
+
+#define FEW_GROUPS 16
+
+/* Every second row of a few groups is counted apart, so that few wait for the row before. */
+static void count_few(uint64_t *rows_out, size_t count, const uint32_t *numbers, uint32_t rows)
+{
+    uint32_t parts[2][FEW_GROUPS] = { { 0 } };
+    for (uint32_t i = 0; i < rows; i++) parts[i & 1][numbers[i]]++;
+    for (size_t group = 0; group < count; group++) rows_out[group] += parts[0][group] + parts[1][group];
+}
+
+static lion_status count_weighed(lion_result *self, const lion_batch *batch, lion_error *error)
+{
+    for (uint32_t i = 0; i < lion_batch_rows(batch); i++) {
+        uint64_t *rows = &self->group_rows[self->group_of.numbers[i]], weight = (uint64_t)lion_batch_get(batch, self->weight, lion_batch_row(batch, i)).bits;
+        if (__builtin_add_overflow(*rows, weight, rows) || *rows > INT64_MAX)
+            return lion_fail(error, LION_INCORRECT, "lion/overflow", "the count does not fit into 64 bits");
+    }
     return LION_OK;
 }
 
-static lion_status gather_weighed(lion_result *self, uint32_t at, const lion_batch *batch, lion_error *error)
+static lion_status count_rows(lion_result *self, const lion_batch *batch, lion_error *error)
 {
-    const element *from = &self->elements[at];
-    lion_status status = LION_OK;
-    for (uint32_t i = 0; status == LION_OK && i < lion_batch_rows(batch); i++) {
-        uint32_t row = lion_batch_row(batch, i);
-        bool is_counted = from->slot == LION_SLOT_NONE; /* COUNT of a variable that is there no longer */
-        lion_value value = is_counted ? lion_value_nil() : shown(self, at, lion_batch_get(batch, from->slot, row));
-        lion_accumulator *group = &self->groups[self->group_of.numbers[i] * self->aggregate_count + from->accumulator];
-        uint64_t rows = (uint64_t)lion_batch_get(batch, self->weight, row).bits;
-        status = lion_aggregate_add_weighed(group, from->aggregate, from->wanted, value, rows, &self->run->arena, error);
-    }
-    return status;
+    const uint32_t *numbers = self->group_of.numbers;
+    uint32_t rows = lion_batch_rows(batch);
+    if (self->weight != LION_SLOT_NONE) return count_weighed(self, batch, error);
+    if (self->key_count == 0) self->group_rows[0] += rows;
+    else if (self->group_count <= FEW_GROUPS) count_few(self->group_rows, self->group_count, numbers, rows);
+    else
+        for (uint32_t i = 0; i < rows; i++) self->group_rows[numbers[i]]++;
+    return LION_OK;
+}
+
+static lion_status gather_row(lion_result *self, uint32_t at, const lion_batch *batch, uint32_t i, lion_error *error)
+{
+    element *from = &self->elements[at];
+    uint32_t row = lion_batch_row(batch, i), group = self->group_of.numbers[i];
+    lion_value value = shown(self, at, lion_batch_get(batch, from->slot, row));
+    if (from->values != NULL) return lion_group_values_add(from->values, group, value, error);
+    if (self->weight == LION_SLOT_NONE) return lion_states_add(&from->states, group, value, error);
+    return lion_states_add_weighed(&from->states, group, value, (uint64_t)lion_batch_get(batch, self->weight, row).bits, error);
+}
+
+/* COUNT may be of a variable that is there no longer. */
+static bool is_counted_already(const element *from)
+{
+    return from->values == NULL ? from->aggregate == LION_AGGREGATE_COUNT : !from->adds;
 }
 
 static lion_status gather_element(lion_result *self, uint32_t at, const lion_batch *batch, lion_error *error)
 {
-    const element *from = &self->elements[at];
-    const uint32_t *numbers = self->group_of.numbers;
+    element *from = &self->elements[at];
     lion_status status = LION_ABSENT;
-    if (self->weight != LION_SLOT_NONE) return gather_weighed(self, at, batch, error);
+    if (is_counted_already(from)) return LION_OK;
+    lion_grouping grouping = { .numbers = self->group_of.numbers, .count = self->group_count, .is_one = self->key_count == 0 };
     bool is_seen = from->is_attribute || batch->columns[from->slot].type == LION_TYPE_ATTRIBUTE; /* as its ident */
-    if (!is_seen)
-        status = lion_aggregate_add_column(self->groups + from->accumulator, self->aggregate_count, numbers, self->key_count == 0, from->aggregate, from->wanted,
-                                           batch, from->slot, &self->run->arena, error);
+    bool is_mixed = batch->columns[from->slot].type == LION_TYPE_MIXED;
+    if (from->values != NULL && !is_seen && !is_mixed) status = lion_group_values_add_column(from->values, &grouping, batch, from->slot, error);
+    if (from->values == NULL && !is_seen && self->weight == LION_SLOT_NONE)
+        status = lion_states_add_column(&from->states, &grouping, batch, from->slot, error);
     if (status != LION_ABSENT) return status;
     status = LION_OK;
-    for (uint32_t i = 0; status == LION_OK && i < lion_batch_rows(batch); i++) {
-        lion_value value = shown(self, at, lion_batch_get(batch, from->slot, lion_batch_row(batch, i)));
-        status = lion_aggregate_add(&self->groups[numbers[i] * self->aggregate_count + from->accumulator], from->aggregate, from->wanted, value, &self->run->arena, error);
-    }
+    for (uint32_t i = 0; status == LION_OK && i < lion_batch_rows(batch); i++) status = gather_row(self, at, batch, i, error);
     return status;
 }
 
 /* Whether the groups that this round has are all that there is room for. */
 static bool is_tight(const lion_result *self, uint32_t more)
 {
-    size_t bytes = lion_groups_growth(&self->group_of, more);
-    if (self->group_of.keys.count + more > self->group_room) bytes += (self->group_room + more) * sizeof(lion_accumulator) * self->aggregate_count;
-    return self->key_count > 0 && lion_run_is_tight(self->run, self->group_of.keys.count, bytes);
+    size_t count = self->group_of.keys.count + more, bytes = lion_groups_growth(&self->group_of, more);
+    if (self->key_count == 0) return false;
+    bytes += (room_for_groups(self, count) - self->group_room) * sizeof(uint64_t);
+    for (uint32_t i = 0; i < self->width; i++)
+        if (has_states(&self->elements[i])) bytes += lion_states_growth(&self->elements[i].states, count);
+    return lion_run_is_tight(self->run, self->group_of.keys.count, bytes);
+}
+
+/* Groups go on while the memory that their values took is enough. */
+static lion_status spill_values(lion_result *self, lion_error *error)
+{
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < self->width; i++)
+        if (self->elements[i].values != NULL) status = lion_group_values_spill(self->elements[i].values, error);
+    return status;
 }
 
 static lion_status put_aside(lion_result *self, const lion_batch *batch, uint32_t row, lion_error *error)
@@ -299,8 +377,12 @@ static lion_status find_groups(lion_result *self, lion_batch *batch, lion_error 
 {
     lion_groups *groups = &self->group_of;
     uint32_t rows = lion_batch_rows(batch), count = 0;
-    if (!groups->set.is_frozen) groups->set.is_frozen = is_tight(self, rows);
-    lion_status status = lion_groups_find(groups, batch, self->key_slots, error);
+    lion_status status = LION_OK;
+    if (!groups->set.is_frozen && is_tight(self, rows)) {
+        status = spill_values(self, error);
+        groups->set.is_frozen = is_tight(self, rows);
+    }
+    if (status == LION_OK) status = lion_groups_find(groups, batch, self->key_slots, error);
     if (status != LION_OK || !groups->set.is_frozen) return status;
     if (self->selection == NULL) self->selection = lion_arena_array(&self->run->arena, uint16_t, LION_BATCH_ROWS);
     for (uint32_t i = 0; status == LION_OK && i < rows; i++) {
@@ -332,6 +414,7 @@ static lion_status gather_groups(lion_result *self, lion_error *error)
         status = lion_run_check(self->run, error);
         if (status == LION_OK) status = find_groups(self, &batch, error);
         if (status == LION_OK) status = grow_groups(self, error);
+        if (status == LION_OK && lion_batch_rows(&batch) > 0) status = count_rows(self, &batch, error);
         for (uint32_t i = 0; status == LION_OK && lion_batch_rows(&batch) > 0 && i < self->width; i++)
             if (self->elements[i].is_aggregate) status = gather_element(self, i, &batch, error);
         if (status != LION_OK) return status;
@@ -386,12 +469,11 @@ static lion_status gather_rows(lion_result *self, lion_error *error)
 
 /* ---- groups to rows; a custom aggregate asks the host, one group at a time ---- */
 
-static lion_status ask(lion_result *self, const lion_accumulator *accumulator, const lion_element *from)
+static lion_status ask(lion_result *self, const lion_form *values, const lion_element *from)
 {
     lion_arena *arena = &self->run->arena;
     lion_form *argument = lion_arena_new(arena, lion_form);
-    *argument = lion_form_vector(arena, accumulator->value_count);
-    for (size_t i = 0; i < accumulator->value_count; i++) argument->items[i] = lion_form_value(accumulator->values[i]);
+    *argument = *values;
     self->run->own_call = (lion_call){ .kind = LION_CALL_AGGREGATE, .count = 1, .name = from->name, .form_count = 1, .forms = argument,
                                        .results = lion_arena_new(arena, lion_form), .arena = arena };
     self->run->call = &self->run->own_call;
@@ -402,20 +484,34 @@ static lion_status ask(lion_result *self, const lion_accumulator *accumulator, c
 static lion_status finish_element(lion_result *self, uint32_t at, lion_form *out, lion_error *error)
 {
     const element *from = &self->elements[at];
-    lion_accumulator *accumulator = &self->groups[self->group_at * self->aggregate_count + from->accumulator];
-    if (from->aggregate != LION_AGGREGATE_CUSTOM)
-        return lion_aggregate_finish(out, accumulator, from->aggregate, from->wanted, &self->run->arena, error);
-    if (!self->is_asked) return ask(self, accumulator, &self->ir->elements[at]);
+    if (from->values == NULL) return lion_states_finish(out, &from->states, self->group_at, self->group_rows[self->group_at], error);
+    lion_form found = lion_group_values_result(from->values, from->number);
+    if (from->aggregate != LION_AGGREGATE_CUSTOM) {
+        *out = found;
+        return LION_OK;
+    }
+    if (!self->is_asked) return ask(self, &found, &self->ir->elements[at]);
     if (!self->run->own_call.is_answered) return LION_CALL;
     self->is_asked = false;
+    lion_group_values_drop(from->values, from->number);
     *out = self->run->own_call.results[0];
     return LION_OK;
+}
+
+static lion_status turn_values(lion_result *self, lion_error *error)
+{
+    lion_status status = LION_OK;
+    for (uint32_t i = 0; status == LION_OK && !self->is_turned && i < self->width; i++)
+        if (self->elements[i].adds) status = lion_group_values_turn(self->elements[i].values, self->group_at, error);
+    self->is_turned = status == LION_OK;
+    return status;
 }
 
 /* The present group as a row. */
 static lion_status finish_group(lion_result *self, lion_error *error)
 {
     const lion_value *keys = lion_relation_row(&self->group_of.keys, self->group_at);
+    if (turn_values(self, error) != LION_OK) return LION_FAILED;
     for (uint32_t i = 0, key = 0; i < self->width; i++)
         if (!self->elements[i].is_aggregate) self->row[i] = lion_form_value(shown(self, i, keys[key++]));
     for (; self->element_at < self->width; self->element_at++) {
@@ -425,6 +521,7 @@ static lion_status finish_group(lion_result *self, lion_error *error)
     }
     for (uint32_t i = 0; i < self->ir->order_count; i++) self->row[self->width + i] = self->row[self->order_slots[i]];
     self->element_at = 0;
+    self->is_turned = false;
     return LION_OK;
 }
 
@@ -436,7 +533,12 @@ static lion_status next_round(lion_result *self, lion_error *error)
     lion_groups_reset(&self->group_of);
     self->has_groups = false;
     self->group_at = self->group_count = 0;
-    return LION_OK;
+    for (uint32_t i = 0; status == LION_OK && i < self->width; i++) {
+        element *at = &self->elements[i];
+        if (has_states(at)) status = lion_states_resize(&at->states, 0, error);
+        if (at->adds) status = lion_group_values_reset(at->values, error);
+    }
+    return status;
 }
 
 static lion_status next_group(const lion_form **row_out, lion_result *self, lion_error *error)

@@ -103,11 +103,6 @@ static inline void read_short(const uint8_t *data, uint32_t size, uint64_t *word
 #define PLACE_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 #define SHORT_FACTOR UINT64_C(0xd1342543de82ef95)
 
-static inline bool is_interned(const struct lion_interned *entry, const lion_value *value, uint64_t first, uint64_t second)
-{
-    return entry->words[0] == first && entry->words[1] == second && entry->size == value->size && entry->type == value->type && entry->number != 0;
-}
-
 /* Short texts that lie elsewhere each time (novelty has every one by itself) are found without a hash of all bytes. */
 static lion_status intern_bytes(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
 {
@@ -116,7 +111,8 @@ static lion_status intern_bytes(lion_row_set *set, const lion_value *value, uint
     read_short(value->data, value->size, words);
     uint64_t hash = (words[0] ^ (words[1] + value->size) * SHORT_FACTOR) * PLACE_FACTOR;
     struct lion_interned *entry = &set->recent[set->recent_count + (hash >> 40 & (set->recent_count - 1))];
-    if (is_interned(entry, value, words[0], words[1])) {
+    bool is_same = entry->words[0] == words[0] && entry->words[1] == words[1] && entry->size == value->size && entry->type == value->type;
+    if (is_same && entry->number != 0) {
         *word_out = entry->number - 1;
         return LION_OK;
     }
@@ -126,18 +122,17 @@ static lion_status intern_bytes(lion_row_set *set, const lion_value *value, uint
     return status;
 }
 
-/* The same bytes at the same place are the same value. */
+/* The same bytes at the same place are the same value. A place's words: where, and the type and the size. */
 static inline lion_status intern_text(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
 {
-    uint64_t place = (uintptr_t)value->data;
+    uint64_t place = (uintptr_t)value->data, head = value->type | (uint64_t)value->size << 32;
     struct lion_interned *entry = &set->recent[place * PLACE_FACTOR >> 40 & (set->recent_count - 1)];
-    if (is_interned(entry, value, place, 0)) {
+    if (entry->words[0] == place && entry->words[1] == head) { /* no head is 0 */
         *word_out = entry->number - 1;
         return LION_OK;
     }
     lion_status status = intern_bytes(set, value, word_out, error);
-    if (status == LION_OK && *word_out < UINT32_MAX)
-        *entry = (struct lion_interned){ .words = { place, 0 }, .size = value->size, .type = value->type, .number = (uint32_t)*word_out + 1 };
+    if (status == LION_OK && *word_out < UINT32_MAX) *entry = (struct lion_interned){ .words = { place, head }, .number = (uint32_t)*word_out + 1 };
     return status;
 }
 
@@ -267,8 +262,10 @@ static lion_status intern_batch(lion_row_set *set, uint32_t column, const lion_b
     if (make_recent(set, error) != LION_OK) return LION_FAILED;
     if (vector->is_constant) return intern_constant(set, column, vector, rows, error);
     bool is_text = vector->type != LION_TYPE_MIXED && !lion_type_is_scalar((lion_type)vector->type);
-    for (uint32_t i = 0; is_text && i < rows; i++)
-        if (intern_text(set, &vector->values[lion_batch_row(batch, i)], &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;
+    for (uint32_t i = 0; is_text && batch->selection == NULL && i < rows; i++)
+        if (intern_text(set, &vector->values[i], &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;
+    for (uint32_t i = 0; is_text && batch->selection != NULL && i < rows; i++)
+        if (intern_text(set, &vector->values[batch->selection[i]], &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;
     for (uint32_t i = 0; !is_text && i < rows; i++) {
         lion_value value = lion_vector_get(vector, lion_batch_row(batch, i));
         if (intern_value(set, &value, &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;

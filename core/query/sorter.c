@@ -19,7 +19,7 @@ struct lion_sorted_run {
 
 void lion_sorter_init(lion_sorter *sorter, lion_run *run, uint32_t stride, const lion_sort_key *orders, uint32_t order_count)
 {
-    *sorter = (lion_sorter){ .run = run, .stride = stride, .key = stride - order_count, .orders = orders, .order_count = order_count };
+    *sorter = (lion_sorter){ .run = run, .stride = stride, .key = stride - order_count, .orders = orders, .order_count = order_count, .run_rows = LION_SORTER_RUN };
 }
 
 int lion_sorter_compare(const lion_sorter *sorter, const lion_form *a, const lion_form *b)
@@ -67,7 +67,7 @@ static lion_sorted_run *add_run(lion_sorter *sorter)
 
 static void free_run(lion_sorter *sorter, lion_sorted_run *run)
 {
-    if (run->rows != NULL) lion_arena_release(&sorter->run->arena, run->rows, run->room * row_size(sorter));
+    if (run->rows != NULL) lion_arena_give(&sorter->run->arena, run->rows);
     else lion_spool_free(&run->spool);
     run->rows = NULL;
 }
@@ -179,21 +179,37 @@ static lion_status spill_runs(lion_sorter *sorter, lion_error *error)
 
 /* ---- rows ---- */
 
+#define RUN_MIN 64
+#define SHORT_RUN_MIN 1024
+
+static uint32_t next_room(const lion_sorter *sorter)
+{
+    uint32_t room = sorter->room > 0 ? sorter->room * 2 : sorter->run_count > 0 ? sorter->run_rows : RUN_MIN; /* one grows, others follow */
+    return room < sorter->run_rows ? room : sorter->run_rows;
+}
+
 static bool make_room(lion_sorter *sorter)
 {
     lion_arena *arena = &sorter->run->arena;
     size_t size = row_size(sorter);
-    uint32_t room = sorter->room > 0 ? sorter->room * 2 : sorter->run_count > 0 ? LION_SORTER_RUN : 64; /* one grows, others follow */
+    uint32_t room = next_room(sorter);
     if (sorter->count < sorter->room) return true;
-    sorter->rows = lion_arena_grow(arena, sorter->rows, sorter->room * size, room * size);
+    lion_form *rows = lion_arena_take(arena, room * size);
+    if (rows == NULL) return false;
+    if (sorter->count > 0) memcpy(rows, sorter->rows, sorter->count * size);
+    lion_arena_give(arena, sorter->rows);
+    sorter->rows = rows;
     sorter->room = room;
-    return sorter->rows != NULL && !arena->is_exhausted;
+    return true;
 }
 
-static bool is_run_full(const lion_sorter *sorter)
+/* A run that the memory has no room for is a short one, and so are those that follow. */
+static bool is_run_full(lion_sorter *sorter)
 {
     uint64_t rows_max = sorter->run->options.table_rows_max;
-    return sorter->count == LION_SORTER_RUN || (rows_max != 0 && sorter->count >= rows_max);
+    bool grows = sorter->count == sorter->room && sorter->count >= SHORT_RUN_MIN && sorter->count < sorter->run_rows;
+    if (grows && lion_run_is_tight(sorter->run, sorter->count, next_room(sorter) * row_size(sorter))) sorter->run_rows = sorter->count;
+    return sorter->count == sorter->run_rows || (rows_max != 0 && sorter->count >= rows_max);
 }
 
 lion_status lion_sorter_add(lion_sorter *sorter, const lion_form *row, lion_error *error)
@@ -201,7 +217,7 @@ lion_status lion_sorter_add(lion_sorter *sorter, const lion_form *row, lion_erro
     size_t size = row_size(sorter);
     if (is_run_full(sorter)) {
         lion_status status = end_run(sorter, error);
-        if (status == LION_OK && lion_run_is_tight(sorter->run, sorter->memory_count, LION_SORTER_RUN * size)) status = spill_runs(sorter, error);
+        if (status == LION_OK && lion_run_is_tight(sorter->run, sorter->memory_count, sorter->run_rows * size)) status = spill_runs(sorter, error);
         if (status != LION_OK) return status;
     }
     if (!make_room(sorter)) return lion_fail_memory(error);

@@ -17,6 +17,7 @@ typedef struct lion_sorter {
     uint32_t order_count;
     lion_form *rows;           /* of the run that is filled */
     uint32_t count, room;
+    uint32_t run_rows;         /* at most of a run */
     lion_sorted_run *runs;     /* all others … */
     uint32_t run_count, memory_count, run_room; /* … those on file first, then those in memory */
     uint32_t *heap;            /* runs by their next row, while they are merged */

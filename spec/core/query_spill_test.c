@@ -138,6 +138,8 @@ static const char *const QUERIES[] = {
     "{ find { kind relation elements [?t [aggregate count [?i]]] } order [[?t asc]] " PAIRS "[[pattern 0 [?i _ _ ?t] p]] }",
     "{ find { kind relation elements [?i ?x] } " PAIRS "[[pattern 0 [?i ?a ?b] p] [pattern 1 [?x ?a ?b] p]] }",
     "{ find { kind relation elements [?a ?x] } " PAIRS "[[pattern 0 [?i ?a _ ?t] p] [not [[pattern 1 [?i _ _ ?t] p]] [?i ?t] n] [pattern 1 [?x _ ?a] p]] }",
+    "{ find { kind relation elements [[aggregate median [?i]] [aggregate distinct [?b]] [aggregate min [=5 ?a]] [aggregate max [=3 ?t]]] } with [?i] " PAIRS "[[pattern 0 [?i ?a ?b ?t] p]] }",
+    "{ find { kind relation elements [?b [aggregate median [?a]] [aggregate distinct [?a]] [aggregate 'count-distinct' [?t]] [aggregate max [=2 ?i]]] } with [?i] " PAIRS "[[pattern 0 [?i ?a ?b ?t] p]] }",
 };
 
 /* Rows [i a b t], some numbers doubles and some texts equal. */

@@ -21,8 +21,8 @@ local function random(seed)
   end
 end
 
-local function facts(values)
-  local conn = lion.connect "mem:"
+local function facts(values, options)
+  local conn = lion.connect("mem:", options)
   conn:transact(lion.schema { m = { long = { "long" }, double = { "double" }, group = { "long" } } })
   local tx = {}
   for i, value in ipairs(values) do
@@ -71,6 +71,68 @@ describe("Aggregates over columns", function()
     assert.near(0.25, row[1], 1e-12)
     assert.near(0.5, row[2], 1e-12)
     assert.near(0, aggregates({ "variance" }, { 1e308, 1e308, 1e308 })[1], 1e300)
+  end)
+
+  it("find a variance of longs and doubles together, of large longs and of one value", function()
+    assert.near(2 / 3, aggregates({ "variance" }, { 1, 2, 3 })[1], 1e-15)
+    assert.near(1.25, aggregates({ "variance" }, { 0.5, 2, 3.5, 2 })[1] + 0.125, 1e-15)
+    assert.equal(2 ^ 100, aggregates({ "variance" }, { 2 ^ 52, -2 ^ 51 - 2 ^ 51, 2 ^ 52, -2 ^ 52 })[1] / 16)
+    assert.equal(0, aggregates({ "variance" }, { 7 })[1])
+    assert.equal(0, aggregates({ "stddev" }, { 0.1, 0.1, 0.1 })[1])
+  end)
+
+  it("sum an average exactly, whatever goes beyond doubles on the way", function()
+    local large = 2 ^ 53
+    assert.equal(large / 2 + 0.5, aggregates({ "avg" }, { large, 1 })[1])
+    assert.equal((large + 2 + 1) / 3, aggregates({ "avg" }, { large, 2, 1 })[1])
+    assert.equal(1.5, aggregates({ "avg" }, { 1, 2 })[1])
+    assert.equal(1.75, aggregates({ "avg" }, { 1, 2.5 })[1])
+  end)
+
+  it("of one variable share its values, in memory and in a temporary file", function()
+    local values, next_number = {}, random(3)
+    for i = 1, 20000 do values[i] = next_number(2000) - 1000 end
+    local query = [=[[:find ?g (median ?l) (count-distinct ?l) (min 3 ?l) (max 2 ?l) (count ?l) (median ?d)
+      :with ?e :where [?e :m/group ?g] [?e :m/long ?l] [?e :m/double ?d] :order-by [?g]]]=]
+    local small = facts(values, { memory_mb = 1.8 })
+    local found = lion.q { query = query, args = { small }, stats = true }
+    assert.same(facts(values):q(query), found.ret)
+    assert.is_true(found.query_stats.temp_peak > 0)
+  end)
+
+  it("of the application get their values as they came, from a temporary file too", function()
+    local values, next_number = {}, random(5)
+    for i = 1, 20000 do values[i] = next_number(2000) - 1000 end
+    lion.aggregate("spec.aggregate/list", function(list)
+      local hash = 0
+      for _, value in ipairs(list) do hash = (hash * 31 + value) % 1000003 end
+      return hash
+    end)
+    local query = [=[[:find ?g (spec.aggregate/list ?l) :with ?e :where [?e :m/group ?g] [?e :m/long ?l]
+      [?e :m/double ?d] :order-by [?g]]]=]
+    local small = facts(values, { memory_mb = 1 })
+    local found = lion.q { query = query, args = { small }, stats = true }
+    assert.same(facts(values):q(query), found.ret)
+    assert.is_true(found.query_stats.temp_peak > 0)
+  end)
+
+  it("draw from values in a temporary file what is there", function()
+    local values, is_there = {}, {}
+    for i = 1, 6000 do
+      values[i] = i * 3 % 4001
+      is_there[values[i]] = true
+    end
+    local row = facts(values, { memory_mb = 0.4 }):q [=[[:find (rand 5 ?l) (sample 7 ?l) (rand ?l) :with ?e
+      :where [?e :m/long ?l]]]=][1]
+    assert.equal(5, #row[1])
+    assert.equal(7, #row[2])
+    local seen = {}
+    for _, value in ipairs(row[2]) do
+      assert.is_true(is_there[value] and not seen[value])
+      seen[value] = true
+    end
+    for _, value in ipairs(row[1]) do assert.is_true(is_there[value]) end
+    assert.is_true(is_there[row[3]])
   end)
 
   it("say that a count does not fit", function()
