@@ -35,6 +35,18 @@ conn:close()
 
 local LAST = 120
 
+-- How often the threads of a process have gone to sleep, and for how many ms they have run.
+local function sleeps_of(pid)
+  local sleeps, ran = 0, 0
+  local pipe = io.popen(("cat /proc/%d/task/*/status /proc/%d/task/*/schedstat"):format(pid, pid))
+  for line in pipe:lines() do
+    sleeps = sleeps + (tonumber(line:match "^voluntary_ctxt_switches:%s*(%d+)") or 0)
+    ran = ran + (tonumber(line:match "^(%d+) %d+ %d+$") or 0) / 1e6
+  end
+  pipe:close()
+  return sleeps, ran
+end
+
 describe("A remote connection", function()
   local cluster, a
 
@@ -76,6 +88,17 @@ describe("A remote connection", function()
     table.sort(numbers)
     for i = 1, LAST do assert.equal(i, numbers[i]) end
     assert.equal(LAST, #numbers)
+    conn:close()
+  end)
+
+  it("asks question after question, and the node rests when it has asked the last", function()
+    local conn = lion.connect(a.door .. "/steps")
+    local db, pid = conn:db(), a:ready_pids("door", 1)[1]
+    for _ = 1, 2000 do assert.equal(LAST, db:count("aevt", "step/n")) end
+    local slept, ran = sleeps_of(pid)
+    node.wait_for(function() return sleeps_of(pid) - slept >= 20 end, "the door's sleep")
+    local now_slept, now_ran = sleeps_of(pid)
+    assert.truthy((now_ran - ran) / (now_slept - slept) < 10, "it runs for " .. now_ran - ran .. " ms")
     conn:close()
   end)
 
