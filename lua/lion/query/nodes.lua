@@ -184,9 +184,11 @@ function nodes.clause(x, depth)
   if type(x) ~= "table" or x[1] == nil then
     anomaly.incorrect("lion/syntax", "a clause is an array, not %s", tostring(x))
   end
-  if table.maxn(x) ~= #x then
-    local message = 'a clause has nil in between, behind %s: any value is "_"'
-    anomaly.incorrect("lion/syntax", message, tostring(x[#x]))
+  for i = 2, table.maxn(x) do -- # may be at any hole, or at none
+    if x[i] == nil then
+      local message = 'a clause has nil in between, behind %s: any value is "_"'
+      anomaly.incorrect("lion/syntax", message, tostring(x[i - 1]))
+    end
   end
   local head = x[1]
   if
