@@ -117,10 +117,10 @@ local function read(db, id, key)
   return read_forward(db, id, attribute)
 end
 
---- Load all attributes, those of components too, into the entity itself.
-function entity.touch(self)
+-- Load the attributes of one entity into it; what it has for components is put behind the others in `open`.
+local function touch_one(self, open)
   local data = getmetatable(self)
-  if data.is_touched then return self end
+  if data.is_touched then return end
   data.is_touched = true
   local name
   for datom in data.db:datoms("eavt", data.id) do
@@ -131,14 +131,23 @@ function entity.touch(self)
         value = read(data.db, data.id, name)
         rawset(self, name, value)
       end
-      local attribute = point.attribute(data.db, name)
-      if attribute.is_component and type(value) == "table" then
-        for _, part in ipairs(entity.is(value) and { value } or value) do
-          if entity.is(part) then entity.touch(part) end
-        end
-      end
+      if point.attribute(data.db, name).is_component then entity.add_parts(open, value) end
     end
   end
+end
+
+--- Put the entities among what an attribute has, one or an array, behind those of a list.
+function entity.add_parts(list, value)
+  if type(value) ~= "table" then return end
+  for _, part in ipairs(entity.is(value) and { value } or value) do
+    if entity.is(part) then list[#list + 1] = part end
+  end
+end
+
+--- Load all attributes, those of components too, into the entity itself.
+function entity.touch(self)
+  local open = { self } -- a list, as components may lie deeper than calls nest
+  while open[1] do touch_one(table.remove(open), open) end
   return self
 end
 

@@ -64,3 +64,22 @@ describe("An entity", function()
     assert.equal(ids.o, db:entid(e))
   end)
 end)
+
+it("An entity is touched with components of any depth", function()
+  local DEPTH = 5000
+  local conn = lion.connect "mem:"
+  conn:transact(lion.schema { node = { n = "long", part = { "ref", component = true } } })
+  local tx = {}
+  for i = 1, DEPTH do
+    tx[i] = { ["db/id"] = "n" .. i, ["node/n"] = i, ["node/part"] = i < DEPTH and "n" .. i + 1 or nil }
+  end
+  local report = conn:transact(tx)
+  local part, count = report.db_after:entity(report.tempids.n1):touch(), 0
+  while part do
+    count = count + 1
+    assert.equal(count, rawget(part, "node/n"))
+    part = rawget(part, "node/part")
+  end
+  assert.equal(DEPTH, count)
+  conn:close()
+end)

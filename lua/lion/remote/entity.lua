@@ -65,18 +65,19 @@ function index(self, key)
   return value
 end
 
---- Put all attributes, those of components too, into the entity itself.
-function entity.touch(self)
+-- Put the attributes of one entity into it, and its components behind the others in `open`.
+local function touch_one(self, open)
   local data = getmetatable(self)
-  if data.is_touched then return self end
+  if data.is_touched then return end
   data.is_touched = true
   for name in pairs(told_of(data).attributes) do rawset(self, name, read(data, name)) end
-  for _, name in ipairs(told_of(data).components) do
-    local value = rawget(self, name)
-    for _, part in ipairs(embedded.is(value) and { value } or value) do
-      if embedded.is(part) then entity.touch(part) end
-    end
-  end
+  for _, name in ipairs(told_of(data).components) do embedded.add_parts(open, rawget(self, name)) end
+end
+
+--- Put all attributes, those of components too, into the entity itself.
+function entity.touch(self)
+  local open = { self }
+  while open[1] do touch_one(table.remove(open), open) end
   return self
 end
 
