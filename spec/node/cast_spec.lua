@@ -94,7 +94,11 @@ describe("A node that writes lines", function()
   end)
 
   it("writes each request with its route, steps and bytes", function()
-    local from = #lines_of(log)
+    a:ask("GET", "/before")
+    local from = node.wait_for(function()
+      local list = lines_of(log)
+      return #list > 0 and list[#list].path == "/before" and #list
+    end, "what was asked before")
     a:ask("GET", "/orders/9?key=secret")
     a:ask("GET", "/files/a.txt")
     a:ask("GET", "/nowhere\"")
