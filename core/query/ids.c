@@ -31,6 +31,7 @@ static bool grow(lion_ids *ids)
     int64_t *items = lion_arena_grow(ids->arena, ids->items, ids->room * sizeof(*items), room * sizeof(*items));
     uint32_t *slots = lion_arena_zalloc(ids->arena, 2 * (size_t)room * sizeof(*slots));
     if (items == NULL || slots == NULL || ids->arena->is_exhausted) return false;
+    lion_arena_release(ids->arena, ids->slots, ids->slot_count * sizeof(*ids->slots));
     ids->items = items;
     ids->slots = slots;
     ids->slot_count = 2 * (size_t)room;

@@ -148,7 +148,7 @@ static lion_status find_cycle(path *self, lion_error *error)
 static lion_status next_source(path *self, lion_error *error)
 {
     while (self->number < self->number_count) {
-        self->source = lion_graph_id(self->paths->graph, self->number++);
+        self->source = lion_paths_source(self->paths, self->number++);
         self->at = 0;
         if (!self->is_cycle) {
             lion_status status = self->is_repeated ? lion_paths_from(&self->list, self->paths, self->source, error)

@@ -20,6 +20,7 @@ typedef struct demand {
     uint32_t step;             /* … at most so many at once */
     uint16_t *asked;           /* as a selection */
     bool is_answered;
+    bool is_fresh;             /* nothing else was asked since all was forgotten */
     size_t found;              /* answer + 1 of the present row, 0: it is to be looked for */
     bool is_row_open;
     bool is_once;              /* that there is an answer is all that is wanted of them */
@@ -57,17 +58,20 @@ static lion_status ask(demand *self, lion_error *error)
     return LION_OK;
 }
 
-/* LION_ABSENT: for want of memory fewer are to be asked for. */
+/* LION_ABSENT: for want of memory they are to be asked for again, of tables that know nothing else, or else fewer of them. */
 static lion_status answer(demand *self, lion_error *error)
 {
-    bool may_forget = self->engine->readers == 0 && self->end - self->at > 1;
+    uint32_t count = self->end - self->at;
+    bool may_forget = self->engine->readers == 0 && (count > 1 || !self->is_fresh);
     lion_status status = lion_rule_engine_run(self->engine, may_forget, error);
     if (status == LION_ABSENT) {
         lion_rule_engine_forget(self->engine);
-        self->step = (self->end - self->at + 1) / 2;
+        if (self->is_fresh) self->step = (count + 1) / 2;
+        self->is_fresh = true;
         self->end = self->at;
         return LION_ABSENT;
     }
+    self->is_fresh = self->is_fresh && status != LION_OK;
     if (status == LION_OK) status = lion_rule_index_follow(&self->table->answers_by_seed, error);
     if (status != LION_OK) return status;
     self->engine->readers++;

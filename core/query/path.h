@@ -74,7 +74,7 @@ typedef struct lion_paths {
     bool has_arrays;
     /* Searching in the trees. */
     lion_ids *visited;         /* per state */
-    uint64_t spent, spend_max; /* in steps of an array; beyond, arrays are made */
+    uint64_t spent, spend_max; /* in steps of an array; beyond, arrays are made, if there is room */
     /* Searching in arrays: a node is state * node_count + number. */
     uint64_t *seen;
     uint32_t *queue;
@@ -88,6 +88,8 @@ typedef struct lion_paths {
     uint64_t found_ids;
     lion_path_list everywhere; /* what is reached from anywhere … */
     bool has_everywhere;       /* … if that was asked */
+    lion_ids everyone;         /* all sources, where there are no arrays … */
+    bool has_everyone;         /* … if that was asked */
     uint64_t searches, reused;
 } lion_paths;
 
@@ -102,9 +104,10 @@ lion_status lion_paths_from_any(lion_path_list *list_out, lion_paths *paths, con
 lion_status lion_paths_from_everywhere(lion_path_list *list_out, lion_paths *paths, lion_error *error);
 /* LION_OK: target is reached from the entity; LION_ABSENT: it is not. */
 lion_status lion_paths_lead(lion_paths *paths, lion_path_list *list, int64_t id, int64_t target, lion_error *error);
-/* All entities that something may be reached from are the numbers below *count_out. Arrays are read for them. */
+/* How many entities there are that something may be reached from … */
 lion_status lion_paths_all(uint32_t *count_out, lion_paths *paths, lion_error *error);
-
+/* … and which they are, by number. */
+int64_t lion_paths_source(const lion_paths *paths, uint32_t number);
 /* About how many are reached from the entity, at most `most`: by visiting at most *steps entities in the trees, which becomes how many
  * were; negative: it cannot be told. */
 double lion_paths_look(lion_paths *paths, int64_t id, uint32_t *steps, double most);

@@ -185,10 +185,28 @@ double lion_paths_look(lion_paths *self, int64_t id, uint32_t *steps, double mos
 
 /* ---- in arrays ---- */
 
+/* Bytes for each reference while they are read, and of the arrays that they become, which are the run's if nobody keeps them. */
+#define READ_BYTES 20
+#define ARRAY_BYTES 8
+
+/* Without them, searches take far longer: they may have more than other tables. */
+static bool have_arrays_room(const lion_paths *self)
+{
+    const lion_arena *arena = &self->run->arena;
+    uint64_t each = READ_BYTES + (lion_graph_may_be_kept(self->graph) ? 0 : ARRAY_BYTES);
+    if (self->run->options.table_rows_max != 0) return false; /* a test of what goes on without */
+    return arena->budget == 0 || arena->used + lion_graph_edge_count(self->graph) * each <= arena->budget - arena->budget / 4;
+}
+
+/* LION_ABSENT: they have no room, searches stay in the trees. */
 static lion_status need_arrays(lion_paths *self, lion_error *error)
 {
     lion_arena *arena = &self->run->arena;
     if (self->has_arrays) return LION_OK;
+    if (!self->graph->is_read && !lion_graph_recall(self->graph) && !have_arrays_room(self)) {
+        self->spend_max = UINT64_MAX;
+        return LION_ABSENT;
+    }
     for (uint32_t i = 0; !self->graph->is_read && i < self->steps_of[self->state_count]; i++)
         self->graph->edges[self->steps[i].edges].is_read_backward = self->steps[i].is_backward;
     lion_status status = lion_graph_read(self->graph, error);
@@ -390,12 +408,17 @@ static lion_status need_sets(lion_paths *self, lion_error *error)
     return status == LION_ABSENT ? LION_OK : status;
 }
 
-/* LION_ABSENT: arrays are needed. */
+/* LION_OK: that was answered in the trees. LION_ABSENT: arrays are there to answer. */
 static lion_status try_trees(lion_path_list *list, lion_paths *self, const int64_t *ids, uint32_t count, lion_error *error)
 {
+    lion_status status = LION_ABSENT;
     if (self->searches++ == 0 && !self->graph->is_read) lion_graph_recall(self->graph);
-    if (self->has_arrays || self->graph->is_read) return LION_ABSENT;
-    lion_status status = search_trees(self, ids, count, error);
+    if (!self->has_arrays && !self->graph->is_read) status = search_trees(self, ids, count, error);
+    if (status == LION_ABSENT) {
+        status = need_arrays(self, error);
+        if (status == LION_OK) return LION_ABSENT;
+        if (status == LION_ABSENT) status = search_trees(self, ids, count, error);
+    }
     return status == LION_OK ? list_trees(list, self, error) : status;
 }
 
@@ -403,13 +426,11 @@ static lion_status search(lion_path_list *list, lion_paths *self, int64_t id, li
 {
     uint32_t queued = 0;
     lion_status status = try_trees(list, self, &id, 1, error);
-    if (status == LION_ABSENT) status = need_arrays(self, error);
-    else return status;
-    if (status != LION_OK) return status;
+    if (status != LION_ABSENT) return status;
     list->count = 0;
     uint32_t number = lion_graph_number(self->graph, id);
     if (number == LION_ID_NONE) return LION_OK;
-    if (self->walked > cost_of_sets(self) && (status = need_sets(self, error)) != LION_OK) return status;
+    if (self->walked > cost_of_sets(self) && need_sets(self, error) != LION_OK) return LION_FAILED;
     if (self->sets != NULL) return list_set(list, self, number, error);
     status = search_arrays(self, enqueue(self, &id, 1), &queued, error);
     return status == LION_OK ? list_arrays(list, self, queued, error) : status;
@@ -428,29 +449,61 @@ lion_status lion_paths_from_once(lion_path_list *list, lion_paths *self, int64_t
     return self->sources.count > 0 && recall(list, self, id) ? LION_OK : search(list, self, id, error);
 }
 
-lion_status lion_paths_from_everywhere(lion_path_list *list_out, lion_paths *self, lion_error *error)
-{
-    uint32_t queued = 0;
-    lion_status status = self->has_everywhere ? LION_OK : need_arrays(self, error);
-    self->reused += self->has_everywhere;
-    if (status == LION_OK && !self->has_everywhere) {
-        self->searches++;
-        status = search_arrays(self, enqueue_all(self), &queued, error);
-        if (status == LION_OK) status = list_arrays(&self->everywhere, self, queued, error);
-        self->has_everywhere = status == LION_OK;
-    }
-    if (status == LION_OK) *list_out = (lion_path_list){ .ids = self->everywhere.ids, .count = self->everywhere.count };
-    return status;
-}
-
 lion_status lion_paths_from_any(lion_path_list *list, lion_paths *self, const int64_t *ids, uint32_t count, lion_error *error)
 {
     uint32_t queued = 0;
     lion_status status = try_trees(list, self, ids, count, error);
-    if (status == LION_ABSENT) status = need_arrays(self, error);
-    else return status;
-    if (status == LION_OK) status = search_arrays(self, enqueue(self, ids, count), &queued, error);
+    if (status != LION_ABSENT) return status;
+    status = search_arrays(self, enqueue(self, ids, count), &queued, error);
     return status == LION_OK ? list_arrays(list, self, queued, error) : status;
+}
+
+/* What leads out of where a search starts: the entities of the attribute, or its values. */
+static lion_status add_sources(lion_paths *self, const lion_path_step *step, lion_error *error)
+{
+    lion_key key = { .datom = { .a = step->attribute->id }, .parts = 1 };
+    lion_cursor_options options = { .columns = step->is_backward ? LION_COLUMN_V : LION_COLUMN_E };
+    lion_cursor *cursor = NULL;
+    lion_datom_batch batch;
+    lion_index index = step->is_backward ? LION_AVET : LION_AEVT;
+    lion_status status = lion_cursor_open(&cursor, &self->graph->db->view, index, &key, &options, &self->run->arena, error);
+    while (status == LION_OK && (status = lion_cursor_next(cursor, &batch, error)) == LION_OK) {
+        for (uint32_t i = 0; i < batch.count; i++)
+            lion_ids_add(&self->everyone, step->is_backward ? lion_vector_get(&batch.v, i).bits : batch.e[i]);
+        status = lion_run_check(self->run, error);
+    }
+    return status == LION_END ? LION_OK : status;
+}
+
+/* Every entity that something may be reached from, where there are no arrays. */
+static lion_status find_everyone(lion_paths *self, lion_error *error)
+{
+    lion_status status = LION_OK;
+    if (self->has_everyone) return LION_OK;
+    lion_ids_init(&self->everyone, &self->run->arena);
+    for (uint32_t i = self->steps_of[self->start]; status == LION_OK && i < self->steps_of[self->start + 1]; i++)
+        status = add_sources(self, &self->steps[i], error);
+    self->has_everyone = status == LION_OK;
+    return status;
+}
+
+lion_status lion_paths_from_everywhere(lion_path_list *list_out, lion_paths *self, lion_error *error)
+{
+    uint32_t queued = 0;
+    lion_path_list *everywhere = &self->everywhere;
+    lion_status status = self->has_everywhere ? LION_OK : need_arrays(self, error);
+    self->reused += self->has_everywhere;
+    if (status == LION_ABSENT) {
+        status = find_everyone(self, error);
+        if (status == LION_OK) status = lion_paths_from_any(everywhere, self, self->everyone.items, self->everyone.count, error);
+    } else if (status == LION_OK && !self->has_everywhere) {
+        self->searches++;
+        status = search_arrays(self, enqueue_all(self), &queued, error);
+        if (status == LION_OK) status = list_arrays(everywhere, self, queued, error);
+    }
+    self->has_everywhere = status == LION_OK;
+    if (status == LION_OK) *list_out = (lion_path_list){ .ids = everywhere->ids, .count = everywhere->count };
+    return status;
 }
 
 static int ascending(const void *a, const void *b)
@@ -484,6 +537,12 @@ lion_status lion_paths_lead(lion_paths *self, lion_path_list *list, int64_t id, 
 lion_status lion_paths_all(uint32_t *count_out, lion_paths *self, lion_error *error)
 {
     lion_status status = need_arrays(self, error);
-    *count_out = self->graph->node_count;
+    if (status == LION_ABSENT) status = find_everyone(self, error);
+    *count_out = self->has_arrays ? self->graph->node_count : self->everyone.count;
     return status;
+}
+
+int64_t lion_paths_source(const lion_paths *self, uint32_t number)
+{
+    return self->has_arrays ? lion_graph_id(self->graph, number) : self->everyone.items[number];
 }

@@ -196,15 +196,25 @@ static lion_status fill_sets(lion_path_sets *self, lion_error *error)
     return LION_OK;
 }
 
-static bool fits(const lion_path_sets *self)
+/* For each node: its component, members, where these begin, sets and stamps, and what finding them takes for a while. */
+#define NODE_BYTES 44
+
+static bool has_room(const lion_path_sets *self, uint64_t bytes)
 {
     const lion_run *run = self->paths->run;
-    uint64_t room = SETS_BYTES_MAX, bytes = (uint64_t)self->set_count * self->words * sizeof(uint64_t);
-    if (run->arena.budget != 0) {
-        uint64_t left = run->arena.used < run->arena.budget ? (run->arena.budget - run->arena.used) / 2 : 0;
-        if (left < room) room = left;
-    }
-    return bytes <= room;
+    return bytes <= SETS_BYTES_MAX && run->options.table_rows_max == 0 && lion_run_has_room(run, bytes);
+}
+
+/* What was made on the way to sets that have no room. */
+static void release(lion_path_sets *self)
+{
+    lion_arena *arena = &self->paths->run->arena;
+    size_t size = sizeof(uint32_t) * ((size_t)self->nodes + 1), components = sizeof(uint32_t) * ((size_t)self->component_count + 1);
+    lion_arena_release(arena, self->component_of, size);
+    lion_arena_release(arena, self->members, size);
+    lion_arena_release(arena, self->first, size);
+    lion_arena_release(arena, self->set_of, components);
+    lion_arena_release(arena, self->stamp, components);
 }
 
 static lion_status make(lion_path_sets *self, lion_arena *scratch, lion_error *error)
@@ -220,7 +230,10 @@ static lion_status make(lion_path_sets *self, lion_arena *scratch, lion_error *e
     self->stamp = lion_arena_zalloc(arena, sizeof(uint32_t) * (self->component_count + 1));
     if (self->set_of == NULL || self->stamp == NULL) return lion_fail_memory(error);
     number_sets(self);
-    if (!fits(self)) return LION_ABSENT;
+    if (!has_room(self, (uint64_t)self->set_count * self->words * sizeof(uint64_t))) {
+        release(self);
+        return LION_ABSENT;
+    }
     self->sets = lion_arena_zalloc(arena, ((size_t)self->set_count * self->words + 1) * sizeof(uint64_t));
     self->asked = lion_arena_zalloc(arena, (self->words + 1) * sizeof(uint64_t));
     if (self->sets == NULL || self->asked == NULL || arena->is_exhausted) return lion_fail_memory(error);
@@ -233,6 +246,7 @@ lion_status lion_path_sets_new(lion_path_sets **sets_out, lion_paths *paths, lio
     self->paths = paths;
     self->words = ((size_t)paths->graph->node_count + 63) / 64;
     self->nodes = paths->state_count * paths->graph->node_count;
+    if (!has_room(self, (uint64_t)self->nodes * NODE_BYTES)) return LION_ABSENT;
     lion_arena scratch;
     lion_arena_init(&scratch, 0); /* counted with the run's */
     lion_status status = make(self, &scratch, error);

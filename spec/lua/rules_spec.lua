@@ -1,5 +1,6 @@
 -- Rules mean what they say, whether a call is answered in place (rules that do not call themselves) or by the
 -- engine of rules.
+local find = require "lion.find"
 local lion = require "lion"
 
 local RULES = [=[[
@@ -202,5 +203,14 @@ describe("A call of a rule among other clauses", function()
 
   it("comes after a clause that leaves few", function()
     check(15, "path%-search [^\n]*\n *scan [^\n]*rare", "[?x :n/rare _] (above ?b ?x) [?b :n/k _]")
+  end)
+
+  it("that its tables have no room for is asked for few rows at once", function()
+    local rules = [=[[[(level ?a ?b) [?a :n/up ?p] [?b :n/up ?p]]
+      [(level ?a ?b) [?a :n/up ?x] (level ?x ?y) [?b :n/up ?y]]]]=]
+    local query = lion.prepare "[:find (count ?y) . :in $ % :where [?x :n/k 7] (level ?x ?y)]"
+    local whole = lion.q { query = query, args = { db, rules }, stats = true }
+    assert.is_true(whole.query_stats.memory_peak > 3 * 2 ^ 20)
+    assert.equal(whole.ret, find.all(query, { db, rules }, 2, { memory_max = 3 * 2 ^ 20 }))
   end)
 end)
