@@ -410,7 +410,10 @@ static bool add_other(lion_join_graph *graph, uint32_t at)
         if (!is_scalar) return add_single(graph, at, LION_JOIN_FUNCTION, 5, 5, needs | args);
         add_extra(graph, at, args | needs, vars & ~args, 1, !is_asked_for(graph, vars & ~args));
         return true;
-    case LION_CLAUSE_QUERY: return add_single(graph, at, LION_JOIN_QUERY, 50, 50, needs | args);
+    case LION_CLAUSE_QUERY: {
+        double rows = is_scalar ? 1 : 50;
+        return add_single(graph, at, LION_JOIN_QUERY, rows, rows, needs | args);
+    }
     case LION_CLAUSE_OR: {
         double rows = or_rows(graph, clause);
         return is_ready_alone(graph, clause) && add_single(graph, at, LION_JOIN_OR, rows, rows, needs);

@@ -5,6 +5,7 @@
 #include "query/binding.h"
 #include "query/comparison.h"
 #include "query/operators.h"
+#include "query/query_memo.h"
 
 /* What both operators share: reading arguments, asking the host. */
 typedef struct caller {
@@ -456,8 +457,12 @@ typedef struct subquery {
     lion_query_run *inner;     /* open while the current row's query runs */
     bool is_fixed;             /* no variable among the inputs: one run serves all rows */
     bool is_known;             /* `rows` stands for the current row */
-    lion_relation rows;
-    size_t row_at;
+    lion_relation rows;        /* of the inner query's answer … */
+    const lion_relation *answers; /* … which the current row's rows are of, or what it answered before … */
+    size_t row_at, row_end;    /* … these */
+    bool is_repeatable;
+    lion_value *given;         /* the current row's, of the inputs that are variables */
+    lion_query_memo memo;
     lion_form *results;        /* rows of the inner query so far */
     uint32_t result_count, result_room;
     lion_reading reading;
@@ -506,11 +511,12 @@ static lion_form subquery_shape(const subquery *self)
     }
 }
 
-static lion_status subquery_open(subquery *self, uint32_t row, lion_error *error)
+static lion_status subquery_open(subquery *self, lion_error *error)
 {
     lion_run *run = self->operator.run;
+    uint32_t given = 0;
     for (uint32_t i = 0; i < self->clause->term_count; i++)
-        if (self->slots[i] != LION_SLOT_NONE) self->inputs[i].form = lion_form_value(lion_batch_get(&self->reading.batch, self->slots[i], row));
+        if (self->slots[i] != LION_SLOT_NONE) self->inputs[i].form = lion_form_value(self->given[given++]);
     self->result_count = 0;
     lion_query_options options = run->options;
     options.limit = -1;
@@ -518,11 +524,23 @@ static lion_status subquery_open(subquery *self, uint32_t row, lion_error *error
     return lion_query_open_ir(&self->inner, self->clause->query, self->inputs, self->clause->term_count, &options, run, error);
 }
 
+/* Whether it was asked the same for an earlier row. */
+static bool subquery_recall(subquery *self, uint32_t row)
+{
+    uint32_t given = 0;
+    for (uint32_t i = 0; i < self->clause->term_count; i++)
+        if (self->slots[i] != LION_SLOT_NONE) self->given[given++] = lion_batch_get(&self->reading.batch, self->slots[i], row);
+    if (!self->is_repeatable || !lion_query_memo_find(&self->memo, self->given, &self->row_at, &self->row_end)) return false;
+    self->answers = &self->memo.answers;
+    self->is_known = true;
+    return true;
+}
+
 static lion_status subquery_row(subquery *self, uint32_t row, lion_error *error)
 {
     lion_status status = LION_OK;
-    if (self->is_known) return LION_OK;
-    if (self->inner == NULL) status = subquery_open(self, row, error);
+    if (self->is_known || (self->inner == NULL && subquery_recall(self, row))) return LION_OK;
+    if (self->inner == NULL) status = subquery_open(self, error);
     while (status == LION_OK) {
         lion_query_batch batch;
         status = lion_query_next(self->inner, &batch, error);
@@ -536,9 +554,20 @@ static lion_status subquery_row(subquery *self, uint32_t row, lion_error *error)
     lion_form form = subquery_shape(self);
     self->rows.count = 0;
     status = lion_binding_apply(&self->rows, &self->clause->binding, self->vars, self->var_count, &form, true, error);
+    self->answers = &self->rows;
     self->row_at = 0;
+    self->row_end = self->rows.count;
     self->is_known = status == LION_OK;
+    if (self->is_known && self->is_repeatable) lion_query_memo_put(&self->memo, self->given, &self->rows);
     return status;
+}
+
+static void subquery_describe(subquery *self)
+{
+    lion_slice text = self->clause->text;
+    if (self->memo.reused == 0) return;
+    self->operator.detail = lion_arena_printf(&self->operator.run->arena, "%.*s reused %llu times", (int)(text.size < 300 ? text.size : 300),
+                                              (const char *)text.data, (unsigned long long)self->memo.reused);
 }
 
 static lion_status subquery_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
@@ -550,8 +579,8 @@ static lion_status subquery_next(lion_operator *operator, lion_batch *batch_out,
         if (status == LION_END) break;
         if (status == LION_OK) status = subquery_row(self, row, error);
         if (status != LION_OK) return status;
-        while (self->row_at < self->rows.count && !lion_output_is_full(&self->output)) {
-            const lion_value *values = lion_relation_row(&self->rows, self->row_at++);
+        while (self->row_at < self->row_end && !lion_output_is_full(&self->output)) {
+            const lion_value *values = lion_relation_row(self->answers, self->row_at++);
             bool is_equal = true;
             for (uint32_t i = 0; i < self->var_count && is_equal; i++)
                 is_equal = self->bound[i] == LION_SLOT_NONE || lion_value_equal(values[i], lion_batch_get(&self->reading.batch, self->bound[i], row));
@@ -561,11 +590,12 @@ static lion_status subquery_next(lion_operator *operator, lion_batch *batch_out,
                 if (self->out[i] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[i]) = values[i];
             self->output.count++;
         }
-        if (self->row_at < self->rows.count) break;
+        if (self->row_at < self->row_end) break;
         self->row_at = 0;
         self->is_known = self->is_fixed;
         lion_reading_advance(&self->reading);
     }
+    if (self->reading.is_ended) subquery_describe(self);
     return lion_output_yield(&self->output, batch_out);
 }
 
@@ -592,8 +622,8 @@ lion_operator *lion_subquery_new(lion_run *run, lion_operator *input, const lion
     self->operator.rewind = subquery_rewind;
     self->operator.close = subquery_close;
     self->operator.inputs[0] = input;
+    uint32_t given = 0;
     self->clause = clause;
-    self->is_fixed = true;
     self->inputs = lion_arena_zalloc(arena, sizeof(lion_query_input) * (clause->term_count + 1));
     self->slots = lion_arena_array(arena, uint32_t, clause->term_count + 1);
     for (uint32_t i = 0; i < clause->term_count; i++) {
@@ -606,12 +636,16 @@ lion_operator *lion_subquery_new(lion_run *run, lion_operator *input, const lion
         }
         if (term->kind != LION_TERM_VAR) continue;
         self->slots[i] = lion_operator_slot(input, term->index);
-        self->is_fixed = false;
+        given++;
     }
+    self->given = lion_arena_array(arena, lion_value, given + 1);
+    self->is_fixed = given == 0;
+    self->is_repeatable = !self->is_fixed && lion_query_is_repeatable(clause->query);
     self->var_count = lion_binding_vars(&clause->binding, &self->vars, arena);
     self->bound = lion_arena_array(arena, uint32_t, self->var_count + 1);
     self->out = lion_arena_array(arena, uint32_t, self->var_count + 1);
     lion_relation_init(&self->rows, arena, self->var_count);
+    if (self->is_repeatable) lion_query_memo_init(&self->memo, run, given, self->var_count);
     bind_output(&self->operator, input, self->vars, self->var_count, keep, self->bound, self->out, &self->output);
     return &self->operator;
 }

@@ -247,7 +247,7 @@ double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lio
     case LION_CLAUSE_PREDICATE: return lion_function_named(clause->name) != NULL ? 0.05 : 0.15;
     case LION_CLAUSE_FUNCTION:
         return clause->binding.kind == LION_BIND_SCALAR || clause->binding.kind == LION_BIND_TUPLE ? 0.999 : 5;
-    case LION_CLAUSE_QUERY: return 50;
+    case LION_CLAUSE_QUERY: return clause->binding.kind == LION_BIND_SCALAR || clause->binding.kind == LION_BIND_TUPLE ? 1 : 50;
     case LION_CLAUSE_NOT: return 0.8;
     case LION_CLAUSE_OR: return or_fanout(scope, clause, operator);
     default: return rule_fanout(scope, clause, operator);

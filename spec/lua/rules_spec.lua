@@ -160,6 +160,21 @@ describe("A rule", function()
     assert.matches("reused %d+ times", text)
   end)
 
+  it("is asked once for each of what a nested query is given", function()
+    local query = "[:find ?e ?n :in $ % :where [?e :p/age ?a] [(> ?a 0) ?big] "
+      .. "[(q [:find (count ?x) . :in $ % ?y :where (above _ ?x) [(= ?y true)]] $ % ?big) ?n]]"
+    assert.matches("reused 3 times", db:explain(query, RULES).text)
+    for _, row in ipairs(db:q(query, RULES)) do assert.equal(2, row[2]) end
+    local above = { ann = 2, bob = 1 } -- of whom there is no row, none
+    local rows = db:q("[:find ?w ?n :in $ % :where [?e :p/age _] [?b :p/name ?w] "
+      .. "[(q [:find (count ?x) . :in $ % ?b :where (above ?b ?x)] $ % ?b) ?n]]", RULES)
+    for _, row in ipairs(rows) do assert.equal(above[row[1]], row[2]) end
+    assert.equal(2, #rows)
+    local text = db:explain("[:find ?e ?n :where [?e :p/age ?a] [(q [:find (rand ?x) . :in $ ?a "
+      .. ":where [?x :p/age ?y] [(!= ?y ?a)]] $ ?a) ?n]]").text
+    assert.is_nil(text:match "reused")
+  end)
+
   it("may stand on very many others that call themselves", function()
     local list = { "[(r0 ?x ?y) [?x :p/boss ?y]]" }
     for i = 1, 150 do
