@@ -3,10 +3,10 @@
  * Large blocks are the heap's own, each by itself: they grow where they are or move as a whole, and
  * can be given back, so that a table that doubles leaves nothing behind.
  *
- * Chunks double from 4 KiB to 1 MiB, so a small query costs one small malloc and a large one few.
- * When malloc refuses, small requests are served from one process-wide scratch block that nobody
- * reads for results: its contents are garbage shared by all, and lion_arena_check tells the work to
- * stop. */
+ * Chunks double from 4 KiB to 256 KiB, then are a quarter of what is there, up to 1 MiB: a small
+ * query costs one small malloc, a large one few, and little of the last one lies idle. When malloc
+ * refuses, small requests are served from one process-wide scratch block that nobody reads for
+ * results: its contents are garbage shared by all, and lion_arena_check tells the work to stop. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -36,12 +36,14 @@
 
 #define ALIGNMENT 16
 #define CHUNK_SIZE_FIRST 4096
+#define CHUNK_SIZE_DOUBLED (256u * 1024u)
 #define CHUNK_SIZE_MAX (1u << 20)
+#define CHUNK_PART 4
 #ifdef IS_ASAN
 #define LARGE_MIN 4096u /* so that whoever reads a block that has moved is found */
 #define PAGES_MIN SIZE_MAX
 #else
-#define LARGE_MIN (256u * 1024u)
+#define LARGE_MIN (64u * 1024u)
 #define PAGES_MIN ((size_t)8 << 20) /* what is larger grows without being copied */
 #endif
 
@@ -84,7 +86,7 @@ void lion_arena_init(lion_arena *arena, size_t budget)
  *
  * A few chunks of one size wait here for the next piece of work, of any thread: taken and given
  * back by exchange. Not under ASan, where each piece of work has memory of its own. */
-#define SPARE_SIZE (256u * 1024u - (unsigned)sizeof(lion_arena_chunk))
+#define SPARE_SIZE (CHUNK_SIZE_DOUBLED - (unsigned)sizeof(lion_arena_chunk))
 #define SPARE_COUNT 8
 #define SPARE_PART 16 /* of the budget, at most */
 
@@ -319,7 +321,10 @@ void lion_arena_reset(lion_arena *arena)
 static bool add_chunk(lion_arena *arena, size_t size)
 {
     size_t room = arena->chunk != NULL ? arena->chunk->size * 2 : CHUNK_SIZE_FIRST;
-    if (room > CHUNK_SIZE_MAX) room = CHUNK_SIZE_MAX;
+    size_t most = arena->used / CHUNK_PART < CHUNK_SIZE_DOUBLED ? CHUNK_SIZE_DOUBLED
+                                                                : arena->used / CHUNK_PART;
+    if (most > CHUNK_SIZE_MAX) most = CHUNK_SIZE_MAX;
+    if (room > most) room = most;
     room -= sizeof(lion_arena_chunk);
     room &= ~(size_t)(ALIGNMENT - 1);
     if (room < size) room = size;
@@ -327,7 +332,8 @@ static bool add_chunk(lion_arena *arena, size_t size)
     size_t total;
     if (!lion_size_add(&total, room, sizeof(lion_arena_chunk))) return false;
     if (LION_FAULT_POINT("arena.grow") != LION_FAULT_NONE) return false;
-    lion_arena_chunk *chunk = lion_alloc(total);
+    lion_arena_chunk *chunk = has_spares && room == SPARE_SIZE ? take_spare() : NULL;
+    if (chunk == NULL) chunk = lion_alloc(total);
     if (chunk == NULL) return false;
 
     *chunk = (lion_arena_chunk){ .older = arena->chunk, .size = room };

@@ -36,13 +36,15 @@ struct lion_gather {
     uint32_t hint; /* the last entity's place */
 
     uint32_t place_count; /* of the leaf at hand, gathered and not read yet */
-    uint32_t *places;     /* LION_BATCH_ROWS */
+    uint32_t place_room;
+    uint32_t *places;
     uint16_t *place_rows;
     uint32_t lowest, highest;
 
-    int64_t *bits; /* STRETCH_MAX; made when needed */
-    lion_value *stretch;
+    lion_value *stretch; /* places of a leaf, unpacked */
+    uint32_t stretch_room;
     lion_value *table; /* the distinct values of a leaf */
+    uint32_t table_room;
     const lion_leaf *table_leaf;
 };
 
@@ -53,8 +55,6 @@ lion_status lion_gather_new(lion_gather **gather_out, const lion_view *view, uin
 {
     LION_ASSERT(view->filter_count == 0 && !view->is_history);
     lion_gather *self = lion_arena_new(arena, lion_gather);
-    self->places = lion_arena_array(arena, uint32_t, LION_BATCH_ROWS);
-    self->place_rows = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
     if (lion_arena_check(arena, error) != LION_OK) return LION_FAILED;
     self->view = *view;
     self->a = a;
@@ -68,6 +68,27 @@ lion_status lion_gather_new(lion_gather **gather_out, const lion_view *view, uin
     if (self->tree != NULL) lion_points_keep_open(view->root, tree);
     *gather_out = self;
     return LION_OK;
+}
+
+/* Room for so many rows; there are none. */
+static lion_status make_places(lion_gather *self, uint32_t count, lion_error *error)
+{
+    uint32_t room = self->place_room == 0 ? 16 : self->place_room;
+    while (room < count) room *= 2;
+    self->places = lion_arena_array(self->arena, uint32_t, room);
+    self->place_rows = lion_arena_array(self->arena, uint16_t, room);
+    self->place_room = room;
+    return lion_arena_check(self->arena, error);
+}
+
+/* An array with room for so many values, whose content nobody asks for any longer; NULL: out of
+ * memory. */
+static lion_value *make_values(lion_gather *self, lion_value *values, uint32_t *room,
+                               uint32_t count)
+{
+    if (count <= *room) return values;
+    *room = *room * 2 < count ? count : *room * 2;
+    return lion_arena_array(self->arena, lion_value, *room);
 }
 
 /* ---- the overlay ---- */
@@ -161,7 +182,15 @@ static bool is_close(const lion_gather *self)
     return span <= STRETCH_MAX && span / STRETCH_PART <= self->place_count;
 }
 
-static lion_status read_scalars(lion_gather *self, lion_vector *v, lion_error *error)
+static void read_near_scalars(lion_gather *self, lion_vector *v)
+{
+    int64_t bits[STRETCH_MAX];
+    lion_column_read_bits(&self->leaf->v, self->lowest, self->highest - self->lowest + 1, bits);
+    for (uint32_t i = 0; i < self->place_count; i++)
+        v->bits[self->place_rows[i]] = bits[self->places[i] - self->lowest];
+}
+
+static lion_status read_scalars(lion_gather *self, lion_vector *v)
 {
     const lion_column *column = &self->leaf->v;
     if (!is_close(self)) {
@@ -172,11 +201,7 @@ static lion_status read_scalars(lion_gather *self, lion_vector *v, lion_error *e
                                                : lion_ints_get(&column->ints, self->places[i]);
         return LION_OK;
     }
-    if (self->bits == NULL) self->bits = lion_arena_array(self->arena, int64_t, STRETCH_MAX);
-    if (self->bits == NULL) return lion_fail_memory(error);
-    lion_column_read_bits(column, self->lowest, self->highest - self->lowest + 1, self->bits);
-    for (uint32_t i = 0; i < self->place_count; i++)
-        v->bits[self->place_rows[i]] = self->bits[self->places[i] - self->lowest];
+    read_near_scalars(self, v);
     return LION_OK;
 }
 
@@ -188,7 +213,8 @@ static bool has_table(lion_gather *self, lion_error *error)
     bool pays = (column->mode & LION_COLUMN_CODES) != 0 && column->distinct <= TABLE_MAX &&
                 column->distinct / STRETCH_PART <= self->place_count;
     if (!pays) return false;
-    if (self->table == NULL) self->table = lion_arena_array(self->arena, lion_value, TABLE_MAX);
+    self->table_leaf = NULL;
+    self->table = make_values(self, self->table, &self->table_room, column->distinct);
     if (self->table == NULL) return false;
     for (uint32_t i = 0; i < column->distinct; i++) {
         if (!lion_column_get_distinct(column, i, &self->table[i])) return false;
@@ -202,15 +228,21 @@ static bool has_table(lion_gather *self, lion_error *error)
 static lion_status read_coded(lion_gather *self, lion_vector *v, lion_error *error)
 {
     const lion_column *column = &self->leaf->v;
-    bool is_stretch = is_close(self);
-    if (is_stretch && self->bits == NULL)
-        self->bits = lion_arena_array(self->arena, int64_t, STRETCH_MAX);
-    if (is_stretch && self->bits == NULL) return lion_fail_memory(error);
-    if (is_stretch)
-        lion_ints_read(&column->ints, self->lowest, self->highest - self->lowest + 1, self->bits);
     for (uint32_t i = 0; i < self->place_count; i++) {
-        uint64_t code = (uint64_t)(is_stretch ? self->bits[self->places[i] - self->lowest]
-                                              : lion_ints_get(&column->ints, self->places[i]));
+        uint64_t code = (uint64_t)lion_ints_get(&column->ints, self->places[i]);
+        if (code >= column->distinct) return lion_leaf_corrupt(error, "column v");
+        v->values[self->place_rows[i]] = self->table[code];
+    }
+    return LION_OK;
+}
+
+static lion_status read_near_coded(lion_gather *self, lion_vector *v, lion_error *error)
+{
+    const lion_column *column = &self->leaf->v;
+    int64_t codes[STRETCH_MAX];
+    lion_ints_read(&column->ints, self->lowest, self->highest - self->lowest + 1, codes);
+    for (uint32_t i = 0; i < self->place_count; i++) {
+        uint64_t code = (uint64_t)codes[self->places[i] - self->lowest];
         if (code >= column->distinct) return lion_leaf_corrupt(error, "column v");
         v->values[self->place_rows[i]] = self->table[code];
     }
@@ -221,12 +253,12 @@ static lion_status read_bytes(lion_gather *self, lion_vector *v, lion_error *err
 {
     const lion_column *column = &self->leaf->v;
     bool is_stretch = is_close(self);
-    if (has_table(self, error)) return read_coded(self, v, error);
-    if (is_stretch && self->stretch == NULL)
-        self->stretch = lion_arena_array(self->arena, lion_value, STRETCH_MAX);
+    uint32_t span = self->highest - self->lowest + 1;
+    if (has_table(self, error))
+        return is_stretch ? read_near_coded(self, v, error) : read_coded(self, v, error);
+    if (is_stretch) self->stretch = make_values(self, self->stretch, &self->stretch_room, span);
     if (is_stretch && self->stretch == NULL) return lion_fail_memory(error);
-    if (is_stretch && !lion_column_read_values(column, self->lowest,
-                                               self->highest - self->lowest + 1, self->stretch))
+    if (is_stretch && !lion_column_read_values(column, self->lowest, span, self->stretch))
         return lion_leaf_corrupt(error, "column v");
     for (uint32_t i = 0; i < self->place_count; i++) {
         lion_value *value = &v->values[self->place_rows[i]];
@@ -246,8 +278,7 @@ static lion_status read_places(lion_gather *self, lion_vector *v, lion_error *er
     lion_status status = LION_OK;
     if (self->place_count == 0) return LION_OK;
     if (v != NULL)
-        status = lion_type_is_scalar(v->type) ? read_scalars(self, v, error)
-                                              : read_bytes(self, v, error);
+        status = lion_type_is_scalar(v->type) ? read_scalars(self, v) : read_bytes(self, v, error);
     self->place_count = 0;
     return status;
 }
@@ -399,6 +430,7 @@ lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t
 {
     uint32_t found = 0;
     if (v != NULL) v->type = (uint8_t)self->type;
+    if (count > self->place_room && make_places(self, count, error) != LION_OK) return LION_FAILED;
     if (!self->is_whole && self->overlay == NULL && find_overlay(self, count, error) != LION_OK)
         return LION_FAILED;
     if (rows == NULL && count > 1 && is_stretch(self, e, count)) {

@@ -9,24 +9,39 @@ void lion_columns_init(lion_columns *columns, lion_operator *self, const lion_op
     lion_passing passing;
     lion_passing_init(&passing, self, input, keep, added, added_count);
     *columns = (lion_columns){ .vectors = passing.columns, .width = self->width, .kept = passing.kept, .from = passing.from,
-                               .arena = &self->run->arena };
+                               .room = LION_ROOM_ROWS_MIN, .operator = self };
+    columns->rooms = lion_arena_zalloc(&self->run->arena, sizeof(*columns->rooms) * (self->width + 1));
 }
 
-/* Room for values of any type. */
-static bool make_room(lion_columns *columns, uint32_t slot)
+/* Batches begin as large as rows are estimated, and grow as they are filled. Columns are empty. */
+static void grow_batches(lion_columns *columns)
+{
+    double expected = columns->is_begun ? 0 : columns->operator->rows_estimated;
+    if (columns->was_full) columns->room = lion_room_after(columns->room);
+    while (columns->room < expected && columns->room < LION_BATCH_ROWS) columns->room = lion_room_after(columns->room);
+    columns->is_begun = true;
+    columns->was_full = false;
+}
+
+/* Room for values of the type, where none are yet. */
+static bool make_room(lion_columns *columns, uint32_t slot, uint8_t type)
 {
     lion_vector *vector = &columns->vectors[slot];
-    if (vector->values == NULL) vector->values = lion_arena_array(columns->arena, lion_value, LION_BATCH_ROWS);
+    uint32_t size = columns->room * (uint32_t)(lion_type_is_scalar((lion_type)type) ? sizeof(int64_t) : sizeof(lion_value));
+    if (columns->rooms[slot] >= size) return true;
+    vector->values = lion_arena_alloc(&columns->operator->run->arena, size);
+    columns->rooms[slot] = size;
     return vector->values != NULL;
 }
 
 bool lion_columns_fit(lion_columns *columns, const lion_batch *batch)
 {
+    if (columns->count == 0) grow_batches(columns);
     for (uint32_t i = 0; i < columns->kept; i++)
         if (columns->count > 0 && columns->vectors[i].type != batch->columns[columns->from[i]].type) return false;
     for (uint32_t i = 0; i < columns->kept; i++) {
-        make_room(columns, i);
         columns->vectors[i].type = batch->columns[columns->from[i]].type;
+        make_room(columns, i, columns->vectors[i].type);
     }
     return true;
 }
@@ -35,7 +50,7 @@ void *lion_columns_room(lion_columns *columns, uint32_t slot, uint8_t type)
 {
     lion_vector *vector = &columns->vectors[slot];
     if (columns->count > 0 && vector->type != type) return NULL;
-    if (!make_room(columns, slot)) return NULL;
+    if (!make_room(columns, slot, type)) return NULL;
     vector->type = type;
     if (lion_type_is_scalar((lion_type)type)) return vector->bits + columns->count;
     return vector->values + columns->count;
@@ -61,6 +76,7 @@ lion_status lion_columns_yield(lion_columns *columns, lion_batch *batch_out)
 {
     if (columns->count == 0) return LION_END;
     *batch_out = (lion_batch){ .count = columns->count, .width = columns->width, .columns = columns->vectors };
+    columns->was_full = lion_columns_free(columns) == 0;
     columns->count = 0;
     return LION_OK;
 }

@@ -9,8 +9,11 @@
 typedef struct lion_columns {
     lion_vector *vectors;      /* those kept of the input, then those added */
     uint32_t width, kept, count;
+    uint32_t room;             /* rows of a batch */
+    bool is_begun, was_full;   /* the last batch was */
+    uint32_t *rooms;           /* per column: bytes */
     uint32_t *from;            /* per kept column: the input's slot */
-    lion_arena *arena;
+    const lion_operator *operator;
 } lion_columns;
 
 /* As lion_output_init. */
@@ -25,7 +28,7 @@ void *lion_columns_room(lion_columns *columns, uint32_t slot, uint8_t type);
 void lion_columns_take(lion_columns *columns, const lion_batch *batch, const uint16_t *rows, uint32_t count);
 static inline uint32_t lion_columns_free(const lion_columns *columns)
 {
-    return LION_BATCH_ROWS - columns->count;
+    return columns->room - columns->count;
 }
 /* As lion_output_yield. */
 lion_status lion_columns_yield(lion_columns *columns, lion_batch *batch_out);

@@ -17,7 +17,8 @@ typedef struct checkpoint {
     size_t at;                 /* rows of kept that were given out */
     size_t kept_max;
     bool is_full, is_ended;    /* more rows come; all are kept */
-    lion_vector *vectors;
+    lion_vector *vectors;      /* with room for so many rows: */
+    uint32_t room;
 } checkpoint;
 
 static lion_status keep_rows(checkpoint *self, lion_error *error)
@@ -38,12 +39,27 @@ static lion_status keep_rows(checkpoint *self, lion_error *error)
     return lion_run_check(self->operator.run, error);
 }
 
+/* Columns with room for so many rows. */
+static lion_status make_vectors(checkpoint *self, uint32_t rows, lion_error *error)
+{
+    lion_arena *arena = &self->operator.run->arena;
+    for (uint32_t i = 0; i < self->operator.width; i++)
+        self->vectors[i] = (lion_vector){ .type = LION_TYPE_MIXED, .values = lion_arena_array(arena, lion_value, rows) };
+    self->room = rows;
+    return lion_arena_check(arena, error);
+}
+
 static lion_status checkpoint_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     checkpoint *self = (checkpoint *)operator;
-    if (self->at == self->kept.count) return self->is_ended ? LION_END : lion_operator_next(operator->inputs[0], batch_out, error);
+    if (self->at == self->kept.count) {
+        lion_relation_forget(&self->kept);
+        self->at = 0;
+        return self->is_ended ? LION_END : lion_operator_next(operator->inputs[0], batch_out, error);
+    }
     size_t left = self->kept.count - self->at;
     uint32_t count = left < LION_BATCH_ROWS ? (uint32_t)left : LION_BATCH_ROWS;
+    if (count > self->room && make_vectors(self, count, error) != LION_OK) return LION_FAILED;
     for (uint32_t k = 0; k < count; k++) {
         const lion_value *row = lion_relation_row(&self->kept, self->at + k);
         for (uint32_t i = 0; i < operator->width; i++) self->vectors[i].values[k] = row[i];
@@ -77,10 +93,6 @@ static checkpoint *checkpoint_new(lion_run *run, lion_operator *input)
     self->kept_max = kept < KEPT_MIN ? KEPT_MIN : kept > KEPT_MAX ? KEPT_MAX : (size_t)kept;
     lion_relation_init(&self->kept, &run->arena, input->width);
     self->vectors = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (input->width + 1));
-    for (uint32_t i = 0; i < input->width; i++) {
-        self->vectors[i].type = LION_TYPE_MIXED;
-        self->vectors[i].values = lion_arena_array(&run->arena, lion_value, LION_BATCH_ROWS);
-    }
     return self;
 }
 

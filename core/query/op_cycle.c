@@ -203,7 +203,7 @@ static void found_all(cycle *self, uint32_t row)
 
 static void step_last(cycle *self, uint32_t row, level *at)
 {
-    uint32_t free = LION_BATCH_ROWS - self->output.count, left = at->count - at->at, count = left < free ? left : free;
+    uint32_t free = lion_output_free(&self->output), left = at->count - at->at, count = left < free ? left : free;
     emit(self, row, at, count);
     at->at += count;
     if (at->at == at->count) go_up(self);

@@ -19,7 +19,8 @@ typedef struct star {
     lion_vector found;         /* what compares with the values: a constant's */
     lion_value constant;
     int64_t *entities;         /* of columns that are not plain ids */
-    uint16_t *selection;       /* LION_BATCH_ROWS */
+    uint32_t room;             /* rows that there is room for, of the input's batches: */
+    uint16_t *selection;
     uint32_t selected;
     lion_passing passing;
 } star;
@@ -34,7 +35,7 @@ static lion_status find_entities(star *self, const int64_t **e_out, const uint16
         *e_out = column->bits;
         return LION_OK;
     }
-    if (self->entities == NULL) self->entities = lion_arena_array(&self->operator.run->arena, int64_t, LION_BATCH_ROWS);
+    if (self->entities == NULL) self->entities = lion_arena_array(&self->operator.run->arena, int64_t, self->room);
     if (self->entities == NULL) return lion_fail_memory(error);
     uint32_t count = 0;
     for (uint32_t i = 0; i < *count_out; i++) {
@@ -100,13 +101,24 @@ static lion_status meet_batch(star *self, lion_error *error)
     return LION_OK;
 }
 
+/* For a batch of so many rows. */
+static lion_status make_room(star *self, uint32_t rows, lion_error *error)
+{
+    lion_arena *arena = &self->operator.run->arena;
+    uint32_t room = self->room == 0 ? 1 : self->room;
+    while (room < rows) room *= 2;
+    self->room = room;
+    self->entities = NULL;
+    self->selection = lion_arena_array(arena, uint16_t, room);
+    if (self->wants_value && lion_type_is_scalar((lion_type)self->spec.attribute->type)) self->values.bits = lion_arena_array(arena, int64_t, room);
+    else if (self->wants_value) self->values.values = lion_arena_array(arena, lion_value, room);
+    return lion_arena_check(arena, error);
+}
+
 static lion_status open_gather(star *self, lion_error *error)
 {
     const lion_attribute *attribute = self->spec.attribute;
     lion_arena *arena = &self->operator.run->arena;
-    self->values.values = NULL;
-    if (self->wants_value && lion_type_is_scalar((lion_type)attribute->type)) self->values.bits = lion_arena_array(arena, int64_t, LION_BATCH_ROWS);
-    else if (self->wants_value) self->values.values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
     return lion_gather_new(&self->gather, &self->spec.db->view, attribute->id, (lion_type)attribute->type, arena, error);
 }
 
@@ -116,6 +128,7 @@ static lion_status star_next(lion_operator *operator, lion_batch *batch_out, lio
     do {
         lion_status status = lion_operator_next(operator->inputs[0], &self->batch, error);
         if (status == LION_OK && self->gather == NULL) status = open_gather(self, error);
+        if (status == LION_OK && self->batch.count > self->room) status = make_room(self, self->batch.count, error);
         if (status == LION_OK) status = meet_batch(self, error);
         if (status != LION_OK) return status;
     } while (self->selected == 0);
@@ -154,7 +167,6 @@ lion_operator *lion_star_new(lion_run *run, lion_operator *input, const lion_pat
     self->e_slot = lion_operator_slot(input, spec->positions[E].index);
     self->v_slot = v->kind == LION_POSITION_BOUND ? lion_operator_slot(input, v->index) : LION_SLOT_NONE;
     self->constant = v->constant;
-    self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     bool is_out = v->kind == LION_POSITION_OUT && keep[v->index];
     self->wants_value = is_out || v->kind == LION_POSITION_CONST || v->kind == LION_POSITION_BOUND;
     lion_passing_init(&self->passing, &self->operator, input, keep, &v->index, is_out);

@@ -327,10 +327,68 @@ static bool search(lion_order *order, lion_join_graph *graph)
     return true;
 }
 
-bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed, bool is_flat)
+static void copy_sets(lion_order_step *to, const lion_order_step *from, lion_arena *arena)
+{
+    to->sets = lion_arena_array(arena, lion_order_set, from->set_count + 1);
+    for (uint32_t i = 0; i < from->set_count && !arena->is_exhausted; i++) {
+        to->sets[i] = (lion_order_set){ .var = from->sets[i].var, .order = lion_arena_new(arena, lion_order) };
+        if (!arena->is_exhausted) lion_order_copy(to->sets[i].order, from->sets[i].order, arena);
+    }
+}
+
+void lion_order_copy(lion_order *to, const lion_order *from, lion_arena *arena)
+{
+    *to = *from;
+    to->room = to->count = 0;
+    to->steps = lion_arena_array(arena, lion_order_step, from->count + 1);
+    if (to->steps == NULL || arena->is_exhausted) return;
+    to->room = to->count = from->count;
+    for (uint32_t i = 0; i < from->count; i++) {
+        to->steps[i] = from->steps[i];
+        if (from->steps[i].cycle != NULL) {
+            size_t size = sizeof(uint32_t) * from->steps[i].cycle_count;
+            to->steps[i].cycle = lion_arena_alloc(arena, size);
+            if (arena->is_exhausted) return;
+            memcpy(to->steps[i].cycle, from->steps[i].cycle, size);
+            copy_sets(&to->steps[i], &from->steps[i], arena);
+            if (arena->is_exhausted) return;
+        }
+        if (from->steps[i].group == NULL) continue;
+        to->steps[i].group = lion_arena_new(arena, lion_order);
+        if (arena->is_exhausted) return;
+        lion_order_copy(to->steps[i].group, from->steps[i].group, arena);
+    }
+}
+
+static bool make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed, bool is_flat)
 {
     lion_join_graph *graph = lion_arena_new(&scope->run->arena, lion_join_graph);
     if (!lion_join_graph_make(graph, scope, todo, operator, needed)) return false;
     for (uint32_t n = 0; is_flat && n < graph->node_count; n++) graph->nodes[n].uses_feed = true;
     return graph->node_count == 0 ? write_order(order_out, graph, NULL) : search(order_out, graph);
+}
+
+/* Graph, samples and search may have taken much memory, of which the order is a little: only that is kept for the time that the plan
+ * runs. */
+static void forget_search(lion_order *order, bool is_made, lion_arena *arena, lion_arena_mark mark)
+{
+    lion_arena held;
+    lion_arena_init(&held, 0);
+    lion_order own = *order;
+    if (is_made) lion_order_copy(&own, order, &held);
+    bool is_exhausted = arena->is_exhausted || held.is_exhausted;
+    lion_arena_rewind(arena, mark);
+    if (is_made) lion_order_copy(order, &own, arena);
+    arena->is_exhausted = arena->is_exhausted || is_exhausted;
+    lion_arena_deinit(&held);
+}
+
+bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed, bool is_flat)
+{
+    lion_arena *arena = &scope->run->arena;
+    lion_arena_mark mark = lion_arena_set_mark(arena);
+    size_t used = arena->used;
+    bool is_made = make(order_out, scope, todo, operator, needed, is_flat);
+    if (arena->used > used) forget_search(order_out, is_made, arena, mark);
+    return is_made;
 }

@@ -54,6 +54,9 @@ typedef struct lion_order {
 /* needed: per variable, what the reader of the plan wants. is_flat: without groups. false: the clauses are of a kind that goes clause by clause (plan.c). */
 bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed, bool is_flat);
 
+/* A copy, in the arena; what could not be copied is missing where the arena is exhausted. */
+void lion_order_copy(lion_order *to, const lion_order *from, lion_arena *arena);
+
 /* ---- the graph (join_graph.c) ---- */
 
 typedef enum lion_join_kind {

@@ -73,48 +73,13 @@ uint64_t lion_plan_cache_key(const lion_join_graph *graph)
 
 /* ---- keeping ---- */
 
-static void copy_order(lion_order *to, const lion_order *from, lion_arena *arena);
-
-static void copy_sets(lion_order_step *to, const lion_order_step *from, lion_arena *arena)
-{
-    to->sets = lion_arena_array(arena, lion_order_set, from->set_count + 1);
-    for (uint32_t i = 0; i < from->set_count && !arena->is_exhausted; i++) {
-        to->sets[i] = (lion_order_set){ .var = from->sets[i].var, .order = lion_arena_new(arena, lion_order) };
-        if (!arena->is_exhausted) copy_order(to->sets[i].order, from->sets[i].order, arena);
-    }
-}
-
-static void copy_order(lion_order *to, const lion_order *from, lion_arena *arena)
-{
-    *to = *from;
-    to->room = to->count = 0;
-    to->steps = lion_arena_array(arena, lion_order_step, from->count + 1);
-    if (to->steps == NULL || arena->is_exhausted) return;
-    to->room = to->count = from->count;
-    for (uint32_t i = 0; i < from->count; i++) {
-        to->steps[i] = from->steps[i];
-        if (from->steps[i].cycle != NULL) {
-            size_t size = sizeof(uint32_t) * from->steps[i].cycle_count;
-            to->steps[i].cycle = lion_arena_alloc(arena, size);
-            if (arena->is_exhausted) return;
-            memcpy(to->steps[i].cycle, from->steps[i].cycle, size);
-            copy_sets(&to->steps[i], &from->steps[i], arena);
-            if (arena->is_exhausted) return;
-        }
-        if (from->steps[i].group == NULL) continue;
-        to->steps[i].group = lion_arena_new(arena, lion_order);
-        if (arena->is_exhausted) return;
-        copy_order(to->steps[i].group, from->steps[i].group, arena);
-    }
-}
-
 bool lion_plan_cache_get(lion_order *order_out, lion_plan_cache *cache, uint64_t key, lion_arena *arena)
 {
     bool is_found = false;
     pthread_mutex_lock(&cache->lock);
     for (uint32_t i = 0; i < cache->count && !is_found; i++) {
         if (cache->entries[i].key != key) continue;
-        copy_order(order_out, &cache->entries[i].order, arena);
+        lion_order_copy(order_out, &cache->entries[i].order, arena);
         is_found = true;
     }
     pthread_mutex_unlock(&cache->lock);
@@ -125,7 +90,7 @@ void lion_plan_cache_put(lion_plan_cache *cache, uint64_t key, const lion_order 
 {
     lion_plan_entry entry = { .key = key };
     lion_arena_init(&entry.arena, 0);
-    copy_order(&entry.order, order, &entry.arena);
+    lion_order_copy(&entry.order, order, &entry.arena);
     if (entry.arena.is_exhausted) {
         lion_arena_deinit(&entry.arena);
         return;

@@ -35,6 +35,29 @@ void lion_relation_clear(lion_relation *relation)
     if (relation->slot_count > 0) memset(relation->slots, 0, relation->slot_count * sizeof(*relation->slots));
 }
 
+void lion_relation_forget(lion_relation *relation)
+{
+    size_t size = sizeof(lion_value) * relation->width;
+    lion_arena_release(relation->arena, relation->rows, relation->capacity * size);
+    relation->rows = NULL;
+    relation->count = relation->capacity = 0;
+    relation->clearings++;
+}
+
+/* Rows grow by half where they are many, so that less of them lies idle. */
+#define ROWS_DOUBLED 1024
+
+static size_t more_rows(size_t room)
+{
+    return room == 0 ? 64 : room < ROWS_DOUBLED ? room * 2 : room + room / 2;
+}
+
+static size_t rows_for(size_t room, size_t wanted)
+{
+    while (room < wanted) room = more_rows(room);
+    return room;
+}
+
 /* What an array of so much room doubles to for `wanted`. */
 static size_t doubled(size_t room, size_t least, size_t wanted)
 {
@@ -46,7 +69,7 @@ static size_t doubled(size_t room, size_t least, size_t wanted)
 size_t lion_relation_growth(const lion_relation *relation, size_t more, bool is_set)
 {
     size_t wanted = relation->count + more, hashed = relation->slot_count / 2;
-    size_t bytes = (doubled(relation->capacity, 64, wanted) - relation->capacity) * sizeof(lion_value) * relation->width;
+    size_t bytes = (rows_for(relation->capacity, wanted) - relation->capacity) * sizeof(lion_value) * relation->width;
     if (is_set && wanted > hashed) bytes += doubled(hashed, 64, wanted) * 2 * sizeof(uint32_t) + (doubled(hashed, 64, wanted) - hashed) * sizeof(uint32_t);
     return bytes;
 }
@@ -63,7 +86,7 @@ void lion_relation_reserve(lion_relation *relation, size_t rows)
 
 void lion_relation_append(lion_relation *relation, const lion_value *row)
 {
-    if (relation->count == relation->capacity) lion_relation_reserve(relation, relation->capacity == 0 ? 64 : relation->capacity * 2);
+    if (relation->count == relation->capacity) lion_relation_reserve(relation, more_rows(relation->capacity));
     if (relation->count == relation->capacity) return;
     if (relation->width > 0)
         memcpy(relation->rows + relation->count * relation->width, row, sizeof(lion_value) * relation->width);

@@ -21,6 +21,8 @@ typedef struct lion_relation {
 void lion_relation_init(lion_relation *relation, lion_arena *arena, uint32_t width);
 /* No rows; the memory is kept. */
 void lion_relation_clear(lion_relation *relation);
+/* No rows, and the memory of many goes back; of one that is no set. */
+void lion_relation_forget(lion_relation *relation);
 /* Room for so many rows at once. */
 void lion_relation_reserve(lion_relation *relation, size_t rows);
 /* The bytes that it grows by for so many rows more; as a set, if it is to be one. */

@@ -318,9 +318,12 @@ static inline uint32_t add_row(lion_row_set *set, const uint64_t *words, uint32_
 lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const uint32_t *slots, uint32_t *numbers_out, lion_error *error)
 {
     uint32_t rows = lion_batch_rows(batch);
-    if (set->batch_words == NULL) {
-        set->batch_words = lion_arena_array(set->arena, uint64_t, (size_t)LION_BATCH_ROWS * set->width + 1);
-        set->batch_hashes = lion_arena_array(set->arena, uint32_t, LION_BATCH_ROWS);
+    if (set->batch_room < rows || set->batch_words == NULL) {
+        uint32_t room = set->batch_room == 0 ? 16 : set->batch_room;
+        while (room < rows) room *= 2;
+        set->batch_words = lion_arena_array(set->arena, uint64_t, (size_t)room * set->width + 1);
+        set->batch_hashes = lion_arena_array(set->arena, uint32_t, room);
+        set->batch_room = room;
     }
     if (set->batch_words == NULL || set->batch_hashes == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < set->width; i++)

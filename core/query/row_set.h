@@ -21,6 +21,7 @@ typedef struct lion_row_set {
     bool is_frozen;            /* rows that are not there are not added: their number is LION_ROW_NONE */
     struct lion_interned *recent; /* texts that were interned lately */
     uint32_t recent_count;     /* by place; as many short ones by what they say */
+    uint32_t batch_room;       /* rows of a batch that there is room for */
     uint64_t *batch_words;     /* of the batch at hand, row by row */
     uint32_t *batch_hashes;
 } lion_row_set;

@@ -206,16 +206,22 @@ void lion_passing_init(lion_passing *passing, lion_operator *self, const lion_op
     self->ascending = is_kept ? input->ascending : 0;
 }
 
+static void make_room(lion_output *output)
+{
+    for (uint32_t i = 0; i < output->width; i++) {
+        output->vectors[i].type = LION_TYPE_MIXED;
+        output->vectors[i].values = lion_arena_array(output->arena, lion_value, output->room);
+        output->bits[i] = NULL;
+    }
+}
+
 void lion_output_make(lion_output *output, lion_arena *arena, uint32_t width)
 {
-    *output = (lion_output){ .arena = arena, .width = width };
+    *output = (lion_output){ .arena = arena, .width = width, .room = LION_ROOM_ROWS_MIN };
     output->vectors = lion_arena_zalloc(arena, sizeof(lion_vector) * (width + 1));
     output->typed = lion_arena_zalloc(arena, sizeof(lion_vector) * (width + 1));
     output->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (width + 1));
-    for (uint32_t i = 0; i < width; i++) {
-        output->vectors[i].type = LION_TYPE_MIXED;
-        output->vectors[i].values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS);
-    }
+    make_room(output);
 }
 
 void lion_output_init(lion_output *output, lion_operator *self, const lion_operator *input, const uint8_t *keep,
@@ -237,7 +243,7 @@ static lion_vector typed_column(lion_output *output, uint32_t column)
     for (uint32_t i = 1; i < output->count; i++)
         if (values[i].type != typed.type) return output->vectors[column];
     if (!lion_type_is_scalar((lion_type)typed.type)) return typed;
-    if (output->bits[column] == NULL) output->bits[column] = lion_arena_array(output->arena, int64_t, LION_BATCH_ROWS);
+    if (output->bits[column] == NULL) output->bits[column] = lion_arena_array(output->arena, int64_t, output->room);
     if (output->bits[column] == NULL) return output->vectors[column];
     for (uint32_t i = 0; i < output->count; i++) output->bits[column][i] = values[i].bits;
     typed.bits = output->bits[column];
@@ -249,6 +255,10 @@ lion_status lion_output_yield(lion_output *output, lion_batch *batch_out)
     if (output->count == 0) return LION_END;
     for (uint32_t i = 0; i < output->width; i++) output->typed[i] = typed_column(output, i);
     *batch_out = (lion_batch){ .count = output->count, .width = output->width, .columns = output->typed };
+    if (lion_output_is_full(output) && output->room < LION_BATCH_ROWS) { /* what goes out keeps its place */
+        output->room = lion_room_after(output->room);
+        make_room(output);
+    }
     output->count = 0;
     return LION_OK;
 }

@@ -119,13 +119,20 @@ static inline void lion_reading_advance(lion_reading *reading)
     if (++reading->at >= lion_batch_rows(&reading->batch)) reading->is_open = false;
 }
 
-/* An operator's output columns: `width` of LION_BATCH_ROWS values. Columns [0, kept) are copies of input columns. */
+/* Batches begin with room for so many rows and double as they are filled, up to LION_BATCH_ROWS: a small query needs little memory. */
+#define LION_ROOM_ROWS_MIN (64 < LION_BATCH_ROWS ? 64 : LION_BATCH_ROWS)
+static inline uint32_t lion_room_after(uint32_t room)
+{
+    return room * 2 < LION_BATCH_ROWS ? room * 2 : LION_BATCH_ROWS;
+}
+
+/* An operator's output columns: `width` of `room` values. Columns [0, kept) are copies of input columns. */
 typedef struct lion_output {
     lion_vector *vectors;      /* tagged, as they are written … */
     lion_vector *typed;        /* … and as they go out: of one type where all rows have one */
     int64_t **bits;            /* room for those of scalars, made when needed */
     lion_arena *arena;
-    uint32_t width, count;
+    uint32_t width, count, room;
     uint32_t kept;
     uint32_t *from;            /* per kept column: the input's slot */
 } lion_output;
@@ -135,7 +142,11 @@ void lion_output_init(lion_output *output, lion_operator *self, const lion_opera
                       const uint32_t *added, uint32_t added_count);
 static inline bool lion_output_is_full(const lion_output *output)
 {
-    return output->count == LION_BATCH_ROWS;
+    return output->count == output->room;
+}
+static inline uint32_t lion_output_free(const lion_output *output)
+{
+    return output->room - output->count;
 }
 static inline lion_value *lion_output_at(lion_output *output, uint32_t slot)
 {
