@@ -438,6 +438,8 @@ static void find_typed(lion_join_graph *graph)
             seen |= bit(end->var);
         }
     graph->typed = seen & ~mixed;
+    for (uint32_t var = 0; var < graph->var_count; var++)
+        if (types[var] == LION_TYPE_REF || types[var] == LION_TYPE_LONG) graph->whole |= graph->typed & bit(var);
 }
 
 bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator,

@@ -115,8 +115,9 @@ void lion_join_count(lion_join_plan *plan, const lion_join_graph *graph)
     if (graph->corrections != NULL) rows *= corrections_of(graph, set);
     plan->all = plan->rows = rows;
     plan->drops = false;
+    plan->live = lion_join_live(graph, set, bound);
     if (rows < MADE_MIN) return;
-    uint64_t live = lion_join_live(graph, set, bound);
+    uint64_t live = plan->live;
     plan->drops = (bound & ~live & ~graph->known & ~graph->feed) != 0;
     plan->rows = fmin(rows, different(graph, set, live, fewest, uses_feed));
 }

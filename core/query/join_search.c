@@ -183,6 +183,17 @@ static bool can_hash(const lion_join_graph *graph, const lion_join_plan *left, c
     return is_free(graph, right->set) && (left->bound & right->bound & ~(graph->known | graph->feed | graph->typed)) == 0;
 }
 
+/* The right is hashed for the left; where nobody asks for more of it than the left has, it is a semi-join. */
+static double hash_cost(const lion_join_graph *graph, const lion_join_plan *left, const lion_join_plan *right, double made)
+{
+    uint64_t shared = left->bound & right->bound & ~graph->known;
+    bool is_semi = shared != 0 && (right->live & ~left->bound) == 0 && lion_run_allows(graph->scope->run, LION_PLAN_SEMI_JOIN);
+    bool is_bits = (shared & ~graph->whole) == 0 && (shared & (shared - 1)) == 0;
+    if (!is_semi) return right->rows * BUILD_NS + left->rows * HASH_NS + made * ROW_NS;
+    if (is_bits) return right->rows * LION_SET_NS + left->rows * LION_TEST_NS;
+    return right->rows * LION_SET_ROW_NS + left->rows * LION_TEST_ROW_NS;
+}
+
 /* What samples found of the node's links with the set. */
 static double met_more(const lion_join_graph *graph, uint32_t n, uint64_t set)
 {
@@ -243,7 +254,7 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
     }
     if (!may_hash) return;
     double made = rows_made(plan, left, right);
-    double cost = left->cost_ns + right->cost_ns + right->rows * BUILD_NS + left->rows * HASH_NS + made * ROW_NS + distinct_cost(made, plan->drops);
+    double cost = left->cost_ns + right->cost_ns + hash_cost(graph, left, right, made) + distinct_cost(made, plan->drops);
     if (cost >= plan->cost_ns) return;
     plan->cost_ns = cost;
     plan->made = made;

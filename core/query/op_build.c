@@ -252,7 +252,20 @@ static lion_operator *build_copy(const lion_operator *operator, lion_run *run, l
     return &self->operator;
 }
 
-lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep)
+lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_operator *right, const lion_value *const *known,
+                                  const uint8_t *keep)
+{
+    bool is_semi = lion_run_allows(run, LION_PLAN_SEMI_JOIN);
+    uint32_t keys[right->width + 1], count = 0;
+    for (uint32_t i = 0; i < right->width; i++) {
+        is_semi = is_semi && lion_operator_slot(left, right->vars[i]) != LION_SLOT_NONE;
+        if (known == NULL || known[right->vars[i]] == NULL) keys[count++] = right->vars[i];
+    }
+    if (is_semi && count > 0) return lion_semi_new(run, left, right, keys, count, keep, false, NULL);
+    return lion_hash_join_plain(run, left, right, keep);
+}
+
+lion_operator *lion_hash_join_plain(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep)
 {
     lion_arena *arena = &run->arena;
     build *self = LION_OPERATOR(run, build, build_next, "build");

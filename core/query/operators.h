@@ -51,8 +51,26 @@ void lion_join_is_fixed(lion_operator *join);
 void lion_join_is_of_input(lion_operator *join, uint32_t number);
 
 /* The input's rows with those of a plan that stands by itself (op_build.c): it runs once, into a hash table by the variables
- * that both have, and not before the input has a row. */
-lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep);
+ * that both have, and not before the input has a row. Where the right has nothing else, it is a semi-join. known: per
+ * variable, the one value that it has everywhere, or NULL; NULL: no variable has. */
+lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_operator *right, const lion_value *const *known,
+                                  const uint8_t *keep);
+/* The same, never as a semi-join. */
+lion_operator *lion_hash_join_plain(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep);
+
+/* Rows of the left whose keys (variables that both have) the right has, or, is_anti, has not (op_semi.c). The right stands by itself,
+ * and runs once. instead: an operator over the left (and the right) with the same output, which is taken where the keys find no
+ * room; NULL: a hash join. */
+lion_operator *lion_semi_new(lion_run *run, lion_operator *left, lion_operator *right, const uint32_t *keys, uint32_t key_count,
+                             const uint8_t *keep, bool is_anti, lion_operator *instead);
+
+/* ---- unions: plans that stand by themselves ---- */
+
+/* The rows of all branches, one after the other, of these variables, which each of them has. */
+lion_operator *lion_union_all_new(lion_run *run, lion_operator **branches, uint32_t branch_count, const uint32_t *vars, uint32_t count);
+/* Rows of the input, each with all the ids or whole numbers (of the type) that any branch finds of the variable: ascending, each once. */
+lion_operator *lion_union_ids_new(lion_run *run, lion_operator *input, lion_operator **branches, uint32_t branch_count, uint32_t var,
+                                  lion_type type, const uint8_t *keep);
 
 /* ---- pattern: input rows with the datoms of a database ---- */
 

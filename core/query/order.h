@@ -22,6 +22,12 @@
 #define LION_JOIN_VARS_MAX 64
 #define LION_JOIN_NONE 0xff
 
+/* Nanoseconds of semi-joins and anti-joins, beside those of join_search.c. */
+#define LION_SET_NS 8.0        /* a key into a bitmap … */
+#define LION_SET_ROW_NS 70.0   /* … or into a set of rows */
+#define LION_TEST_NS 4.0       /* a row that is compared with a bitmap … */
+#define LION_TEST_ROW_NS 50.0  /* … or with a set of rows */
+
 /* ---- the order ---- */
 
 typedef struct lion_order_step {
@@ -134,6 +140,7 @@ typedef struct lion_join_graph {
     double feed_rows;          /* how many rows it has */
     uint64_t known;            /* of inputs of one row */
     uint64_t pending;          /* of other inputs */
+    uint64_t whole;            /* of those, ids and whole numbers */
     uint64_t typed;            /* all clauses that bind it have values of one type, so that equal ones are the same */
     uint32_t *inputs;          /* clauses: those of one row */
     uint32_t input_count;
@@ -183,6 +190,7 @@ void lion_join_look(lion_join_graph *graph);
 
 struct lion_join_plan {
     uint64_t set, bound;
+    uint64_t live;             /* of bound: asked for by what is not in the set */
     double rows, cost_ns;
     double all;                /* rows if none of them ever went as it was there already */
     bool drops;                /* rows are looked at whether they are there already, as variables go */

@@ -380,7 +380,8 @@ static const char *names_of_key(lion_scope *scope, const lion_operator *left, co
     const char *text = "";
     for (uint32_t i = 0; i < right->width; i++) {
         uint32_t var = right->vars[i];
-        if (lion_operator_slot(left, var) == LION_SLOT_NONE || var >= scope->name_count) continue;
+        bool is_known = scope->known != NULL && scope->known[var] != NULL;
+        if (lion_operator_slot(left, var) == LION_SLOT_NONE || var >= scope->name_count || is_known) continue;
         text = lion_arena_printf(&scope->run->arena, "%s%s%.*s", text, *text == 0 ? "" : " ", (int)scope->names[var].size,
                                  (const char *)scope->names[var].data);
     }
@@ -399,7 +400,7 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     lion_status status = follow(scope, todo, &right, wanted, (following){ .order = step->group }, NULL, error);
     if (status != LION_OK) return status;
     right->rows_estimated = step->group->rows;
-    *operator = lion_hash_join_new(run, left, right, lion_plan_keep(scope, todo, needed));
+    *operator = lion_hash_join_new(run, left, right, scope->known, lion_plan_keep(scope, todo, needed));
     (*operator)->detail = names_of_key(scope, left, right);
     (*operator)->rows_estimated = step->rows;
     (*operator)->is_distinct = (*operator)->is_set && lion_plan_is_distinct(scope, todo->items[0], left, *operator);

@@ -75,6 +75,24 @@ lion_plan_input *lion_scope_add_input(lion_scope *scope);
 /* A sub-plan over a feed of the shared variables and the row's number. */
 lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const uint32_t *vars, uint32_t var_count, uint32_t row_var,
                           const uint8_t *needed, lion_subplan *subplan_out, lion_error *error);
+/* The same over any operator, onto *root. */
+lion_status lion_plan_inside(lion_scope *scope, const lion_clauses *clauses, lion_operator **root, const uint8_t *needed, lion_error *error);
+/* A plan of the clauses by itself, and of inputs of one row that give these variables: nothing else that holds outside holds of its
+ * rows. */
+lion_status lion_plan_alone(lion_scope *scope, const lion_clauses *clauses, const uint32_t *given, uint32_t given_count,
+                            const uint8_t *needed, lion_operator **root_out, lion_error *error);
+/* What such a plan has to do; the inputs' variables are pending. */
+void lion_todo_init_alone(lion_todo *todo, lion_scope *scope, const lion_clauses *clauses, const uint32_t *given, uint32_t given_count);
+/* ---- plan_semi.c ---- */
+
+/* not, or or that adds no variable, as an anti-join or a semi-join onto *operator. instead: the operator that does the same row by row.
+ * LION_ABSENT: it cannot be, or does not pay. */
+lion_status lion_semi_plan(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_operator *instead,
+                           lion_error *error);
+/* or whose branches need nothing of the rows and add this variable, as the union of what they find. LION_ABSENT: it is none. */
+lion_status lion_union_plan(lion_scope *scope, const lion_clause *clause, lion_operator **operator, uint32_t var, const uint8_t *keep,
+                            lion_error *error);
+
 /* Whether some order binds everything that expressions of the clauses need, given what is bound; bound grows. The first
  * clause that nothing helps is in *stuck_out. */
 bool lion_plan_binds(const lion_scope *scope, const lion_clauses *clauses, uint8_t *bound, const lion_clause **stuck_out, uint32_t depth);

@@ -191,24 +191,69 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
     subplan_out->feed = lion_feed_new(scope->run, NULL, feed_vars, var_count + 1);
     subplan_out->feed->rows_estimated = 1;
     subplan_out->root = subplan_out->feed;
-    lion_todo todo;
-    const lion_value *const *outer = NULL;
-    lion_todo_init(&todo, clauses, clauses->count, arena);
-    const char *untrue = lion_rewrite_branch(scope, &todo, &outer);
-    if (untrue != NULL) subplan_out->root = lion_nothing_new(scope->run, subplan_out->root, lion_arena_printf(arena, "%s holds of nothing", untrue));
-    lion_plan_cache *cache = scope->cache; /* it is of the query's own clauses, and so are checkpoints */
-    uint32_t *leaders = scope->leaders;    /* what a branch says holds in the branch */
+    return lion_plan_inside(scope, clauses, &subplan_out->root, needed, error);
+}
+
+/* The cache is of the query's own clauses, and so are checkpoints. leaders: what one clause says holds for those beside it. */
+static lion_status plan_inside(lion_scope *scope, lion_todo *todo, lion_operator **root, const uint8_t *needed, uint32_t *leaders,
+                               lion_error *error)
+{
+    lion_plan_cache *cache = scope->cache;
+    uint32_t *outer = scope->leaders;
     bool adapts = scope->adapts;
+    const lion_value *const *known = NULL;
+    const char *untrue = lion_rewrite_branch(scope, todo, &known);
+    if (untrue != NULL) *root = lion_nothing_new(scope->run, *root, lion_arena_printf(&scope->run->arena, "%s holds of nothing", untrue));
     scope->cache = NULL;
     scope->adapts = false;
-    scope->leaders = lion_arena_array(arena, uint32_t, scope->capacity + 1);
-    memcpy(scope->leaders, leaders, sizeof(*leaders) * (scope->capacity + 1));
-    lion_status status = lion_plan(scope, &todo, &subplan_out->root, needed, NULL, error);
-    scope->known = outer;
-    scope->cache = cache;
     scope->leaders = leaders;
+    lion_status status = lion_plan(scope, todo, root, needed, NULL, error);
+    scope->known = known;
+    scope->cache = cache;
+    scope->leaders = outer;
     scope->adapts = adapts;
     return status;
+}
+
+lion_status lion_plan_inside(lion_scope *scope, const lion_clauses *clauses, lion_operator **root, const uint8_t *needed, lion_error *error)
+{
+    lion_todo todo;
+    uint32_t *leaders = lion_arena_array(&scope->run->arena, uint32_t, scope->capacity + 1);
+    memcpy(leaders, scope->leaders, sizeof(*leaders) * (scope->capacity + 1));
+    lion_todo_init(&todo, clauses, clauses->count, &scope->run->arena);
+    return plan_inside(scope, &todo, root, needed, leaders, error);
+}
+
+/* The scope's input that gives the variable its one value; UINT32_MAX: none does. */
+static uint32_t input_of(const lion_scope *scope, uint32_t var)
+{
+    for (uint32_t i = 0; i < scope->input_count; i++)
+        for (uint32_t k = 0; k < scope->inputs[i].var_count; k++)
+            if (scope->inputs[i].vars[k] == var && scope->known[var] == &scope->inputs[i].rows->rows[k]) return i;
+    return UINT32_MAX;
+}
+
+void lion_todo_init_alone(lion_todo *todo, lion_scope *scope, const lion_clauses *clauses, const uint32_t *given, uint32_t given_count)
+{
+    lion_todo_init(todo, clauses, given_count + clauses->count, &scope->run->arena);
+    for (uint32_t i = 0; i < given_count; i++) {
+        uint32_t at = input_of(scope, given[i]);
+        if (at == UINT32_MAX || scope->is_pending[given[i]]) continue; /* an input gives several, and comes once */
+        lion_clause *clause = lion_arena_new(&scope->run->arena, lion_clause);
+        *clause = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = at, .text = lion_slice_text("an input") };
+        todo->items[todo->count++] = clause;
+        for (uint32_t k = 0; k < scope->inputs[at].var_count; k++) scope->is_pending[scope->inputs[at].vars[k]] = 1;
+    }
+}
+
+lion_status lion_plan_alone(lion_scope *scope, const lion_clauses *clauses, const uint32_t *given, uint32_t given_count,
+                            const uint8_t *needed, lion_operator **root_out, lion_error *error)
+{
+    lion_todo todo;
+    lion_todo_init_alone(&todo, scope, clauses, given, given_count);
+    *root_out = lion_unit_new(scope->run);
+    uint32_t *leaders = lion_arena_zalloc(&scope->run->arena, sizeof(*leaders) * (scope->capacity + 1));
+    return plan_inside(scope, &todo, root_out, needed, leaders, error);
 }
 
 /* The clause's shared variables that the operator has. */
@@ -229,7 +274,7 @@ static lion_status negation(lion_scope *scope, const lion_clause *clause, lion_o
 {
     uint8_t *needed = lion_arena_zalloc(&scope->run->arena, scope->capacity + 1);
     uint32_t row_var = lion_scope_hidden(scope), *vars = NULL;
-    uint32_t count = shared_bound(scope, clause, *operator, &vars);
+    uint32_t count = shared_bound(scope, clause, *operator, &vars), next_var = scope->next_var;
     lion_subplan subplan;
     needed[row_var] = 1;
     lion_status status = lion_plan_sub(scope, clause->branches, vars, count, row_var, needed, &subplan, error);
@@ -238,8 +283,11 @@ static lion_status negation(lion_scope *scope, const lion_clause *clause, lion_o
         scope->run->is_once = true;
         return LION_OK;
     }
-    *operator = lion_not_new(scope->run, *operator, &subplan, row_var, keep);
-    return LION_OK;
+    lion_operator *by_row = lion_not_new(scope->run, *operator, &subplan, row_var, keep);
+    scope->next_var = next_var; /* what is planned again has the same hidden ones */
+    status = lion_semi_plan(scope, clause, operator, keep, by_row, error);
+    if (status == LION_ABSENT) *operator = by_row;
+    return status == LION_FAILED ? status : LION_OK;
 }
 
 static lion_status disjunction(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error)
@@ -247,7 +295,7 @@ static lion_status disjunction(lion_scope *scope, const lion_clause *clause, lio
     lion_arena *arena = &scope->run->arena;
     uint8_t *needed = lion_arena_zalloc(arena, scope->capacity + 1);
     uint32_t row_var = lion_scope_hidden(scope), *vars = NULL, added_count = 0;
-    uint32_t count = shared_bound(scope, clause, *operator, &vars);
+    uint32_t count = shared_bound(scope, clause, *operator, &vars), next_var = scope->next_var;
     uint32_t *added = lion_arena_array(arena, uint32_t, clause->var_count + 1);
     lion_subplan *branches = lion_arena_array(arena, lion_subplan, clause->branch_count);
     needed[row_var] = 1;
@@ -256,23 +304,31 @@ static lion_status disjunction(lion_scope *scope, const lion_clause *clause, lio
         added[added_count++] = clause->vars[i];
         needed[clause->vars[i]] = 1;
     }
+    lion_status status = added_count == 1 ? lion_union_plan(scope, clause, operator, added[0], keep, error) : LION_ABSENT;
+    if (status != LION_ABSENT) return status;
+    scope->next_var = next_var; /* what is planned again has the same hidden ones */
     uint32_t kept = 0;
     for (uint32_t b = 0; b < clause->branch_count; b++) {
-        lion_status status = lion_plan_sub(scope, &clause->branches[b], vars, count, row_var, needed, &branches[kept], error);
+        status = lion_plan_sub(scope, &clause->branches[b], vars, count, row_var, needed, &branches[kept], error);
         if (status != LION_OK) return status;
         kept += !lion_operator_is_nothing(branches[kept].root);
     }
+    bool is_whole = kept == clause->branch_count;
     if (kept == 0) { /* the last one stays, which is asked for nothing */
         const char *reason = lion_arena_printf(arena, "no branch of %s can hold", lion_plan_detail(scope->run, clause->text));
         *operator = lion_nothing_new(scope->run, *operator, reason);
         kept = 1;
     }
-    *operator = lion_or_new(scope->run, *operator, branches, kept, row_var, added, added_count, keep);
-    scope->run->is_once = scope->run->is_once || kept < clause->branch_count;
-    if (kept < clause->branch_count)
-        (*operator)->detail = lion_arena_printf(arena, "%s without %u that cannot hold", lion_plan_detail(scope->run, clause->text),
-                                                (unsigned)(clause->branch_count - kept));
-    return LION_OK;
+    lion_operator *by_row = lion_or_new(scope->run, *operator, branches, kept, row_var, added, added_count, keep);
+    scope->next_var = next_var;
+    if (added_count == 0 && is_whole) status = lion_semi_plan(scope, clause, operator, keep, by_row, error);
+    if (status == LION_OK && added_count == 0 && is_whole) return LION_OK;
+    *operator = by_row;
+    scope->run->is_once = scope->run->is_once || !is_whole;
+    if (!is_whole)
+        by_row->detail = lion_arena_printf(arena, "%s without %u that cannot hold", lion_plan_detail(scope->run, clause->text),
+                                           (unsigned)(clause->branch_count - kept));
+    return status == LION_FAILED ? status : LION_OK;
 }
 
 static lion_status add_operator(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error)

@@ -400,8 +400,8 @@ static void run(maker *m, const lion_form *form)
                                    lion_query_input_form(each) };
     lion_query_options options = { .limit = -1, .rows_max = 20000, .timeout_ms = 2000, .memory_max = 16 << 20 };
     options.plan_seed = pick(m, 3) == 0 ? 0 : 1 + pick(m, 255);
-    if (pick(m, 4) == 0) options.plan_with = UINT32_C(1) << pick(m, 12);
-    if (pick(m, 4) == 0) options.plan_without = UINT32_C(1) << pick(m, 12);
+    if (pick(m, 4) == 0) options.plan_with = UINT32_C(1) << pick(m, 13);
+    if (pick(m, 4) == 0) options.plan_without = UINT32_C(1) << pick(m, 13);
     options.table_rows_max = pick(m, 4);
     options.temp_max = 1 << 22;
     options.statistics = pick(m, 8) == 0;

@@ -80,27 +80,25 @@ distinct
  star [?p :person/name ?n] aevt
   star [?c :cast/person ?p] aevt
    lookup [?c :cast/film ?f] avet
-    hash-join ?w
-     build
-      star [?t :tag/word ?w] aevt
-       lookup [?t :tag/film ?f] avet
-        scan [?f :film/year 1950] avet
-      scan [?w :word/name "word1"] avet
+    semi-join ?w
+     star [?t :tag/word ?w] aevt
+      lookup [?t :tag/film ?f] avet
+       scan [?f :film/year 1950] avet
+     scan [?w :word/name "word1"] avet
 ]] },
   { "comes from a land, and looks up in a table of one row whether a word is the frequent one",
     '[:find (count ?f) . :where [?m :made/film ?f] [?m :made/firm ?c] [?c :firm/land "land3"] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"]]',
     [[
 distinct
- hash-join ?w
-  build
-   distinct
-    star [?t :tag/word ?w] aevt
-     hash-join [?t :tag/film ?f] avet
-      distinct
-       star [?m :made/film ?f] aevt
-        lookup [?m :made/firm ?c] avet
-         scan [?c :firm/land "land3"] avet
-   scan [?w :word/name "word1"] avet
+ semi-join ?w
+  distinct
+   star [?t :tag/word ?w] aevt
+    hash-join [?t :tag/film ?f] avet
+     distinct
+      star [?m :made/film ?f] aevt
+       lookup [?m :made/firm ?c] avet
+        scan [?c :firm/land "land3"] avet
+  scan [?w :word/name "word1"] avet
 ]] },
   { "joins two entities by a value from the smaller side, however frequent the value is elsewhere",
     '[:find ?f ?g :where [?f :film/year ?y] [?f :film/name "f7"] [?g :film/year ?y]]',
@@ -115,7 +113,8 @@ lookup [?g :film/year ?y] avet
 distinct
  star [?k :kind/name ?b] aevt
   distinct
-   star [?f :film/kind ?k] aevt
+   semi-join ?f
+    scan [?f :film/kind ?k] aevt
     distinct
      star [?c :cast/film ?f] aevt
       hash-join [?c :cast/person ?p] avet
@@ -170,6 +169,7 @@ local TOLD = {
   { "path-search", "[:find ?p :in $ % :where [?w :word/name \"word7\"] (linked ?w ?p)]",
     { "[[(linked ?a ?b) [?t :tag/word ?a] [?t :tag/film ?b]] [(linked ?a ?b) [?t :tag/word ?a] [?t :tag/film ?m] (linked ?m ?b)]]" } },
   { "parallel", CHAIN },
+  { "semi-join", '[:find ?f :where [?f :film/year ?y] (or-join [[?f]] [?f :film/name "f7"] (and [?f :film/kind ?k] [?k :kind/name "kind2"]))]' },
 }
 
 local function names_in(tree, names)
@@ -192,6 +192,8 @@ local function run_as_told(db, case, options)
   table.sort(texts)
   return names, texts
 end
+
+local NEGATED = [=[[:find ?f :where [?f :film/year ?y] (not-join [?f] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"])]]=]
 
 describe("The planner", function()
   local conn, db
@@ -219,6 +221,22 @@ describe("The planner", function()
       assert.same(rows, others)
     end)
   end
+
+  it("makes a set of what a negation finds by itself", function()
+    local with, rows = run_as_told(db, { "", NEGATED }, { plan_with = { "semi-join" } })
+    local without, others = run_as_told(db, { "", NEGATED }, { plan_without = { "semi-join" } })
+    assert.is_true(with["anti-join"] and without["not"])
+    assert.is_nil(without["anti-join"])
+    assert.equal(500, #rows)
+    assert.same(rows, others)
+  end)
+
+  it("goes on row by row where the set finds no room", function()
+    local query = "[:find ?f :where [?f :film/year ?y] (or-join [[?f]] [?t :tag/film ?f] [?m :made/film ?f])]"
+    local names, rows = run_as_told(db, { "", query }, { plan_with = { "semi-join" }, table_rows_max = 10 })
+    assert.is_true(names["or"])
+    assert.equal(1000, #rows)
+  end)
 
   it("says which operators it can be told of", function()
     assert.error_matches(function() find.all(CHAIN, { db }, 1, { plan_with = { "magic" } }) end, "invalid option 'magic'")
