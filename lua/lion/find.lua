@@ -111,6 +111,7 @@ local function native(compiled)
   if not handle then
     handle = core.query_new(compiled.ir)
     compiled.native = handle
+    compiled.ir.where, compiled.ir.rules = nil, nil -- the core has them
     compiled.kind, compiled.width, compiled.keys = core.query_info(handle)
   end
   return handle

@@ -28,9 +28,11 @@ local function recall(key)
   return known
 end
 
--- A number that a query's text says, or nil; remembered by the text behind a prefix.
+-- A number that a query's text says of its rules, or nil; remembered by the text behind a prefix. A text
+-- without a % takes none, and need not be read for it.
 local function number_in(q, prefix, number_of)
   if type(q) ~= "string" then return number_of(q) end
+  if not q:find("%", 1, true) then return nil end
   local key = prefix .. q
   local known = recall(key)
   if known == nil then known = remember(key, number_of(q) or false) end
