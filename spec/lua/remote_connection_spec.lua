@@ -350,3 +350,24 @@ describe("A connection to a node", function()
     assert.is_true(people():db().basis_t > 0)
   end)
 end)
+
+describe("What a node answers before anybody there has read the question", function()
+  local clients = require "lion.client"
+  local link = require "lion.remote.link"
+  local new = clients.new
+
+  after_each(function() clients.new = new end)
+
+  for status, code in pairs { [413] = "lion/limit", [504] = "lion/timeout", [418] = "lion/version" } do
+    it("is told for what it is: " .. status, function()
+      local client = { address = function() return "unix:/door" end }
+      function client.request() return status, {}, "late" end
+      clients.new = function() return client end
+      local door = link.new "unix:/door"
+      local ok, e = pcall(door.ask, door, { op = "newest", name = "people" })
+      assert.is_false(ok)
+      assert.equal(code, e.code)
+      assert.equal(code == "lion/version" and "unsupported" or "interrupted", e.category)
+    end)
+  end
+end)

@@ -77,6 +77,10 @@ local function raise_text(self, status, body)
   if type(e) ~= "table" and status == 503 then -- said before anybody has read it
     error(anomaly.new("busy", "lion/busy", ("%s has its hands full"):format(self.client:address())), 0)
   end
+  if type(e) ~= "table" and status == 504 then -- said by the node of what did not come to an end there
+    local message = ("%s did not answer in time: ask for less at once"):format(self.client:address())
+    error(anomaly.new("interrupted", "lion/timeout", message), 0)
+  end
   if self.app and status == 404 then
     local message = ("no worker of the node runs the application %s"):format(self.app)
     error(anomaly.new("not-found", "lion/not-found", message), 0)
