@@ -14,6 +14,10 @@
 #define ROW_COST 8
 /* Without a cycle there must be so many rows for each reference. */
 #define ROWS_PER_REFERENCE 2
+/* One pattern by itself is counted for what comes behind it: so many rows for each value that is
+ * wanted, and so many at all. */
+#define ROWS_PER_VALUE 3
+#define ONE_PATTERN_ROWS_MIN 2048
 
 typedef enum place { ELSEWHERE, EDGE, UNLIKE, KNOWN } place;
 
@@ -152,15 +156,16 @@ static bool read_edges(finding *self)
             !number_var(self, edge.v))
             return false;
         source = clause->source;
-        spec->edges[spec->edge_count++] = (lion_count_edge){ .via = number_attribute(spec, edge.attribute),
-                                                             .e = self->numbers[edge.e],
-                                                             .v = self->numbers[edge.v] };
+        spec->edges[spec->edge_count++] =
+            (lion_count_edge){ .via = number_attribute(spec, edge.attribute),
+                               .e = self->numbers[edge.e],
+                               .v = self->numbers[edge.v] };
         self->places[i] = EDGE;
         self->text = lion_arena_printf(&self->scope->run->arena, "%s%s%s", self->text,
                                        *self->text == 0 ? "" : " ",
                                        lion_plan_detail(self->scope->run, clause->text));
     }
-    if (spec->edge_count < 2) return false;
+    if (spec->edge_count == 0) return false;
     spec->db = self->scope->run->sources[source].db;
     return spec->db->view.filter_count == 0;
 }
@@ -408,12 +413,32 @@ static double rows_on_the_way(finding *self, bool *has_cycle_out)
     return rows;
 }
 
-static bool is_worth_it(finding *self)
+/* Of one pattern: whether what is left is done for each of the wanted values, instead of for each
+ * row, and these are far fewer. */
+static bool has_few_wanted(finding *self, const uint8_t *attached, double rows)
+{
+    lion_pattern_stats stats;
+    const lion_count *spec = self->spec;
+    bool is_left = false;
+    for (uint32_t part = 0; part < self->part_count; part++)
+        is_left = is_left || attached[part] == LION_COUNT_NONE;
+    if (!is_left || spec->wanted == LION_COUNT_NONE || rows < ONE_PATTERN_ROWS_MIN) return false;
+    for (uint32_t i = 0; i < self->todo->count; i++) {
+        if (self->todo->is_done[i] || self->places[i] != EDGE) continue;
+        lion_stats_pattern(&stats, self->scope, self->todo->items[i]);
+        double values = spec->edges[0].e == spec->wanted ? stats.distinct_e : stats.distinct_v;
+        return stats.total <= rows && values * ROWS_PER_VALUE <= rows;
+    }
+    return false;
+}
+
+static bool is_worth_it(finding *self, const uint8_t *attached)
 {
     bool has_cycle = false;
     if (lion_run_forces(self->scope->run, LION_PLAN_COUNT)) return true;
     if (self->scope->run->dice != 0) return lion_plan_dice(self->scope->run, 2) == 1;
     double rows = rows_on_the_way(self, &has_cycle), read = references(self->spec);
+    if (self->spec->edge_count == 1) return has_few_wanted(self, attached, rows);
     return has_cycle ? rows * ROW_COST >= read : rows >= read * ROWS_PER_REFERENCE;
 }
 
@@ -494,8 +519,8 @@ static lion_status make_operator(uint32_t *weight_out, finding *self, lion_opera
     for (uint32_t i = 0; self->spec->wanted != LION_COUNT_NONE && i < self->spec->edge_count; i++)
         if (self->spec->edges[i].e == self->spec->wanted ||
             self->spec->edges[i].v == self->spec->wanted)
-            values = (double)lion_stats_attribute(
-                self->spec->db, self->spec->attributes[self->spec->edges[i].via]);
+            values = (double)lion_stats_attribute(self->spec->db,
+                                                  self->spec->attributes[self->spec->edges[i].via]);
     (*operator)->rows_estimated = values;
     return LION_OK;
 }
@@ -534,6 +559,6 @@ lion_status lion_count_plan(uint32_t *weight_out, lion_scope *scope, lion_todo *
     for (uint32_t with = 0; with < 1u << self.spec->unlike_count; with++)
         if (!lion_count_shape_of(&shape, self.spec, with, LION_COUNT_NONE, LION_COUNT_NONE))
             return LION_ABSENT;
-    if (!is_worth_it(&self)) return LION_ABSENT;
+    if (!is_worth_it(&self, attached)) return LION_ABSENT;
     return make_operator(weight_out, &self, operator, attached, error);
 }

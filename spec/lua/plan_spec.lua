@@ -157,6 +157,12 @@ distinct
      scan [?f :film/year 1950] avet
   star [?p :person/sex :f] aevt
 ]] },
+  { "counts what one pattern leads to, and fetches what is found for each once",
+    "[:find ?n (count ?c) :where [?c :cast/person ?p] [?p :person/name ?n]]",
+    [[
+star [?p :person/name ?n] aevt
+ count [?c :cast/person ?p] in arrays of 3000 references
+]] },
 }
 
 -- Queries in whose plans an operator stands or not, as they are told.
