@@ -54,6 +54,7 @@ lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_erro
 typedef struct lion_key_range {
     lion_key from, to;
     bool to_upper;
+    uint64_t rows_before; /* of a part: rows of the current tree in the parts before it */
 } lion_key_range;
 
 /* Have a cursor that was opened on AEVT or AVET, not in reverse, read the range instead. What the

@@ -55,7 +55,10 @@ lion_status lion_view_split(lion_key_range **parts_out, uint32_t *count_out, con
         if (status != LION_OK) return status;
         lion_key cut = key_of(index, &row);
         if (is_same_place(index, &cut, &parts[count - 1].from)) continue;
-        parts[count] = (lion_key_range){ cut, range->to, range->to_upper };
+        uint64_t before = 0;
+        status = lion_tree_rank(&before, tree, snapshot, &cut, false, error);
+        if (status != LION_OK) return status;
+        parts[count] = (lion_key_range){ cut, range->to, range->to_upper, before - from };
         parts[count - 1].to = cut;
         parts[count - 1].to_upper = false;
         count++;

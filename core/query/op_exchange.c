@@ -11,12 +11,10 @@
  * A morsel belongs to one thread at a time: to the run's own until it is filled, then to who claims it, then, done, to the run's own
  * again. Only its outputs cross over before: a ring of batches, of which the worker fills one end and the run's own thread reads the
  * other. What else threads share is guarded by the lock. Threads are made when there is a second morsel, and end with the last. */
-#include <pthread.h>
-#include <signal.h>
-
 #include "query/columns.h"
 #include "query/parallel.h"
 #include "query/pattern.h"
+#include "query/threads.h"
 
 #define INPUTS_MAX 16       /* batches of a morsel … */
 #define MORSEL_ROWS 4096    /* … and the rows that fill it */
@@ -27,7 +25,6 @@
 #define PARTS_BY_CHANCE 23
 #define OUTPUTS_MAX 16      /* batches of what comes out that wait for their turn */
 #define MORSELS_EACH 4      /* in the ring, for each thread */
-#define THREADS_ALL_MAX 256 /* in the process */
 
 struct morsel {
     lion_arena arena;          /* of the copies, the owner's */
@@ -100,8 +97,6 @@ struct exchange {
     size_t memory;             /* atomic: of morsels and threads, in bytes */
     size_t own_memory;         /* atomic: the run's arena, as its own thread saw it last */
 };
-
-static uint32_t threads_alive; /* atomic: of all exchanges */
 
 static struct morsel *morsel_at(exchange *self, uint64_t number)
 {
@@ -261,37 +256,12 @@ static void *run_worker(void *argument)
 
 /* ---- threads ---- */
 
-static bool count_thread(void)
-{
-    if (__atomic_add_fetch(&threads_alive, 1, __ATOMIC_RELAXED) <= THREADS_ALL_MAX) return true;
-    __atomic_sub_fetch(&threads_alive, 1, __ATOMIC_RELAXED);
-    return false;
-}
-
-/* Signals are for the host's threads. */
-static bool start_thread(struct worker *worker)
-{
-    sigset_t all, before;
-    if (!count_thread()) return false;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&worker->thread, NULL, run_worker, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code != 0) __atomic_sub_fetch(&threads_alive, 1, __ATOMIC_RELAXED);
-    return code == 0;
-}
-
 static lion_status make_worker(exchange *self, struct worker *worker, lion_error *error)
 {
     lion_run *run = self->operator.run;
     const lion_operator *below = &self->own.feed->operator;
     worker->exchange = self;
-    worker->run = *run;
-    worker->run.call = NULL;
-    worker->run.options.temp_max = 0; /* what is large is shared, and was made before */
-    worker->run.is_stopped = &self->is_stopped;
-    lion_arena_init(&worker->run.arena, run->options.memory_max);
-    lion_spill_init(&worker->run.spill, &worker->run.arena, 0);
+    lion_thread_run_init(&worker->run, run, &self->is_stopped);
     self->worker_count++;
     worker->feed = feed_new(&worker->run, below);
     if (self->part_count > 0) worker->feed->operator.inputs[0] = lion_parallel_copy(below->inputs[0], NULL, &worker->run, NULL);
@@ -313,7 +283,7 @@ static lion_status start_threads(exchange *self, lion_error *error)
         struct worker *next = &self->workers[self->thread_count];
         lion_status status = next->exchange == NULL ? make_worker(self, next, error) : LION_OK;
         if (status != LION_OK) return status;
-        if (!start_thread(next)) return LION_OK;
+        if (!lion_thread_start(&next->thread, run_worker, next)) return LION_OK;
         self->thread_count++;
         run->thread_count++;
     }
@@ -327,10 +297,7 @@ static void stop_threads(exchange *self)
     __atomic_store_n(&self->is_stopped, true, __ATOMIC_RELAXED);
     pthread_cond_broadcast(&self->work);
     pthread_mutex_unlock(&self->lock);
-    for (uint32_t i = 0; i < self->thread_count; i++) {
-        pthread_join(self->workers[i].thread, NULL);
-        __atomic_sub_fetch(&threads_alive, 1, __ATOMIC_RELAXED);
-    }
+    for (uint32_t i = 0; i < self->thread_count; i++) lion_thread_join(self->workers[i].thread);
     self->operator.run->thread_count -= self->thread_count;
     self->thread_count = 0;
 }
@@ -603,7 +570,7 @@ static void exchange_close(lion_operator *operator)
     exchange *self = (exchange *)operator;
     for (uint32_t i = 0; i < self->worker_count; i++) {
         lion_operator_close(self->workers[i].top);
-        lion_arena_deinit(&self->workers[i].run.arena);
+        lion_thread_run_deinit(&self->workers[i].run);
     }
     for (uint32_t i = 0; i < self->room && self->morsels != NULL; i++) lion_arena_deinit(&self->morsels[i].arena);
     if (!self->has_lock) return;

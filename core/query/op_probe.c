@@ -8,12 +8,14 @@
 #include "base/hash.h"
 #include "query/columns.h"
 #include "query/pattern.h"
+#include "query/threads.h"
 
 enum { E, A, V, TX, OP };
 
 #define TABLE_COUNT_MAX (UINT64_C(16) << 20)
 #define TABLE_BYTES 48  /* of a datom, at most: key, start, target, places */
 #define TABLE_PROBES 64 /* a table pays when so many times more datoms than keys are read for it */
+#define SHARED_ROWS 16384 /* of a part that is worth being another thread's */
 #define DENSE_PART 8    /* keys are places when they spread at most so many times wider than there are keys */
 
 typedef struct runs {
@@ -77,53 +79,70 @@ static lion_status key_of(probe *self, uint32_t row, lion_value *key_out, lion_e
 
 /* ---- the table ---- */
 
-static bool grow_runs(runs *all, lion_arena *arena)
+static bool grow_runs(runs *all, uint64_t more, lion_arena *arena)
 {
-    if (all->count < all->room) return true;
+    if (all->count + more <= all->room) return true;
     uint64_t room = all->room == 0 ? 256 : all->room * 2;
+    while (room < all->count + more) room *= 2;
     all->keys = lion_arena_grow(arena, all->keys, all->room * sizeof(*all->keys), room * sizeof(*all->keys));
     all->starts = lion_arena_grow(arena, all->starts, all->room == 0 ? 0 : (all->room + 1) * sizeof(*all->starts), (room + 1) * sizeof(*all->starts));
     all->room = room;
     return all->keys != NULL && all->starts != NULL && !arena->is_exhausted;
 }
 
-static bool grow_targets(runs *all, uint32_t more, lion_arena *arena)
+static inline size_t target_size(const runs *all)
+{
+    return lion_type_is_scalar((lion_type)all->targets.type) ? sizeof(int64_t) : sizeof(lion_value);
+}
+
+static bool grow_targets(runs *all, uint64_t more, lion_arena *arena)
 {
     if (all->target_count + more <= all->target_room) return true;
-    size_t size = lion_type_is_scalar((lion_type)all->targets.type) ? sizeof(int64_t) : sizeof(lion_value);
     uint64_t room = all->target_room == 0 ? 4096 : all->target_room;
     while (room < all->target_count + more) room *= 2;
-    all->targets.bits = lion_arena_grow(arena, all->targets.bits, all->target_room * size, room * size);
+    all->targets.bits = lion_arena_grow(arena, all->targets.bits, all->target_room * target_size(all), room * target_size(all));
     all->target_room = room;
     return all->targets.bits != NULL && !arena->is_exhausted;
 }
 
-static inline lion_value datom_key(const probe *self, uint32_t i)
+/* Keys that are whole numbers, of which those that are new begin runs: no branch tells. */
+static void add_whole_keys(runs *all, uint8_t type, const int64_t *bits, uint32_t count)
 {
-    return self->is_by_value ? lion_vector_get(&self->datoms.v, i) : lion_value_ref(self->datoms.e[i]);
+    uint64_t at = all->count;
+    int64_t last = at > 0 ? all->keys[at - 1].bits : ~bits[0];
+    for (uint32_t i = 0; i < count; i++) {
+        all->keys[at] = lion_value_scalar(type, bits[i]);
+        all->starts[at] = (uint32_t)(all->target_count + i);
+        at += bits[i] != last;
+        last = bits[i];
+    }
+    all->count = at;
 }
 
-/* The batch's targets behind those that are there; its keys, where they are new, begin runs. */
-static bool add_datoms(probe *self, lion_arena *arena)
+static void add_keys(runs *all, const lion_vector *keys, uint32_t count)
 {
-    runs *all = &self->runs;
-    const lion_datom_batch *datoms = &self->datoms;
-    bool is_bits = lion_type_is_scalar((lion_type)all->targets.type);
-    if (self->out != LION_SLOT_NONE && !grow_targets(all, datoms->count, arena)) return false;
-    for (uint32_t i = 0; i < datoms->count; i++) {
-        lion_value key = datom_key(self, i);
-        bool is_next = all->count == 0 || !lion_value_equal(all->keys[all->count - 1], key);
-        if (is_next) {
-            if (!grow_runs(all, arena)) return false;
-            all->keys[all->count] = key;
-            all->starts[all->count++] = (uint32_t)all->target_count;
-        }
-        if (self->out != LION_SLOT_NONE && self->is_by_value) all->targets.bits[all->target_count] = datoms->e[i];
-        else if (self->out != LION_SLOT_NONE && is_bits) all->targets.bits[all->target_count] = lion_vector_get(&datoms->v, i).bits;
-        else if (self->out != LION_SLOT_NONE) all->targets.values[all->target_count] = lion_vector_get(&datoms->v, i);
-        all->target_count++;
+    for (uint32_t i = 0; i < count; i++) {
+        lion_value key = lion_vector_get(keys, i);
+        if (all->count > 0 && lion_value_equal(all->keys[all->count - 1], key)) continue;
+        all->keys[all->count] = key;
+        all->starts[all->count++] = (uint32_t)(all->target_count + i);
     }
-    return true;
+}
+
+/* The datoms' targets behind those that are there, where somebody wants them; their keys, where they are new, begin runs. There is
+ * room. */
+static void add_datoms(const probe *self, runs *all, const lion_datom_batch *datoms)
+{
+    lion_vector entities = { .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)datoms->e };
+    const lion_vector *keys = self->is_by_value ? &datoms->v : &entities, *targets = self->is_by_value ? &entities : &datoms->v;
+    bool is_whole = lion_type_is_scalar((lion_type)keys->type) && keys->type != LION_TYPE_DOUBLE;
+    if (is_whole) add_whole_keys(all, keys->type, keys->bits, datoms->count);
+    else add_keys(all, keys, datoms->count);
+    if (self->out != LION_SLOT_NONE) {
+        size_t size = target_size(all);
+        memcpy((uint8_t *)all->targets.bits + all->target_count * size, targets->bits, datoms->count * size);
+    }
+    all->target_count += datoms->count;
 }
 
 static bool index_by_place(runs *all, lion_arena *arena)
@@ -205,8 +224,10 @@ static lion_status next_datoms(probe *self, lion_error *error)
     return status;
 }
 
-/* Taken again after a LION_CALL. */
-static lion_status build_table(probe *self, lion_error *error)
+/* ---- reading it all ---- */
+
+/* By the run's own thread. Taken again after a LION_CALL. */
+static lion_status read_all(probe *self, lion_error *error)
 {
     lion_arena *arena = &self->operator.run->arena;
     lion_status status = LION_OK;
@@ -214,16 +235,114 @@ static lion_status build_table(probe *self, lion_error *error)
         lion_key key = { .datom = { .a = self->spec.attribute->id }, .parts = 1 };
         status = open_cursor(self, &key, error);
         if (status != LION_OK) return status;
-        self->runs.targets.type = (uint8_t)(self->is_by_value ? LION_TYPE_REF : self->spec.attribute->type);
         self->is_building = true;
     }
     while ((status = next_datoms(self, error)) == LION_OK) {
-        if (!add_datoms(self, arena)) return lion_fail_memory(error);
+        bool has_room = grow_runs(&self->runs, self->datoms.count, arena);
+        if (has_room && self->out != LION_SLOT_NONE) has_room = grow_targets(&self->runs, self->datoms.count, arena);
+        if (!has_room) return lion_fail_memory(error);
+        add_datoms(self, &self->runs, &self->datoms);
         status = lion_run_check(self->operator.run, error);
         if (status != LION_OK) return status;
     }
-    if (status != LION_END) return status;
-    if (!grow_runs(&self->runs, arena) || !index_runs(self, arena)) return lion_fail_memory(error);
+    return status == LION_END ? LION_OK : status;
+}
+
+/* By several: parts of the tree, each of which goes where its rows would be if each had a key of its own. */
+typedef struct reading_parts {
+    const probe *probe;
+    lion_key_range *parts;
+    uint32_t count;
+    uint64_t rows;             /* of all */
+    runs *runs;                /* of each part */
+} reading_parts;
+
+static uint64_t part_end(const reading_parts *all, uint32_t number)
+{
+    return number + 1 < all->count ? all->parts[number + 1].rows_before : all->rows;
+}
+
+static lion_status read_part(void *context, uint32_t number, lion_run *run, lion_error *error)
+{
+    const reading_parts *all = context;
+    const probe *self = all->probe;
+    const lion_key_range *part = &all->parts[number];
+    lion_cursor_options options = { .columns = LION_COLUMN_E | LION_COLUMN_V };
+    lion_index index = self->is_by_value ? LION_AVET : LION_AEVT;
+    lion_key key = { .datom = { .a = self->spec.attribute->id }, .parts = 1 };
+    lion_cursor *cursor = NULL;
+    lion_datom_batch datoms;
+    lion_status status = lion_cursor_open(&cursor, &self->spec.db->view, index, &key, &options, &run->arena, error);
+    if (status == LION_OK) status = lion_cursor_seek_range(cursor, part, error);
+    while (status == LION_OK && (status = lion_cursor_next(cursor, &datoms, error)) == LION_OK) {
+        if (part->rows_before + all->runs[number].target_count + datoms.count > part_end(all, number))
+            return lion_fail_corrupt(error, "a tree of attribute %u has more rows than it counts", self->spec.attribute->id);
+        add_datoms(self, &all->runs[number], &datoms);
+        status = lion_run_check(run, error);
+    }
+    return status == LION_END ? LION_OK : status;
+}
+
+/* One part's runs behind the others': a key that both have goes on. */
+static void join_runs(probe *self, const runs *part)
+{
+    runs *all = &self->runs;
+    bool goes_on = all->count > 0 && part->count > 0 && lion_value_equal(all->keys[all->count - 1], part->keys[0]);
+    uint64_t first = goes_on ? 1 : 0, count = part->count - first;
+    memmove(all->keys + all->count, part->keys + first, count * sizeof(*all->keys));
+    for (uint64_t i = 0; i < count; i++) all->starts[all->count + i] = part->starts[first + i] + (uint32_t)all->target_count;
+    all->count += count;
+    all->target_count += part->target_count;
+}
+
+static lion_status read_parts(probe *self, reading_parts *parts, lion_error *error)
+{
+    lion_run *run = self->operator.run;
+    runs *all = &self->runs;
+    bool has_room = grow_runs(all, parts->rows, &run->arena);
+    if (has_room && self->out != LION_SLOT_NONE) has_room = grow_targets(all, parts->rows, &run->arena);
+    parts->runs = lion_arena_zalloc(&run->arena, sizeof(runs) * parts->count);
+    if (!has_room || parts->runs == NULL) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < parts->count; i++) {
+        uint64_t before = parts->parts[i].rows_before;
+        parts->runs[i] = (runs){ .keys = all->keys + before, .starts = all->starts + before, .targets = { .type = all->targets.type } };
+        if (all->targets.bits != NULL) parts->runs[i].targets.bits = (int64_t *)(void *)((uint8_t *)all->targets.bits + before * target_size(all));
+    }
+    lion_status status = lion_threads_share(run, parts->count, read_part, parts, error);
+    for (uint32_t i = 0; status == LION_OK && i < parts->count; i++) {
+        if (parts->parts[i].rows_before + parts->runs[i].target_count != part_end(parts, i))
+            return lion_fail_corrupt(error, "a tree of attribute %u has fewer rows than it counts", self->spec.attribute->id);
+        join_runs(self, &parts->runs[i]);
+    }
+    return status;
+}
+
+/* The parts, where there are threads and the trees have it all; else none. */
+static lion_status find_parts(probe *self, reading_parts *parts, lion_error *error)
+{
+    lion_run *run = self->operator.run;
+    const lion_view *view = &self->spec.db->view;
+    uint32_t tasks = lion_threads_tasks(run);
+    lion_key_range all = { .from = { .datom = { .a = self->spec.attribute->id }, .parts = 1 } };
+    uint64_t each = run->options.plan_seed != 0 ? 1 : SHARED_ROWS;
+    *parts = (reading_parts){ .probe = self };
+    if (tasks == 0 || self->is_building || view->filter_count > 0) return LION_OK;
+    lion_status status = lion_view_split(&parts->parts, &parts->count, view, self->is_by_value ? LION_AVET : LION_AEVT, &all, each, tasks, true,
+                                         &run->arena, error);
+    if (status != LION_OK || parts->count == 0) return status;
+    return lion_view_count(&parts->rows, view, self->is_by_value ? LION_AVET : LION_AEVT, &all.from, &run->arena, error);
+}
+
+/* Taken again after a LION_CALL. */
+static lion_status build_table(probe *self, lion_error *error)
+{
+    lion_arena *arena = &self->operator.run->arena;
+    reading_parts parts;
+    self->runs.targets.type = (uint8_t)(self->is_by_value ? LION_TYPE_REF : self->spec.attribute->type);
+    lion_status status = find_parts(self, &parts, error);
+    if (status == LION_OK) status = parts.count > 0 ? read_parts(self, &parts, error) : read_all(self, error);
+    if (status != LION_OK) return status;
+    if (!grow_runs(&self->runs, 1, arena) || !index_runs(self, arena)) return lion_fail_memory(error);
     self->runs.starts[self->runs.count] = (uint32_t)self->runs.target_count;
     self->is_building = false;
     self->has_table = true;

@@ -11,9 +11,6 @@
 
 #include "query/operators.h"
 
-/* The most threads of one run, its own counted. */
-#define LION_THREADS_MAX 64
-
 /* With options.threads above 1: exchanges into the plan above `below` (NULL: all of it) where a part is dear enough (with
  * options.plan_seed, wherever one can be). Before its first step. */
 void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below);
