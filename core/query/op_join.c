@@ -1,5 +1,8 @@
 /* op_join.c - the operators over relations: feed yields one, join meets each input row with one by hash. */
 #include "query/operators.h"
+#include "query/threads.h"
+
+#define SHARED_ROWS 65536 /* of a relation whose index is worth several threads */
 
 /* ---- feed ---- */
 
@@ -194,12 +197,51 @@ static lion_status join_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
-/* The index is made once, and shared. */
+typedef struct index_tasks {
+    lion_row_index *index;
+    uint32_t count;
+} index_tasks;
+
+static size_t share_of(const index_tasks *tasks, size_t all, uint32_t number)
+{
+    return (size_t)((uint64_t)all * number / tasks->count);
+}
+
+static lion_status hash_task(void *context, uint32_t number, lion_run *run, lion_error *error)
+{
+    const index_tasks *tasks = context;
+    size_t first = tasks->index->covered, rows = tasks->index->relation->count - first;
+    lion_row_index_hash(tasks->index, first + share_of(tasks, rows, number), first + share_of(tasks, rows, number + 1));
+    return lion_run_check(run, error);
+}
+
+static lion_status link_task(void *context, uint32_t number, lion_run *run, lion_error *error)
+{
+    const index_tasks *tasks = context;
+    size_t places = tasks->index->head_count;
+    lion_row_index_link(tasks->index, share_of(tasks, places, number), share_of(tasks, places, number + 1));
+    return lion_run_check(run, error);
+}
+
+/* The index is made once, and shared; a large one by several threads, which changes nothing in it. */
 static lion_status join_prepare(lion_operator *operator, lion_error *error)
 {
     join *self = (join *)operator;
-    if (self->index.key_count > 0) lion_row_index_follow(&self->index);
-    return lion_run_check(operator->run, error);
+    lion_run *run = operator->run;
+    lion_row_index *index = &self->index;
+    bool is_large = run->options.plan_seed != 0 || index->relation->count >= SHARED_ROWS;
+    if (index->key_count == 0) return lion_run_check(run, error);
+    if (!is_large || lion_threads_tasks(run) == 0) {
+        lion_row_index_follow(index);
+        return lion_run_check(run, error);
+    }
+    index_tasks hashing = { .index = index, .count = lion_threads_tasks(run) }, linking = { .index = index, .count = run->options.threads };
+    if (!lion_row_index_reserve(index)) return lion_fail_memory(error);
+    if (index->covered == index->relation->count) return lion_run_check(run, error);
+    lion_status status = lion_threads_share(run, hashing.count, hash_task, &hashing, error);
+    if (status == LION_OK) status = lion_threads_share(run, linking.count, link_task, &linking, error);
+    if (status == LION_OK) index->covered = index->relation->count;
+    return status;
 }
 
 static lion_operator *join_copy(const lion_operator *operator, lion_run *run, lion_operator *input)

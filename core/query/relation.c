@@ -188,22 +188,37 @@ static bool grow_index(lion_row_index *index, size_t count)
     return true;
 }
 
-void lion_row_index_follow(lion_row_index *index)
+bool lion_row_index_reserve(lion_row_index *index)
 {
-    size_t count = index->relation->count;
     if (index->clearings != index->relation->clearings) {
         index->clearings = index->relation->clearings;
         index->covered = 0;
         if (index->head_count > 0) memset(index->heads, 0, index->head_count * sizeof(*index->heads));
     }
-    if (count == index->covered || !grow_index(index, count)) return;
-    for (size_t row = index->covered; row < count; row++) {
-        index->hashes[row] = hash_row(index, row);
-        uint32_t *head = &index->heads[index->hashes[row] & (index->head_count - 1)];
-        index->next[row] = *head;
-        *head = (uint32_t)row + 1;
+    return index->relation->count == index->covered || grow_index(index, index->relation->count);
+}
+
+void lion_row_index_hash(lion_row_index *index, size_t from, size_t to)
+{
+    for (size_t row = from; row < to; row++) index->hashes[row] = hash_row(index, row);
+}
+
+void lion_row_index_link(lion_row_index *index, size_t from, size_t to)
+{
+    for (size_t row = index->covered; row < index->relation->count; row++) {
+        size_t place = index->hashes[row] & (index->head_count - 1);
+        if (place < from || place >= to) continue;
+        index->next[row] = index->heads[place];
+        index->heads[place] = (uint32_t)row + 1;
     }
-    index->covered = count;
+}
+
+void lion_row_index_follow(lion_row_index *index)
+{
+    if (!lion_row_index_reserve(index)) return;
+    lion_row_index_hash(index, index->covered, index->relation->count);
+    lion_row_index_link(index, 0, index->head_count);
+    index->covered = index->relation->count;
 }
 
 static size_t first_match(const lion_row_index *index, size_t found, uint32_t hash, const lion_value *key)

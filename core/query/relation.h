@@ -57,6 +57,11 @@ typedef struct lion_row_index {
 void lion_row_index_init(lion_row_index *index, const lion_relation *relation, const uint32_t *key, uint32_t key_count);
 /* Take in the rows added since. */
 void lion_row_index_follow(lion_row_index *index);
+/* The same by several threads, step by step: room for rows [covered, relation->count) (false: there is no memory); the hashes of some of
+ * these; the places [from, to) of all heads, once there are all hashes. Whoever shares it out sets `covered` at the end. */
+bool lion_row_index_reserve(lion_row_index *index);
+void lion_row_index_hash(lion_row_index *index, size_t from, size_t to);
+void lion_row_index_link(lion_row_index *index, size_t from, size_t to);
 /* The first candidate row + 1 for the key values, 0 for none; then the next one. Candidates are real matches. */
 size_t lion_row_index_find(const lion_row_index *index, const lion_value *key);
 size_t lion_row_index_next(const lion_row_index *index, size_t found, const lion_value *key);
