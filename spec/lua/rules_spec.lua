@@ -220,6 +220,29 @@ describe("A call of a rule among other clauses", function()
     check(15, "path%-search [^\n]*\n *scan [^\n]*rare", "[?x :n/rare _] (above ?b ?x) [?b :n/k _]")
   end)
 
+  it("has values of any type, in any order, and those that are equal across types once", function()
+    local mixed = lion.connect "mem:"
+    mixed:transact(lion.schema { m = { up = { "ref" }, l = { "long" }, d = { "double" },
+      s = { "string" }, k = { "keyword" } } })
+    local tx = {}
+    for i = 1, 1500 do
+      tx[i] = { ["db/id"] = "m" .. i, ["m/up"] = i > 1 and "m" .. i - 1 or nil }
+      local kind = i % 5
+      if kind == 0 then tx[i]["m/l"] = i elseif kind == 1 then tx[i]["m/d"] = i - 1.0
+      elseif kind == 2 then tx[i]["m/s"] = "s" .. i elseif kind == 3 then tx[i]["m/d"] = i + 0.5
+      else tx[i]["m/k"] = ":k/k" .. i end
+    end
+    mixed:transact(tx)
+    local rules = [=[[[(has ?a ?v) [?a :m/l ?v]] [(has ?a ?v) [?a :m/d ?v]] [(has ?a ?v) [?a :m/s ?v]]
+      [(has ?a ?v) [?a :m/k ?v]] [(has ?a ?v) [?a :m/up ?m] (has ?m ?v)]]]=]
+    local values = mixed:db():q("[:find [?v ...] :in $ % :where [?a :m/s \"s1497\"] (has ?a ?v)]", rules)
+    -- what i % 5 == 1 has is the long of the one before it
+    local count = 0
+    for i = 1, 1497 do count = count + ((i % 5 == 1 and i > 1) and 0 or 1) end
+    assert.equal(count, #values)
+    mixed:close()
+  end)
+
   it("that its tables have no room for is asked for few rows at once", function()
     local rules = [=[[[(level ?a ?b) [?a :n/up ?p] [?b :n/up ?p]]
       [(level ?a ?b) [?a :n/up ?x] (level ?x ?y) [?b :n/up ?y]]]]=]
