@@ -271,6 +271,23 @@ uint32_t lion_rule_rows_piece(lion_vector *columns, const lion_rule_rows *rows, 
     return (uint32_t)(left < room ? left : room);
 }
 
+lion_vector lion_rule_rows_gather(const lion_rule_rows *rows, uint32_t column, const uint32_t *numbers, uint32_t count, lion_value *room)
+{
+    lion_vector out = { .type = count == 0 ? LION_TYPE_MIXED : rows->blocks[numbers[0] / LION_BATCH_ROWS][column].type, .values = room };
+    uint32_t k = 0;
+    if (lion_type_is_scalar(out.type)) {
+        for (; k < count; k++) {
+            const lion_vector *from = &rows->blocks[numbers[k] / LION_BATCH_ROWS][column];
+            if (from->type != out.type) break;
+            out.bits[k] = from->bits[numbers[k] % LION_BATCH_ROWS];
+        }
+        if (k == count) return out;
+    }
+    out = (lion_vector){ .type = LION_TYPE_MIXED, .values = room };
+    for (k = 0; k < count; k++) room[k] = lion_rule_rows_get(rows, numbers[k], column);
+    return out;
+}
+
 /* ---- indexes ---- */
 
 void lion_rule_index_init(lion_rule_index *index, const lion_rule_rows *rows, const uint32_t *key, uint32_t key_count)
@@ -321,11 +338,18 @@ lion_status lion_rule_index_follow(lion_rule_index *index, lion_error *error)
     return LION_OK;
 }
 
+static inline bool is_value(const lion_vector *column, size_t row, const lion_value *value)
+{
+    if (column->type == value->type && is_whole(column)) return column->bits[row] == value->bits;
+    return lion_value_equal(lion_vector_get(column, row), *value);
+}
+
 static size_t first_match(const lion_rule_index *index, size_t found, const lion_value *key)
 {
     for (; found != 0; found = index->next[found - 1]) {
+        const lion_vector *columns = index->rows->blocks[(found - 1) / LION_BATCH_ROWS];
         uint32_t i = 0;
-        while (i < index->key_count && lion_value_equal(lion_rule_rows_get(index->rows, found - 1, index->key[i]), key[i])) i++;
+        while (i < index->key_count && is_value(&columns[index->key[i]], (found - 1) % LION_BATCH_ROWS, &key[i])) i++;
         if (i == index->key_count) break;
     }
     return found;

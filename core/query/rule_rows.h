@@ -35,6 +35,9 @@ static inline lion_value lion_rule_rows_get(const lion_rule_rows *rows, size_t r
  * arena. */
 uint32_t lion_rule_rows_piece(lion_vector *columns_out, const lion_rule_rows *rows, size_t from, size_t to);
 
+/* A column of the rows with these numbers, in room for as many values: of one type, if they all have it. */
+lion_vector lion_rule_rows_gather(const lion_rule_rows *rows, uint32_t column, const uint32_t *numbers, uint32_t count, lion_value *room);
+
 /* Which rows have certain values in columns `key`. It follows the rows as they grow, or are emptied; rows are found newest first. */
 typedef struct lion_rule_index {
     const lion_rule_rows *rows;

@@ -50,7 +50,10 @@ static lion_status sink_batch(lion_rule_engine *self, lion_rule_segment *part, c
 typedef struct difference {
     lion_operator operator;
     lion_rule_call *call;
-    lion_output output;
+    uint32_t *prefixes, *answers;  /* the pairs that were found: rows of either … */
+    uint32_t count;                /* … which become a batch of … */
+    lion_vector *columns;          /* … these, … */
+    lion_value **rooms;            /* … which lie here */
     size_t prefix_row, answer_row; /* the next of the first part, and of the second */
     size_t found;                  /* row + 1 on the other side of the present one, 0: it is to be looked for */
     bool is_open;
@@ -60,15 +63,30 @@ static void emit(difference *self, size_t prefix_row, size_t answer_row)
 {
     const lion_rule_call *call = self->call;
     const lion_rule_rows *answers = &call->callee->answers;
-    uint32_t bound = call->callee->bound_count, frees = call->callee->free_count;
-    for (uint32_t i = 0; i < frees; i++)
+    uint32_t bound = call->callee->bound_count;
+    for (uint32_t i = 0; i < call->callee->free_count; i++)
         if (call->same[i] != LION_SLOT_NONE && !lion_value_equal(lion_rule_rows_get(answers, answer_row, bound + i),
                                                                  lion_rule_rows_get(answers, answer_row, bound + call->same[i])))
             return;
-    for (uint32_t i = 0; i < call->kept; i++) *lion_output_at(&self->output, i) = lion_rule_rows_get(&call->prefix, prefix_row, call->from[i]);
-    for (uint32_t i = 0; i < frees; i++)
-        if (call->out[i] != LION_SLOT_NONE) *lion_output_at(&self->output, call->out[i]) = lion_rule_rows_get(answers, answer_row, bound + i);
-    self->output.count++;
+    self->prefixes[self->count] = (uint32_t)prefix_row;
+    self->answers[self->count++] = (uint32_t)answer_row;
+}
+
+/* The pairs as columns. */
+static lion_status yield(difference *self, lion_batch *batch_out)
+{
+    const lion_rule_call *call = self->call;
+    const lion_rule_table *callee = call->callee;
+    uint32_t count = self->count;
+    if (count == 0) return LION_END;
+    for (uint32_t i = 0; i < call->kept; i++)
+        self->columns[i] = lion_rule_rows_gather(&call->prefix, call->from[i], self->prefixes, count, self->rooms[i]);
+    for (uint32_t i = 0; i < callee->free_count; i++)
+        if (call->out[i] != LION_SLOT_NONE)
+            self->columns[call->out[i]] = lion_rule_rows_gather(&callee->answers, callee->bound_count + i, self->answers, count, self->rooms[call->out[i]]);
+    *batch_out = (lion_batch){ .count = count, .width = self->operator.width, .columns = self->columns };
+    self->count = 0;
+    return LION_OK;
 }
 
 /* The key of an answer's seed for the prefixes; false: no prefix asks for it. */
@@ -133,9 +151,9 @@ static lion_status difference_next(lion_operator *operator, lion_batch *batch_ou
 {
     difference *self = (difference *)operator;
     uint32_t steps = 0;
-    while (!lion_output_is_full(&self->output) && (next_of_prefix(self) || next_of_answers(self)))
+    while (self->count < LION_BATCH_ROWS && (next_of_prefix(self) || next_of_answers(self)))
         if (++steps % CHECK_EVERY == 0 && lion_run_check(operator->run, error) != LION_OK) return LION_FAILED;
-    return lion_output_yield(&self->output, batch_out);
+    return yield(self, batch_out);
 }
 
 static lion_status difference_rewind(lion_operator *operator, lion_error *error)
@@ -145,7 +163,7 @@ static lion_status difference_rewind(lion_operator *operator, lion_error *error)
     self->prefix_row = call->prefix_from;
     self->answer_row = call->answers_from;
     self->is_open = false;
-    self->output.count = 0;
+    self->count = 0;
     lion_status status = lion_rule_index_follow(&call->callee->answers_by_seed, error);
     return status == LION_OK ? lion_rule_index_follow(&call->prefix_by_bound, error) : status;
 }
@@ -158,7 +176,11 @@ lion_operator *lion_rule_difference_new(lion_run *run, lion_rule_call *call, con
     self->operator.vars = lion_arena_array(&run->arena, uint32_t, width + 1);
     for (uint32_t i = 0; i < width; i++) self->operator.vars[i] = vars[i];
     self->call = call;
-    lion_output_make(&self->output, &run->arena, width);
+    self->prefixes = lion_arena_array(&run->arena, uint32_t, LION_BATCH_ROWS);
+    self->answers = lion_arena_array(&run->arena, uint32_t, LION_BATCH_ROWS);
+    self->columns = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (width + 1));
+    self->rooms = lion_arena_array(&run->arena, lion_value *, width + 1);
+    for (uint32_t i = 0; i < width; i++) self->rooms[i] = lion_arena_array(&run->arena, lion_value, LION_BATCH_ROWS);
     return &self->operator;
 }
 
