@@ -386,6 +386,8 @@ static void forget_search(lion_order *order, bool is_made, lion_arena *arena, li
 bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed, bool is_flat)
 {
     lion_arena *arena = &scope->run->arena;
+    for (uint32_t i = 0; i < todo->count; i++)
+        if (!todo->is_done[i]) lion_rules_get_ready(scope->engine, todo->items[i]);
     lion_arena_mark mark = lion_arena_set_mark(arena);
     size_t used = arena->used;
     bool is_made = make(order_out, scope, todo, operator, needed, is_flat);

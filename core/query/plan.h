@@ -155,6 +155,8 @@ typedef struct lion_rule_stats {
     double *distinct;          /* per argument: its different values */
 } lion_rule_stats;
 
+/* What is kept of the rules that the clause calls, or clauses in it, is made: before the planner takes memory that it gives back. */
+void lion_rules_get_ready(lion_rules *rules, const lion_clause *clause);
 /* By the numbers of its patterns; NULL: there is no memory. */
 const lion_rule_stats *lion_rules_stats(lion_rules *rules, uint32_t rule);
 /* How many a path leads to from each of the entities, on average (or, backward, from how many it leads to one), by searching from

@@ -87,12 +87,24 @@ const lion_rule_stats *lion_rules_stats(lion_rules *rules, uint32_t at)
     return stats;
 }
 
+void lion_rules_get_ready(lion_rules *rules, const lion_clause *clause)
+{
+    for (uint32_t b = 0; b < clause->branch_count; b++)
+        for (uint32_t i = 0; i < clause->branches[b].count; i++) lion_rules_get_ready(rules, &clause->branches[b].items[i]);
+    if (clause->kind != LION_CLAUSE_RULE) return;
+    lion_rules_is_path(rules, clause->rule);
+    lion_rules_stats(rules, clause->rule);
+}
+
 /* ---- by searches ---- */
 
 double lion_rules_sample(lion_rules *rules, uint32_t rule, bool is_backward, const int64_t *ids, uint32_t count, int64_t *looks)
 {
     if (!lion_rules_is_path(rules, rule) || count == 0) return -1;
-    lion_paths *paths = rules->paths[rule].searches[is_backward];
+    /* Searches of their own: what they hold goes with the planner's. */
+    const lion_path_rule *path = &rules->paths[rule];
+    lion_paths *paths = lion_paths_new(rules->run, path->searches[0]->graph, &path->shapes[is_backward], is_backward);
+    if (rules->run->arena.is_exhausted) return -1;
     double most = lion_rules_stats(rules, rule) == NULL ? 1 : rules->stats[rule].distinct[!is_backward], sum = 0;
     uint32_t searched = 0;
     for (; searched < count && *looks > 0; searched++) {

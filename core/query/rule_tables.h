@@ -80,7 +80,8 @@ struct lion_rule_table {
 /* What a rule is as a search through a graph (path.h). */
 typedef struct lion_path_rule {
     bool is_read;
-    lion_paths *searches[2];      /* forward, backward; NULL: the rule is none */
+    lion_path_shape *shapes;      /* forward, backward */
+    lion_paths *searches[2];      /* the same; NULL: the rule is none */
 } lion_path_rule;
 
 struct lion_rule_engine {

@@ -114,6 +114,7 @@ static lion_paths *const *paths_of(lion_rules *self, uint32_t rule)
     lion_graph_init(graph, self->run, self->run->sources[shapes[0].source].db, shapes[0].hop_count);
     lion_paths *forward = lion_paths_new(self->run, graph, &shapes[0], false), *backward = lion_paths_new(self->run, graph, &shapes[1], true);
     if (arena->is_exhausted) return NULL; /* the next check of the run says so */
+    path->shapes = shapes;
     path->searches[0] = forward;
     path->searches[1] = backward;
     return path->searches;
