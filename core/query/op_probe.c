@@ -204,12 +204,23 @@ static inline uint32_t find_run(const probe *self, lion_value key)
     return all->slots[at];
 }
 
+/* Of a key's first datoms so many are read at once, where few are estimated for each, or more. */
+#define FEW_EACH 8
+#define FEW_ROWS 16
+#define MANY_ROWS 64
+
+static double input_rows(const probe *self)
+{
+    double rows = self->operator.inputs[0]->rows_estimated;
+    return rows < 1 ? 1 : rows;
+}
+
 static lion_status open_cursor(probe *self, const lion_key *key, lion_error *error)
 {
     lion_cursor_options options = { .columns = LION_COLUMN_E | LION_COLUMN_V };
     if (key->parts > 1) {
         options.columns = self->is_by_value ? LION_COLUMN_E : LION_COLUMN_V;
-        options.batch_rows = 64;
+        options.batch_rows = self->operator.rows_estimated < input_rows(self) * FEW_EACH ? FEW_ROWS : MANY_ROWS;
     }
     return lion_cursor_open(&self->cursor, &self->spec.db->view, self->is_by_value ? LION_AVET : LION_AEVT, key, &options,
                             &self->operator.run->arena, error);

@@ -155,6 +155,17 @@ static void forget_unread(lion_result *self)
     lion_scan_forget(self->root, wanted);
 }
 
+static void open_gathering(lion_result *self)
+{
+    lion_run *run = self->run;
+    lion_groups_init(&self->group_of, &run->arena, self->key_count);
+    self->stride = self->width + run->ir->order_count;
+    self->row = lion_arena_array(&run->arena, lion_form, self->stride + 1);
+    lion_sorter_init(&self->sorter, run, self->stride, run->ir->order, run->ir->order_count);
+    lion_overflow_init(&self->overflow, run, self->root->width);
+    self->aside = lion_arena_array(&run->arena, lion_value, self->root->width + 1);
+}
+
 lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, uint32_t weight, const uint8_t *is_attribute,
                             const lion_query_pull *pulls, lion_error *error)
 {
@@ -182,13 +193,8 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
         if (status != LION_OK) return status;
         open_aggregate(self, to);
     }
-    lion_groups_init(&self->group_of, arena, self->key_count);
     self->is_gathered = self->has_aggregates || run->ir->order_count > 0;
-    self->stride = self->width + run->ir->order_count;
-    self->row = lion_arena_array(arena, lion_form, self->stride + 1);
-    lion_sorter_init(&self->sorter, run, self->stride, run->ir->order, run->ir->order_count);
-    lion_overflow_init(&self->overflow, run, root->width);
-    self->aside = lion_arena_array(arena, lion_value, root->width + 1);
+    if (self->is_gathered) open_gathering(self);
     lion_status status = open_order(self, error);
     if (status != LION_OK) return status;
     open_columns(self);
