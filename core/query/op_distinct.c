@@ -176,3 +176,8 @@ lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint
     if (self->operator.ascending != 0) self->ascending = lion_operator_slot(input, input->ascending - 1);
     return &self->operator;
 }
+
+bool lion_operator_is_distinct(const lion_operator *operator)
+{
+    return operator->next == distinct_next;
+}

@@ -143,5 +143,6 @@ lion_operator *lion_or_new(lion_run *run, lion_operator *input, const lion_subpl
 
 /* ---- distinct rows of the kept variables ---- */
 lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint8_t *keep);
+bool lion_operator_is_distinct(const lion_operator *operator);
 
 #endif

@@ -388,6 +388,29 @@ static const char *names_of_key(lion_scope *scope, const lion_operator *left, co
     return text;
 }
 
+/* Rows of which a semi-join leaves more than this part are made distinct before it. */
+#define SEMI_PART_MAX 0.75
+
+/* A semi-join by one key asks less of a row than a distinct does: it had better come before. NULL: it is another join, or leaves too many. */
+static lion_operator *semi_before_distinct(lion_scope *scope, lion_operator *left, lion_operator *right, double rows, const uint8_t *keep)
+{
+    lion_run *run = scope->run;
+    uint32_t keys = 0;
+    for (uint32_t i = 0; i < right->width; i++) {
+        if (lion_operator_slot(left, right->vars[i]) == LION_SLOT_NONE) return NULL;
+        keys += scope->known == NULL || scope->known[right->vars[i]] == NULL;
+    }
+    bool is_few = rows < left->rows_estimated * SEMI_PART_MAX || lion_run_forces(run, LION_PLAN_SEMI_JOIN);
+    if (!lion_operator_is_distinct(left) || keys != 1 || !is_few || !lion_run_allows(run, LION_PLAN_SEMI_JOIN)) return NULL;
+    lion_operator *input = left->inputs[0];
+    lion_operator *semi = lion_hash_join_new(run, input, right, scope->known, lion_operator_keep(left, run));
+    semi->detail = names_of_key(scope, left, right);
+    semi->rows_estimated = input->rows_estimated * rows / fmax(left->rows_estimated, 1);
+    lion_operator *made = lion_distinct_new(run, semi, keep);
+    made->is_distinct = true;
+    return made;
+}
+
 /* A part of the plan by itself, joined by hash. */
 static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_order_step *step, lion_operator **operator, const uint8_t *needed,
                              lion_error *error)
@@ -400,6 +423,12 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     lion_status status = follow(scope, todo, &right, wanted, (following){ .order = step->group }, NULL, error);
     if (status != LION_OK) return status;
     right->rows_estimated = step->group->rows;
+    lion_operator *made = semi_before_distinct(scope, left, right, step->rows, lion_plan_keep(scope, todo, needed));
+    if (made != NULL) {
+        made->rows_estimated = step->kept;
+        *operator = made;
+        return LION_OK;
+    }
     *operator = lion_hash_join_new(run, left, right, scope->known, lion_plan_keep(scope, todo, needed));
     (*operator)->detail = names_of_key(scope, left, right);
     (*operator)->rows_estimated = step->rows;

@@ -91,13 +91,12 @@ distinct
     [[
 distinct
  semi-join ?w
-  distinct
-   star [?t :tag/word ?w] aevt
-    hash-join [?t :tag/film ?f] avet
-     distinct
-      star [?m :made/film ?f] aevt
-       lookup [?m :made/firm ?c] avet
-        scan [?c :firm/land "land3"] avet
+  star [?t :tag/word ?w] aevt
+   hash-join [?t :tag/film ?f] avet
+    distinct
+     star [?m :made/film ?f] aevt
+      lookup [?m :made/firm ?c] avet
+       scan [?c :firm/land "land3"] avet
   scan [?w :word/name "word1"] avet
 ]] },
   { "joins two entities by a value from the smaller side, however frequent the value is elsewhere",
