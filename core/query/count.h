@@ -82,10 +82,10 @@ lion_status lion_count_reduce(lion_count *spec, lion_graph *graph, uint64_t *con
 
 typedef struct lion_counter lion_counter;
 
-/* In the run's arena. The graph is read; weights: per variable a number for each entity, or NULL, where each counts once. Both are
+/* In the arena. The graph is read; weights: per variable a number for each entity, or NULL, where each counts once. Both are
  * borrowed. */
 lion_status lion_counter_new(lion_counter **counter_out, const lion_count_shape *shape, lion_graph *graph, uint64_t *const *weights,
-                             lion_error *error);
+                             lion_arena *arena, lion_error *error);
 /* Rows whose first variable of the prefix has a number in [from, to), `step` apart; added to totals[number], or, where
  * that is NULL, to *total. lion/overflow beyond 64 bits. */
 lion_status lion_counter_run(lion_counter *counter, uint32_t from, uint32_t to, uint32_t step, uint64_t *totals, uint64_t *total,

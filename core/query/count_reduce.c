@@ -8,7 +8,7 @@
 #include "index/view_parts.h"
 #include "query/count.h"
 
-#define CHECK_EVERY (1 << 16)
+#define CHECK_EVERY (1 << 15)
 
 /* A derived edge: of which two others (and which it filters), so that it is made once. */
 typedef struct derived {

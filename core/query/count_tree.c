@@ -9,7 +9,7 @@
 #include "query/count.h"
 #include "query/lists.h"
 
-#define CHECK_WORK (1 << 18)
+#define CHECK_WORK (1 << 16)
 /* Walking a list against a bitmap, against looking for the few in it. */
 #define SEEK_FACTOR 8
 
@@ -39,14 +39,26 @@ typedef struct place {
 
 struct lion_counter {
     lion_run *run;
+    lion_arena *arena; /* while it is made */
     const lion_graph *graph;
     place prefix[LION_COUNT_VARS_MAX], tree[LION_COUNT_VARS_MAX];
     uint32_t prefix_count, tree_count;
     uint64_t work, checked;
     uint64_t total; /* of the value of the first of the prefix */
     bool is_over;
-    lion_status status; /* of the last check */
+    lion_status status; /* of the last check … */
+    lion_error *error;  /* … and why */
 };
+
+/* Whether to go on. */
+static inline bool goes_on(lion_counter *self)
+{
+    if (++self->work - self->checked >= CHECK_WORK && self->status == LION_OK) {
+        self->checked = self->work;
+        self->status = lion_run_check(self->run, self->error);
+    }
+    return self->status == LION_OK;
+}
 
 static inline uint64_t plus(lion_counter *self, uint64_t a, uint64_t b)
 {
@@ -134,7 +146,7 @@ static uint64_t behind(lion_counter *self, const place *at, uint32_t value, uint
 static void make_linked(lion_counter *self, place *at)
 {
     self->work += at->count;
-    for (uint32_t i = 0; i < at->count; i++) {
+    for (uint32_t i = 0; i < at->count && goes_on(self); i++) {
         uint32_t value = at->values[i];
         if (at->bits != NULL)
             at->bits[value / 64] |= UINT64_C(1) << (value & 63);
@@ -149,7 +161,7 @@ static void make_from_child(lion_counter *self, place *at)
     uint64_t *sums = at->sums;
     uint32_t count = 0;
     bool is_over = false;
-    for (uint32_t i = 0; i < child->count; i++) {
+    for (uint32_t i = 0; i < child->count && goes_on(self); i++) {
         uint64_t rows = child->bits != NULL ? 1 : child->sums[child->values[i]];
         uint32_t length = 0;
         const uint32_t *list = list_at(&child->up, child->values[i], &length);
@@ -165,7 +177,7 @@ static void make_from_child(lion_counter *self, place *at)
     at->values = at->own;
     at->count = count;
     if (at->child_count == 1 && at->weights == NULL) return;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && goes_on(self); i++)
         sums[at->own[i]] = times(self, sums[at->own[i]], behind(self, at, at->own[i], 1));
 }
 
@@ -195,7 +207,7 @@ static uint64_t count_trees(lion_counter *self)
         place *at = &self->tree[i];
         if (at->parent == LION_COUNT_NONE) {
             uint64_t sum = 0;
-            for (uint32_t k = 0; k < at->count && product > 0; k++)
+            for (uint32_t k = 0; k < at->count && product > 0 && goes_on(self); k++)
                 sum = plus(self, sum, behind(self, at, at->values[k], 0));
             product = times(self, product, sum);
         } else if (at->link_count > 0) {
@@ -209,18 +221,10 @@ static uint64_t count_trees(lion_counter *self)
     return product;
 }
 
-static void check(lion_counter *self, lion_error *error)
-{
-    if (++self->work - self->checked < CHECK_WORK || self->status != LION_OK) return;
-    self->checked = self->work;
-    self->status = lion_run_check(self->run, error);
-}
-
 /* With values for the levels before. */
-static void run_level(lion_counter *self, uint32_t level, uint64_t rows, lion_error *error)
+static void run_level(lion_counter *self, uint32_t level, uint64_t rows)
 {
-    check(self, error);
-    if (self->status != LION_OK) return;
+    if (!goes_on(self)) return;
     if (level == self->prefix_count) {
         self->total = plus(self, self->total, times(self, rows, count_trees(self)));
         return;
@@ -230,7 +234,7 @@ static void run_level(lion_counter *self, uint32_t level, uint64_t rows, lion_er
     for (uint32_t i = 0; i < at->count && self->status == LION_OK; i++) {
         uint64_t weight = at->weights == NULL ? 1 : at->weights[at->values[i]];
         at->value = at->values[i];
-        if (weight > 0) run_level(self, level + 1, times(self, rows, weight), error);
+        if (weight > 0) run_level(self, level + 1, times(self, rows, weight));
     }
 }
 
@@ -238,12 +242,14 @@ lion_status lion_counter_run(lion_counter *self, uint32_t from, uint32_t to, uin
                              uint64_t *totals, uint64_t *total, lion_error *error)
 {
     place *first = &self->prefix[0];
+    self->error = error;
     for (uint32_t number = from; number < to; number += step) {
         uint64_t weight = first->weights == NULL ? 1 : first->weights[number];
+        if (!goes_on(self)) return self->status;
         if (weight == 0) continue;
         first->value = number;
         self->total = 0;
-        run_level(self, 1, weight, error);
+        run_level(self, 1, weight);
         if (self->status != LION_OK) return self->status;
         uint64_t *sum = totals != NULL ? &totals[number] : total;
         *sum = plus(self, *sum, self->total);
@@ -273,7 +279,7 @@ static lion_status lists_from(lion_adjacency *lists_out, lion_graph *graph,
 static lion_status add_links(lion_counter *self, place *at, const lion_count_shape *shape,
                              uint8_t var, uint32_t levels, lion_graph *graph, lion_error *error)
 {
-    lion_arena *arena = &self->run->arena;
+    lion_arena *arena = self->arena;
     at->links = lion_arena_zalloc(arena, sizeof(link) * (shape->edge_count + 1));
     if (at->links == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < shape->edge_count; i++) {
@@ -308,7 +314,7 @@ static lion_status add_branch(lion_counter *self, uint32_t at, const lion_count_
 
 static lion_status make_vector(lion_counter *self, place *at, lion_error *error)
 {
-    lion_arena *arena = &self->run->arena;
+    lion_arena *arena = self->arena;
     bool is_set = at->link_count > 0 && at->child_count == 0 && at->weights == NULL;
     if (is_set)
         at->bits = lion_arena_zalloc(arena, sizeof(uint64_t) * (self->graph->node_count / 64 + 1));
@@ -319,12 +325,14 @@ static lion_status make_vector(lion_counter *self, place *at, lion_error *error)
 }
 
 lion_status lion_counter_new(lion_counter **counter_out, const lion_count_shape *shape,
-                             lion_graph *graph, uint64_t *const *weights, lion_error *error)
+                             lion_graph *graph, uint64_t *const *weights, lion_arena *arena,
+                             lion_error *error)
 {
-    lion_counter *self = lion_arena_zalloc(&graph->run->arena, sizeof(*self));
+    lion_counter *self = lion_arena_zalloc(arena, sizeof(*self));
     lion_status status = LION_OK;
     if (self == NULL) return lion_fail_memory(error);
     self->run = graph->run;
+    self->arena = arena;
     self->graph = graph;
     self->prefix_count = shape->prefix_count;
     self->tree_count = shape->tree_count;
@@ -343,7 +351,7 @@ lion_status lion_counter_new(lion_counter **counter_out, const lion_count_shape 
     for (uint32_t i = 0; status == LION_OK && i < shape->tree_count; i++)
         if (self->tree[i].parent != LION_COUNT_NONE)
             status = make_vector(self, &self->tree[i], error);
-    if (status == LION_OK) status = lion_run_check(self->run, error);
+    if (status == LION_OK) status = lion_run_check_with(self->run, arena, error);
     if (status == LION_OK) *counter_out = self;
     return status;
 }

@@ -8,7 +8,7 @@
 #define SPREAD_MAX 4
 #define SPREAD_LEAST 4096
 #define ROOM_MAX UINT32_C(0xfffffff0)
-#define CHECK_EVERY (1 << 16)
+#define CHECK_EVERY (1 << 14)
 #define ROOM_FIRST_MAX (1 << 20)
 
 void lion_graph_init(lion_graph *graph, lion_run *run, const lion_db *db, uint32_t attributes_max)
@@ -139,30 +139,66 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Ids far apart: sorted, and found through a table. */
-static lion_status number_sparse(lion_graph *graph, const raw_edges *raws, lion_error *error)
+/* Ids that are sorted between two looks at the deadline. */
+#define SORT_RUN 8192
+
+static void merge(int64_t *out, const int64_t *ids, size_t middle, size_t count)
 {
-    lion_arena *arena = graph->arena;
-    lion_ids_init(&graph->by_id, arena);
-    for (uint32_t k = 0; k < graph->edges_count; k++) {
-        for (size_t i = 0; i < raws[k].from_count; i++) lion_ids_add(&graph->by_id, raws[k].from[i]);
-        for (size_t i = 0; i < raws[k].count; i++) {
-            lion_ids_add(&graph->by_id, raws[k].to[i]);
-            if (i % CHECK_EVERY == 0 && lion_run_check(graph->run, error) != LION_OK) return LION_FAILED;
-        }
+    size_t a = 0, b = middle;
+    for (size_t i = 0; i < count; i++) out[i] = b == count || (a < middle && ids[a] <= ids[b]) ? ids[a++] : ids[b++];
+}
+
+/* Runs, then runs of twice the length; through `room`, which has as many. */
+static lion_status sort_ids(int64_t *ids, int64_t *room, size_t count, lion_run *run, lion_error *error)
+{
+    for (size_t i = 0; i < count; i += SORT_RUN) {
+        qsort(ids + i, count - i < SORT_RUN ? count - i : SORT_RUN, sizeof(int64_t), ascending);
+        if (lion_run_check(run, error) != LION_OK) return LION_FAILED;
     }
-    uint32_t count = graph->by_id.count;
-    graph->ids = lion_arena_array(arena, int64_t, count + 1);
-    graph->numbers = lion_arena_array(arena, uint32_t, count + 1);
-    if (graph->ids == NULL || graph->numbers == NULL || arena->is_exhausted) return lion_fail_memory(error);
-    memcpy(graph->ids, graph->by_id.items, sizeof(int64_t) * count);
-    qsort(graph->ids, count, sizeof(int64_t), ascending);
-    for (uint32_t i = 0; i < count; i++) graph->numbers[lion_ids_find(&graph->by_id, graph->ids[i])] = i;
-    graph->node_count = count;
+    for (size_t width = SORT_RUN; width < count; width *= 2) {
+        for (size_t i = 0; i < count; i += 2 * width) {
+            size_t both = count - i < 2 * width ? count - i : 2 * width;
+            merge(room + i, ids + i, both < width ? both : width, both);
+            if (lion_run_check(run, error) != LION_OK) return LION_FAILED;
+        }
+        memcpy(ids, room, sizeof(int64_t) * count);
+    }
     return LION_OK;
 }
 
-static lion_status number(lion_graph *graph, const raw_edges *raws, lion_error *error)
+/* Each once, in any order. */
+static lion_status collect_ids(lion_ids *ids, lion_graph *graph, const raw_edges *raws, lion_error *error)
+{
+    for (uint32_t k = 0; k < graph->edges_count; k++)
+        for (size_t i = 0; i < raws[k].from_count + raws[k].count; i++) {
+            lion_ids_add(ids, i < raws[k].from_count ? raws[k].from[i] : raws[k].to[i - raws[k].from_count]);
+            if (i % CHECK_EVERY == 0 && lion_run_check_with(graph->run, ids->arena, error) != LION_OK) return LION_FAILED;
+        }
+    return LION_OK;
+}
+
+/* Ids far apart: sorted, and found through a table, in which they come in that order. */
+static lion_status number_sparse(lion_graph *graph, const raw_edges *raws, lion_arena *scratch, lion_error *error)
+{
+    lion_ids any_order;
+    lion_ids_init(&any_order, scratch);
+    lion_status status = collect_ids(&any_order, graph, raws, error);
+    int64_t *room = lion_arena_array(scratch, int64_t, (size_t)any_order.count + 1);
+    if (status == LION_OK && (room == NULL || scratch->is_exhausted)) return lion_fail_memory(error);
+    if (status == LION_OK) status = sort_ids(any_order.items, room, any_order.count, graph->run, error);
+    if (status != LION_OK) return status;
+    lion_ids_init(&graph->by_id, graph->arena);
+    if (!lion_ids_reserve(&graph->by_id, any_order.count)) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < any_order.count; i++) {
+        lion_ids_add(&graph->by_id, any_order.items[i]);
+        if (i % CHECK_EVERY == 0 && lion_run_check(graph->run, error) != LION_OK) return LION_FAILED;
+    }
+    graph->ids = graph->by_id.items;
+    graph->node_count = any_order.count;
+    return LION_OK;
+}
+
+static lion_status number(lion_graph *graph, const raw_edges *raws, lion_arena *scratch, lion_error *error)
 {
     int64_t first = INT64_MAX, last = INT64_MIN;
     uint64_t count = 0;
@@ -173,7 +209,7 @@ static lion_status number(lion_graph *graph, const raw_edges *raws, lion_error *
     }
     if (count == 0) return LION_OK;
     uint64_t spread = (uint64_t)last - (uint64_t)first;
-    if (spread >= ROOM_MAX || spread > count * SPREAD_MAX + SPREAD_LEAST) return number_sparse(graph, raws, error);
+    if (spread >= ROOM_MAX || spread > count * SPREAD_MAX + SPREAD_LEAST) return number_sparse(graph, raws, scratch, error);
     graph->first = first;
     graph->node_count = (uint32_t)spread + 1;
     return LION_OK;
@@ -185,13 +221,12 @@ uint32_t lion_graph_number(const lion_graph *graph, int64_t id)
         uint64_t distance = (uint64_t)id - (uint64_t)graph->first;
         return distance < graph->node_count ? (uint32_t)distance : LION_ID_NONE;
     }
-    uint32_t found = lion_ids_find(&graph->by_id, id);
-    return found == LION_ID_NONE ? LION_ID_NONE : graph->numbers[found];
+    return lion_ids_find(&graph->by_id, id);
 }
 
 /* ---- adjacency ---- */
 
-#define EDGES_CHECK_EVERY 65536 /* a power of two */
+#define EDGES_CHECK_EVERY 32768 /* a power of two */
 
 static inline bool is_stopped(lion_graph *graph, size_t edge, lion_error *error)
 {
@@ -235,7 +270,10 @@ static lion_status reverse(lion_adjacency *out, lion_graph *graph, const lion_ad
         start[first->to[i] + 2]++;
         if (is_stopped(graph, i, error)) return LION_FAILED;
     }
-    for (uint32_t i = 2; i <= nodes + 1; i++) start[i] += start[i - 1];
+    for (uint32_t i = 2; i <= nodes + 1; i++) {
+        start[i] += start[i - 1];
+        if (is_stopped(graph, i, error)) return LION_FAILED;
+    }
     for (uint32_t node = 0; node < nodes; node++)
         for (uint32_t i = first->start[node]; i < first->start[node + 1]; i++) {
             to[start[first->to[i] + 1]++] = node;
@@ -272,12 +310,116 @@ static lion_status make_other(lion_graph *graph, uint32_t at, lion_error *error)
     return LION_OK;
 }
 
+/* ---- reading what is numbered by distance ---- */
+
+/* The first or the last id that the attribute has: as an entity, or as a value. LION_ABSENT: it has none. */
+static lion_status end_of(int64_t *id_out, const lion_graph *graph, const lion_attribute *attribute, bool is_value, bool is_last,
+                          lion_arena *arena, lion_error *error)
+{
+    lion_cursor *cursor = NULL;
+    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
+    lion_cursor_options options = { .columns = is_value ? LION_COLUMN_V : LION_COLUMN_E, .batch_rows = 1, .is_reverse = is_last };
+    lion_datom_batch batch;
+    lion_status status = lion_cursor_open(&cursor, &graph->db->view, is_value ? LION_AVET : LION_AEVT, &key, &options, arena, error);
+    if (status == LION_OK) status = lion_cursor_next(cursor, &batch, error);
+    if (status == LION_OK) *id_out = is_value ? lion_vector_get(&batch.v, 0).bits : batch.e[0];
+    return status == LION_END ? LION_ABSENT : status;
+}
+
+/* Ids of all attributes lie between these. LION_ABSENT: that cannot be told, or there are none. */
+static lion_status find_ends(int64_t *first_out, int64_t *last_out, const lion_graph *graph, lion_arena *arena, lion_error *error)
+{
+    int64_t first = INT64_MAX, last = INT64_MIN;
+    for (uint32_t i = 0; i < 4 * graph->edges_count; i++) {
+        const lion_attribute *attribute = graph->edges[i / 4].attribute;
+        int64_t id = 0;
+        if (!attribute->is_in_avet) return LION_ABSENT;
+        lion_status status = end_of(&id, graph, attribute, i % 2 == 1, i % 4 > 1, arena, error);
+        if (status == LION_FAILED) return status;
+        if (status != LION_OK) continue;
+        first = id < first ? id : first;
+        last = id > last ? id : last;
+    }
+    *first_out = first;
+    *last_out = last;
+    return first <= last ? LION_OK : LION_ABSENT;
+}
+
+/* The next edges of a direction, which come in its order. */
+typedef struct filling {
+    uint32_t *start, *to;
+    uint32_t nodes;
+    uint64_t room;
+    uint32_t count, node;      /* edges so far; the next node whose list begins */
+} filling;
+
+/* false: there are more edges than there is room, or an id out of the range. A fact that history shows twice is one edge. */
+static bool fill(filling *self, int64_t first, const int64_t *from, const int64_t *to, uint32_t count)
+{
+    uint32_t at = self->count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t source = (uint64_t)from[i] - (uint64_t)first, target = (uint64_t)to[i] - (uint64_t)first;
+        if (source >= self->nodes || target >= self->nodes || at >= self->room) return false;
+        for (; self->node <= source; self->node++) self->start[self->node] = at;
+        if (at > self->start[source] && self->to[at - 1] == target) continue;
+        self->to[at++] = (uint32_t)target;
+    }
+    self->count = at;
+    return true;
+}
+
+/* Straight into the arrays. LION_ABSENT: the range or the estimate was mistaken. */
+static lion_status read_into(lion_graph *graph, lion_graph_edges *edges, lion_arena *arena, lion_error *error)
+{
+    lion_cursor *cursor = NULL;
+    lion_key key = { .datom = { .a = edges->attribute->id }, .parts = 1 };
+    lion_cursor_options options = { .columns = LION_COLUMN_E | LION_COLUMN_V };
+    lion_datom_batch batch;
+    int64_t room[LION_BATCH_ROWS];
+    filling filled = { .nodes = graph->node_count, .room = edges->count };
+    filled.start = lion_arena_array(graph->arena, uint32_t, (size_t)graph->node_count + 2);
+    filled.to = lion_arena_array(graph->arena, uint32_t, edges->count + 1);
+    if (filled.start == NULL || filled.to == NULL || graph->arena->is_exhausted) return lion_fail_memory(error);
+    lion_index index = edges->is_read_backward ? LION_AVET : LION_AEVT;
+    lion_status status = lion_cursor_open(&cursor, &graph->db->view, index, &key, &options, arena, error);
+    while (status == LION_OK && (status = lion_cursor_next(cursor, &batch, error)) == LION_OK) {
+        const int64_t *v = ids_of(&batch.v, batch.count, room);
+        bool is_backward = edges->is_read_backward;
+        if (!fill(&filled, graph->first, is_backward ? v : batch.e, is_backward ? batch.e : v, batch.count)) return LION_ABSENT;
+        status = lion_run_check_with(graph->run, graph->arena == &graph->run->arena ? arena : graph->arena, error);
+    }
+    if (status != LION_END) return status;
+    while (filled.node <= graph->node_count) filled.start[filled.node++] = filled.count;
+    edges->ways[edges->is_read_backward] = (lion_adjacency){ .start = filled.start, .to = filled.to };
+    edges->count = filled.count;
+    return LION_OK;
+}
+
+/* Where ids are close together, and the indexes say between which they lie, nothing is kept beside the arrays. */
+static lion_status read_dense(lion_graph *graph, lion_arena *arena, lion_error *error)
+{
+    int64_t first = 0, last = 0;
+    uint64_t count = lion_graph_edge_count(graph);
+    lion_status status = find_ends(&first, &last, graph, arena, error);
+    if (status != LION_OK) return status;
+    uint64_t spread = (uint64_t)last - (uint64_t)first;
+    if (spread >= ROOM_MAX || spread > count * SPREAD_MAX + SPREAD_LEAST || count > ROOM_MAX) return LION_ABSENT;
+    lion_arena_mark mark = lion_arena_set_mark(graph->arena);
+    graph->first = first;
+    graph->node_count = (uint32_t)spread + 1;
+    for (uint32_t k = 0; status == LION_OK && k < graph->edges_count; k++) status = read_into(graph, &graph->edges[k], arena, error);
+    if (status != LION_ABSENT) return status;
+    lion_arena_rewind(graph->arena, mark);
+    for (uint32_t k = 0; k < graph->edges_count; k++) memset(graph->edges[k].ways, 0, sizeof(graph->edges[k].ways));
+    return status;
+}
+
 static lion_status read_all(lion_graph *graph, lion_arena *arena, lion_error *error)
 {
     raw_edges *raws = lion_arena_zalloc(arena, sizeof(raw_edges) * (graph->edges_count + 1));
     lion_status status = LION_OK;
     for (uint32_t k = 0; status == LION_OK && k < graph->edges_count; k++) status = read_edges(&raws[k], graph, &graph->edges[k], arena, error);
-    if (status == LION_OK) status = number(graph, raws, error);
+    if (status == LION_OK) status = number(graph, raws, arena, error);
     for (uint32_t k = 0; status == LION_OK && k < graph->edges_count; k++) status = make_first(graph, &graph->edges[k], &raws[k], error);
     return status;
 }
@@ -290,7 +432,8 @@ lion_status lion_graph_read(lion_graph *graph, lion_error *error)
     /* What is read is let go once it is in arrays, so it does not rest in the run's arena. */
     lion_arena arena;
     lion_arena_init(&arena, 0); /* counted with the run's */
-    lion_status status = read_all(graph, &arena, error);
+    lion_status status = read_dense(graph, &arena, error);
+    if (status == LION_ABSENT) status = read_all(graph, &arena, error);
     lion_arena_deinit(&arena);
     graph->arena = &graph->run->arena;
     graph->is_read = status == LION_OK;

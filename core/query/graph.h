@@ -35,8 +35,7 @@ typedef struct lion_graph {
     uint32_t node_count;   /* numbers are in the order of ids */
     int64_t first;         /* the id of number 0 … */
     int64_t *ids;          /* … and, where ids are far apart, all of them; NULL: number i is first + i */
-    lion_ids by_id;        /* with ids: … and where they are */
-    uint32_t *numbers;     /* … by their place in by_id */
+    lion_ids by_id;        /* with ids: what number they have */
 } lion_graph;
 
 /* attributes_max: how many will be added. */

@@ -22,7 +22,6 @@ struct lion_graph_kept {
     int64_t first;
     int64_t *ids;
     lion_ids by_id;
-    uint32_t *numbers;
     uint64_t bytes;            /* atomic: counted in kept_bytes */
 };
 
@@ -134,7 +133,6 @@ void lion_graph_keep_take(lion_graph *graph, lion_graph_kept *kept)
     kept->first = graph->first;
     kept->ids = graph->ids;
     kept->by_id = graph->by_id;
-    kept->numbers = graph->numbers;
     take_ways(kept, graph);
     count_bytes(kept, kept->arena.used);
     graph->kept = kept;
@@ -150,7 +148,6 @@ static void borrow(lion_graph *graph, lion_graph_kept *kept)
     graph->first = kept->first;
     graph->ids = kept->ids;
     graph->by_id = kept->by_id;
-    graph->numbers = kept->numbers;
     graph->is_read = true;
     for (uint32_t i = 0; i < kept->count; i++) {
         graph->edges[i].count = kept->edge_counts[i];

@@ -25,19 +25,30 @@ static size_t slot_of(const lion_ids *ids, int64_t id)
     return at;
 }
 
-static bool grow(lion_ids *ids)
+static bool make_room(lion_ids *ids, uint32_t room)
 {
-    uint32_t room = ids->room == 0 ? ROOM_FIRST : ids->room * 2;
+    size_t slot_count = 2;
+    while (slot_count < 2 * (size_t)room) slot_count *= 2;
     int64_t *items = lion_arena_grow(ids->arena, ids->items, ids->room * sizeof(*items), room * sizeof(*items));
-    uint32_t *slots = lion_arena_zalloc(ids->arena, 2 * (size_t)room * sizeof(*slots));
+    uint32_t *slots = lion_arena_zalloc(ids->arena, slot_count * sizeof(*slots));
     if (items == NULL || slots == NULL || ids->arena->is_exhausted) return false;
     lion_arena_release(ids->arena, ids->slots, ids->slot_count * sizeof(*ids->slots));
     ids->items = items;
     ids->slots = slots;
-    ids->slot_count = 2 * (size_t)room;
+    ids->slot_count = slot_count;
     ids->room = room;
     for (uint32_t i = 0; i < ids->count; i++) ids->slots[slot_of(ids, ids->items[i])] = i + 1;
     return true;
+}
+
+bool lion_ids_reserve(lion_ids *ids, uint32_t count)
+{
+    return count <= ids->room || make_room(ids, count);
+}
+
+static bool grow(lion_ids *ids)
+{
+    return make_room(ids, ids->room == 0 ? ROOM_FIRST : ids->room * 2);
 }
 
 bool lion_ids_add(lion_ids *ids, int64_t id)

@@ -17,6 +17,8 @@ typedef struct lion_ids {
 void lion_ids_init(lion_ids *ids, lion_arena *arena);
 /* No ids; the memory is kept. */
 void lion_ids_clear(lion_ids *ids);
+/* Room for so many, so that none moves; false: out of memory. */
+bool lion_ids_reserve(lion_ids *ids, uint32_t count);
 /* True if the id is new. False, too, when memory ran out: the arena has latched it. */
 bool lion_ids_add(lion_ids *ids, int64_t id);
 /* Its number, or LION_ID_NONE. */

@@ -6,6 +6,8 @@
 #include "query/count.h"
 #include "query/lists.h"
 
+/* References that are looked at between two looks at the deadline. */
+#define CHECK_EDGES (1 << 15)
 /* Shapes are tried on so many values of the first variable, where there are that many … */
 #define TRY_VALUES 32
 #define TRY_NODES_MIN 256
@@ -31,10 +33,14 @@ typedef struct counting {
 
 /* ---- weights ---- */
 
-static uint64_t *new_numbers(counting *self)
+static uint64_t *new_numbers(const counting *self, lion_arena *arena)
 {
-    return lion_arena_zalloc(&self->operator.run->arena,
-                             sizeof(uint64_t) * ((size_t)self->graph.node_count + 1));
+    return lion_arena_zalloc(arena, sizeof(uint64_t) * ((size_t)self->graph.node_count + 1));
+}
+
+static void free_numbers(const counting *self, lion_arena *arena, uint64_t *numbers)
+{
+    lion_arena_release(arena, numbers, sizeof(uint64_t) * ((size_t)self->graph.node_count + 1));
 }
 
 static void add_rows(counting *self, const lion_batch *batch, uint32_t slot)
@@ -48,16 +54,18 @@ static void add_rows(counting *self, const lion_batch *batch, uint32_t slot)
     }
 }
 
-/* false: beyond 64 bits. */
-static bool multiply(uint64_t **weights, uint64_t *with, uint32_t count)
+/* `with` goes into the weights. false: beyond 64 bits. */
+static bool multiply_take(const counting *self, uint64_t **weights, uint64_t *with,
+                          lion_arena *arena)
 {
     bool is_over = false;
     if (*weights == NULL) {
         *weights = with;
         return true;
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < self->graph.node_count; i++)
         is_over |= __builtin_mul_overflow((*weights)[i], with[i], &(*weights)[i]);
+    free_numbers(self, arena, with);
     return !is_over;
 }
 
@@ -72,13 +80,14 @@ static lion_status read_rows(counting *self, lion_error *error)
         const lion_count_rows *rows = &self->spec->rows[self->rows_at];
         lion_batch batch;
         lion_status status;
-        if (!self->is_reading && (self->fresh = new_numbers(self)) == NULL)
+        lion_arena *arena = &self->operator.run->arena;
+        if (!self->is_reading && (self->fresh = new_numbers(self, arena)) == NULL)
             return lion_fail_memory(error);
         self->is_reading = true;
         while ((status = lion_operator_next(rows->root, &batch, error)) == LION_OK)
             add_rows(self, &batch, rows->slot);
         if (status != LION_END) return status;
-        if (!multiply(&self->weights[rows->var], self->fresh, self->graph.node_count))
+        if (!multiply_take(self, &self->weights[rows->var], self->fresh, arena))
             return fail_count(error);
     }
     return LION_OK;
@@ -97,8 +106,12 @@ static lion_status sum_leaf(uint64_t *sums, counting *self, const lion_count_edg
     if (lion_graph_adjacency(&lists, &self->graph, at, is_there ? is_backward : !is_backward,
                              error) != LION_OK)
         return LION_FAILED;
-    for (uint32_t i = 0; i < nodes; i++) {
+    for (uint32_t i = 0, checked = 0; i < nodes; i++) {
         uint32_t begin = lists.start[i], end = lists.start[i + 1];
+        if (begin - checked >= CHECK_EDGES || i % CHECK_EDGES == 0) {
+            checked = begin;
+            if (lion_run_check(self->operator.run, error) != LION_OK) return LION_FAILED;
+        }
         if (is_there && weights == NULL)
             sums[i] = end - begin;
         else if (is_there)
@@ -112,42 +125,52 @@ static lion_status sum_leaf(uint64_t *sums, counting *self, const lion_count_edg
     return is_over ? fail_count(error) : lion_run_check(self->operator.run, error);
 }
 
-static lion_status fold(counting *self, const lion_count_shape *shape, const lion_count_fold *fold,
-                        uint64_t **weights, lion_error *error)
+/* What is held for one term only: numbers, and what goes through the values. */
+typedef struct term {
+    lion_count_shape shape;
+    uint32_t with;                          /* the set of unlike edges */
+    uint64_t *weights[LION_COUNT_VARS_MAX];
+    lion_arena arena;
+} term;
+
+static lion_status fold(counting *self, term *of, const lion_count_fold *fold, lion_error *error)
 {
-    uint32_t nodes = self->graph.node_count;
-    uint64_t *sums = new_numbers(self);
+    uint64_t *sums = new_numbers(self, &of->arena), **weights = of->weights;
     if (sums == NULL) return lion_fail_memory(error);
-    lion_status status =
-        sum_leaf(sums, self, &shape->edges[fold->edge], fold->into, weights[fold->leaf], error);
-    for (uint32_t i = 0; !self->spec->is_told[fold->leaf] && i < nodes; i++) sums[i] = sums[i] > 0;
-    if (status == LION_OK && !multiply(&weights[fold->into], sums, nodes)) return fail_count(error);
-    return status;
+    lion_status status = sum_leaf(sums, self, &of->shape.edges[fold->edge], fold->into,
+                                  weights[fold->leaf], error);
+    for (uint32_t i = 0; !self->spec->is_told[fold->leaf] && i < self->graph.node_count; i++)
+        sums[i] = sums[i] > 0;
+    if (weights[fold->leaf] != NULL) free_numbers(self, &of->arena, weights[fold->leaf]);
+    weights[fold->leaf] = NULL;
+    if (status == LION_OK && !multiply_take(self, &weights[fold->into], sums, &of->arena))
+        return fail_count(error);
+    return status == LION_OK ? lion_run_check_with(self->operator.run, &of->arena, error) : status;
 }
 
 /* An edge from a variable to itself leaves the entities that have themselves. */
-static lion_status close_loop(counting *self, const lion_count_edge *edge, uint64_t **weights,
+static lion_status close_loop(counting *self, term *of, const lion_count_edge *edge,
                               lion_error *error)
 {
     lion_adjacency lists;
-    uint64_t *has = new_numbers(self);
+    uint64_t *has = new_numbers(self, &of->arena);
     if (has == NULL) return lion_fail_memory(error);
     if (lion_graph_adjacency(&lists, &self->graph, edge->via, false, error) != LION_OK)
         return LION_FAILED;
     for (uint32_t i = 0; i < self->graph.node_count; i++)
         has[i] = lion_list_has(lists.to + lists.start[i], lists.start[i + 1] - lists.start[i], i);
-    return multiply(&weights[edge->e], has, self->graph.node_count) ? LION_OK : fail_count(error);
+    if (!multiply_take(self, &of->weights[edge->e], has, &of->arena)) return fail_count(error);
+    return lion_run_check_with(self->operator.run, &of->arena, error);
 }
 
-static lion_status copy_weights(counting *self, const lion_count_shape *shape, uint64_t **weights,
-                                lion_error *error)
+static lion_status copy_weights(counting *self, term *of, lion_error *error)
 {
     for (uint32_t i = 0; i < self->spec->var_count; i++) {
         if (self->weights[i] == NULL) continue;
-        uint64_t *copy = new_numbers(self);
+        uint64_t *copy = new_numbers(self, &of->arena);
         if (copy == NULL) return lion_fail_memory(error);
         memcpy(copy, self->weights[i], sizeof(uint64_t) * self->graph.node_count);
-        if (!multiply(&weights[shape->stands_for[i]], copy, self->graph.node_count))
+        if (!multiply_take(self, &of->weights[of->shape.stands_for[i]], copy, &of->arena))
             return fail_count(error);
     }
     return LION_OK;
@@ -155,74 +178,82 @@ static lion_status copy_weights(counting *self, const lion_count_shape *shape, u
 
 /* ---- terms ---- */
 
+/* How the values are gone through: the best that was tried, in an arena of its own. */
 typedef struct trials {
     lion_counter *best;
     uint64_t work;
+    lion_arena arena;
 } trials;
 
 /* Run the shape for some values: it is the best if it looks at fewer numbers than the others did.
  */
-static lion_status try_shape(trials *tried, counting *self, uint32_t with, uint8_t first,
-                             uint8_t root, uint64_t **weights, lion_error *error)
+static lion_status try_shape(trials *tried, counting *self, const term *of, uint8_t first,
+                             uint8_t root, lion_error *error)
 {
     lion_count_shape shape;
     lion_counter *counter = NULL;
+    lion_arena arena;
     uint64_t total = 0;
     uint32_t nodes = self->graph.node_count;
-    if (!lion_count_shape_of(&shape, self->spec, with, first, root)) return LION_OK;
+    if (!lion_count_shape_of(&shape, self->spec, of->with, first, root)) return LION_OK;
     if ((first != LION_COUNT_NONE && shape.prefix[0] != first) ||
         (root != LION_COUNT_NONE && (shape.tree_count == 0 || shape.tree[0] != root)))
         return LION_OK;
-    lion_status status = lion_counter_new(&counter, &shape, &self->graph, weights, error);
+    lion_arena_init(&arena, 0); /* counted with the run's */
+    lion_status status =
+        lion_counter_new(&counter, &shape, &self->graph, of->weights, &arena, error);
     if (status == LION_OK)
         status = lion_counter_run(counter, nodes / TRY_VALUES / 2, nodes, nodes / TRY_VALUES, NULL,
                                   &total, error);
     if (status == LION_OK && (tried->best == NULL || lion_counter_work(counter) < tried->work)) {
+        lion_arena_deinit(&tried->arena);
         tried->best = counter;
         tried->work = lion_counter_work(counter);
+        tried->arena = arena;
+    } else {
+        lion_arena_deinit(&arena);
     }
     return status;
 }
 
-static lion_status find_counter(lion_counter **counter_out, counting *self,
-                                const lion_count_shape *shape, uint32_t with, uint64_t **weights,
-                                lion_error *error)
+static lion_status find_counter(trials *tried, counting *self, const term *of, lion_error *error)
 {
     uint32_t nodes = self->graph.node_count;
-    trials tried = { 0 };
     lion_status status = LION_OK;
-    bool is_small = nodes < TRY_NODES_MIN || nodes > TRY_NODES_MAX;
-    if (shape->tree_count == 0 || is_small)
-        return lion_counter_new(counter_out, shape, &self->graph, weights, error);
-    for (uint8_t first = 0; status == LION_OK && first < self->spec->var_count; first++) {
+    bool is_worth_it =
+        of->shape.tree_count > 0 && nodes >= TRY_NODES_MIN && nodes <= TRY_NODES_MAX;
+    for (uint8_t first = 0; is_worth_it && status == LION_OK && first < self->spec->var_count;
+         first++) {
         if (self->spec->wanted != LION_COUNT_NONE && first != self->spec->wanted) continue;
         for (uint8_t root = 0; status == LION_OK && root < self->spec->var_count; root++)
-            status = try_shape(&tried, self, with, first, root, weights, error);
+            status = try_shape(tried, self, of, first, root, error);
     }
-    *counter_out = tried.best;
-    if (status == LION_OK && tried.best == NULL)
-        return lion_counter_new(counter_out, shape, &self->graph, weights, error);
+    if (status == LION_OK && tried->best == NULL)
+        return lion_counter_new(&tried->best, &of->shape, &self->graph, of->weights,
+                                &tried->arena, error);
     return status;
 }
 
-static lion_status run_term(counting *self, uint32_t with, uint64_t *totals, uint64_t *total,
+static lion_status run_term(counting *self, term *of, uint64_t *totals, uint64_t *total,
                             lion_error *error)
 {
-    lion_count_shape shape;
-    lion_counter *counter = NULL;
-    uint64_t *weights[LION_COUNT_VARS_MAX] = { 0 };
-    if (!lion_count_shape_of(&shape, self->spec, with, LION_COUNT_NONE, LION_COUNT_NONE))
+    trials tried = { 0 };
+    const lion_count_shape *shape = &of->shape;
+    if (!lion_count_shape_of(&of->shape, self->spec, of->with, LION_COUNT_NONE, LION_COUNT_NONE))
         return lion_fail(error, LION_FAULT, "lion/fault", "a count has no shape");
-    lion_status status = copy_weights(self, &shape, weights, error);
-    for (uint32_t i = 0; status == LION_OK && i < shape.edge_count; i++)
-        if (shape.edges[i].e == shape.edges[i].v)
-            status = close_loop(self, &shape.edges[i], weights, error);
-    for (uint32_t i = 0; status == LION_OK && i < shape.fold_count; i++)
-        status = fold(self, &shape, &shape.folds[i], weights, error);
-    if (status == LION_OK) status = find_counter(&counter, self, &shape, with, weights, error);
-    return status != LION_OK
-               ? status
-               : lion_counter_run(counter, 0, self->graph.node_count, 1, totals, total, error);
+    lion_status status = copy_weights(self, of, error);
+    for (uint32_t i = 0; status == LION_OK && i < shape->edge_count; i++)
+        if (shape->edges[i].e == shape->edges[i].v)
+            status = close_loop(self, of, &shape->edges[i], error);
+    for (uint32_t i = 0; status == LION_OK && i < shape->fold_count; i++)
+        status = fold(self, of, &shape->folds[i], error);
+    if (status != LION_OK) return status;
+    lion_arena_init(&tried.arena, 0); /* counted with the run's */
+    status = find_counter(&tried, self, of, error);
+    if (status == LION_OK)
+        status = lion_counter_run(tried.best, 0, self->graph.node_count, 1, totals, total, error);
+    lion_arena_deinit(&tried.arena);
+    return status;
 }
 
 /* Terms with an odd number of unlike edges are taken off. What there is of each is below 2^64, and
@@ -230,14 +261,18 @@ static lion_status run_term(counting *self, uint32_t with, uint64_t *totals, uin
 static lion_status add_term(counting *self, uint32_t with, lion_error *error)
 {
     bool is_off = __builtin_popcount(with) % 2 == 1;
-    uint64_t total = 0, *totals = self->totals == NULL ? NULL : new_numbers(self);
-    if (self->totals != NULL && totals == NULL) return lion_fail_memory(error);
-    lion_status status = run_term(self, with, totals, &total, error);
-    if (status != LION_OK) return status;
-    self->total += is_off ? -total : total;
-    for (uint32_t i = 0; totals != NULL && i < self->graph.node_count; i++)
+    uint64_t total = 0, *totals = NULL;
+    term of = { .with = with };
+    lion_arena_init(&of.arena, 0); /* counted with the run's */
+    if (self->totals != NULL) totals = new_numbers(self, &of.arena);
+    lion_status status = self->totals != NULL && totals == NULL
+                             ? lion_fail_memory(error)
+                             : run_term(self, &of, totals, &total, error);
+    if (status == LION_OK) self->total += is_off ? -total : total;
+    for (uint32_t i = 0; status == LION_OK && totals != NULL && i < self->graph.node_count; i++)
         self->totals[i] += is_off ? -totals[i] : totals[i];
-    return LION_OK;
+    lion_arena_deinit(&of.arena);
+    return status;
 }
 
 static lion_status count_all(counting *self, lion_error *error)
@@ -249,7 +284,7 @@ static lion_status count_all(counting *self, lion_error *error)
     if (self->graph.node_count > 0 &&
         lion_count_reduce(self->spec, &self->graph, self->weights, error) != LION_OK)
         return LION_FAILED;
-    if (self->spec->wanted != LION_COUNT_NONE && (self->totals = new_numbers(self)) == NULL)
+    if (self->spec->wanted != LION_COUNT_NONE && (self->totals = new_numbers(self, arena)) == NULL)
         return lion_fail_memory(error);
     for (uint32_t with = 0; self->graph.node_count > 0 && with < 1u << self->spec->unlike_count;
          with++)

@@ -10,7 +10,7 @@
 #include "query/lists.h"
 
 /* Numbers that are walked between two looks at the deadline. */
-#define CHECK_WORK (1 << 17)
+#define CHECK_WORK (1 << 16)
 /* Walking a list against a bitmap, against galloping through it. */
 #define GALLOP_FACTOR 8
 

@@ -33,6 +33,7 @@ lion_status lion_run_check_with(lion_run *run, const lion_arena *scratch, lion_e
     lion_status status = lion_run_check(run, error);
     if (status != LION_OK) return status;
     both.used += scratch->used;
+    if (both.used > run->arena.peak) run->arena.peak = both.used;
     both.is_exhausted = scratch->is_exhausted;
     return lion_arena_check(&both, error);
 }
