@@ -9,6 +9,9 @@
 #include "query/ids.h"
 #include "query/run.h"
 
+/* What an edge takes in arrays of both directions, about, with its nodes and what works on them. */
+#define LION_GRAPH_EDGE_BYTES 16
+
 /* The neighbours of number i are to[start[i]] … to[start[i + 1]], ascending, each once. */
 typedef struct lion_adjacency {
     uint32_t *start;       /* node_count + 1; NULL: not made */

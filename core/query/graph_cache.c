@@ -35,9 +35,6 @@ static void count_bytes(lion_graph_kept *kept, uint64_t bytes)
 
 /* ---- which graphs ---- */
 
-/* What an edge takes at most, in both directions, with its nodes. */
-#define EDGE_BYTES 16
-
 static bool is_indexed(const lion_view *view, const lion_attribute *attribute)
 {
     lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
@@ -60,7 +57,7 @@ static bool is_of_trees(const lion_graph *graph)
 
 bool lion_graph_may_be_kept(const lion_graph *graph)
 {
-    uint64_t wanted = lion_graph_edge_count(graph) * EDGE_BYTES;
+    uint64_t wanted = lion_graph_edge_count(graph) * LION_GRAPH_EDGE_BYTES;
     return is_of_trees(graph) && __atomic_load_n(&kept_bytes, __ATOMIC_RELAXED) + wanted <= LION_GRAPHS_BYTES_MAX;
 }
 

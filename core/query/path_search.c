@@ -59,7 +59,8 @@ lion_paths *lion_paths_new(lion_run *run, lion_graph *graph, const lion_path_sha
     make_steps(self, shape, is_backward);
     for (uint32_t i = 0; i < self->state_count; i++) lion_ids_init(&self->visited[i], arena);
     lion_ids_init(&self->sources, arena);
-    self->spend_max = lion_graph_edge_count(graph) / TREES_PART + COST_ARRAYS;
+    bool has_room = lion_run_has_room(run, lion_graph_edge_count(graph) * LION_GRAPH_EDGE_BYTES);
+    self->spend_max = has_room ? lion_graph_edge_count(graph) / TREES_PART + COST_ARRAYS : UINT64_MAX;
     return self;
 }
 

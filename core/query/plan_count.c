@@ -435,6 +435,8 @@ static bool has_few_wanted(finding *self, const uint8_t *attached, double rows)
 static bool is_worth_it(finding *self, const uint8_t *attached)
 {
     bool has_cycle = false;
+    if (!lion_run_has_room(self->scope->run, (uint64_t)references(self->spec) * LION_GRAPH_EDGE_BYTES))
+        return false;
     if (lion_run_forces(self->scope->run, LION_PLAN_COUNT)) return true;
     if (self->scope->run->dice != 0) return lion_plan_dice(self->scope->run, 2) == 1;
     double rows = rows_on_the_way(self, &has_cycle), read = references(self->spec);

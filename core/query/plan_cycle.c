@@ -8,8 +8,6 @@
 
 #include "query/graph_cache.h"
 
-/* What a reference takes while it is read, and in arrays of both directions. */
-#define REFERENCE_BYTES 16
 /* What is read and kept serves other queries, too. */
 #define KEPT_PART 0.5
 
@@ -182,7 +180,7 @@ double lion_cycle_references(const lion_cycle *cycle, lion_run *run)
 
 static bool has_room(const lion_scope *scope, const lion_cycle *cycle)
 {
-    return lion_run_has_room(scope->run, (uint64_t)all_references(cycle) * REFERENCE_BYTES);
+    return lion_run_has_room(scope->run, (uint64_t)all_references(cycle) * LION_GRAPH_EDGE_BYTES);
 }
 
 /* ---- finding ---- */

@@ -176,4 +176,43 @@ describe("Cycles are joined as patterns are (seed " .. SEED .. ")", function()
   end
 
   it("and some are joined at once", function() assert.is_true(joined > 0) end)
+
+  it("and where arrays have no room, too", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { m = { to = { "ref", many = true }, n = "long" } })
+    local random, tx, nodes = random_numbers.new(SEED), {}, 20000
+    for i = 1, nodes do
+      local to = {}
+      for k = 1, 8 do to[k] = "e" .. random(nodes) end
+      tx[i] = { ["db/id"] = "e" .. i, ["m/n"] = i, ["m/to"] = to }
+    end
+    conn:transact(tx)
+    local db = conn:db()
+    local function ask(text, memory_mb, ...)
+      local result = find.all(text, { db, ... }, 1 + select("#", ...),
+        { statistics = 1, memory_max = memory_mb * 2 ^ 20 })
+      local function has(tree, op)
+        if tree.op == op and not tree.detail:find("in the trees", 1, true) then return true end
+        for _, child in ipairs(tree.children) do
+          if has(child, op) then return true end
+        end
+        return false
+      end
+      local rows = type(result.ret) == "table" and #result.ret or result.ret
+      return rows, function(op) return has(result.query_stats, op) end
+    end
+    local rules = "[[(p ?x ?y) [?x :m/to ?y]] [(p ?x ?y) [?x :m/to ?z] (p ?z ?y)]]"
+    for _, case in ipairs {
+      { "multiway-join", "[:find ?a ?b ?c :where [?a :m/to ?b] [?b :m/to ?c] [?c :m/to ?a]]" },
+      { "count", "[:find (count ?a) . :with ?b ?c :where [?a :m/to ?b] [?b :m/to ?c] [?c :m/to ?a]]" },
+      { "path-search", "[:find ?y :in $ % :where [?x :m/n 1] (p ?x ?y)]", rules },
+    } do
+      local rows, has = ask(case[2], 1000, unpack(case, 3))
+      assert.is_true(has(case[1]), case[2])
+      local same, has_not = ask(case[2], 5, unpack(case, 3))
+      assert.equal(rows, same, case[2])
+      assert.is_false(has_not(case[1]), case[2])
+    end
+    conn:close()
+  end)
 end)
