@@ -51,7 +51,14 @@ async function execute(text) {
 
 serve({
     load,
-    rows: async ({ query }) => ({ rows: (await execute(query)).map((row) => Object.values(row).map(Number)) }),
+    async rows({ query, limit }) {
+        connection.setQueryTimeout(limit);
+        try {
+            return { rows: (await execute(query)).map((row) => Object.values(row).map(Number)) };
+        } finally {
+            connection.setQueryTimeout(0);
+        }
+    },
     async run({ query, repeats }) {
         for (let i = 0; i < repeats; i++) await execute(query);
     },

@@ -209,7 +209,7 @@ describe("Cycles are joined as patterns are (seed " .. SEED .. ")", function()
     } do
       local rows, has = ask(case[2], 1000, unpack(case, 3))
       assert.is_true(has(case[1]), case[2])
-      local same, has_not = ask(case[2], 5, unpack(case, 3))
+      local same, has_not = ask(case[2], 4, unpack(case, 3))
       assert.equal(rows, same, case[2])
       assert.is_false(has_not(case[1]), case[2])
     end
