@@ -1,6 +1,8 @@
 /* A part of a plan in several threads: rows as one thread makes them, in its order; errors in their turn; cancelling and closing while
  * threads are at work; memory of all of them in one bound. The seed makes every plan parallel that can be, in morsels of a few rows;
  * what is to be compared is asked with one thread and the same seed. Run under TSan too. */
+#include <pthread.h>
+
 #include "connection/connection.h"
 #include "edn.h"
 #include "query_support.h"
@@ -283,9 +285,85 @@ static void statistics_add_up(void **state)
     lion_query_drop(query);
 }
 
+/* ---- runs beside each other, whose arrays of references are the root's ---- */
+
+#define TO(a, b) "[pattern 0 [" a " =:person/friend " b "] p]"
+
+/* Forward and backward, joined and counted. */
+static const char *const GRAPHS[] = {
+    Q("?a ?b ?c", TO("?a", "?b") TO("?b", "?c") TO("?a", "?c")),
+    Q("?a ?b", TO("?a", "?b") TO("?b", "?c") TO("?c", "?a")),
+    "{ find { kind scalar elements [[aggregate count [?a]]] } with [?b ?c ?d] sources 1 inputs [[source 0]] where [" TO("?a", "?b") TO("?b", "?d") TO("?a", "?c") TO("?c", "?d") "] }",
+};
+
+typedef struct asking {
+    lion_query *queries[CASES(GRAPHS)];
+    uint32_t with, without;    /* of plans */
+    size_t rows[CASES(GRAPHS)];
+    uint64_t sums[CASES(GRAPHS)]; /* the same for the same rows in any order */
+    lion_status status;
+} asking;
+
+static uint64_t sum_of(const lion_query_batch *batch)
+{
+    uint64_t sum = 0;
+    for (uint32_t row = 0; row < batch->count; row++) {
+        uint64_t hash = 1;
+        for (uint32_t i = 0; i < batch->width; i++) hash = (hash ^ (uint64_t)lion_vector_get(&batch->columns[i], row).bits) * UINT64_C(0x9e3779b97f4a7c15);
+        sum += hash;
+    }
+    return sum;
+}
+
+static void *ask_graphs(void *argument)
+{
+    asking *self = argument;
+    lion_error error = { 0 };
+    lion_query_options options = { .limit = -1, .plan_with = self->with, .plan_without = self->without };
+    lion_query_input input = lion_query_input_db(asked_db);
+    for (size_t i = 0; i < CASES(GRAPHS) && self->status == LION_OK; i++) {
+        lion_query_run *run = NULL;
+        lion_query_batch batch;
+        self->status = lion_query_open(&run, self->queries[i], &input, 1, &options, &error);
+        while (self->status == LION_OK && (self->status = lion_query_next(run, &batch, &error)) == LION_OK) {
+            self->rows[i] += batch.count;
+            self->sums[i] += sum_of(&batch);
+        }
+        lion_query_close(run);
+        if (self->status == LION_END) self->status = LION_OK;
+    }
+    return NULL;
+}
+
+static void arrays_are_made_by_runs_beside_each_other(void **state)
+{
+    enum { RUNS = 6, PLAIN = RUNS };
+    asking runs[RUNS + 1] = { 0 };
+    pthread_t threads[RUNS];
+    const uint32_t at_once = LION_PLAN_MULTIWAY_JOIN | LION_PLAN_COUNT;
+    (void)state;
+    asked_db = places[1];
+    for (int i = 0; i <= RUNS; i++) {
+        if (i == PLAIN) runs[i].without = at_once;
+        else runs[i].with = at_once;
+        for (size_t k = 0; k < CASES(GRAPHS); k++) runs[i].queries[k] = i == 0 ? query_of(GRAPHS[k]) : runs[0].queries[k];
+    }
+    for (int i = 0; i < RUNS; i++) assert_int_equal(pthread_create(&threads[i], NULL, ask_graphs, &runs[i]), 0);
+    for (int i = 0; i < RUNS; i++) pthread_join(threads[i], NULL);
+    ask_graphs(&runs[PLAIN]);
+    for (int i = 0; i <= RUNS; i++) {
+        assert_int_equal(runs[i].status, LION_OK);
+        assert_memory_equal(runs[i].rows, runs[PLAIN].rows, sizeof(runs[i].rows));
+        assert_memory_equal(runs[i].sums, runs[PLAIN].sums, sizeof(runs[i].sums));
+    }
+    assert_in_range(runs[PLAIN].rows[0], 1, SIZE_MAX);
+    for (size_t k = 0; k < CASES(GRAPHS); k++) lion_query_drop(runs[0].queries[k]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arrays_are_made_by_runs_beside_each_other),
         cmocka_unit_test(threads_make_the_same_rows_in_the_same_order),
         cmocka_unit_test(threads_read_the_past_as_one_does),
         cmocka_unit_test(threads_end_with_their_run),
