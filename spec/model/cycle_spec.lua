@@ -12,7 +12,7 @@ local random_numbers = require "model.random"
 local pick = random_numbers.pick
 
 local SEED = tonumber(os.getenv "LION_SEED") or os.time()
-local QUERIES = tonumber(os.getenv "LION_QUERIES") or 320
+local QUERIES = tonumber(os.getenv "LION_QUERIES") or 200
 local PLANS = 4 -- by chance, for each query
 
 local SCHEMA = {
