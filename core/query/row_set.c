@@ -132,7 +132,9 @@ static inline lion_status intern_text(lion_row_set *set, const lion_value *value
         return LION_OK;
     }
     lion_status status = intern_bytes(set, value, word_out, error);
-    if (status == LION_OK && *word_out < UINT32_MAX) *entry = (struct lion_interned){ .words = { place, head }, .number = (uint32_t)*word_out + 1 };
+    bool is_kept = entry->number == 0 || value->size > SHORT; /* what is short is found without, and may lie there but once */
+    if (status == LION_OK && is_kept && *word_out < UINT32_MAX)
+        *entry = (struct lion_interned){ .words = { place, head }, .number = (uint32_t)*word_out + 1 };
     return status;
 }
 
