@@ -91,7 +91,7 @@ describe("Aggregates over columns", function()
 
   it("of one variable share its values, in memory and in a temporary file", function()
     local values, next_number = {}, random(3)
-    for i = 1, 20000 do values[i] = next_number(2000) - 1000 end
+    for i = 1, 30000 do values[i] = next_number(2000) - 1000 end
     local query = [=[[:find ?g (median ?l) (count-distinct ?l) (min 3 ?l) (max 2 ?l) (count ?l) (median ?d)
       :with ?e :where [?e :m/group ?g] [?e :m/long ?l] [?e :m/double ?d] :order-by [?g]]]=]
     local small = facts(values, { memory_mb = 1.8 })
@@ -102,7 +102,7 @@ describe("Aggregates over columns", function()
 
   it("of the application get their values as they came, from a temporary file too", function()
     local values, next_number = {}, random(5)
-    for i = 1, 20000 do values[i] = next_number(2000) - 1000 end
+    for i = 1, 30000 do values[i] = next_number(2000) - 1000 end
     lion.aggregate("spec.aggregate/list", function(list)
       local hash = 0
       for _, value in ipairs(list) do hash = (hash * 31 + value) % 1000003 end
