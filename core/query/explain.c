@@ -61,7 +61,7 @@ static const char *advice_of(const lion_operator *operator, lion_arena *arena)
 {
     double missed = missed_by(operator), before = operator->inputs[0] == NULL ? 1 : missed_by(shown(operator->inputs[0]));
     if (operator->advice != NULL) return operator->advice;
-    if (!operator->run->options.statistics || !operator->is_ended) return NULL;
+    if (!operator->run->options.statistics || !operator->is_ended || operator->is_unplanned) return NULL;
     if (operator->rows < MISSED_ROWS_MIN && operator->rows_estimated < MISSED_ROWS_MIN) return NULL;
     if (missed > MISSED_TIMES && missed > before * MISSED_TIMES) return lion_arena_printf(arena, "%.0f times as many rows as estimated", missed);
     if (missed * MISSED_TIMES < 1 && missed * MISSED_TIMES < before)

@@ -2,6 +2,7 @@
  * joined with it. */
 #include "query/operators.h"
 #include "query/overflow.h"
+#include "query/runtime_filter.h"
 
 /* What does not fit into memory: both sides in partitions by the hash of what they share, on file. One partition of the right
  * after the other is in memory, as much of it as fits at once, while the left's rows of it go on. */
@@ -25,6 +26,8 @@ typedef struct build {
     uint32_t shared;           /* variables that both have … */
     uint32_t *slots[2];        /* … and where the left and the right have them */
     lion_value *key;           /* room for one */
+    lion_runtime_filter *filter; /* of the left's rows, by a column of the right; NULL: none */
+    uint32_t filter_column;
     parts *parts;              /* NULL: all is in memory */
 } build;
 
@@ -180,14 +183,20 @@ static lion_status build_rows(build *self, lion_error *error)
     }
     if (status != LION_END) return status;
     if (self->parts != NULL && close_all(self->parts->right, error) != LION_OK) return LION_FAILED;
+    bool is_to_filter = self->filter != NULL && self->parts == NULL;
+    if (is_to_filter && lion_runtime_filter_fill(self->filter, self->rows, self->filter_column, error) != LION_OK) return LION_FAILED;
     self->is_built = true;
     return lion_run_check(self->operator.run, error);
 }
 
-/* Rows of the left go on as they are. */
+/* Rows of the left go on as they are. The right waits for the first of them, unless it filters them. */
 static lion_status build_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     build *self = (build *)operator;
+    if (self->filter != NULL && !self->is_built) {
+        lion_status status = build_rows(self, error);
+        if (status != LION_OK) return status;
+    }
     if (self->is_built && self->parts != NULL) return next_of_parts(self, batch_out, error);
     if (self->is_built && self->rows->count == 0) return LION_END;
     if (!self->has_batch) {
@@ -297,4 +306,37 @@ lion_operator *lion_hash_join_plain(lion_run *run, lion_operator *left, lion_ope
     lion_join_is_fixed(join);
     join->is_set = is_whole; /* the right's rows are different, and all of their columns are here */
     return join;
+}
+
+/* Fewer rows are read whole sooner than a filter of them is made. */
+#define FILTER_ROWS_MIN 2048
+#define FILTER_PART_MAX 0.5
+
+/* Of the variables that both have, the one with the most rows to filter where it is bound; NULL: none. */
+static lion_operator **filter_place(const build *self, const lion_value *const *known, uint32_t *shared_out)
+{
+    lion_operator **best = NULL;
+    for (uint32_t i = 0; i < self->shared; i++) {
+        uint32_t var = self->operator.vars[self->slots[0][i]];
+        if (known != NULL && known[var] != NULL) continue;
+        lion_operator **place = lion_runtime_filter_place(self->operator.inputs[0], var);
+        if (place == NULL || (best != NULL && (*place)->rows_estimated <= (*best)->rows_estimated)) continue;
+        best = place;
+        *shared_out = i;
+    }
+    return best;
+}
+
+void lion_hash_join_filter(lion_operator *join, const lion_value *const *known, double rows)
+{
+    build *self = (build *)join->inputs[0];
+    lion_run *run = join->run;
+    if (self->operator.next != build_next || !lion_run_allows(run, LION_PLAN_RUNTIME_FILTER)) return;
+    uint32_t shared = 0;
+    lion_operator **place = filter_place(self, known, &shared);
+    if (place == NULL) return;
+    bool pays = (*place)->rows_estimated >= FILTER_ROWS_MIN && rows <= self->operator.rows_estimated * FILTER_PART_MAX;
+    if (!pays && !lion_run_forces(run, LION_PLAN_RUNTIME_FILTER) && run->dice == 0) return;
+    self->filter_column = self->slots[1][shared];
+    self->filter = lion_runtime_filter_new(run, place, self->operator.vars[self->slots[0][shared]]);
 }

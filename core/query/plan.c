@@ -432,6 +432,7 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     *operator = lion_hash_join_new(run, left, right, scope->known, lion_plan_keep(scope, todo, needed));
     (*operator)->detail = names_of_key(scope, left, right);
     (*operator)->rows_estimated = step->rows;
+    lion_hash_join_filter(*operator, scope->known, step->rows);
     (*operator)->is_distinct = (*operator)->is_set && lion_plan_is_distinct(scope, todo->items[0], left, *operator);
     if (*(*operator)->detail == 0) (*operator)->advice = lion_plan_product(scope, left, right);
     add_distinct(scope, todo, step->kept, operator, lion_plan_keep(scope, todo, needed));

@@ -14,7 +14,8 @@ local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local QUERIES = tonumber(os.getenv "LION_QUERIES") or 700
 local PLANS = 3 -- by chance, for each query
 local OPERATORS = { "scan", "range", "star", "lookup", "hash-join", "build", "multiway-join", "count",
-  "path-search", "distinct", "planned-again", "parallel", "semi-join" }
+  "path-search", "distinct", "planned-again", "parallel", "semi-join",
+  "runtime-filter" }
 
 local SCHEMA = {
   ["m/one"] = { type = "long" },
