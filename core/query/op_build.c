@@ -313,14 +313,14 @@ lion_operator *lion_hash_join_plain(lion_run *run, lion_operator *left, lion_ope
 #define FILTER_PART_MAX 0.5
 
 /* Of the variables that both have, the one with the most rows to filter where it is bound; NULL: none. */
-static lion_operator **filter_place(const build *self, const lion_value *const *known, uint32_t *shared_out)
+static lion_operator **filter_place(build *self, const lion_value *const *known, uint32_t *shared_out)
 {
     lion_operator **best = NULL;
     for (uint32_t i = 0; i < self->shared; i++) {
         uint32_t var = self->operator.vars[self->slots[0][i]];
         if (known != NULL && known[var] != NULL) continue;
-        lion_operator **place = lion_runtime_filter_place(self->operator.inputs[0], var);
-        if (place == NULL || (best != NULL && (*place)->rows_estimated <= (*best)->rows_estimated)) continue;
+        lion_operator **place = lion_runtime_filter_place(&self->operator.inputs[0], var);
+        if (best != NULL && (*place)->rows_estimated <= (*best)->rows_estimated) continue;
         best = place;
         *shared_out = i;
     }

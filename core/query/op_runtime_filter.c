@@ -54,18 +54,29 @@ static lion_status fill_words(lion_runtime_filter *filter, const lion_relation *
 
 /* ---- the bitmap ---- */
 
+/* Up to a batch of the rows' keys from there on; false: they are not all of the type. */
+static bool read_keys(lion_batch *batch, lion_type type, const lion_relation *rows, size_t from, uint32_t column)
+{
+    for (batch->count = 0; batch->count < LION_BATCH_ROWS && from + batch->count < rows->count; batch->count++) {
+        lion_value value = lion_relation_row(rows, from + batch->count)[column];
+        if (value.type != type) return false;
+        batch->columns[0].bits[batch->count] = value.bits;
+    }
+    return true;
+}
+
 /* LION_ABSENT: the keys are no bitmap. */
 static lion_status fill_bitmap(lion_runtime_filter *filter, const lion_relation *rows, uint32_t column, lion_error *error)
 {
     lion_run *run = filter->operator->run;
-    lion_value values[LION_BATCH_ROWS];
-    lion_vector vector = { .type = LION_TYPE_MIXED, .values = values };
+    int64_t bits[LION_BATCH_ROWS];
+    lion_type type = rows->count == 0 ? LION_TYPE_REF : (lion_type)lion_relation_row(rows, 0)[column].type;
+    lion_vector vector = { .type = (uint8_t)type, .bits = bits };
+    lion_batch batch = { .width = 1, .columns = &vector };
     uint32_t slot = 0;
-    lion_status status = LION_OK;
+    lion_status status = type == LION_TYPE_REF || type == LION_TYPE_LONG ? LION_OK : LION_ABSENT;
     for (size_t from = 0; status == LION_OK && from < rows->count; from += LION_BATCH_ROWS) {
-        lion_batch batch = { .width = 1, .columns = &vector };
-        for (; batch.count < LION_BATCH_ROWS && from + batch.count < rows->count; batch.count++)
-            values[batch.count] = lion_relation_row(rows, from + batch.count)[column];
+        if (!read_keys(&batch, type, rows, from, column)) return LION_ABSENT;
         if (!lion_run_has_room(run, lion_key_set_growth(&filter->keys, batch.count))) return LION_ABSENT;
         status = lion_key_set_add(&filter->keys, &batch, &slot, error);
         if (status == LION_OK && filter->keys.is_rows) status = LION_ABSENT;
@@ -150,12 +161,13 @@ static lion_operator *sifting_new(lion_run *run, lion_operator *input, lion_runt
     return &self->operator;
 }
 
-lion_operator **lion_runtime_filter_place(lion_operator *left, uint32_t var)
+lion_operator **lion_runtime_filter_place(lion_operator **left, uint32_t var)
 {
-    lion_operator **place = NULL;
-    for (lion_operator *at = left; at->inputs[0] != NULL && lion_operator_slot(at->inputs[0], var) != LION_SLOT_NONE; at = at->inputs[0]) {
-        if (strcmp(at->name, "checkpoint") == 0) break;
-        place = &at->inputs[0];
+    lion_operator **place = left;
+    while (strcmp((*place)->name, "checkpoint") != 0) {
+        lion_operator *input = (*place)->inputs[0];
+        if (input == NULL || lion_operator_slot(input, var) == LION_SLOT_NONE) break;
+        place = &(*place)->inputs[0];
     }
     return place;
 }
@@ -166,5 +178,6 @@ lion_runtime_filter *lion_runtime_filter_new(lion_run *run, lion_operator **plac
     lion_key_set_init(&filter->keys, &run->arena, 1);
     lion_operator *input = *place;
     *place = filter->operator = sifting_new(run, input, filter, lion_operator_slot(input, var));
+    if (var < run->ir->var_count) filter->operator->detail = lion_arena_text(&run->arena, run->ir->var_names[var]);
     return filter;
 }

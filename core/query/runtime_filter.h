@@ -11,9 +11,9 @@
 
 typedef struct lion_runtime_filter lion_runtime_filter;
 
-/* The place of the operator, among those that `left` takes its rows from one by one, that binds the variable; not below a checkpoint, whose
- * plan goes by the rows that come. NULL: it is `left` itself, or none. */
-lion_operator **lion_runtime_filter_place(lion_operator *left, uint32_t var);
+/* The place of the operator, *left or one that it takes its rows from, that binds the variable, which *left has; not below a
+ * checkpoint, whose plan goes by the rows that come. */
+lion_operator **lion_runtime_filter_place(lion_operator **left, uint32_t var);
 /* Put a filter of the variable on top of what is at the place. It lets all rows through until it is filled. */
 lion_runtime_filter *lion_runtime_filter_new(lion_run *run, lion_operator **place, uint32_t var);
 /* What the rows have in the column, all at once. Without room for it nothing is filtered. lion/out-of-memory. */

@@ -198,6 +198,15 @@ local function run_as_told(db, case, options)
   return names, texts
 end
 
+-- The text of the plan with these operators.
+local function core_plan(db, query, told)
+  local handle = find.open(query, { db }, 1, { plan_with = told })
+  while core.query_next(handle) do end
+  local _, text = core.explain(handle)
+  core.step_close(handle)
+  return text
+end
+
 local NEGATED = [=[[:find ?f :where [?f :film/year ?y] (not-join [?f] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"])]]=]
 
 describe("The planner", function()
@@ -242,6 +251,23 @@ describe("The planner", function()
     assert.is_true(names["or"])
     assert.equal(1000, #rows)
   end)
+
+  for _, case in ipairs {
+    { "ids", "bitmap", CHAIN },
+    { "texts", "bloom", '[:find ?f ?y ?g ?k :where [?f :film/name ?n] [?f :film/year ?y] [?g :film/name ?n] [?g :film/kind ?k] [?k :kind/name "kind2"]]' },
+  } do
+    it("filters " .. case[1] .. " of a hash join's left where they come from", function()
+      local told = { "build", "runtime-filter" }
+      local with, rows = run_as_told(db, { "", case[3] }, { plan_with = told })
+      local without, others = run_as_told(db, { "", case[3] }, { plan_with = { "build" }, plan_without = { "runtime-filter" } })
+      assert.is_true(with["runtime-filter"])
+      assert.is_nil(without["runtime-filter"])
+      assert.is_true(#rows > 0)
+      assert.same(others, rows)
+      local plan = core_plan(db, case[3], told)
+      assert.is_truthy(plan:find("runtime%-filter [^\n]*  " .. case[2] .. "  "), plan)
+    end)
+  end
 
   it("says which operators it can be told of", function()
     assert.error_matches(function() find.all(CHAIN, { db }, 1, { plan_with = { "magic" } }) end, "invalid option 'magic'")

@@ -238,6 +238,15 @@ local function told_operators(random, options)
   return (" with %s without %s"):format((options.plan_with or {})[1], (options.plan_without or {})[1])
 end
 
+-- A plan by chance may make more rows in between than anyone waits for: it is let go, others are not.
+local function rows_by(query, arguments, count, options)
+  local ok, rows = pcall(find.all, query, arguments, count, options)
+  if ok then return sorted(rows) end
+  local is_by_chance = options.plan_seed ~= 0 or options.plan_with or options.plan_without
+  if is_by_chance and rows.code == "lion/limit" then return nil end
+  error(rows, 0)
+end
+
 local function check(random, db, reference, view)
   local found, clauses, made = random_query(random)
   local var, values = random_inputs(random, made)
@@ -258,11 +267,11 @@ local function check(random, db, reference, view)
     local options = { plan_seed = seed, rows_max = 10000000, table_rows_max = tables,
       threads = 1 + (plan > PLANS and 2 or seed) % 4 }
     local told = plan > 1 and told_operators(random, options) or ""
-    local rows = sorted(find.all(query, arguments, var and 2 or 1, options))
+    local rows = rows_by(query, arguments, var and 2 or 1, options)
     local given = var and lion.edn.write(values) or ""
     local text = lion.edn.write(query)
     local note = ("plan %d%s, tables of %d, of %s %s"):format(seed, told, tables, text, given)
-    assert.same(expected, rows, note)
+    if rows then assert.same(expected, rows, note) end
   end
 end
 
