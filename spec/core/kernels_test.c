@@ -23,7 +23,7 @@ static void kernels_do_what_loops_do(void **state)
     (void)state;
     for (uint32_t count = 0; count <= COUNT; count += count < 40 ? 1 : 123) {
         int64_t expected = 0, sum = 0;
-        fill(count + 1, 50);
+        fill(count + 1, 43); /* from -LION_KERNEL_SMALL to what is just below it */
         lion_kernel_gather(out, values, rows, count);
         lion_kernel_hash(hashes, (const uint64_t *)values, count);
         assert_true(lion_kernel_sum(&sum, values, count));
@@ -40,8 +40,9 @@ static void kernels_do_what_loops_do(void **state)
 static void a_sum_that_may_not_fit_is_refused(void **state)
 {
     (void)state;
-    static const int64_t LARGE[] = { INT64_MAX,           INT64_MIN,          INT64_C(1) << 53,
-                                     -(INT64_C(1) << 53), (INT64_C(1) << 52), INT64_MAX / 1024 };
+    const int64_t small = (int64_t)LION_KERNEL_SMALL;
+    const int64_t LARGE[] = { INT64_MAX, INT64_MIN,  INT64_C(1) << 53,
+                              small,     -small - 1, INT64_MAX / 1024 };
     int64_t sum = 7;
     for (size_t i = 0; i < CASES(LARGE); i++) {
         fill(3, 20);
@@ -49,9 +50,9 @@ static void a_sum_that_may_not_fit_is_refused(void **state)
         assert_false(lion_kernel_sum(&sum, values, COUNT));
         assert_int_equal(sum, 7);
     }
-    for (int i = 0; i < COUNT; i++) values[i] = -(INT64_C(1) << 52);
+    for (int i = 0; i < COUNT; i++) values[i] = -small;
     assert_true(lion_kernel_sum(&sum, values, COUNT));
-    assert_int_equal(sum, INT64_MIN / 2);
+    assert_int_equal(sum, -small * COUNT);
 }
 
 int main(void)
