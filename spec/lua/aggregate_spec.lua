@@ -1,5 +1,8 @@
 -- Aggregates over whole columns: what is selected is what sorting finds, what is summed in parts is the sum.
+package.path = "spec/?.lua;" .. package.path
+
 local lion = require "lion"
+local random_numbers = require "model.random"
 
 local function relation(values)
   local rows = {}
@@ -12,13 +15,6 @@ local function aggregates(names, values)
   for i, name in ipairs(names) do elements[i] = ("(%s ?v)"):format(name) end
   local query = ("[:find %s :with ?i :in [[?i ?v] ...]]"):format(table.concat(elements, " "))
   return lion.q(query, relation(values))[1]
-end
-
-local function random(seed)
-  return function(n)
-    seed = (seed * 16807) % 2147483647
-    return seed % n
-  end
 end
 
 local function facts(values, options)
@@ -41,7 +37,7 @@ end
 
 describe("Aggregates over columns", function()
   it("find the median of few and of many, of any sign, as sorting does", function()
-    local next_number = random(11)
+    local next_number = random_numbers.new(11)
     for _, count in ipairs { 1, 2, 3, 4, 255, 256, 1001, 2500 } do
       local values = {}
       for i = 1, count do values[i] = next_number(100000) - 50000 end
@@ -90,7 +86,7 @@ describe("Aggregates over columns", function()
   end)
 
   it("of one variable share its values, in memory and in a temporary file", function()
-    local values, next_number = {}, random(3)
+    local values, next_number = {}, random_numbers.new(3)
     for i = 1, 30000 do values[i] = next_number(2000) - 1000 end
     local query = [=[[:find ?g (median ?l) (count-distinct ?l) (min 3 ?l) (max 2 ?l) (count ?l) (median ?d)
       :with ?e :where [?e :m/group ?g] [?e :m/long ?l] [?e :m/double ?d] :order-by [?g]]]=]
@@ -101,7 +97,7 @@ describe("Aggregates over columns", function()
   end)
 
   it("of the application get their values as they came, from a temporary file too", function()
-    local values, next_number = {}, random(5)
+    local values, next_number = {}, random_numbers.new(5)
     for i = 1, 30000 do values[i] = next_number(2000) - 1000 end
     lion.aggregate("spec.aggregate/list", function(list)
       local hash = 0

@@ -1,17 +1,13 @@
 --- The first rows of an order: what is read by value from its end is what sorting everything finds.
+package.path = "spec/?.lua;" .. package.path
+
 local lion = require "lion"
+local random_numbers = require "model.random"
 
 local SCHEMA = lion.schema {
   p = { score = { "long" }, weight = { "double" }, name = { "string" }, tag = { "long", many = true },
     kind = { "long" }, plain = { "long", index = false } },
 }
-
-local function random(seed)
-  return function(n)
-    seed = (seed * 16807) % 2147483647
-    return seed % n
-  end
-end
 
 local function person(number, next_number)
   return {
@@ -23,7 +19,7 @@ end
 
 -- 400 persons, a part of them not indexed, changed and retracted: → now, and as it was before the changes.
 local function world(options)
-  local next_number = random(options.seed)
+  local next_number = random_numbers.new(options.seed)
   local conn = lion.connect "mem:"
   conn:transact(SCHEMA)
   local tx = {}
