@@ -211,19 +211,47 @@ static const lion_join_core *core_of(const search *self, uint64_t set)
     return NULL;
 }
 
+/* The way, if it is cheaper than what *plan has. */
+static void take_cheaper(lion_join_plan *plan, lion_join_plan way)
+{
+    if (way.cost_ns >= plan->cost_ns) return;
+    plan->cost_ns = way.cost_ns;
+    plan->made = way.made;
+    plan->left = way.left;
+    plan->right = way.right;
+    plan->node = way.node;
+    plan->core = way.core;
+}
+
+/* How often what stands behind `left` is done: what has nothing of the feed, and stands before what has, is done for each of its rows. */
+static double times_of(const lion_join_graph *graph, const lion_join_plan *left, bool uses_feed)
+{
+    return uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
+}
+
 static void consider_core(lion_join_plan *plan, const lion_join_graph *graph, const lion_join_plan *left, const lion_join_core *core)
 {
     if ((core->needs & ~left->bound) != 0) return;
-    double times = core->uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
-    double made = rows_made(plan, left, NULL);
+    double times = times_of(graph, left, core->uses_feed), made = rows_made(plan, left, NULL);
     double cost = left->cost_ns * times + lion_join_core_cost(graph, core, left, fmax(left->rows, 1) * times, made) + distinct_cost(made, plan->drops);
-    if (cost >= plan->cost_ns) return;
-    plan->cost_ns = cost;
-    plan->made = made;
-    plan->left = left;
-    plan->right = NULL;
-    plan->node = NO_NODE;
-    plan->core = core;
+    take_cheaper(plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .node = NO_NODE, .core = core });
+}
+
+static void consider_node(lion_join_plan *plan, const lion_join_graph *graph, const lion_join_plan *left, uint32_t n)
+{
+    const lion_join_node *node = &graph->nodes[n];
+    if (!is_ready(graph, node, left->bound)) return;
+    double times = times_of(graph, left, node->uses_feed), made = rows_made(plan, left, NULL);
+    double cost = left->cost_ns * times + distinct_cost(made, plan->drops) +
+                  probe_cost(graph, node, fmax(left->rows, 1) * times, left->bound, made, met_more(graph, n, left->set));
+    take_cheaper(plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .node = n });
+}
+
+static void consider_hash(lion_join_plan *plan, const lion_join_graph *graph, const lion_join_plan *left, const lion_join_plan *right)
+{
+    double made = rows_made(plan, left, right);
+    double cost = left->cost_ns + right->cost_ns + hash_cost(graph, left, right, made) + distinct_cost(made, plan->drops);
+    take_cheaper(plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .right = right, .node = NO_NODE });
 }
 
 /* Make *plan (of the joined set; its rows and what it binds are there) the way left, then right, if that is cheaper. */
@@ -235,33 +263,9 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
     if (left == NULL) return;
     if (core != NULL) consider_core(plan, graph, left, core);
     bool may_hash = right != NULL && lion_run_allows(graph->scope->run, LION_PLAN_BUILD) && can_hash(graph, left, right);
-    if (is_single && !(may_hash && lion_run_forces(graph->scope->run, LION_PLAN_BUILD))) {
-        uint32_t n = (uint32_t)__builtin_ctzll(right_set);
-        /* What has nothing of the feed, and stands before what has, is done for each of its rows. */
-        double times = graph->nodes[n].uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
-        double made = rows_made(plan, left, NULL);
-        double cost = left->cost_ns * times + probe_cost(graph, &graph->nodes[n], fmax(left->rows, 1) * times, left->bound, made,
-                                                        met_more(graph, n, left->set));
-        cost += distinct_cost(made, plan->drops);
-        if (cost < plan->cost_ns && is_ready(graph, &graph->nodes[n], left->bound)) {
-            plan->cost_ns = cost;
-            plan->made = made;
-            plan->left = left;
-            plan->right = NULL;
-            plan->node = n;
-            plan->core = NULL;
-        }
-    }
-    if (!may_hash) return;
-    double made = rows_made(plan, left, right);
-    double cost = left->cost_ns + right->cost_ns + hash_cost(graph, left, right, made) + distinct_cost(made, plan->drops);
-    if (cost >= plan->cost_ns) return;
-    plan->cost_ns = cost;
-    plan->made = made;
-    plan->left = left;
-    plan->right = right;
-    plan->node = NO_NODE;
-    plan->core = NULL;
+    bool must_hash = may_hash && lion_run_forces(graph->scope->run, LION_PLAN_BUILD);
+    if (is_single && !must_hash) consider_node(plan, graph, left, (uint32_t)__builtin_ctzll(right_set));
+    if (may_hash) consider_hash(plan, graph, left, right);
 }
 
 /* What both of the sets, joined, leave. */

@@ -55,11 +55,11 @@ void lion_join_is_of_input(lion_operator *join, uint32_t number);
  * variable, the one value that it has everywhere, or NULL; NULL: no variable has. */
 lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_operator *right, const lion_value *const *known,
                                   const uint8_t *keep);
+/* The same, never as a semi-join. */
+lion_operator *lion_hash_join_plain(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep);
 /* Where it pays that rows of a hash join's left which find nothing go where they come from (runtime_filter.h), have them do so.
  * known: as above; rows: estimated ones that the join makes. A semi-join is left as it is. */
 void lion_hash_join_filter(lion_operator *join, const lion_value *const *known, double rows);
-/* The same, never as a semi-join. */
-lion_operator *lion_hash_join_plain(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep);
 
 /* Rows of the left whose keys (variables that both have) the right has, or, is_anti, has not (op_semi.c). The right stands by itself,
  * and runs once. instead: an operator over the left (and the right) with the same output, which is taken where the keys find no
