@@ -1,6 +1,6 @@
 /* http_private.h - what the files of the HTTP server share: http.c has the connections, http_parse.c makes requests of
- * what they read, http_answer.c writes, http_expect.c knows who asks
- * again at once, http_take.c gives connections away. */
+ * what they read, http_answer.c writes, http_expect.c knows who asks again at once,
+ * http_take.c gives connections away. */
 #ifndef LION_IONS_HTTP_PRIVATE_H
 #define LION_IONS_HTTP_PRIVATE_H
 

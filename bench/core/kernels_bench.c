@@ -2,8 +2,8 @@
  * same loops as the compiler makes them for any x86-64, and loops that are no kernels. Compile it
  * with -mavx2 too to see what those would gain. */
 #include <stdio.h>
-#include <time.h>
 
+#include "../measure.h"
 #include "base/bits.h"
 #include "base/buffer.h"
 #include "query/kernels.h"
@@ -67,13 +67,6 @@ static void plain_select(void)
 static void plain_unpack(void)
 {
     lion_packed_read(&packed, 0, VALUES, out);
-}
-
-static double now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
 static void measure(const char *name, void (*loop)(void))

@@ -7,8 +7,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../measure.h"
 
 #define PROBES 300000
 #define ROUNDS 7
@@ -22,21 +23,6 @@ static void must(bool is_fine, const char *what)
     if (is_fine) return;
     fprintf(stderr, "%s: %s: %s\n", what, error.code, error.message);
     exit(1);
-}
-
-static double now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now); /* what else runs here counts less */
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static uint64_t next_random(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
 }
 
 static const char *const names[] = { "item/key",   "item/name",  "item/count",

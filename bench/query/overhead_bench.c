@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "../measure.h"
 
 #define ROUNDS 9
 #define RUNS 4000
@@ -26,21 +27,6 @@ static void must(bool is_fine, const char *what)
     if (is_fine) return;
     fprintf(stderr, "%s: %s: %s\n", what, error.code, error.message);
     exit(1);
-}
-
-static double now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now); /* what else runs here counts less */
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static uint64_t next_random(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
 }
 
 /* ---- the data: persons with Zipf names ---- */
