@@ -10,7 +10,7 @@
 /* Nanoseconds, of bench/query on the machine it names; what matters is how they compare. */
 #define SCAN_NS 30.0           /* a row read in order */
 #define ROW_NS 20.0            /* a row made */
-#define FACT_NS 90.0           /* a value of an entity, cardinality one */
+#define FACT_NS 60.0           /* a value of an entity, cardinality one */
 #define FACT_FIRST_NS 300.0    /* … the first of them, before the attribute's leaves stay open */
 #define FACT_FIRST_COUNT 16.0
 #define PROBE_NS 450.0         /* a look-up in an index with any number of rows */
