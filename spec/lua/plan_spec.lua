@@ -86,18 +86,17 @@ distinct
        scan [?f :film/year 1950] avet
      scan [?w :word/name "word1"] avet
 ]] },
-  { "comes from a land, and looks up in a table of one row whether a word is the frequent one",
+  { "comes from the frequent word, and looks up in a set of films which ones a land has made",
     '[:find (count ?f) . :where [?m :made/film ?f] [?m :made/firm ?c] [?c :firm/land "land3"] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"]]',
     [[
 distinct
- semi-join ?w
-  star [?t :tag/word ?w] aevt
-   hash-join [?t :tag/film ?f] avet
-    distinct
-     star [?m :made/film ?f] aevt
-      lookup [?m :made/firm ?c] avet
-       scan [?c :firm/land "land3"] avet
-  scan [?w :word/name "word1"] avet
+ semi-join ?f
+  star [?t :tag/film ?f] aevt
+   lookup [?t :tag/word ?w] avet
+    scan [?w :word/name "word1"] avet
+  star [?m :made/film ?f] aevt
+   lookup [?m :made/firm ?c] avet
+    scan [?c :firm/land "land3"] avet
 ]] },
   { "joins two entities by a value from the smaller side, however frequent the value is elsewhere",
     '[:find ?f ?g :where [?f :film/year ?y] [?f :film/name "f7"] [?g :film/year ?y]]',
