@@ -1,7 +1,6 @@
 -- Load the package index into the example's database:  lion run examples/packages/load.lua [FILE]
--- FILE is an index as `apt-cache dumpavail` prints it; without one the machine's own is read. What
--- is there already is
--- only brought up to date, so it can be run again.
+-- FILE is an index as `apt-cache dumpavail` prints it; without one the machine's own is read. What is there already
+-- stays as it is, so it can be run again.
 local folder = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = folder .. "/?.lua;" .. package.path
 
@@ -10,6 +9,7 @@ local lion = require "lion"
 local schema = require "packages.schema"
 
 local BATCH = 1000
+local TOLD_EVERY = 10 * BATCH -- packages, a line each: as readable in a log as in a terminal
 
 local function open_index(path)
   if path then return assert(io.open(path, "rb")) end
@@ -33,7 +33,7 @@ local function send()
   conn:transact(batch)
   loaded = loaded + #batch
   batch = {}
-  io.stderr:write(("\r%d packages"):format(loaded))
+  if loaded % TOLD_EVERY == 0 then io.stderr:write(("%6d packages\n"):format(loaded)) end
 end
 
 local seen = {}
@@ -47,7 +47,7 @@ for entity in index.read(open_index(arg[1])) do
 end
 send()
 io.stderr:write(
-  ("\r%d packages loaded in %d s, %d in the database\n"):format(
+  ("%d packages loaded in %d s, %d in the database\n"):format(
     loaded,
     os.time() - began,
     conn:db():count("aevt", "package/version")
