@@ -1,82 +1,27 @@
-/* files.c - the kernel keeps a path below its folder (openat2, RESOLVE_BENEATH): no check of ours
- * can be raced or forgotten. Where it cannot (Linux before 5.6, or a sandbox that does not know the
- * call), the path is walked step by step and no symbolic link is followed at all. */
+/* files.c - folders and files as values of Lua: opening and reading them. */
 #include "files.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "files_below.h"
 #include "files_change.h"
 
-#define LION_FOLDER "ions.folder"
 #define LION_FILE "ions.file"
 #define LION_FILES_PIECE_SIZE (1 << 20)
-#define LION_FILES_PATH_MAX 4096
 
-/* Both are userdata that own a descriptor; -1: closed. */
-typedef struct folder {
-    int descriptor;
-} folder;
-
+/* Userdata that owns a descriptor; -1: closed. */
 typedef struct file {
     int descriptor;
     struct stat info;
 } file;
-
-static int walk_below(int root, const char *path, int flags)
-{
-    char copy[LION_FILES_PATH_MAX];
-    if (strlen(path) >= sizeof copy) return -1;
-    memcpy(copy, path, strlen(path) + 1);
-    char *rest = NULL;
-    int at = root;
-    for (char *name = strtok_r(copy, "/", &rest); name != NULL;) {
-        char *next = strtok_r(NULL, "/", &rest);
-        int found = -1;
-        if (strcmp(name, "..") != 0)
-            found = openat(at, name,
-                           next == NULL ? flags | O_NOFOLLOW
-                                        : O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
-        if (at != root) close(at);
-        if (found < 0) return -1;
-        at = found;
-        name = next;
-    }
-    return at == root ? openat(root, ".", flags) : at;
-}
-
-int lion_files_open_below(int root, const char *path, int flags)
-{
-    if (path[0] == '/') return -1;
-    struct open_how how = { .flags = (unsigned)flags,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-    long found = syscall(SYS_openat2, root, path[0] == '\0' ? "." : path, &how, sizeof how);
-    if (found >= 0) return (int)found;
-    return errno == ENOSYS || errno == EPERM ? walk_below(root, path, flags) : -1;
-}
-
-int lion_files_check_folder(lua_State *state)
-{
-    return ((folder *)luaL_checkudata(state, 1, LION_FOLDER))->descriptor;
-}
-
-/* A path with a NUL in it is none: C would see its beginning alone. */
-const char *lion_files_check_path(lua_State *state, int index)
-{
-    size_t size = 0;
-    const char *path = luaL_checklstring(state, index, &size);
-    luaL_argcheck(state, strlen(path) == size, index, "a path has no NUL");
-    return path;
-}
 
 static int push_folder(lua_State *state, int descriptor)
 {
@@ -85,9 +30,9 @@ static int push_folder(lua_State *state, int descriptor)
         lua_pushstring(state, strerror(errno));
         return 2;
     }
-    folder *self = lua_newuserdata(state, sizeof *self);
+    lion_folder *self = lua_newuserdata(state, sizeof *self);
     self->descriptor = descriptor;
-    luaL_getmetatable(state, LION_FOLDER);
+    luaL_getmetatable(state, LION_FILES_FOLDER);
     lua_setmetatable(state, -2);
     return 1;
 }
@@ -100,7 +45,7 @@ static int files_folder(lua_State *state)
 
 static int folder_folder(lua_State *state)
 {
-    const folder *self = luaL_checkudata(state, 1, LION_FOLDER);
+    const lion_folder *self = luaL_checkudata(state, 1, LION_FILES_FOLDER);
     return push_folder(state,
                        lion_files_open_below(self->descriptor, lion_files_check_path(state, 2),
                                              O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -117,7 +62,7 @@ static int refuse(lua_State *state, const char *what)
  * out. */
 static int folder_open(lua_State *state)
 {
-    const folder *self = luaL_checkudata(state, 1, LION_FOLDER);
+    const lion_folder *self = luaL_checkudata(state, 1, LION_FILES_FOLDER);
     const char *path = lion_files_check_path(state, 2);
     file *opened = lua_newuserdata(state, sizeof *opened);
     opened->descriptor =
@@ -134,7 +79,7 @@ static int folder_open(lua_State *state)
 
 static int folder_free(lua_State *state)
 {
-    folder *self = luaL_checkudata(state, 1, LION_FOLDER);
+    lion_folder *self = luaL_checkudata(state, 1, LION_FILES_FOLDER);
     if (self->descriptor >= 0) close(self->descriptor);
     self->descriptor = -1;
     return 0;
@@ -267,7 +212,7 @@ int luaopen_ions_files(lua_State *state)
                                              { "read", file_read },  { "version", file_version },
                                              { "hash", file_hash },  { "close", file_close },
                                              { "__gc", file_close }, { NULL, NULL } };
-    make_type(state, LION_FOLDER, folder_methods);
+    make_type(state, LION_FILES_FOLDER, folder_methods);
     make_type(state, LION_FILE, file_methods);
     lua_newtable(state);
     lua_pushcfunction(state, files_folder);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LION_FILES_PATH_MAX 4096
+#include "files_below.h"
 
 static int fail(lua_State *state, int code)
 {

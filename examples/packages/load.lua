@@ -1,6 +1,6 @@
 -- Load the package index into the example's database:  lion run examples/packages/load.lua [FILE]
--- FILE is an index as `apt-cache dumpavail` prints it; without one the machine's own is read. What is there already
--- stays as it is, so it can be run again.
+-- FILE is an index as `apt-cache dumpavail` prints it; without one the machine's own is read. What is there
+-- already stays as it is, so it can be run again.
 local folder = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = folder .. "/?.lua;" .. package.path
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bind/state.h"
+#include "dev_lua.h"
 #include "module.h"
 #include "next.h"
 #include "node/node.h"
@@ -118,6 +119,8 @@ int main(int count, char **arguments)
     lion_ions_preload(L);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, luaopen_ions_dev);
+    lua_setfield(L, -2, "ions.dev");
     lua_pushcfunction(L, luaopen_lion_terminal);
     lua_setfield(L, -2, "lion.terminal");
     lua_pushcfunction(L, luaopen_lion_line);
