@@ -1,16 +1,48 @@
 /* comparison.c - one loop for each comparison and type: the compiler makes straight code of them. A row goes into the selection
- * whatever it is, and counts only if the comparison holds, so that nothing depends on a branch. */
+ * whatever it is, and counts only if the comparison holds, so that nothing depends on a branch. So the selection may be the
+ * batch's own: no row is written before it was read. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memmem */
+#endif
 #include "query/comparison.h"
 
-lion_comparison lion_comparison_of(lion_slice name, const uint32_t slots[2], const lion_value constants[2])
+static const struct {
+    const char *name;
+    uint8_t kind;
+    bool is_of_zero;           /* the other side is 0 */
+    uint8_t arity_max;         /* 0: any */
+} KINDS[] = {
+    { "<", LION_COMPARE_LESS, false, 0 },
+    { "<=", LION_COMPARE_AT_MOST, false, 0 },
+    { "=", LION_COMPARE_EQUAL, false, 0 },
+    { "==", LION_COMPARE_EQUAL, false, 0 },
+    { ">=", LION_COMPARE_AT_LEAST, false, 0 },
+    { ">", LION_COMPARE_MORE, false, 0 },
+    { "not=", LION_COMPARE_UNEQUAL, false, 2 }, /* of more it asks whether any two differ */
+    { "!=", LION_COMPARE_UNEQUAL, false, 2 },
+    { "zero?", LION_COMPARE_EQUAL, true, 1 },
+    { "pos?", LION_COMPARE_MORE, true, 1 },
+    { "neg?", LION_COMPARE_LESS, true, 1 },
+    { "even?", LION_COMPARE_EVEN, true, 1 },
+    { "odd?", LION_COMPARE_ODD, true, 1 },
+    { "starts-with?", LION_COMPARE_STARTS, false, 2 },
+    { "ends-with?", LION_COMPARE_ENDS, false, 2 },
+    { "includes?", LION_COMPARE_INCLUDES, false, 2 },
+};
+
+lion_comparison lion_comparison_of(lion_slice name, uint32_t *slots, lion_value *constants, uint32_t count)
 {
-    static const char *const NAMES[] = { "", "<", "<=", "=", ">=", ">", "not=" };
-    lion_comparison comparison = { .slots = { slots[0], slots[1] }, .constants = { constants[0], constants[1] } };
-    for (uint8_t kind = LION_COMPARE_LESS; kind <= LION_COMPARE_UNEQUAL; kind++)
-        if (lion_slice_equal(name, lion_slice_text(NAMES[kind]))) comparison.kind = kind;
-    if (lion_slice_equal(name, lion_slice_text("=="))) comparison.kind = LION_COMPARE_EQUAL;
-    if (lion_slice_equal(name, lion_slice_text("!="))) comparison.kind = LION_COMPARE_UNEQUAL;
-    if (slots[0] == LION_SLOT_NONE && slots[1] == LION_SLOT_NONE) comparison.kind = LION_COMPARE_NONE;
+    lion_comparison comparison = { .count = count, .slots = slots, .constants = constants };
+    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
+        if (!lion_slice_equal(name, lion_slice_text(KINDS[i].name))) continue;
+        if (KINDS[i].arity_max != 0 && count > KINDS[i].arity_max) continue;
+        comparison.kind = KINDS[i].kind;
+        if (!KINDS[i].is_of_zero) continue;
+        slots[count] = LION_SLOT_NONE;
+        constants[count] = lion_value_long(0);
+        comparison.count = count + 1;
+    }
+    if (comparison.count < 2) comparison.kind = LION_COMPARE_NONE;
     return comparison;
 }
 
@@ -22,28 +54,44 @@ typedef struct side {
     const lion_value *values;
 } side;
 
-static side side_of(const lion_comparison *comparison, int i, const lion_batch *batch)
+static side side_of_value(const lion_value *value)
 {
-    if (comparison->slots[i] == LION_SLOT_NONE) {
-        const lion_value *value = &comparison->constants[i];
-        return (side){ .type = value->type, .bits = &value->bits, .values = value };
-    }
+    return (side){ .type = value->type, .bits = &value->bits, .values = value };
+}
+
+static side side_of(const lion_comparison *comparison, uint32_t i, const lion_batch *batch)
+{
+    if (comparison->slots[i] == LION_SLOT_NONE) return side_of_value(&comparison->constants[i]);
     const lion_vector *vector = &batch->columns[comparison->slots[i]];
+    if (vector->type == LION_TYPE_MIXED && vector->is_constant) return side_of_value(&vector->values[0]);
     return (side){ .type = vector->type, .step = !vector->is_constant, .bits = vector->bits, .values = vector->values };
 }
 
-#define SELECT(name, type, load, operator)                                                                        \
+/* ---- numbers ---- */
+
+#define SELECT(name, type, load_a, load_b, condition)                                                             \
     static uint32_t name(const side *a, const side *b, const lion_batch *batch, uint16_t *out)                    \
     {                                                                                                             \
         uint32_t count = lion_batch_rows(batch), kept = 0;                                                        \
         for (uint32_t i = 0; i < count; i++) {                                                                    \
             uint32_t row = lion_batch_row(batch, i);                                                              \
-            type x = load(a, row), y = load(b, row);                                                              \
+            type x = load_a(a, row);                                                                              \
+            type y = load_b(b, row);                                                                              \
             out[kept] = (uint16_t)row;                                                                            \
-            kept += x operator y;                                                                                 \
+            kept += condition;                                                                                    \
         }                                                                                                         \
         return kept;                                                                                              \
     }
+#define SELECT_ALL(name, type, load_a, load_b)                                                                    \
+    SELECT(name##_less, type, load_a, load_b, x < y)                                                              \
+    SELECT(name##_at_most, type, load_a, load_b, x <= y)                                                          \
+    SELECT(name##_equal, type, load_a, load_b, x == y)                                                            \
+    SELECT(name##_at_least, type, load_a, load_b, x >= y)                                                         \
+    SELECT(name##_more, type, load_a, load_b, x > y)                                                              \
+    SELECT(name##_unequal, type, load_a, load_b, x != y)                                                          \
+    static const selector name[] = { NULL, name##_less, name##_at_most, name##_equal, name##_at_least, name##_more, name##_unequal };
+
+typedef uint32_t (*selector)(const side *, const side *, const lion_batch *, uint16_t *);
 
 static inline int64_t bits_at(const side *a, uint32_t row)
 {
@@ -55,51 +103,129 @@ static inline double number_at(const side *a, uint32_t row)
     memcpy(&number, &a->bits[row * a->step], sizeof number);
     return number;
 }
-
-SELECT(bits_less, int64_t, bits_at, <)
-SELECT(bits_at_most, int64_t, bits_at, <=)
-SELECT(bits_equal, int64_t, bits_at, ==)
-SELECT(bits_at_least, int64_t, bits_at, >=)
-SELECT(bits_more, int64_t, bits_at, >)
-SELECT(bits_unequal, int64_t, bits_at, !=)
-SELECT(number_less, double, number_at, <)
-SELECT(number_at_most, double, number_at, <=)
-SELECT(number_equal, double, number_at, ==)
-SELECT(number_at_least, double, number_at, >=)
-SELECT(number_more, double, number_at, >)
-SELECT(number_unequal, double, number_at, !=)
-
-typedef uint32_t (*selector)(const side *, const side *, const lion_batch *, uint16_t *);
-
-static const selector OF_BITS[] = { NULL, bits_less, bits_at_most, bits_equal, bits_at_least, bits_more, bits_unequal };
-static const selector OF_NUMBERS[] = { NULL, number_less, number_at_most, number_equal, number_at_least, number_more, number_unequal };
-
-static uint32_t select_texts(const side *a, const side *b, const lion_batch *batch, bool wants_equal, uint16_t *out)
+static inline double whole_at(const side *a, uint32_t row)
 {
-    uint32_t count = lion_batch_rows(batch), kept = 0;
+    return (double)a->bits[row * a->step];
+}
+
+SELECT_ALL(of_bits, int64_t, bits_at, bits_at)
+SELECT_ALL(of_doubles, double, number_at, number_at)
+SELECT_ALL(of_wholes_and_doubles, double, whole_at, number_at)
+SELECT_ALL(of_doubles_and_wholes, double, number_at, whole_at)
+SELECT(bits_even, int64_t, bits_at, bits_at, ((void)y, (x & 1) == 0))
+SELECT(bits_odd, int64_t, bits_at, bits_at, ((void)y, (x & 1) != 0))
+
+static bool is_whole(uint8_t type)
+{
+    return type == LION_TYPE_LONG || type == LION_TYPE_INSTANT || type == LION_TYPE_REF;
+}
+
+#define EXACT_MAX (INT64_C(1) << 53)
+
+/* Whether the live rows are whole numbers that doubles have, too. */
+static bool is_exact(const side *a, const lion_batch *batch)
+{
+    uint32_t count = a->step == 0 ? 1 : lion_batch_rows(batch);
+    uint64_t outside = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t row = lion_batch_row(batch, i);
-        const lion_value *x = &a->values[row * a->step], *y = &b->values[row * b->step];
-        bool is_equal = x->size == y->size && (x->data == y->data || memcmp(x->data, y->data, x->size) == 0);
-        out[kept] = (uint16_t)row;
-        kept += is_equal == wants_equal;
+        int64_t bits = bits_at(a, lion_batch_row(batch, i));
+        outside |= bits < -EXACT_MAX || bits > EXACT_MAX;
     }
-    return kept;
+    return outside == 0;
+}
+
+/* NULL: they are not numbers, or not such that one loop can tell. */
+static selector of_numbers(uint8_t kind, const side *a, const side *b, const lion_batch *batch)
+{
+    bool is_double_a = a->type == LION_TYPE_DOUBLE, is_double_b = b->type == LION_TYPE_DOUBLE;
+    if ((!is_whole(a->type) && !is_double_a) || (!is_whole(b->type) && !is_double_b)) return NULL;
+    if (kind == LION_COMPARE_EVEN || kind == LION_COMPARE_ODD) return is_double_a ? NULL : kind == LION_COMPARE_EVEN ? bits_even : bits_odd;
+    if (kind > LION_COMPARE_UNEQUAL) return NULL;
+    if (is_double_a && is_double_b) return of_doubles[kind];
+    if (!is_double_a && !is_double_b) return of_bits[kind];
+    if (!is_exact(is_double_a ? b : a, batch)) return NULL;
+    return is_double_a ? of_doubles_and_wholes[kind] : of_wholes_and_doubles[kind];
+}
+
+/* ---- texts, and what else is bytes ---- */
+
+static inline const lion_value *value_at(const side *a, uint32_t row)
+{
+    return &a->values[row * a->step];
+}
+
+static inline bool has_at(const lion_value *x, const lion_value *y, uint32_t offset)
+{
+    return y->size == 0 || memcmp(x->data + offset, y->data, y->size) == 0;
+}
+static inline bool is_same(const lion_value *x, const lion_value *y)
+{
+    return x->size == y->size && (x->data == y->data || has_at(x, y, 0));
+}
+static inline int order_of(const lion_value *x, const lion_value *y)
+{
+    return lion_slice_compare(lion_value_slice(*x), lion_value_slice(*y));
+}
+static inline bool starts(const lion_value *x, const lion_value *y)
+{
+    return x->size >= y->size && has_at(x, y, 0);
+}
+static inline bool ends(const lion_value *x, const lion_value *y)
+{
+    return x->size >= y->size && has_at(x, y, x->size - y->size);
+}
+static inline bool includes(const lion_value *x, const lion_value *y)
+{
+    return y->size == 0 || (x->size >= y->size && memmem(x->data, x->size, y->data, y->size) != NULL);
+}
+
+SELECT(text_less, const lion_value *, value_at, value_at, order_of(x, y) < 0)
+SELECT(text_at_most, const lion_value *, value_at, value_at, order_of(x, y) <= 0)
+SELECT(text_equal, const lion_value *, value_at, value_at, is_same(x, y))
+SELECT(text_at_least, const lion_value *, value_at, value_at, order_of(x, y) >= 0)
+SELECT(text_more, const lion_value *, value_at, value_at, order_of(x, y) > 0)
+SELECT(text_unequal, const lion_value *, value_at, value_at, !is_same(x, y))
+SELECT(text_starts, const lion_value *, value_at, value_at, starts(x, y))
+SELECT(text_ends, const lion_value *, value_at, value_at, ends(x, y))
+SELECT(text_includes, const lion_value *, value_at, value_at, includes(x, y))
+
+static const selector OF_TEXTS[] = { NULL, text_less, text_at_most, text_equal, text_at_least, text_more, text_unequal };
+
+/* Decimals of the same value may be of other bytes. */
+static selector of_texts(uint8_t kind, const side *a, const side *b)
+{
+    bool is_text = (a->type == LION_TYPE_STRING || a->type == LION_TYPE_URI) && (b->type == LION_TYPE_STRING || b->type == LION_TYPE_URI);
+    switch (kind) {
+    case LION_COMPARE_STARTS: return is_text ? text_starts : NULL;
+    case LION_COMPARE_ENDS: return is_text ? text_ends : NULL;
+    case LION_COMPARE_INCLUDES: return is_text ? text_includes : NULL;
+    default: break;
+    }
+    bool is_bytes = a->type >= LION_TYPE_STRING && a->type <= LION_TYPE_TUPLE;
+    return is_bytes && a->type == b->type && kind <= LION_COMPARE_UNEQUAL ? OF_TEXTS[kind] : NULL;
+}
+
+/* ---- a batch ---- */
+
+static selector selector_of(uint8_t kind, const side *a, const side *b, const lion_batch *batch)
+{
+    selector found = of_numbers(kind, a, b, batch);
+    if (found == NULL) found = of_texts(kind, a, b);
+    if (found == NULL && a->type == LION_TYPE_BOOLEAN && b->type == LION_TYPE_BOOLEAN && kind <= LION_COMPARE_UNEQUAL) found = of_bits[kind];
+    return found;
 }
 
 bool lion_comparison_select(const lion_comparison *comparison, const lion_batch *batch, uint16_t *selection_out, uint32_t *selected_out)
 {
+    lion_batch left = *batch;
     if (comparison->kind == LION_COMPARE_NONE) return false;
-    side a = side_of(comparison, 0, batch), b = side_of(comparison, 1, batch);
-    bool is_equality = comparison->kind == LION_COMPARE_EQUAL || comparison->kind == LION_COMPARE_UNEQUAL;
-    bool is_text = a.type == LION_TYPE_STRING || a.type == LION_TYPE_KEYWORD;
-    if (a.type != b.type || a.type == LION_TYPE_NIL) return false;
-    if (is_text && is_equality) {
-        *selected_out = select_texts(&a, &b, batch, comparison->kind == LION_COMPARE_EQUAL, selection_out);
-        return true;
+    for (uint32_t i = 1; i < comparison->count; i++) {
+        side a = side_of(comparison, i - 1, batch), b = side_of(comparison, i, batch);
+        selector select = selector_of(comparison->kind, &a, &b, &left);
+        if (select == NULL && lion_batch_rows(&left) > 0) return false;
+        if (select != NULL) left.selected = select(&a, &b, &left, selection_out);
+        left.selection = selection_out;
     }
-    if (!lion_type_is_scalar(a.type)) return false;
-    const selector *selectors = a.type == LION_TYPE_DOUBLE ? OF_NUMBERS : OF_BITS;
-    *selected_out = selectors[comparison->kind](&a, &b, batch, selection_out);
+    *selected_out = left.selected;
     return true;
 }

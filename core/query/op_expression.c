@@ -1,164 +1,14 @@
-/* op_expression.c - predicates and functions. Built-ins run row by row in one loop; a user's function is asked once per
- * batch of the input (LION_CALL), with columns compacted to the batch's live rows. */
-#include <string.h>
-
+/* op_expression.c - predicates, functions that may yield several rows for one (op_value.c has the others), nested queries. */
 #include "query/binding.h"
+#include "query/caller.h"
 #include "query/comparison.h"
-#include "query/operators.h"
 #include "query/query_memo.h"
-
-/* What both operators share: reading arguments, asking the host. */
-typedef struct caller {
-    lion_expression expression;
-    uint32_t count;            /* arguments that are values */
-    const lion_term *terms;    /* of those */
-    uint32_t *slots;           /* per argument: the input's slot, or NONE for a constant */
-    lion_value *values;        /* of the row at hand; constants in place */
-    lion_function_call call;
-    lion_vector *columns;      /* for a user's function, per argument … */
-    lion_value **tagged;       /* … with their values … */
-    int64_t **bits;            /* … and, of columns of one scalar type, their bits */
-    uint8_t *verdict;          /* the host's answers to the batch at hand: a predicate's … */
-    lion_form *results;        /* … and a function's */
-    bool is_asked;             /* the host was asked about this batch, and has not yet been heard */
-} caller;
-
-static lion_status caller_init(caller *self, lion_run *run, const lion_operator *input, const lion_expression *expression, lion_error *error)
-{
-    const lion_clause *clause = expression->clause;
-    lion_arena *arena = &run->arena;
-    *self = (caller){ .expression = *expression, .count = clause->term_count, .terms = clause->terms };
-    self->call = (lion_function_call){ .run = run, .arena = arena, .name = clause->name };
-    if (self->count > 0 && self->terms[0].kind == LION_TERM_SOURCE) {
-        self->call.db = run->sources[self->terms[0].index].db;
-        self->terms++;
-        self->count--;
-    }
-    self->slots = lion_arena_array(arena, uint32_t, self->count + 1);
-    self->values = lion_arena_zalloc(arena, sizeof(lion_value) * (self->count + 1));
-    for (uint32_t i = 0; i < self->count; i++) {
-        self->slots[i] = LION_SLOT_NONE;
-        if (self->terms[i].kind == LION_TERM_VAR) self->slots[i] = lion_operator_slot(input, self->terms[i].index);
-        if (self->terms[i].kind != LION_TERM_CONST) continue;
-        lion_status status = lion_query_value(&self->values[i], self->terms[i].constant, arena, error);
-        if (status != LION_OK) return status;
-    }
-    return LION_OK;
-}
-
-/* An attribute is its ident to functions. */
-static lion_value as_ident(const caller *self, uint32_t argument, lion_value value)
-{
-    return lion_run_shown(self->call.run, value, self->expression.is_attribute[self->terms[argument].index]);
-}
-
-static void load_row(caller *self, const lion_batch *batch, uint32_t row)
-{
-    for (uint32_t i = 0; i < self->count; i++)
-        if (self->slots[i] != LION_SLOT_NONE) self->values[i] = as_ident(self, i, lion_batch_get(batch, self->slots[i], row));
-}
-
-static int64_t *bits_room(caller *self, uint32_t argument)
-{
-    if (self->bits[argument] == NULL) self->bits[argument] = lion_arena_array(&self->call.run->arena, int64_t, LION_BATCH_ROWS);
-    return self->bits[argument];
-}
-
-static lion_value *values_room(caller *self, uint32_t argument)
-{
-    if (self->tagged[argument] == NULL) self->tagged[argument] = lion_arena_array(&self->call.run->arena, lion_value, LION_BATCH_ROWS);
-    return self->tagged[argument];
-}
-
-/* A column of one type, no attributes, as it is, or the live rows of it. */
-static bool typed_column(caller *self, uint32_t argument, const lion_batch *batch, uint32_t rows)
-{
-    const lion_vector *from = &batch->columns[self->slots[argument]];
-    bool is_attribute = from->type == LION_TYPE_ATTRIBUTE || self->expression.is_attribute[self->terms[argument].index];
-    if (from->type == LION_TYPE_MIXED || from->is_constant || is_attribute) return false;
-    lion_vector *column = &self->columns[argument];
-    *column = *from;
-    if (batch->selection == NULL) return true;
-    if (lion_type_is_scalar((lion_type)from->type)) {
-        column->bits = bits_room(self, argument);
-        for (uint32_t k = 0; column->bits != NULL && k < rows; k++) column->bits[k] = from->bits[batch->selection[k]];
-        return column->bits != NULL;
-    }
-    column->values = values_room(self, argument);
-    for (uint32_t k = 0; column->values != NULL && k < rows; k++) column->values[k] = from->values[batch->selection[k]];
-    return column->values != NULL;
-}
-
-/* Columns are typed where all live rows have one type, so that hosts read plain arrays. */
-static void fill_column(caller *self, uint32_t argument, const lion_batch *batch, uint32_t rows)
-{
-    lion_vector *column = &self->columns[argument];
-    if (self->slots[argument] == LION_SLOT_NONE) {
-        lion_value *constant = &self->values[argument];
-        *column = (lion_vector){ .type = constant->type, .is_constant = true, .values = constant };
-        if (lion_type_is_scalar(constant->type)) column->bits = &constant->bits;
-        return;
-    }
-    if (typed_column(self, argument, batch, rows)) return;
-    lion_value *values = values_room(self, argument);
-    bool is_typed = true;
-    for (uint32_t k = 0; k < rows; k++) {
-        lion_value value = lion_batch_get(batch, self->slots[argument], lion_batch_row(batch, k));
-        values[k] = as_ident(self, argument, value);
-        is_typed = is_typed && values[k].type == values[0].type;
-    }
-    *column = (lion_vector){ .type = is_typed && rows > 0 ? values[0].type : LION_TYPE_MIXED, .values = values };
-    if (column->type == LION_TYPE_MIXED || !lion_type_is_scalar(column->type)) return;
-    column->bits = bits_room(self, argument);
-    for (uint32_t k = 0; k < rows; k++) column->bits[k] = values[k].bits;
-}
-
-/* Ask the host about all live rows of the batch. */
-static lion_status ask(caller *self, const lion_batch *batch, lion_call_kind kind)
-{
-    lion_run *run = self->call.run;
-    uint32_t rows = lion_batch_rows(batch);
-    lion_arena *arena = &run->arena;
-    if (self->columns == NULL) {
-        self->columns = lion_arena_zalloc(arena, sizeof(lion_vector) * (self->count + 1));
-        self->tagged = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->count + 1));
-        self->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (self->count + 1));
-        if (kind == LION_CALL_PREDICATE) self->verdict = lion_arena_zalloc(arena, LION_BATCH_ROWS);
-        else self->results = lion_arena_array(arena, lion_form, LION_BATCH_ROWS);
-    }
-    for (uint32_t i = 0; i < self->count; i++) fill_column(self, i, batch, rows);
-    lion_call *call = &run->own_call;
-    *call = (lion_call){ .kind = kind, .count = rows, .name = self->expression.clause->name, .argument_count = self->count,
-                         .arguments = self->columns, .arena = arena };
-    call->verdict = self->verdict;
-    call->results = self->results;
-    if (self->results != NULL) memset(self->results, 0, sizeof(lion_form) * rows);
-    run->call = call;
-    self->is_asked = true;
-    return LION_CALL;
-}
-
-/* LION_OK once the host has answered; LION_CALL until then. */
-static lion_status hear(caller *self, const lion_batch *batch, lion_call_kind kind)
-{
-    if (!self->is_asked) return ask(self, batch, kind);
-    if (!self->call.run->own_call.is_answered) return LION_CALL;
-    self->is_asked = false;
-    return LION_OK;
-}
-
-static lion_status apply(caller *self, lion_value *out, lion_error *error)
-{
-    return self->expression.function->apply(&self->call, self->values, self->count, out, error);
-}
 
 /* ---- filter ---- */
 
 typedef struct filter {
     lion_operator operator;
-    caller caller;
-    lion_status prepared;
-    lion_error error;
+    lion_caller caller;
     lion_batch batch;
     bool has_batch;
     uint32_t at, kept_count;   /* of the batch, for a built-in that asked for a call */
@@ -173,8 +23,7 @@ static lion_status filter_builtin(filter *self, lion_error *error)
     for (; self->at < lion_batch_rows(&self->batch); self->at++) {
         uint32_t row = lion_batch_row(&self->batch, self->at);
         lion_value verdict = { 0 };
-        load_row(&self->caller, &self->batch, row);
-        lion_status status = apply(&self->caller, &verdict, error);
+        lion_status status = lion_caller_apply(&self->caller, &self->batch, row, &verdict, error);
         if (status != LION_OK) return status;
         if (lion_value_is_truthy(verdict)) self->selection[self->kept_count++] = (uint16_t)row;
     }
@@ -183,9 +32,9 @@ static lion_status filter_builtin(filter *self, lion_error *error)
 
 static lion_status filter_user(filter *self)
 {
-    lion_status status = hear(&self->caller, &self->batch, LION_CALL_PREDICATE);
+    lion_status status = lion_caller_hear(&self->caller, &self->batch, LION_CALL_PREDICATE);
     if (status != LION_OK) return status;
-    const uint8_t *verdict = self->operator.run->own_call.verdict;
+    const uint8_t *verdict = self->caller.verdict;
     uint32_t rows = lion_batch_rows(&self->batch), kept = 0;
     for (uint32_t k = 0; k < rows; k++) { /* without a branch: nobody foretells a verdict */
         self->selection[kept] = (uint16_t)lion_batch_row(&self->batch, k);
@@ -198,9 +47,9 @@ static lion_status filter_user(filter *self)
 static lion_status filter_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     filter *self = (filter *)operator;
-    if (self->prepared != LION_OK) {
-        if (error != NULL) *error = self->error;
-        return self->prepared;
+    if (self->caller.prepared != LION_OK) {
+        if (error != NULL) *error = self->caller.error;
+        return self->caller.prepared;
     }
     do {
         if (!self->has_batch) {
@@ -228,38 +77,14 @@ static lion_status filter_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
-/* For a copy in the run: of a kept plan, whose scope is gone. */
-static lion_expression expression_in(const caller *self, const lion_run *run)
-{
-    lion_expression expression = self->expression;
-    if (run->is_attribute != NULL) expression.is_attribute = run->is_attribute;
-    return expression;
-}
-
 static void filter_close(lion_operator *operator)
 {
     lion_function_forget(&((filter *)operator)->caller.call);
 }
 
-/* Two arguments, neither an attribute that stands for its ident. */
-static bool is_by_values(const caller *self)
-{
-    if (self->expression.function == NULL || self->count != 2) return false;
-    for (uint32_t i = 0; i < 2; i++)
-        if (self->slots[i] != LION_SLOT_NONE && self->expression.is_attribute[self->terms[i].index]) return false;
-    return true;
-}
-
-/* A built-in that asks nobody: it does not read a database that a host filters. */
-static bool may_copy(const caller *self, lion_status prepared)
-{
-    bool asks = self->expression.function == NULL || (self->call.db != NULL && self->call.db->view.filter_count > 0);
-    return prepared == LION_OK && !asks && !lion_function_yields(self->expression.function);
-}
-
 static lion_operator *filter_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
-    lion_expression expression = expression_in(&((const filter *)operator)->caller, run);
+    lion_expression expression = lion_caller_expression(&((const filter *)operator)->caller, run);
     return lion_filter_new(run, input, &expression, lion_operator_keep(operator, run));
 }
 
@@ -269,13 +94,13 @@ lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_e
     self->operator.rewind = filter_rewind;
     self->operator.close = filter_close;
     self->operator.inputs[0] = input;
-    self->prepared = caller_init(&self->caller, run, input, expression, &self->error);
-    if (may_copy(&self->caller, self->prepared)) self->operator.copy = filter_copy;
+    lion_caller_init(&self->caller, run, input, expression);
+    if (lion_caller_may_copy(&self->caller)) self->operator.copy = filter_copy;
     lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
     self->operator.keeps_order = true;
     self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
-    if (self->prepared == LION_OK && is_by_values(&self->caller))
-        self->comparison = lion_comparison_of(lion_slice_text(expression->function->name), self->caller.slots, self->caller.values);
+    if (self->caller.prepared == LION_OK && expression->function != NULL && lion_caller_is_by_values(&self->caller))
+        self->comparison = lion_comparison_of(lion_slice_text(expression->function->name), self->caller.slots, self->caller.values, self->caller.count);
     return &self->operator;
 }
 
@@ -283,9 +108,7 @@ lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_e
 
 typedef struct function {
     lion_operator operator;
-    caller caller;
-    lion_status prepared;
-    lion_error error;
+    lion_caller caller;
     lion_reading reading;
     lion_output output;
     lion_items items;          /* of a built-in that yields them */
@@ -298,22 +121,13 @@ typedef struct function {
     size_t row_at;             /* … and how much of it is out */
     bool is_row_open;
     bool has_results;          /* the host has answered for the reading's batch */
-    const lion_form *results;
 } function;
-
-/* An attribute out of the log meets what was given for it: an id, or a name. */
-static bool is_bound_value(const function *self, lion_value value, lion_value bound)
-{
-    bool is_name = bound.type == LION_TYPE_KEYWORD || bound.type == LION_TYPE_STRING;
-    if (value.type == LION_TYPE_ATTRIBUTE && is_name) return lion_run_is_named(self->operator.run, value, lion_value_slice(bound));
-    return lion_value_equal(value, bound);
-}
 
 static void function_emit(function *self, const lion_value *values, uint32_t row)
 {
     for (uint32_t i = 0; i < self->var_count; i++)
         if (self->bound[i] != LION_SLOT_NONE &&
-            !is_bound_value(self, values[i], lion_batch_get(&self->reading.batch, self->bound[i], row)))
+            !lion_caller_meets(&self->caller, values[i], lion_batch_get(&self->reading.batch, self->bound[i], row)))
             return;
     lion_output_keep(&self->output, &self->reading.batch, row);
     for (uint32_t i = 0; i < self->var_count; i++)
@@ -321,55 +135,39 @@ static void function_emit(function *self, const lion_value *values, uint32_t row
     self->output.count++;
 }
 
-static lion_status function_items(function *self, lion_error *error)
-{
-    lion_value none;
-    lion_status status = apply(&self->caller, &none, error);
-    return status == LION_OK ? lion_items_finish(&self->items, error) : status;
-}
-
 /* The row's result, bound: into self->rows. */
 static lion_status function_row(function *self, uint32_t row, lion_error *error)
 {
+    const lion_function *built_in = self->caller.expression.function;
+    const lion_form *form = built_in == NULL ? &self->caller.results[self->reading.at] : NULL;
     self->rows.count = 0;
     self->row_at = 0;
-    bool is_user = self->caller.expression.function == NULL;
-    if (is_user && self->binding->kind != LION_BIND_SCALAR)
-        return lion_binding_apply(&self->rows, self->binding, self->vars, self->var_count, &self->results[self->reading.at], true, error);
-    lion_value value = { 0 };
-    lion_status status = LION_OK;
-    if (is_user) {
-        status = lion_query_value(&value, &self->results[self->reading.at], &self->operator.run->arena, error);
-    } else {
-        load_row(&self->caller, &self->reading.batch, row);
-        if (lion_function_yields(self->caller.expression.function)) return function_items(self, error);
-        status = apply(&self->caller, &value, error);
+    lion_form answer;
+    if (built_in != NULL) {
+        lion_value value = { 0 };
+        lion_status status = lion_caller_apply(&self->caller, &self->reading.batch, row, &value, error);
+        if (status != LION_OK) return status;
+        if (lion_function_yields(built_in)) return lion_items_finish(&self->items, error);
+        answer = lion_form_value(value);
+        form = &answer;
     }
-    if (status != LION_OK) return status;
-    if (self->binding->kind == LION_BIND_SCALAR) {
-        if (value.type != LION_TYPE_NIL) lion_relation_append(&self->rows, &value);
-        return LION_OK;
-    }
-    lion_form form = lion_form_value(value);
-    return lion_binding_apply(&self->rows, self->binding, self->vars, self->var_count, &form, true, error);
+    return lion_binding_apply(&self->rows, self->binding, self->vars, self->var_count, form, true, error);
 }
 
 static lion_status function_results(function *self)
 {
     if (self->caller.expression.function != NULL || self->has_results) return LION_OK;
-    lion_status status = hear(&self->caller, &self->reading.batch, LION_CALL_FUNCTION);
-    if (status != LION_OK) return status;
-    self->results = self->operator.run->own_call.results;
-    self->has_results = true;
-    return LION_OK;
+    lion_status status = lion_caller_hear(&self->caller, &self->reading.batch, LION_CALL_FUNCTION);
+    self->has_results = status == LION_OK;
+    return status;
 }
 
 static lion_status function_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     function *self = (function *)operator;
-    if (self->prepared != LION_OK) {
-        if (error != NULL) *error = self->error;
-        return self->prepared;
+    if (self->caller.prepared != LION_OK) {
+        if (error != NULL) *error = self->caller.error;
+        return self->caller.prepared;
     }
     while (!lion_output_is_full(&self->output)) {
         uint32_t row = 0;
@@ -424,18 +222,25 @@ static void bind_output(lion_operator *operator, const lion_operator *input, con
 
 static lion_operator *function_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
-    lion_expression expression = expression_in(&((const function *)operator)->caller, run);
+    lion_expression expression = lion_caller_expression(&((const function *)operator)->caller, run);
     return lion_function_new(run, input, &expression, lion_operator_keep(operator, run));
+}
+
+static bool has_one_value(const lion_expression *expression)
+{
+    bool yields = expression->function != NULL && lion_function_yields(expression->function);
+    return expression->clause->binding.kind == LION_BIND_SCALAR && !yields;
 }
 
 lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep)
 {
+    if (has_one_value(expression)) return lion_value_function_new(run, input, expression, keep);
     function *self = LION_OPERATOR(run, function, function_next, "function");
     self->operator.rewind = function_rewind;
     self->operator.close = function_close;
     self->operator.inputs[0] = input;
-    self->prepared = caller_init(&self->caller, run, input, expression, &self->error);
-    if (may_copy(&self->caller, self->prepared)) self->operator.copy = function_copy;
+    lion_caller_init(&self->caller, run, input, expression);
+    if (lion_caller_may_copy(&self->caller)) self->operator.copy = function_copy;
     self->binding = &expression->clause->binding;
     self->var_count = lion_binding_vars(self->binding, &self->vars, &run->arena);
     self->bound = lion_arena_array(&run->arena, uint32_t, self->var_count + 1);

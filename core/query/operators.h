@@ -125,6 +125,8 @@ typedef struct lion_expression {
 
 lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep);
 lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep);
+/* The same for one that gives a row one value, which is bound to one variable (op_value.c); lion_function_new knows. */
+lion_operator *lion_value_function_new(lion_run *run, lion_operator *input, const lion_expression *expression, const uint8_t *keep);
 lion_operator *lion_subquery_new(lion_run *run, lion_operator *input, const lion_clause *clause, const uint8_t *keep);
 
 /* ---- sub-plans: run for each batch of the input; their feed has the shared variables and, last, the row's number ---- */
