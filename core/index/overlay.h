@@ -83,8 +83,8 @@ typedef struct lion_overlay_note lion_overlay_note;
 /* What the readers of one database value have paid; zero at first. A view without it makes no
  * overlay. */
 typedef struct lion_overlays {
-    lion_overlay_note *heads[8]; /* atomic */
-    bool is_eager;               /* for specs: made when first asked for */
+    lion_overlay_note *top; /* atomic */
+    bool is_eager;          /* for specs: made when first asked for */
 } lion_overlays;
 
 void lion_overlays_deinit(lion_overlays *overlays);

@@ -1,17 +1,20 @@
-/* overlay_kept.c - the overlays that a root keeps. */
+/* overlay_kept.c - the overlays that a root keeps: all by when they were used, and those of an
+ * attribute in a list by the same, which a hash of it finds. */
 #include "index/overlay_kept.h"
 
 #include <pthread.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 
-#define COUNT_MAX 1024 /* overlays of a root */
+#define COUNT_MAX 1024 /* overlays of a root, and lists */
 
 struct lion_overlay_cache {
     pthread_mutex_t lock; /* guards what follows */
     lion_overlay_kept *newest, *oldest;
     uint64_t size, count;
+    lion_overlay_kept *lists[COUNT_MAX];
 };
 
 lion_overlay_cache *lion_overlay_cache_new(void)
@@ -30,8 +33,16 @@ void lion_overlay_kept_drop(void *argument)
 }
 
 /* Under the lock, as all up to let_oldest_go. */
+static lion_overlay_kept **list_of(lion_overlay_cache *cache, const lion_overlay_sight *sight)
+{
+    return &cache->lists[lion_hash_u64((uint64_t)sight->a << 2 | sight->order) % COUNT_MAX];
+}
+
 static void take_out(lion_overlay_cache *cache, lion_overlay_kept *one)
 {
+    lion_overlay_kept **place = list_of(cache, &one->sight);
+    while (*place != one) place = &(*place)->next;
+    *place = one->next;
     if (one->newer != NULL)
         one->newer->older = one->older;
     else
@@ -44,6 +55,9 @@ static void take_out(lion_overlay_cache *cache, lion_overlay_kept *one)
 
 static void put_first(lion_overlay_cache *cache, lion_overlay_kept *one)
 {
+    lion_overlay_kept **list = list_of(cache, &one->sight);
+    one->next = *list;
+    *list = one;
     one->newer = NULL;
     one->older = cache->newest;
     if (cache->newest != NULL)
@@ -55,7 +69,7 @@ static void put_first(lion_overlay_cache *cache, lion_overlay_kept *one)
 
 static lion_overlay_kept *find(lion_overlay_cache *cache, const lion_overlay_sight *wanted)
 {
-    for (lion_overlay_kept *one = cache->newest; one != NULL; one = one->older) {
+    for (lion_overlay_kept *one = *list_of(cache, wanted); one != NULL; one = one->next) {
         if (one->sight.a != wanted->a || memcmp(&one->sight, wanted, sizeof *wanted) != 0) continue;
         __atomic_add_fetch(&one->references, 1, __ATOMIC_RELAXED);
         take_out(cache, one);
@@ -120,7 +134,7 @@ lion_overlay_kept *lion_overlay_cache_put(lion_overlay_cache *cache, lion_overla
 
 static lion_overlay_kept *find_older(lion_overlay_cache *cache, const lion_overlay_kept *wanted)
 {
-    for (lion_overlay_kept *one = cache->newest; one != NULL; one = one->older) {
+    for (lion_overlay_kept *one = *list_of(cache, &wanted->sight); one != NULL; one = one->next) {
         bool is_same = one->sight.a == wanted->sight.a && one->sight.order == wanted->sight.order &&
                        one->sight.upper_t == INT64_MAX && one->sight.since_t < 0 &&
                        one->sight.novelty.serial == wanted->sight.novelty.serial &&

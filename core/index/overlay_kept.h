@@ -22,6 +22,7 @@ typedef struct lion_overlay_sight {
 
 typedef struct lion_overlay_kept {
     struct lion_overlay_kept *newer, *older; /* by when they were used */
+    struct lion_overlay_kept *next;          /* of its list: used before it */
     lion_overlay_sight sight;
     lion_overlay *overlay;
     lion_arena arena;

@@ -4,16 +4,19 @@
  * are kept by the root, where values find what others have made for the same sight. A sight of an
  * attribute is told by the tops of its trees in novelty, which are never the same for two contents
  * while the root lives, and by the view's bounds. So an attribute that a transaction does not touch
- * keeps its overlay, and all values as of one t share theirs. */
+ * keeps its overlay, and all values as of one t share theirs.
+ *
+ * The notes of a value are a tree that only grows: two bits of a hash after the other lead down
+ * from note to note. So they are found without a lock, in a few steps however many there are. */
+#include "base/hash.h"
 #include "base/memory.h"
 #include "index/novelty_tree.h"
 #include "index/overlay_kept.h"
 
-#define HEADS (sizeof(((lion_overlays *)0)->heads) / sizeof(lion_overlay_note *))
 #define PART_MAX 4 /* one overlay takes at most such a part of what a root keeps */
 
 struct lion_overlay_note {
-    lion_overlay_note *next;
+    lion_overlay_note *below[4]; /* atomic */
     lion_overlay_sight sight;
     uint64_t cost;     /* of making it; 0: the view shows the tree as it is */
     uint64_t expected; /* atomic: what readers have paid without it */
@@ -126,11 +129,26 @@ static lion_overlay_kept *find_or_make(lion_overlay_note *note, const lion_view 
 
 /* ---- notes ---- */
 
-static lion_overlay_note *find_note(lion_overlay_note *first, lion_index order, uint32_t a)
+/* Where in the tree a search stands; no two notes have the same hash. */
+typedef struct note_place {
+    lion_overlay_note **at;
+    uint64_t hash; /* bits that were not used yet, from the highest on */
+} note_place;
+
+static note_place first_place(lion_overlays *overlays, lion_index order, uint32_t a)
 {
-    lion_overlay_note *note = first;
-    while (note != NULL && (note->sight.a != a || note->sight.order != order)) note = note->next;
-    return note;
+    return (note_place){ &overlays->top, lion_hash_u64((uint64_t)a << 2 | order) };
+}
+
+/* NULL: there is none, and the place is where it would be. */
+static lion_overlay_note *find_note(note_place *place, lion_index order, uint32_t a)
+{
+    for (;;) {
+        lion_overlay_note *note = __atomic_load_n(place->at, __ATOMIC_ACQUIRE);
+        if (note == NULL || (note->sight.a == a && note->sight.order == order)) return note;
+        place->at = &note->below[place->hash >> 62];
+        place->hash <<= 2;
+    }
 }
 
 static lion_overlay_note *new_note(const lion_view *view, lion_index order, uint32_t a)
@@ -145,21 +163,24 @@ static lion_overlay_note *new_note(const lion_view *view, lion_index order, uint
     return made;
 }
 
-/* Notes never leave their lists while the value lives, so that they are found without a lock. */
+static bool take_place(note_place *place, lion_overlay_note *made)
+{
+    lion_overlay_note *none = NULL;
+    return __atomic_compare_exchange_n(place->at, &none, made, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
 lion_overlay_note *lion_overlay_note_of(const lion_view *view, lion_index order, uint32_t a)
 {
     bool is_noted = view->overlays != NULL && view->root != NULL && !view->is_history;
     if (!is_noted || order == LION_EAVT) return NULL;
-    lion_overlay_note **head = &view->overlays->heads[a % HEADS];
-    lion_overlay_note *first = __atomic_load_n(head, __ATOMIC_ACQUIRE);
-    lion_overlay_note *note = find_note(first, order, a);
+    note_place place = first_place(view->overlays, order, a);
+    lion_overlay_note *note = find_note(&place, order, a);
     if (note != NULL) return note;
     lion_overlay_note *made = new_note(view, order, a);
     if (made == NULL) return NULL;
-    made->next = first;
-    while (!__atomic_compare_exchange_n(head, &made->next, made, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE)) {
-        note = find_note(made->next, order, a); /* another thread's */
+    while (!take_place(&place, made)) { /* another thread did */
+        note = find_note(&place, order, a);
         if (note == NULL) continue;
         lion_free(made);
         return note;
@@ -185,15 +206,16 @@ const lion_overlay *lion_overlay_ask(lion_overlay_note *note, const lion_view *v
     return NULL;
 }
 
+/* As deep as a hash has bits to lead down by, at most. */
+static void free_notes(lion_overlay_note *note)
+{
+    if (note == NULL) return;
+    for (int i = 0; i < 4; i++) free_notes(note->below[i]);
+    lion_free(note);
+}
+
 void lion_overlays_deinit(lion_overlays *overlays)
 {
-    for (size_t i = 0; i < HEADS; i++) {
-        lion_overlay_note *note = overlays->heads[i];
-        while (note != NULL) {
-            lion_overlay_note *next = note->next;
-            lion_free(note);
-            note = next;
-        }
-        overlays->heads[i] = NULL;
-    }
+    free_notes(overlays->top);
+    overlays->top = NULL;
 }

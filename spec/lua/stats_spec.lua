@@ -82,3 +82,46 @@ describe("Statistics of an attribute without AVET", function()
     assert.equal(13000, stats.attrs["p/nick"].count)
   end)
 end)
+
+describe("Statistics of twenty thousand attributes", function()
+  local COUNT = 20000
+  local conn
+
+  local function define(i)
+    return { ["db/ident"] = ":a/n" .. i, ["db/valueType"] = ":db.type/long",
+      ["db/cardinality"] = ":db.cardinality/one", ["db/index"] = i % 2 == 0 }
+  end
+
+  -- An entity for each attribute, with the attribute's number.
+  local function assert_all(add)
+    local tx = {}
+    for i = 1, COUNT do tx[i] = { "db/add", "e" .. i, "a/n" .. i, i + add } end
+    return conn:transact(tx)
+  end
+
+  setup(function()
+    conn = lion.connect "mem:"
+    local tx = {}
+    for i = 1, COUNT do tx[i] = define(i) end
+    conn:transact(tx)
+    assert_all(0)
+  end)
+  teardown(function() conn:close() end)
+
+  local function assert_told(db, datoms)
+    local stats = db:stats()
+    for i = 1, COUNT do
+      local told = stats.attrs["a/n" .. i]
+      if told.count ~= datoms or told.distinct ~= datoms then assert.same({ i, datoms }, { i, told }) end
+    end
+  end
+
+  it("tell all of them in novelty, indexed, and both at once", function()
+    assert_told(conn:db(), 1)
+    conn:request_index()
+    assert_told(conn:db(), 1)
+    local report = assert_all(-1)
+    assert_told(conn:db(), 2)
+    assert_told(conn:db():since(report.t - 1), 1)
+  end)
+end)
