@@ -17,6 +17,12 @@ local QUERIES = {
       (not [?e :person/sex "male"]) [?e :person/salary ?s] [(> ?s 1000)]]]=] },
   { "functions of few", [=[[:find ?e ?a ?s :where [?e :person/name ?n] [?e :person/age ?a]
       [?e :person/salary ?s] [(> ?s 98000)] [(str ?n ?a) ?x] [(count ?x) ?c] [(> ?c 8)]]]=] },
+  { "sums by age", [=[[:find ?a (sum ?s) (count ?e) :where [?e :person/age ?a] [?e :person/salary ?s]]]=] },
+  { "averages by name and sex", [=[[:find ?n ?x (avg ?s) (max ?a) :with ?e :where [?e :person/name ?n]
+      [?e :person/salary ?s] [?e :person/sex ?x] [?e :person/age ?a]]]=] },
+  { "last names, a set", [=[[:find ?l :where [?e :person/last_name ?l] [?e :person/sex "male"]]]=] },
+  { "ages and names, a set", [=[[:find ?a ?x ?l :where [?e :person/age ?a] [?e :person/sex ?x]
+      [?e :person/last_name ?l]]]=] },
 }
 
 local one = engine.open({ people.persons(tonumber(arg[1] or 400000)) }, {})

@@ -11,5 +11,7 @@ typedef struct lion_adaptation lion_adaptation;
 lion_adaptation *lion_adapt_begin(lion_scope *scope, const lion_todo *todo, lion_operator **operator, const uint8_t *needed);
 /* The operator of the whole; rest: what was planned onto the checkpoint. */
 lion_operator *lion_adapt_end(lion_adaptation *adaptation, lion_operator *rest);
+/* Whether the operator is such a one, whose rows are those of inputs[0]. */
+bool lion_adapt_is(const lion_operator *operator);
 
 #endif

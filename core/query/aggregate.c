@@ -489,6 +489,66 @@ lion_status lion_states_add_column(lion_states *states, const lion_grouping *gro
     return LION_OK;
 }
 
+/* ---- in parts ---- */
+
+/* Of whole numbers. */
+static uint64_t largest_of(const lion_batch *batch, const lion_vector *column)
+{
+    uint32_t rows = batch->selection != NULL ? batch->selected : batch->count;
+    uint64_t bits = 0;
+    if (column->is_constant) rows = rows > 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        int64_t value = column->bits[column->is_constant ? 0 : row_at(batch->selection, i)];
+        bits |= (uint64_t)(value ^ (value >> 63)); /* of -8 as of 7 */
+    }
+    return bits == 0 ? 1 : bits + 1;
+}
+
+bool lion_states_read_largest(const lion_states *states, const lion_batch *batch, uint32_t slot, uint64_t *largest)
+{
+    const lion_vector *column = &batch->columns[slot];
+    if (states->aggregate == LION_AGGREGATE_MIN || states->aggregate == LION_AGGREGATE_MAX) /* values that are equal are the same */
+        return column->type == LION_TYPE_LONG || column->type == LION_TYPE_INSTANT || column->type == LION_TYPE_REF;
+    if (column->type != LION_TYPE_LONG) return false;
+    uint64_t found = largest_of(batch, column);
+    if (found > *largest) *largest = found;
+    return true;
+}
+
+bool lion_states_is_exact(const lion_states *states, uint64_t rows, uint64_t largest)
+{
+    uint64_t most = 0;
+    bool fits = !__builtin_mul_overflow(rows, largest, &most);
+    switch (states->aggregate) {
+    case LION_AGGREGATE_SUM: return fits && most <= INT64_MAX;
+    case LION_AGGREGATE_AVG: return fits && most <= EXACT_MAX;
+    case LION_AGGREGATE_VARIANCE:
+    case LION_AGGREGATE_STDDEV: return largest <= SPREAD_LONG_MAX;
+    default: return true;
+    }
+}
+
+static void merge_spread(spread_state *spread, const spread_state *part)
+{
+    spread->exact_count += part->exact_count;
+    spread->sum += part->sum;
+    spread->squares += part->squares;
+}
+
+lion_status lion_states_merge(lion_states *states, size_t group, const lion_states *from, size_t from_group, lion_error *error)
+{
+    switch (states->aggregate) {
+    case LION_AGGREGATE_AVG:
+    case LION_AGGREGATE_SUM:
+        return sum_long((sum_state *)states->items + group, ((const sum_state *)from->items + from_group)->longs) ? LION_OK : fail_sum(error);
+    case LION_AGGREGATE_VARIANCE:
+    case LION_AGGREGATE_STDDEV: merge_spread((spread_state *)states->items + group, (const spread_state *)from->items + from_group); return LION_OK;
+    case LION_AGGREGATE_MIN:
+    case LION_AGGREGATE_MAX: return lion_states_add(states, group, ((const lion_value *)from->items)[from_group], error);
+    default: return LION_OK;
+    }
+}
+
 /* ---- what they come to ---- */
 
 /* The sum of decimals and of the longs and doubles that were among them. */

@@ -50,6 +50,17 @@ lion_status lion_states_add_column(lion_states *states, const lion_grouping *gro
 lion_status lion_states_add(lion_states *states, size_t group, lion_value value, lion_error *error);
 /* The value of so many rows. */
 lion_status lion_states_add_weighed(lion_states *states, size_t group, lion_value value, uint64_t rows, lion_error *error);
+
+/* ---- parts of a group's rows, whose states are merged ---- */
+
+/* How far the batch's values of a column are from 0, if that is more than *largest: as a bound. false: of such values it may matter in
+ * which order they are added. */
+bool lion_states_read_largest(const lion_states *states, const lion_batch *batch, uint32_t slot, uint64_t *largest);
+/* Whether the states of so many rows, none of which is larger, are the same in whatever order and parts they were added. */
+bool lion_states_is_exact(const lion_states *states, uint64_t rows, uint64_t largest);
+/* The rows of another's group, exact ones, into a group. */
+lion_status lion_states_merge(lion_states *states, size_t group, const lion_states *from, size_t from_group, lion_error *error);
+
 /* rows: of the group. */
 lion_status lion_states_finish(lion_form *form_out, const lion_states *states, size_t group, uint64_t rows, lion_error *error);
 

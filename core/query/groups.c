@@ -38,3 +38,21 @@ lion_status lion_groups_find(lion_groups *groups, const lion_batch *batch, const
     }
     return LION_OK;
 }
+
+#define FEW 16
+
+/* Every second row of a few groups is counted apart, so that few wait for the row before. */
+static void count_few(const lion_groups *groups, uint64_t *rows_out, uint32_t rows)
+{
+    uint32_t parts[2][FEW] = { { 0 } };
+    for (uint32_t i = 0; i < rows; i++) parts[i & 1][groups->numbers[i]]++;
+    for (size_t group = 0; group < groups->keys.count; group++) rows_out[group] += parts[0][group] + parts[1][group];
+}
+
+void lion_groups_count(const lion_groups *groups, uint64_t *rows_out, uint32_t rows)
+{
+    if (groups->keys.width == 0) rows_out[0] += rows;
+    else if (groups->keys.count <= FEW) count_few(groups, rows_out, rows);
+    else
+        for (uint32_t i = 0; i < rows; i++) rows_out[groups->numbers[i]]++;
+}

@@ -20,5 +20,7 @@ void lion_groups_reset(lion_groups *groups);
 /* The groups of the batch's rows (in the order of lion_batch_row) into groups->numbers. slots: of the key's columns. Where the set is
  * frozen, LION_ROW_NONE for rows whose group is not there. */
 lion_status lion_groups_find(lion_groups *groups, const lion_batch *batch, const uint32_t *slots, lion_error *error);
+/* So many rows more, whose groups are in groups->numbers, are counted by group. */
+void lion_groups_count(const lion_groups *groups, uint64_t *rows_out, uint32_t rows);
 
 #endif

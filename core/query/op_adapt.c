@@ -156,7 +156,7 @@ static lion_status plan_again(lion_adaptation *self, lion_error *error)
         root->rows_estimated = made;
         if (!map_slots(self, root)) return lion_fail(error, LION_FAULT, "lion/fault", "a plan made again lacks a column");
     }
-    lion_parallel_make(run, &root, &self->from->operator);
+    lion_parallel_make(run, &root, &self->from->operator, NULL);
     self->retired = self->operator.inputs[0];
     self->operator.inputs[0] = root;
     self->operator.is_silent = self->from->operator.is_silent = false;
@@ -195,6 +195,11 @@ static void adaptive_close(lion_operator *operator)
     lion_adaptation *self = (lion_adaptation *)operator;
     self->from->operator.inputs[0] = NULL;
     lion_operator_close(self->retired);
+}
+
+bool lion_adapt_is(const lion_operator *operator)
+{
+    return operator->next == adaptive_next;
 }
 
 lion_adaptation *lion_adapt_begin(lion_scope *scope, const lion_todo *todo, lion_operator **operator, const uint8_t *needed)

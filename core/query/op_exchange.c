@@ -13,6 +13,7 @@
  * other. What else threads share is guarded by the lock. Threads are made when there is a second morsel, and end with the last. */
 #include "query/columns.h"
 #include "query/parallel.h"
+#include "query/partial.h"
 #include "query/pattern.h"
 #include "query/threads.h"
 
@@ -542,6 +543,12 @@ static lion_status exchange_next(lion_operator *operator, lion_batch *batch_out,
     return LION_END;
 }
 
+static void forget_partials(exchange *self, bool is_off)
+{
+    lion_operator *top;
+    for (uint32_t i = 0; (top = lion_exchange_top(&self->operator, i)) != NULL && lion_partial_of(top) != NULL; i++) lion_partial_reset(top, is_off);
+}
+
 static lion_status exchange_rewind(lion_operator *operator, lion_error *error)
 {
     exchange *self = (exchange *)operator;
@@ -557,6 +564,7 @@ static lion_status exchange_rewind(lion_operator *operator, lion_error *error)
     self->source = (lion_batch){ 0 };
     self->source_at = 0;
     self->is_given = self->is_source_ended = self->is_stopped = false;
+    forget_partials(self, false);
     return LION_OK;
 }
 
@@ -577,6 +585,18 @@ static void exchange_close(lion_operator *operator)
     pthread_mutex_destroy(&self->lock);
     pthread_cond_destroy(&self->work);
     pthread_cond_destroy(&self->progress);
+}
+
+lion_operator *lion_exchange_top(lion_operator *operator, uint32_t number)
+{
+    exchange *self = (exchange *)operator;
+    if (operator->next != exchange_next) return NULL;
+    return number == 0 ? self->own.top : number <= self->worker_count ? self->workers[number - 1].top : NULL;
+}
+
+void lion_exchange_add_no_more(lion_operator *operator)
+{
+    forget_partials((exchange *)operator, true);
 }
 
 lion_operator *lion_exchange_new(lion_run *run, lion_operator *top, lion_operator *bottom)

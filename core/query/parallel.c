@@ -1,6 +1,8 @@
 /* parallel.c - which parts of a plan are worth threads, and copies of them. */
 #include "query/parallel.h"
 
+#include "query/adapt.h"
+
 /* What is estimated to take less is not worth waking threads for. */
 #define COST_MIN_NS 2e6
 /* So few rows are no work to be shared. */
@@ -65,6 +67,7 @@ lion_subplan lion_subplan_copy(const lion_subplan *subplan, lion_run *run)
 
 typedef struct part {
     lion_operator **top;       /* where it hangs; NULL: there is none */
+    lion_operator *above;      /* that; NULL: the result */
     lion_operator *bottom;
     double cost_ns;
 } part;
@@ -97,29 +100,42 @@ static bool is_member(const lion_operator *operator)
 static part find_part(const lion_run *run, lion_operator **root, const lion_operator *below)
 {
     part best = { 0 };
+    lion_operator *above = NULL;
     for (lion_operator **at = root; *at != below;) {
-        part found = { .top = at };
+        part found = { .top = at, .above = above };
         double cost = 0;
         for (; *at != below && is_member(*at); at = &(*at)->inputs[0]) {
             cost += cost_of(*at);
+            above = *at;
             if (!may_begin(run, *at)) continue;
             found.bottom = *at;
             found.cost_ns = cost;
         }
         if (found.bottom != NULL && (best.top == NULL || found.cost_ns > best.cost_ns)) best = found;
-        if (*at != below) at = &(*at)->inputs[0];
+        if (*at == below) break;
+        if (!lion_adapt_is(*at)) above = *at; /* it hands rows on as they are */
+        at = &(*at)->inputs[0];
     }
     return best;
 }
 
-void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below)
+/* What threads do of the step above the part before its rows cross: the part, or that onto it. */
+static lion_operator *begin_last_step(lion_run *run, const part *found, const lion_partial_plan *groups)
+{
+    const lion_operator *above = found->above;
+    bool is_set = above != NULL && lion_operator_is_distinct(above) && above->ascending == 0; /* where rows ascend it is quick */
+    if (is_set) return lion_partial_new(run, *found->top, lion_partial_distinct(run, above->vars, above->width));
+    return above == NULL && groups != NULL ? lion_partial_new(run, *found->top, groups) : *found->top;
+}
+
+void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below, const lion_partial_plan *groups)
 {
     uint64_t memory = run->options.memory_max;
     bool is_short = memory != 0 && memory < (uint64_t)run->options.threads * MEMORY_EACH && !is_forced(run);
     if (!lion_run_allows(run, LION_PLAN_PARALLEL) || run->options.threads < 2 || is_short || run->arena.is_exhausted) return;
     part best = find_part(run, root, below);
     for (lion_operator *at = *root; at != below; at = at->inputs[0])
-        if (at->inputs[1] != NULL) lion_parallel_make(run, &at->inputs[1], NULL); /* by itself: a hash join's table */
+        if (at->inputs[1] != NULL) lion_parallel_make(run, &at->inputs[1], NULL, NULL); /* by itself: a hash join's table */
     if (best.top == NULL || (best.cost_ns < COST_MIN_NS && !is_forced(run))) return;
-    *best.top = lion_exchange_new(run, *best.top, best.bottom);
+    *best.top = lion_exchange_new(run, begin_last_step(run, &best, groups), best.bottom);
 }

@@ -10,10 +10,12 @@
 #define LION_QUERY_PARALLEL_H
 
 #include "query/operators.h"
+#include "query/partial.h"
 
 /* With options.threads above 1: exchanges into the plan above `below` (NULL: all of it) where a part is dear enough (with
- * options.plan_seed, wherever one can be). Before its first step. */
-void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below);
+ * options.plan_seed, wherever one can be). Before its first step. groups: what becomes of the root's rows, where that can be begun by the
+ * threads; else NULL. */
+void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below, const lion_partial_plan *groups);
 
 /* The operators of a part from its top down to and without `below`, each with its sub-plans': in one order for all copies. How many;
  * those beyond `room` are only counted. */
@@ -26,5 +28,10 @@ lion_operator *lion_parallel_copy(const lion_operator *top, const lion_operator 
 
 /* The operators from `top` down to and with `bottom`, whose input is read here. */
 lion_operator *lion_exchange_new(lion_run *run, lion_operator *top, lion_operator *bottom);
+/* The part's top as it was planned (0), then those of the copies, once the exchange is at its end; NULL: there are no more, or the
+ * operator is no exchange. */
+lion_operator *lion_exchange_top(lion_operator *exchange, uint32_t number);
+/* Have its threads add nothing to groups of their own from now on (partial.h). */
+void lion_exchange_add_no_more(lion_operator *exchange);
 
 #endif

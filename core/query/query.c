@@ -223,11 +223,12 @@ static lion_status make_plan(opening *self, uint32_t *weight_out, lion_error *er
     self->run->root = root; /* closed with the run, whole or not */
     if (status == LION_OK) status = check_found(self, root, needed, error);
     if (status != LION_OK) return status;
-    lion_parallel_make(run, &self->run->root, NULL);
-    root = self->run->root;
-    if (lion_plan_is_result(root, needed)) return LION_OK;
-    self->run->root = lion_distinct_new(run, root, needed);
-    self->run->root->rows_estimated = root->rows_estimated;
+    if (!lion_plan_is_result(root, needed)) {
+        self->run->root = lion_distinct_new(run, root, needed);
+        self->run->root->rows_estimated = root->rows_estimated;
+    }
+    bool has_groups = run->options.threads > 1 && *weight_out == UINT32_MAX;
+    lion_parallel_make(run, &self->run->root, NULL, has_groups ? lion_partial_groups(run, self->scope.is_attribute) : NULL);
     return LION_OK;
 }
 

@@ -1,9 +1,11 @@
 /* result.c - a result without aggregates and order streams. Any other is made of rows of forms: those of groups, as they are
  * finished, and those that an order sorts. Groups that the memory has no room for are made in a further round: their rows are put
  * aside, on file. */
+#include "query/adapt.h"
 #include "query/group_values.h"
 #include "query/groups.h"
 #include "query/overflow.h"
+#include "query/parallel.h"
 #include "query/result.h"
 #include "query/sorter.h"
 
@@ -285,16 +287,6 @@ static lion_status grow_groups(lion_result *self, lion_error *error)
     return status;
 }
 
-#define FEW_GROUPS 16
-
-/* Every second row of a few groups is counted apart, so that few wait for the row before. */
-static void count_few(uint64_t *rows_out, size_t count, const uint32_t *numbers, uint32_t rows)
-{
-    uint32_t parts[2][FEW_GROUPS] = { { 0 } };
-    for (uint32_t i = 0; i < rows; i++) parts[i & 1][numbers[i]]++;
-    for (size_t group = 0; group < count; group++) rows_out[group] += parts[0][group] + parts[1][group];
-}
-
 static lion_status count_weighed(lion_result *self, const lion_batch *batch, lion_error *error)
 {
     for (uint32_t i = 0; i < lion_batch_rows(batch); i++) {
@@ -307,13 +299,8 @@ static lion_status count_weighed(lion_result *self, const lion_batch *batch, lio
 
 static lion_status count_rows(lion_result *self, const lion_batch *batch, lion_error *error)
 {
-    const uint32_t *numbers = self->group_of.numbers;
-    uint32_t rows = lion_batch_rows(batch);
     if (self->weight != LION_SLOT_NONE) return count_weighed(self, batch, error);
-    if (self->key_count == 0) self->group_rows[0] += rows;
-    else if (self->group_count <= FEW_GROUPS) count_few(self->group_rows, self->group_count, numbers, rows);
-    else
-        for (uint32_t i = 0; i < rows; i++) self->group_rows[numbers[i]]++;
+    lion_groups_count(&self->group_of, self->group_rows, lion_batch_rows(batch));
     return LION_OK;
 }
 
@@ -412,7 +399,48 @@ static lion_status next_rows(lion_result *self, lion_batch *batch_out, lion_erro
     return lion_operator_next(self->root, batch_out, error);
 }
 
-static lion_status gather_groups(lion_result *self, lion_error *error)
+/* ---- groups that threads have begun ---- */
+
+/* The exchange that the rows come from, if threads add rows to groups of their own there; else NULL. */
+static lion_operator *find_partials(const lion_result *self)
+{
+    lion_operator *at = self->root, *top;
+    while (lion_adapt_is(at)) at = at->inputs[0];
+    top = lion_exchange_top(at, 0);
+    return top != NULL && lion_partial_of(top) != NULL ? at : NULL;
+}
+
+/* One thread's states of the groups that this round has. They are taken once. */
+static lion_status merge_partial(lion_result *self, lion_partial *from, lion_error *error)
+{
+    lion_status status = LION_OK;
+    for (size_t at = 0, count; status == LION_OK && at < from->groups.keys.count; at += count) {
+        uint32_t found = 0;
+        status = lion_partial_find(&found, from, at, &self->group_of, error);
+        count = found;
+        for (size_t i = 0; status == LION_OK && i < count; i++) {
+            uint32_t group = self->group_of.numbers[i];
+            if (group == LION_ROW_NONE || from->rows[at + i] == 0) continue;
+            self->group_rows[group] += from->rows[at + i];
+            from->rows[at + i] = 0;
+            for (uint32_t k = 0; status == LION_OK && k < self->width; k++)
+                if (has_states(&self->elements[k])) status = lion_states_merge(&self->elements[k].states, group, &from->states[k], at + i, error);
+        }
+        if (status == LION_OK) status = lion_run_check(self->run, error);
+    }
+    return status;
+}
+
+static lion_status merge_partials(lion_result *self, lion_operator *exchange, lion_error *error)
+{
+    lion_status status = LION_OK;
+    lion_operator *top;
+    for (uint32_t i = 0; status == LION_OK && (top = lion_exchange_top(exchange, i)) != NULL; i++)
+        status = merge_partial(self, lion_partial_of(top), error);
+    return status;
+}
+
+static lion_status gather_rows_of_groups(lion_result *self, lion_error *error)
 {
     lion_batch batch;
     lion_status status;
@@ -426,6 +454,42 @@ static lion_status gather_groups(lion_result *self, lion_error *error)
         if (status != LION_OK) return status;
     }
     return status == LION_END ? LION_OK : status;
+}
+
+/* No groups. */
+static lion_status reset_groups(lion_result *self, lion_error *error)
+{
+    lion_status status = LION_OK;
+    lion_groups_reset(&self->group_of);
+    self->has_groups = false;
+    self->group_at = self->group_count = 0;
+    for (uint32_t i = 0; status == LION_OK && i < self->width; i++) {
+        element *at = &self->elements[i];
+        if (has_states(at)) status = lion_states_resize(&at->states, 0, error);
+        if (at->adds) status = lion_group_values_reset(at->values, error);
+    }
+    return status;
+}
+
+/* Once more from the first row, by this thread alone: sums turned out to be such that it matters in which order they are made. */
+static lion_status gather_again(lion_result *self, lion_operator *exchange, lion_error *error)
+{
+    lion_status status = lion_operator_rewind(self->root, error);
+    for (lion_operator *at = self->root; at != NULL; at = at->inputs[0]) at->rows = 0;
+    lion_exchange_add_no_more(exchange);
+    lion_overflow_clear(&self->overflow);
+    if (status == LION_OK) status = reset_groups(self, error);
+    return status == LION_OK ? gather_rows_of_groups(self, error) : status;
+}
+
+static lion_status gather_groups(lion_result *self, lion_error *error)
+{
+    bool is_first = !lion_overflow_is_reading(&self->overflow);
+    lion_status status = gather_rows_of_groups(self, error);
+    lion_operator *exchange = status == LION_OK ? find_partials(self) : NULL;
+    if (exchange == NULL) return status;
+    if (is_first && !lion_partials_are_exact(exchange)) return gather_again(self, exchange, error);
+    return merge_partials(self, exchange, error);
 }
 
 /* Where only the first rows are wanted and enough are there: the first sort key of the last of them; NULL: they are not. Rows that
@@ -536,15 +600,7 @@ static lion_status next_round(lion_result *self, lion_error *error)
 {
     lion_status status = lion_overflow_turn(&self->overflow, error);
     if (status != LION_OK) return status;
-    lion_groups_reset(&self->group_of);
-    self->has_groups = false;
-    self->group_at = self->group_count = 0;
-    for (uint32_t i = 0; status == LION_OK && i < self->width; i++) {
-        element *at = &self->elements[i];
-        if (has_states(at)) status = lion_states_resize(&at->states, 0, error);
-        if (at->adds) status = lion_group_values_reset(at->values, error);
-    }
-    return status;
+    return reset_groups(self, error);
 }
 
 static lion_status next_group(const lion_form **row_out, lion_result *self, lion_error *error)
