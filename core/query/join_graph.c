@@ -255,10 +255,48 @@ static bool add_star(lion_join_graph *graph, uint32_t first, uint8_t *is_taken)
 
 #define OR_ROWS_MAX 100000
 
+/* What a predicate leaves, of which nothing is known. */
+#define PREDICATE_SELECTS 0.33
+
+/* One more pattern has the variable: fewer rows agree of it, the more values it has. values: per variable, so far. */
+static double agree(const lion_term *term, double *values, double distinct)
+{
+    if (term->kind != LION_TERM_VAR) return 1;
+    double before = values[term->index];
+    values[term->index] = fmax(before, fmax(1, distinct));
+    return before == 0 ? 1 : 1 / values[term->index];
+}
+
+/* Rows that a branch of patterns and predicates makes by itself; negative: it has other clauses. */
+static double branch_rows(const lion_join_graph *graph, const lion_clauses *branch)
+{
+    double rows = 1, values[graph->scope->capacity + 1];
+    memset(values, 0, sizeof(values));
+    for (uint32_t i = 0; i < branch->count; i++) {
+        const lion_clause *clause = &branch->items[i];
+        const lion_db *db = clause->kind == LION_CLAUSE_PATTERN ? graph->scope->run->sources[clause->source].db : NULL;
+        if (clause->kind == LION_CLAUSE_PREDICATE) rows *= PREDICATE_SELECTS;
+        if (clause->kind == LION_CLAUSE_PREDICATE) continue;
+        if (db == NULL || clause->term_count < 2 || clause->term_count > 3 || lion_clause_attribute(db->schema, clause) == NULL) return -1;
+        lion_pattern_stats stats;
+        lion_stats_pattern(&stats, graph->scope, clause);
+        rows *= stats.count;
+        if (!stats.has_e) rows *= agree(&clause->terms[0], values, stats.distinct_e);
+        if (clause->term_count == 3 && !stats.has_v) rows *= agree(&clause->terms[2], values, stats.distinct_v);
+    }
+    return rows;
+}
+
 static double or_rows(const lion_join_graph *graph, const lion_clause *clause)
 {
     static const lion_operator nothing = { 0 };
-    return fmin(lion_stats_fanout(graph->scope, clause, &nothing), OR_ROWS_MAX * (double)clause->branch_count);
+    double sum = 0;
+    for (uint32_t b = 0; b < clause->branch_count; b++) {
+        double rows = branch_rows(graph, &clause->branches[b]);
+        if (rows < 0) return fmin(lion_stats_fanout(graph->scope, clause, &nothing), OR_ROWS_MAX * (double)clause->branch_count);
+        sum += rows;
+    }
+    return fmax(sum, 1.01);
 }
 
 static uint64_t var_terms(const lion_join_graph *graph, const lion_clause *clause)
@@ -330,7 +368,7 @@ static double predicate_selects(const lion_join_graph *graph, const lion_clause 
     double sampled = is_comparison(clause->name) ? sampled_selects(graph, clause) : -1;
     if (sampled >= 0) return sampled;
     if (lion_slice_equal(clause->name, lion_slice_text("!=")) || lion_slice_equal(clause->name, lion_slice_text("not="))) return 0.95;
-    return is_equal ? 0.05 : 0.33;
+    return is_equal ? 0.05 : PREDICATE_SELECTS;
 }
 
 /* A function whose values no other clause asks for is done where the fewest rows are, as a mere fetch is. */

@@ -3,8 +3,8 @@
  *
  * Entities of a star are drawn through the index of its most selective part, and its other parts are looked up for each. Those
  * that pass are followed along the star's links: forward, to the entity that the value names, whose filters are looked up in
- * turn; or, where the other star is the smaller one, back to how many datoms name it. What is found, over what was expected,
- * corrects the rows of the star or of the pair. Nothing here decides what is right. */
+ * turn; or, where the other star is the smaller one, back to how many datoms name it; and tried in the branches of not and or. What
+ * is found, over what was expected, corrects the rows of the star or of the pair. Nothing here decides what is right. */
 #include <math.h>
 
 #include "base/clock.h"
@@ -47,14 +47,14 @@ static const lion_clause *clause_of(const sample *self, const lion_join_part *pa
 /* ---- one entity ---- */
 
 /* The value that the part demands; false: it demands none. */
-static bool demanded_value(lion_value *value_out, const sample *self, const lion_join_part *part)
+static bool demanded_value(lion_value *value_out, const sample *self, const lion_pattern_stats *stats, const lion_clause *clause)
 {
-    const lion_term *term = &clause_of(self, part)->terms[2];
+    const lion_term *term = &clause->terms[2];
     lion_form form;
-    if (!part->stats.has_v) return false;
+    if (!stats->has_v) return false;
     if (term->kind == LION_TERM_CONST) form = *term->constant;
     else form = lion_form_value(*self->graph->scope->known[term->index]);
-    return lion_db_value(value_out, part->stats.db, part->stats.attribute, &form, self->arena, NULL) == LION_OK;
+    return lion_db_value(value_out, stats->db, stats->attribute, &form, self->arena, NULL) == LION_OK;
 }
 
 static bool is_in_range(const sample *self, const lion_join_part *part, lion_value value)
@@ -73,7 +73,7 @@ static bool passes(sample *self, const lion_join_part *part, int64_t e)
     lion_value value;
     int64_t tx;
     self->looks--;
-    if (part->stats.has_v) return demanded_value(&value, self, part) && lion_view_has(&tx, view, e, a, value, self->arena, NULL) == LION_OK;
+    if (part->stats.has_v) return demanded_value(&value, self, &part->stats, clause_of(self, part)) && lion_view_has(&tx, view, e, a, value, self->arena, NULL) == LION_OK;
     if (lion_view_get(&value, &tx, view, e, a, self->arena, NULL) != LION_OK) return false;
     return !part->stats.has_range || is_in_range(self, part, value);
 }
@@ -92,11 +92,12 @@ static bool passes_all(sample *self, const lion_join_node *node, uint32_t but, i
 
 /* ---- drawing ---- */
 
-static bool read_ids(sample *self, drawn *star, const lion_join_part *part, const lion_key *key, lion_index index, const lion_cursor_options *options)
+static bool read_ids(sample *self, drawn *star, const lion_pattern_stats *stats, const lion_key *key, lion_index index,
+                     const lion_cursor_options *options)
 {
     lion_cursor *cursor = NULL;
     lion_datom_batch batch;
-    if (lion_cursor_open(&cursor, &part->stats.db->view, index, key, options, self->arena, NULL) != LION_OK) return false;
+    if (lion_cursor_open(&cursor, &stats->db->view, index, key, options, self->arena, NULL) != LION_OK) return false;
     if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return false;
     uint32_t wanted = batch.count < DRAWN_MAX ? batch.count : DRAWN_MAX;
     for (uint32_t i = 0; i < wanted; i++) star->ids[i] = batch.e[(uint64_t)i * batch.count / wanted];
@@ -106,21 +107,21 @@ static bool read_ids(sample *self, drawn *star, const lion_join_part *part, cons
 
 /* Instead, one from the middle of each of so many parts between the first and the last entity. Not the first itself: what came first
  * is often what most refer to. */
-static void spread(sample *self, drawn *star, const lion_join_part *part, lion_key key, lion_index index, lion_cursor_options options)
+static void spread(sample *self, drawn *star, const lion_pattern_stats *stats, lion_key key, lion_index index, lion_cursor_options options)
 {
     lion_cursor *cursor = NULL;
     lion_datom_batch batch;
     lion_cursor_options back = options;
     back.is_reverse = true;
     back.batch_rows = options.batch_rows = 1;
-    if (lion_cursor_open(&cursor, &part->stats.db->view, index, &key, &back, self->arena, NULL) != LION_OK) return;
+    if (lion_cursor_open(&cursor, &stats->db->view, index, &key, &back, self->arena, NULL) != LION_OK) return;
     if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return;
     int64_t first = star->ids[0], last = batch.e[0];
     options.is_seek = options.is_in_attribute = true;
     key.parts++;
     for (uint32_t i = 0; i < DRAWN_MAX; i++) {
         key.datom.e = first + (int64_t)((double)(last - first) * (i + 0.5) / DRAWN_MAX);
-        if (lion_cursor_open(&cursor, &part->stats.db->view, index, &key, &options, self->arena, NULL) != LION_OK) return;
+        if (lion_cursor_open(&cursor, &stats->db->view, index, &key, &options, self->arena, NULL) != LION_OK) return;
         if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return;
         self->looks--;
         star->ids[i] = batch.e[0];
@@ -128,29 +129,34 @@ static void spread(sample *self, drawn *star, const lion_join_part *part, lion_k
     }
 }
 
-/* Entities by the star's most selective part. */
-static void draw(sample *self, drawn *star, const lion_join_node *node, uint32_t by)
+/* A range that holds less of an attribute is drawn from by itself: its first values stand for it. */
+#define RANGE_PART 0.25
+
+/* Entities that the pattern has, or, of a range that holds much of the attribute, those that the attribute has. Of how many they stand
+ * for the whole. */
+static double draw(sample *self, drawn *star, const lion_pattern_stats *stats, const lion_clause *clause)
 {
-    const lion_join_part *part = &node->parts[by];
+    bool is_small = stats->has_range && stats->count < stats->total * RANGE_PART;
     lion_cursor_options options = { .columns = LION_COLUMN_E, .batch_rows = DRAWN_MAX * 2 };
-    lion_key key = { .datom = { .a = part->stats.attribute->id }, .parts = 1 };
+    lion_key key = { .datom = { .a = stats->attribute->id }, .parts = 1 };
     lion_index index = LION_AEVT;
     lion_index_range range;
     double count;
-    if (part->stats.has_v && part->stats.attribute->is_in_avet) {
-        if (!demanded_value(&key.datom.v, self, part)) return;
+    if (stats->has_v && stats->attribute->is_in_avet) {
+        if (!demanded_value(&key.datom.v, self, stats, clause)) return stats->count;
         key.parts = 2;
         index = LION_AVET;
-    } else if (part->stats.has_range && lion_ranges_count(&range, &count, self->graph->scope, part->stats.db, part->stats.attribute,
-                                                          clause_of(self, part)->terms[2].index)) {
+    } else if (is_small &&
+               lion_ranges_count(&range, &count, self->graph->scope, stats->db, stats->attribute, clause->terms[2].index)) {
         options.is_seek = options.is_in_attribute = true;
         options.end_v = range.has_end ? &range.end : NULL;
         key.datom.v = range.low;
         key.parts = range.has_low ? 2 : 1;
-        read_ids(self, star, part, &key, LION_AVET, &options);
-        return;
+        read_ids(self, star, stats, &key, LION_AVET, &options);
+        return stats->count;
     }
-    if (read_ids(self, star, part, &key, index, &options) && part->stats.count > DRAWN_MAX * 2) spread(self, star, part, key, index, options);
+    if (read_ids(self, star, stats, &key, index, &options) && stats->count > DRAWN_MAX * 2) spread(self, star, stats, key, index, options);
+    return stats->has_range ? stats->total : stats->count;
 }
 
 static double corrected(double found, double expected)
@@ -169,15 +175,16 @@ static void sample_star(sample *self, uint32_t n)
         if (node->parts[i].stats.count < node->parts[by].stats.count) by = i;
         filters += is_filter(&node->parts[i]);
     }
-    draw(self, star, node, by);
+    double drawn_from = draw(self, star, &node->parts[by].stats, clause_of(self, &node->parts[by]));
+    uint32_t passed = drawn_from > node->parts[by].stats.count ? UINT32_MAX : by;
     for (uint32_t i = 0; i < star->count && !is_late(self); i++) {
         int64_t e = star->ids[i];
-        if (!passes_all(self, node, by, e)) continue;
+        if (!passes_all(self, node, passed, e)) continue;
         star->ids[i] = star->ids[star->passed];
         star->ids[star->passed++] = e;
     }
     if (star->count == 0 || filters < 2 || is_late(self)) return;
-    double expected = node->rows / fmax(1, node->parts[by].stats.count);
+    double expected = node->rows / fmax(1, drawn_from);
     double found = (star->passed + (star->passed == 0 ? 0.5 : 0)) / star->count;
     node->rows *= corrected(found, fmin(expected, 1));
 }
@@ -424,10 +431,233 @@ static void sample_paths(sample *self)
     }
 }
 
+/* ---- branches of not and or ---- */
+
+/* So few rows tell nothing. */
+#define TRIED_MIN 8
+/* A negation that leaves less than this is done where its rows first are, and not where the fewest are. */
+#define LEAVES_FEW 0.25
+static bool is_known(const sample *self, uint32_t var)
+{
+    return self->graph->scope->known != NULL && self->graph->scope->known[var] != NULL;
+}
+
+/* The value that the variable has where the star's entity is e; false: it has none, or is not the star's. */
+static bool value_in_star(lion_value *value_out, sample *self, const lion_join_node *star, int64_t e, uint32_t var)
+{
+    uint8_t number = self->graph->numbers[var];
+    *value_out = lion_value_ref(e);
+    if (star->entity == number) return true;
+    for (uint32_t i = 0; i < star->part_count; i++) {
+        const lion_pattern_stats *stats = &star->parts[i].stats;
+        int64_t tx;
+        if (star->parts[i].value != number) continue;
+        self->looks--;
+        return lion_view_get(value_out, &tx, &stats->db->view, e, stats->attribute->id, self->arena, NULL) == LION_OK;
+    }
+    return false;
+}
+
+/* What the clause shares with the star, where its entity is e, and what is known. */
+static bool bind_shared(sample *self, lion_trial *trial, const lion_clause *clause, const lion_join_node *star, int64_t e)
+{
+    lion_trial_forget(trial);
+    for (uint32_t i = 0; i < clause->var_count; i++) {
+        uint32_t var = clause->vars[i];
+        lion_value value;
+        bool is_shared = (star->vars >> self->graph->numbers[var] & 1) != 0;
+        if (is_known(self, var)) value = *self->graph->scope->known[var];
+        else if (!is_shared) continue;
+        else if (!value_in_star(&value, self, star, e, var)) return false;
+        lion_trial_bind(trial, var, value);
+    }
+    return true;
+}
+
+/* The smallest star that was drawn from and has some of the variables, or all; NULL: there is none. */
+static const lion_join_node *drawn_star(const sample *self, uint64_t vars, bool has_all, uint32_t *n_out)
+{
+    const lion_join_graph *graph = self->graph;
+    const lion_join_node *best = NULL;
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        const lion_join_node *node = &graph->nodes[n];
+        bool has_some = (node->vars & vars) != 0, lacks = (vars & ~node->vars) != 0;
+        if (!has_drawn(self, n) || !has_some || (has_all && lacks) || (best != NULL && best->rows <= node->rows)) continue;
+        best = node;
+        *n_out = n;
+    }
+    return best;
+}
+
+/* What the branches find for a row; existence is enough where they add nothing to it. */
+static double found_in(lion_trial *trial, const lion_clause *clause, bool adds)
+{
+    double sum = 0;
+    for (uint32_t b = 0; b < clause->branch_count && (adds || sum == 0); b++) {
+        double found = lion_trial_count(trial, &clause->branches[b], 0, adds ? INFINITY : 1);
+        if (found < 0) return found;
+        sum += found;
+    }
+    return sum;
+}
+
+/* How much the clause finds for a row of the star, on average; negative: too few rows could be tried. nothing_out: for which part of
+ * them it finds nothing. */
+static double try_rows(sample *self, const lion_clause *clause, const lion_join_node *star, uint32_t n, double *nothing_out)
+{
+    const drawn *from = self->stars[n];
+    lion_trial trial;
+    double sum = 0, without = 0;
+    uint32_t met = 0;
+    if (!lion_trial_init(&trial, self->graph->scope, &self->looks)) return LION_TRIAL_UNKNOWN;
+    for (uint32_t i = 0; i < from->passed && !is_late(self); i++) {
+        bool adds = false;
+        if (!bind_shared(self, &trial, clause, star, from->ids[i])) continue;
+        for (uint32_t k = 0; k < clause->var_count; k++) adds = adds || !trial.is_bound[clause->vars[k]];
+        double found = found_in(&trial, clause, adds);
+        if (found < 0) break;
+        sum += found;
+        without += found == 0;
+        met++;
+    }
+    if (met < TRIED_MIN) return LION_TRIAL_UNKNOWN;
+    *nothing_out = without / met;
+    return (sum + (sum == 0 ? 0.5 : 0)) / met;
+}
+
+static void sample_not(sample *self, lion_join_extra *extra)
+{
+    const lion_join_graph *graph = self->graph;
+    const lion_clause *clause = graph->todo->items[extra->clause];
+    uint32_t n = 0;
+    double leaves = 1;
+    const lion_join_node *star = drawn_star(self, extra->needs & ~graph->known, true, &n);
+    if (star == NULL || try_rows(self, clause, star, n, &leaves) < 0) return;
+    extra->selects = fmax(leaves, 0.5 / DRAWN_MAX);
+    extra->is_late = extra->selects >= LEAVES_FEW;
+}
+
+/* A pattern of a branch that one can draw from. */
+static bool is_star_pattern(const sample *self, const lion_clause *clause)
+{
+    if (clause->kind != LION_CLAUSE_PATTERN || clause->term_count < 2 || clause->term_count > 3) return false;
+    const lion_db *db = self->graph->scope->run->sources[clause->source].db;
+    bool is_plain = db != NULL && lion_view_is_plain(&db->view) && db->view.filter_count == 0;
+    return is_plain && clause->terms[0].kind == LION_TERM_VAR && lion_clause_attribute(db->schema, clause) != NULL;
+}
+
+static bool bind_pattern(sample *self, lion_trial *trial, const lion_pattern_stats *stats, const lion_clause *clause, int64_t e)
+{
+    lion_value value;
+    int64_t tx;
+    lion_trial_forget(trial);
+    lion_trial_bind(trial, clause->terms[0].index, lion_value_ref(e));
+    if (clause->term_count < 3 || clause->terms[2].kind != LION_TERM_VAR) return true;
+    self->looks--;
+    if (lion_view_get(&value, &tx, &stats->db->view, e, stats->attribute->id, self->arena, NULL) != LION_OK) return false;
+    lion_trial_bind(trial, clause->terms[2].index, value);
+    return true;
+}
+
+/* Rows that a branch makes by itself: those of its smallest pattern, with the rest of it tried for some of them. Negative: nobody
+ * knows. */
+static double branch_rows(sample *self, lion_trial *trial, const lion_clauses *branch)
+{
+    lion_pattern_stats least = { .count = INFINITY };
+    uint32_t at = branch->count;
+    for (uint32_t i = 0; i < branch->count && i < 64; i++) {
+        const lion_clause *clause = &branch->items[i];
+        lion_pattern_stats stats;
+        if (!is_star_pattern(self, clause)) continue;
+        lion_stats_pattern(&stats, self->graph->scope, clause);
+        if (stats.has_e || stats.count >= least.count) continue;
+        least = stats;
+        at = i;
+    }
+    if (at == branch->count) return LION_TRIAL_UNKNOWN;
+    if (branch->count == 1) return least.count;
+    drawn from = { 0 };
+    double sum = 0;
+    uint32_t met = 0;
+    double drawn_from = draw(self, &from, &least, &branch->items[at]);
+    for (uint32_t i = 0; i < from.count && !is_late(self); i++) {
+        if (!bind_pattern(self, trial, &least, &branch->items[at], from.ids[i])) continue;
+        double found = lion_trial_count(trial, branch, UINT64_C(1) << at, INFINITY);
+        if (found < 0) break;
+        sum += found;
+        met++;
+    }
+    if (met < TRIED_MIN && met < from.count) return LION_TRIAL_UNKNOWN;
+    return drawn_from * (sum + (sum == 0 ? 0.5 : 0)) / fmax(1, met);
+}
+
+static void sample_or_alone(sample *self, lion_join_node *node, const lion_clause *clause)
+{
+    lion_trial trial;
+    double rows = 0;
+    if (!lion_trial_init(&trial, self->graph->scope, &self->looks)) return;
+    for (uint32_t b = 0; b < clause->branch_count; b++) {
+        double found = branch_rows(self, &trial, &clause->branches[b]);
+        if (found < 0) return;
+        rows += found;
+    }
+    for (uint32_t i = 0; i < node->end_count; i++) node->ends[i].distinct = fmax(1, fmin(node->ends[i].distinct, rows));
+    node->rows = fmax(rows, 0.5);
+}
+
+/* Rows of the or for each of the star's, as long as nobody has looked. */
+static double expected_each(const lion_join_node *node, const lion_join_node *star)
+{
+    double each = node->rows;
+    for (uint32_t i = 0; i < node->end_count; i++)
+        for (uint32_t k = 0; k < star->end_count; k++)
+            if (node->ends[i].var == star->ends[k].var) each /= fmax(node->ends[i].distinct, star->ends[k].distinct);
+    return each;
+}
+
+static void sample_or(sample *self, uint32_t at)
+{
+    lion_join_graph *graph = self->graph;
+    lion_join_node *node = &graph->nodes[at];
+    const lion_clause *clause = graph->todo->items[node->parts[0].clause];
+    uint32_t n = 0;
+    double nothing;
+    sample_or_alone(self, node, clause);
+    const lion_join_node *star = drawn_star(self, node->vars & ~graph->known, false, &n);
+    if (star == NULL || graph->corrections[n][at] != 1) return;
+    double each = try_rows(self, clause, star, n, &nothing);
+    if (each >= 0) correct(graph, n, at, corrected(each, expected_each(node, star)));
+}
+
+static bool is_negation(const lion_join_graph *graph, const lion_join_extra *extra)
+{
+    return graph->todo->items[extra->clause]->kind == LION_CLAUSE_NOT;
+}
+
+static void sample_branches(sample *self)
+{
+    lion_join_graph *graph = self->graph;
+    for (uint32_t n = 0; n < graph->node_count && !is_late(self); n++)
+        if (graph->nodes[n].kind == LION_JOIN_OR && !graph->nodes[n].uses_feed) sample_or(self, n);
+    for (uint32_t i = 0; i < graph->extra_count && !is_late(self); i++)
+        if (is_negation(graph, &graph->extras[i])) sample_not(self, &graph->extras[i]);
+}
+
+bool lion_join_has_branches(const lion_join_graph *graph)
+{
+    for (uint32_t n = 0; n < graph->node_count; n++)
+        if (graph->nodes[n].kind == LION_JOIN_OR) return true;
+    for (uint32_t i = 0; i < graph->extra_count; i++)
+        if (is_negation(graph, &graph->extras[i])) return true;
+    return false;
+}
+
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
 {
     sample self;
     if (!begin(&self, graph, time_ns)) return;
+    int64_t kept = lion_join_has_branches(graph) ? self.looks / 2 : 0; /* stars do not take all */
+    self.looks -= kept;
     for (uint32_t star; (star = smallest(&self)) < graph->node_count && !is_late(&self);) {
         sample_star(&self, star);
         if (graph->scope->run->arena.is_exhausted) return;
@@ -438,6 +668,8 @@ void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
             }
     }
     if (!graph->scope->run->arena.is_exhausted) sample_paths(&self);
+    self.looks = (self.looks > 0 ? self.looks : 0) + kept;
+    if (!graph->scope->run->arena.is_exhausted) sample_branches(&self);
 }
 
 bool lion_join_by_value(const lion_join_graph *graph)

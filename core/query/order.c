@@ -41,14 +41,15 @@ static void add_step(lion_join_graph *graph, lion_order *order, uint32_t clause,
     insert_step(graph, order, order->count, step);
 }
 
-/* What is cheap and can be done now. */
-static void add_extras(lion_join_graph *graph, lion_order *order)
+/* What is cheap, or leaves so little that it pays, and can be done now; within a star no negation before its last part. */
+static void add_extras(lion_join_graph *graph, lion_order *order, bool is_within)
 {
     for (bool moves = true; moves;) {
         moves = false;
         for (uint32_t i = 0; i < graph->extra_count; i++) {
             lion_join_extra *extra = &graph->extras[i];
             if (extra->is_done || extra->is_late || (extra->needs & ~bound_after(order)) != 0) continue;
+            if (is_within && graph->todo->items[extra->clause]->kind == LION_CLAUSE_NOT) continue;
             extra->is_done = moves = true;
             add_step(graph, order, extra->clause, NULL, rows_after(order) * extra->selects, extra->adds);
         }
@@ -75,7 +76,7 @@ static void add_part(lion_join_graph *graph, lion_order *order, const lion_join_
     if (node->parts[part].value != LION_JOIN_NONE) adds |= bit(node->parts[part].value);
     if (is_last) rows = before_extras(graph, order, rows, adds);
     add_step(graph, order, node->parts[part].clause, NULL, rows, adds);
-    add_extras(graph, order);
+    add_extras(graph, order, !is_last);
 }
 
 /* Does the part, of an entity that is known, find its value there already? */
@@ -126,7 +127,7 @@ static void add_node(lion_join_graph *graph, lion_order *order, const lion_join_
         add_star(graph, order, node, plan->made);
     } else {
         add_step(graph, order, node->parts[0].clause, NULL, before_extras(graph, order, plan->made, node->vars), node->vars);
-        add_extras(graph, order);
+        add_extras(graph, order, false);
     }
     if (at < order->count) order->steps[at].is_join = true;
     keep_rows(order, plan);
@@ -139,7 +140,7 @@ static void begin(lion_join_graph *graph, lion_order *order)
         double rows = (double)graph->scope->inputs[graph->todo->items[at]->rule].rows->count;
         add_step(graph, order, at, NULL, rows_after(order) * rows, graph->masks[at]);
     }
-    add_extras(graph, order);
+    add_extras(graph, order, false);
 }
 
 static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan);
@@ -184,7 +185,7 @@ static void add_core(lion_join_graph *graph, lion_order *order, const lion_join_
     order->steps[at].sets = sets;
     order->steps[at].set_count = core->restriction_count;
     order->steps[at].is_join = true;
-    add_extras(graph, order);
+    add_extras(graph, order, false);
     keep_rows(order, plan);
 }
 
@@ -204,7 +205,7 @@ static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_
     uint32_t at = order->count;
     add_step(graph, order, 0, group, before_extras(graph, order, plan->made, bound_after(group)), bound_after(group));
     if (at < order->count) order->steps[at].is_join = true;
-    add_extras(graph, order);
+    add_extras(graph, order, false);
     keep_rows(order, plan);
 }
 
@@ -268,7 +269,7 @@ static bool add_late_ones(lion_join_graph *graph, lion_order *order)
         }
         if (next == NULL) break;
         if (!add_late(graph, order, next)) return false;
-        add_extras(graph, order);
+        add_extras(graph, order, false);
     }
     for (uint32_t i = 0; i < graph->extra_count; i++)
         if (!graph->extras[i].is_done) return false;
@@ -290,7 +291,8 @@ static bool add_late_ones(lion_join_graph *graph, lion_order *order)
 
 static bool is_worth_sampling(const lion_join_graph *graph, const lion_join_plan *plan)
 {
-    if (graph->node_count < 2 || plan->cost_ns < SAMPLE_VALUES_MIN_NS || graph->scope->run->dice != 0) return false;
+    if (graph->node_count < 2 && !lion_join_has_branches(graph)) return false;
+    if (plan->cost_ns < SAMPLE_VALUES_MIN_NS || graph->scope->run->dice != 0) return false;
     for (uint32_t n = 0; n < graph->node_count; n++) /* what a search finds is the least certain of all */
         if (graph->nodes[n].kind == LION_JOIN_RULE) return true;
     return plan->cost_ns >= SAMPLE_COST_MIN_NS || lion_join_by_value(graph);

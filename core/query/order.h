@@ -183,8 +183,34 @@ double lion_join_core_cost(const lion_join_graph *graph, const lion_join_core *c
 void lion_join_sample(lion_join_graph *graph, int64_t time_ns);
 /* Whether two stars have a value in common that is no entity of a third: how often they meet depends on frequent values. */
 bool lion_join_by_value(const lion_join_graph *graph);
+/* Whether there are branches, of not or or, that a look at a few rows tells of. */
+bool lion_join_has_branches(const lion_join_graph *graph);
 /* The part of it that is cheap: stars of a handful of entities, and how many datoms name these. */
 void lion_join_look(lion_join_graph *graph);
+
+/* ---- join_branch.c: the clauses of a branch, tried for one row by look-ups ---- */
+
+typedef struct lion_trial {
+    lion_scope *scope;
+    int64_t *looks;            /* left; counted down */
+    lion_value *values;        /* per variable of the scope … */
+    uint8_t *is_bound;         /* … that is bound */
+} lion_trial;
+
+#define LION_TRIAL_UNKNOWN (-1.0)
+
+/* false: there is no memory. */
+bool lion_trial_init(lion_trial *self, lion_scope *scope, int64_t *looks);
+void lion_trial_bind(lion_trial *self, uint32_t var, lion_value value);
+void lion_trial_forget(lion_trial *self); /* what is bound */
+/* The clauses as a set of bits, of which `done` are some. */
+static inline uint64_t lion_trial_all(const lion_clauses *clauses)
+{
+    return clauses->count >= 64 ? UINT64_MAX : (UINT64_C(1) << clauses->count) - 1;
+}
+/* How many rows the clauses that are not done make of what is bound, no more than `most`; UNKNOWN: no look-up tells, or no look is
+ * left. */
+double lion_trial_count(lion_trial *self, const lion_clauses *clauses, uint64_t done, double most);
 
 /* ---- join_search.c ---- */
 
