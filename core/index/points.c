@@ -6,8 +6,9 @@
  * Threads read without a lock: what is made is published whole, and of two that made the same, one
  * gives its own up. Nothing goes before the root goes.
  *
- * Asked from the top instead: a tree where a lead goes on from leaf to leaf, whose borders are
- * stubs, or that has very many leaves; and what is not in the leaf that it should be in. */
+ * Asked from the top instead: an AEVT tree where an entity goes on from leaf to leaf, and values
+ * that do in AVET; a tree whose borders are stubs, or that has very many leaves; and what is not in
+ * the leaf that it should be in. */
 #include "index/points.h"
 
 #include <string.h>
@@ -29,6 +30,7 @@ typedef struct open_tree {
     lion_value *values;    /* has_bytes: the borders whole */
     uint64_t *segments;
     lion_leaf **leaves; /* atomic; NULL: not opened yet */
+    bool *goes_on;      /* the leaf begins amid the rows of its first lead */
 } open_tree;
 
 typedef struct slot {
@@ -70,6 +72,7 @@ static uint64_t number_of(const lion_value *lead, uint32_t prefix_size)
 typedef struct border {
     lion_value lead;
     uint64_t segment; /* of the leaf that begins here */
+    bool goes_on;
 } border;
 
 typedef struct gathering {
@@ -84,8 +87,9 @@ typedef struct gathering {
 static lion_status add_leaf(gathering *all, uint64_t segment, const lion_key *from,
                             lion_error *error)
 {
-    bool is_first = all->count == 0;
-    if (!is_first && from->parts != 2) return LION_END; /* a lead goes on from leaf to leaf */
+    bool is_first = all->count == 0, is_avet = all->tree->order == LION_AVET;
+    bool goes_on = !is_first && from->parts != 2;
+    if (goes_on && !is_avet) return LION_END;
     if (all->count == LEAVES_MAX || lion_value_is_stub(&from->datom.v)) return LION_END;
     if (all->count == all->capacity) {
         uint32_t capacity = all->capacity == 0 ? 64 : all->capacity * 2;
@@ -94,10 +98,9 @@ static lion_status add_leaf(gathering *all, uint64_t segment, const lion_key *fr
         if (all->borders == NULL) return lion_fail_memory(error);
         all->capacity = capacity;
     }
-    bool is_avet = all->tree->order == LION_AVET;
     if (!is_first && is_avet && from->datom.v.type != all->tree->type) return LION_END;
     lion_value lead = is_avet ? from->datom.v : lion_value_ref(from->datom.e);
-    all->borders[all->count++] = (border){ .lead = lead, .segment = segment };
+    all->borders[all->count++] = (border){ .lead = lead, .segment = segment, .goes_on = goes_on };
     return LION_OK;
 }
 
@@ -145,7 +148,8 @@ static open_tree *make_open(const gathering *all)
     uint32_t count = all->count;
     bool has_bytes =
         !lion_type_is_scalar(all->tree->order == LION_AVET ? all->tree->type : LION_TYPE_REF);
-    size_t each = sizeof(lion_leaf *) + 2 * sizeof(uint64_t) + (has_bytes ? sizeof(lion_value) : 0);
+    size_t each = sizeof(lion_leaf *) + 2 * sizeof(uint64_t) + sizeof(bool);
+    if (has_bytes) each += sizeof(lion_value);
     open_tree *open = lion_zalloc(sizeof *open + each * count);
     if (open == NULL) return NULL;
     open->count = count;
@@ -153,13 +157,16 @@ static open_tree *make_open(const gathering *all)
     open->leaves = (lion_leaf **)(void *)(open + 1);
     open->borders = (uint64_t *)(void *)(open->leaves + count);
     open->segments = open->borders + count;
+    open->goes_on = (bool *)(open->segments + count);
     if (has_bytes) {
         open->values = (lion_value *)(void *)(open->segments + count);
+        open->goes_on = (bool *)(open->values + count);
         open->prefix_size = shared_size(all->borders, count);
         if (count > 1) open->prefix = all->borders[1].lead.data;
     }
     for (uint32_t i = 0; i < count; i++) {
         open->segments[i] = all->borders[i].segment;
+        open->goes_on[i] = all->borders[i].goes_on;
         if (i == 0) continue;
         open->borders[i] = number_of(&all->borders[i].lead, open->prefix_size);
         if (has_bytes) open->values[i] = all->borders[i].lead;
@@ -468,8 +475,9 @@ static lion_status is_lead(bool *is_out, const lion_value *lead, const lion_valu
     return status;
 }
 
-static lion_status find_in_leaf(int64_t *e_out, int64_t *tx_out, lion_leaf *leaf, bool is_last,
-                                const lion_value *v, lion_snapshot *snapshot, lion_error *error)
+/* The leaf's run of the value. LION_END: it may be in the next leaf. */
+static lion_status find_lead(uint32_t *run_out, lion_leaf *leaf, bool is_last, const lion_value *v,
+                             lion_snapshot *snapshot, lion_error *error)
 {
     size_t run;
     lion_value lead;
@@ -478,33 +486,54 @@ static lion_status find_in_leaf(int64_t *e_out, int64_t *tx_out, lion_leaf *leaf
         LION_OK)
         return LION_FAILED;
     if (run == leaf->leads) return is_last ? LION_ABSENT : LION_END;
-    uint32_t row = (uint32_t)run, to;
-    if (leaf->leads == leaf->rows)
-        prefetch_ints(&leaf->e, row);
-    else if (lion_leaf_run_rows(&row, &to, leaf, (uint32_t)run, error) != LION_OK)
-        return LION_FAILED;
+    if (leaf->leads == leaf->rows) prefetch_ints(&leaf->e, run);
     if (!lion_column_get(&leaf->v, run, &lead)) return lion_leaf_corrupt(error, "column v");
     if (is_lead(&is_found, &lead, v, snapshot, error) != LION_OK) return LION_FAILED;
-    if (!is_found) return LION_ABSENT;
-    *e_out = lion_ints_get(&leaf->e, row);
-    if (tx_out != NULL) *tx_out = lion_ints_get(&leaf->tx, row);
-    return LION_OK;
+    *run_out = (uint32_t)run;
+    return is_found ? LION_OK : LION_ABSENT;
+}
+
+/* Whether rows of the value lie in the leaf before, too. */
+static bool began_before(const open_tree *open, uint32_t index, const lion_value *v)
+{
+    if (!open->goes_on[index]) return false;
+    if (open->has_bytes) return lion_value_compare(open->values[index], *v) == 0;
+    return open->borders[index] == number_of(v, 0);
+}
+
+/* LION_END: from the top. */
+static lion_status find_value(lion_leaf **leaf_out, uint32_t *run_out, const lion_root *root,
+                              const lion_tree *tree, const lion_value *v, lion_error *error)
+{
+    open_tree *open = v->type == tree->type ? open_of(root, tree) : NULL;
+    if (open == NULL) return LION_END;
+    uint32_t index = leaf_of_value(open, v);
+    if (began_before(open, index, v)) return LION_END;
+    lion_status status = leaf_at(leaf_out, open, index, root, tree, error);
+    if (status != LION_OK) return status;
+    bool is_last = index + 1 == open->count;
+    return find_lead(run_out, *leaf_out, is_last, v, root->snapshot, error);
+}
+
+lion_status lion_points_run(lion_leaf **leaf_out, uint32_t *from_out, uint32_t *to_out,
+                            const lion_root *root, const lion_tree *tree, lion_value v,
+                            lion_error *error)
+{
+    uint32_t run = 0;
+    if (tree->height == 0) return LION_ABSENT;
+    lion_status status = find_value(leaf_out, &run, root, tree, &v, error);
+    return status == LION_OK ? lion_leaf_run_rows(from_out, to_out, *leaf_out, run, error) : status;
 }
 
 lion_status lion_points_find(int64_t *e_out, int64_t *tx_out, const lion_root *root,
                              const lion_tree *tree, lion_value v, lion_error *error)
 {
-    if (tree->height == 0) return LION_ABSENT;
-    lion_status status = LION_END;
-    lion_snapshot *snapshot = root->snapshot;
-    open_tree *open = v.type == tree->type ? open_of(root, tree) : NULL;
-    if (open != NULL) {
-        uint32_t index = leaf_of_value(open, &v);
-        lion_leaf *leaf = NULL;
-        status = leaf_at(&leaf, open, index, root, tree, error);
-        if (status == LION_OK)
-            status =
-                find_in_leaf(e_out, tx_out, leaf, index + 1 == open->count, &v, snapshot, error);
-    }
-    return status == LION_END ? lion_tree_find(e_out, tx_out, tree, snapshot, v, error) : status;
+    uint32_t row, to;
+    lion_leaf *leaf = NULL;
+    lion_status status = lion_points_run(&leaf, &row, &to, root, tree, v, error);
+    if (status == LION_END) return lion_tree_find(e_out, tx_out, tree, root->snapshot, v, error);
+    if (status != LION_OK) return status;
+    *e_out = lion_ints_get(&leaf->e, row);
+    if (tx_out != NULL) *tx_out = lion_ints_get(&leaf->tx, row);
+    return LION_OK;
 }

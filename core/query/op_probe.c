@@ -6,6 +6,7 @@
  * together are places in an array, others are found by their hash. Rows go out column by column. Where nobody wants what
  * lies in the run, a row goes out once. */
 #include "base/hash.h"
+#include "index/view_parts.h"
 #include "query/columns.h"
 #include "query/pattern.h"
 #include "query/threads.h"
@@ -48,6 +49,8 @@ typedef struct probe {
     uint32_t datom_at;         /* … as far as this, by the cursor, or in the table … */
     uint32_t run_to;           /* … to here */
     bool is_unique;            /* a value has one entity, which is found without a cursor */
+    bool may_run;              /* a value's entities may lie in one leaf that is kept open … */
+    lion_leaf *leaf;           /* … as the row's do, from datom_at to run_to; NULL: the cursor has them */
     int64_t found;
     bool is_building, has_table;
     runs runs;
@@ -363,14 +366,20 @@ static lion_status build_table(probe *self, lion_error *error)
 
 /* ---- emitting ---- */
 
-/* Rows of the batch are gathered in self->rows, their targets already in place; then the kept columns follow. */
+/* Rows of the batch are gathered in self->rows, their targets already in place; then the kept columns follow. from NULL: entities
+ * of the open leaf. */
 static inline bool put_targets(probe *self, uint32_t pending, const lion_vector *from, uint32_t first, uint32_t count)
 {
     if (self->out == LION_SLOT_NONE) return true;
-    if (pending > 0 && self->columns.vectors[self->out].type != from->type) return false;
-    bool is_bits = lion_type_is_scalar((lion_type)from->type);
-    uint8_t *room = lion_columns_room(&self->columns, self->out, from->type);
+    uint8_t type = from == NULL ? (uint8_t)LION_TYPE_REF : from->type;
+    if (pending > 0 && self->columns.vectors[self->out].type != type) return false;
+    bool is_bits = lion_type_is_scalar((lion_type)type);
+    uint8_t *room = lion_columns_room(&self->columns, self->out, type);
     if (room == NULL) return false;
+    if (from == NULL) {
+        lion_ints_read(&self->leaf->e, first, count, (int64_t *)(void *)room + pending);
+        return true;
+    }
     for (uint32_t k = 0; is_bits && k < count; k++) ((int64_t *)(void *)room)[pending + k] = from->bits[first + k];
     for (uint32_t k = 0; !is_bits && k < count; k++) ((lion_value *)(void *)room)[pending + k] = from->values[first + k];
     return true;
@@ -420,6 +429,12 @@ static lion_status open_row(probe *self, uint32_t row, lion_error *error)
         return LION_OK;
     }
     if (self->is_unique) return find_point(self, key, error);
+    self->leaf = NULL;
+    if (self->may_run) {
+        status = lion_view_run(&self->leaf, &self->datom_at, &self->run_to, &self->spec.db->view, self->spec.attribute->id, key, error);
+        if (status != LION_END) return status;
+        self->leaf = NULL;
+    }
     lion_key at = { .datom = { .a = self->spec.attribute->id }, .parts = 2 };
     if (self->is_by_value) at.datom.v = key;
     else at.datom.e = key.bits;
@@ -427,9 +442,10 @@ static lion_status open_row(probe *self, uint32_t row, lion_error *error)
     return self->cursor == NULL ? open_cursor(self, &at, error) : lion_cursor_seek(self->cursor, &at, error);
 }
 
-static lion_status run_table_row(probe *self, uint32_t row, uint32_t *pending)
+/* Of the table, or of a leaf. */
+static lion_status run_whole_row(probe *self, uint32_t row, uint32_t *pending)
 {
-    return emit(self, row, &self->runs.targets, self->run_to, pending);
+    return emit(self, row, self->has_table ? &self->runs.targets : NULL, self->run_to, pending);
 }
 
 static lion_status run_cursor_row(probe *self, uint32_t row, uint32_t *pending, lion_error *error)
@@ -463,7 +479,8 @@ static lion_status run_batch(probe *self, lion_error *error)
             if (status != LION_OK) break;
             self->is_open = true;
         }
-        status = self->has_table ? run_table_row(self, row, &pending) : run_cursor_row(self, row, &pending, error);
+        bool is_whole = self->has_table || self->leaf != NULL;
+        status = is_whole ? run_whole_row(self, row, &pending) : run_cursor_row(self, row, &pending, error);
         if (status == LION_OK) self->is_open = false;
     }
     lion_columns_take(&self->columns, &self->batch, self->rows, pending);
@@ -561,6 +578,7 @@ lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pa
     self->key_type = (uint8_t)(self->is_by_value ? spec->attribute->type : LION_TYPE_REF);
     self->key_slot = lion_operator_slot(input, spec->positions[self->is_by_value ? V : E].index);
     const lion_view *view = &spec->db->view;
+    self->may_run = self->is_by_value && view->filter_count == 0;
     self->is_unique = self->is_by_value && spec->attribute->unique != LION_UNIQUE_NONE && view->filter_count == 0 && !view->is_history;
     const lion_position *target = &spec->positions[self->is_by_value ? E : V];
     bool is_out = target->kind == LION_POSITION_OUT && keep[target->index];
