@@ -265,6 +265,16 @@ lion_status lion_cursor_open(lion_cursor **cursor_out, const lion_view *view, li
     return LION_OK;
 }
 
+void lion_cursor_renew(lion_cursor *cursor, const lion_view *view)
+{
+    cursor->view = view;
+    cursor->has_lane = false;
+    cursor->attributes = NULL;
+    cursor->attribute_count = 0;
+    cursor->legs = NULL;
+    cursor->leg_count = 0;
+}
+
 lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_error *error)
 {
     return place_cursor(cursor, key, error);

@@ -44,6 +44,9 @@ int64_t lion_view_newest_t(const lion_view *view);
 lion_status lion_cursor_open(lion_cursor **cursor_out, const lion_view *view, lion_index index,
                              const lion_key *key, const lion_cursor_options *options,
                              lion_arena *arena, lion_error *error);
+/* Have the cursor read another view from the next seek on: of what it was, its memory alone is
+ * left. */
+void lion_cursor_renew(lion_cursor *cursor, const lion_view *view);
 /* Move to another key, forward or backward, reusing the cursor (sorted probes are cheap). Same
  * prefix length rules. */
 lion_status lion_cursor_seek(lion_cursor *cursor, const lion_key *key, lion_error *error);

@@ -56,18 +56,27 @@ lion_status lion_gather_new(lion_gather **gather_out, const lion_view *view, uin
     LION_ASSERT(view->filter_count == 0 && !view->is_history);
     lion_gather *self = lion_arena_new(arena, lion_gather);
     if (lion_arena_check(arena, error) != LION_OK) return LION_FAILED;
-    self->view = *view;
     self->a = a;
     self->type = type;
     self->arena = arena;
-    self->cost = lion_overlay_cost(view, LION_AEVT, a);
-    self->is_whole = self->cost == 0;
-    if (self->cost > 0) self->note = lion_overlay_note_of(view, LION_AEVT, a);
-    const lion_tree *tree = lion_view_tree(view, LION_AEVT, a, false);
-    if (view->since_t < 0) self->tree = tree;
-    if (self->tree != NULL) lion_points_keep_open(view->root, tree);
+    lion_gather_renew(self, view);
     *gather_out = self;
     return LION_OK;
+}
+
+void lion_gather_renew(lion_gather *self, const lion_view *view)
+{
+    self->view = *view;
+    self->cost = lion_overlay_cost(view, LION_AEVT, self->a);
+    self->asked = 0;
+    self->is_whole = self->cost == 0;
+    self->note = self->cost > 0 ? lion_overlay_note_of(view, LION_AEVT, self->a) : NULL;
+    self->overlay = NULL;
+    self->tree = view->since_t < 0 ? lion_view_tree(view, LION_AEVT, self->a, false) : NULL;
+    if (self->tree != NULL) lion_points_keep_open(view->root, self->tree);
+    self->leaf = NULL;
+    self->place_count = 0;
+    self->table_leaf = NULL;
 }
 
 /* Room for so many rows; there are none. */

@@ -14,6 +14,9 @@ typedef struct lion_gather lion_gather;
 lion_status lion_gather_new(lion_gather **gather_out, const lion_view *view, uint32_t a, lion_type type, lion_arena *arena,
                             lion_error *error);
 
+/* The same of another view: of what it was, its memory alone is left. */
+void lion_gather_renew(lion_gather *gather, const lion_view *view);
+
 /* Of entities e[row] for the `count` rows that `rows` lists (NULL: 0 … count - 1): rows_out lists those that have a
  * value, and v has it at the same row (v NULL: nobody wants it). v->type is set, its room is LION_BATCH_ROWS of what the type
  * needs. rows_out may be rows. */

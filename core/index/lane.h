@@ -45,6 +45,7 @@ typedef struct lion_lane {
     int64_t min_tx, max_tx;
     lion_arena *arena;
     lion_lane_source *sources[LION_LANE_SOURCES_MAX];
+    lion_lane_source *rooms[LION_LANE_SOURCES_MAX]; /* those that were made, for when it is opened again */
     unsigned source_count;
 
     lion_key stop;   /* parts 0: none. Forward: rows before the boundary; reverse: rows behind it */

@@ -5,9 +5,14 @@
 /* -- Opening ------------------------------------------------------------------------------------
  */
 
+/* Of one that was there before, the iterators' room is kept. */
 static lion_lane_source *add_source(lion_lane *lane)
 {
-    lion_lane_source *source = lion_arena_new(lane->arena, lion_lane_source);
+    lion_lane_source **room = &lane->rooms[lane->source_count], *source = *room;
+    if (source == NULL)
+        source = *room = lion_arena_new(lane->arena, lion_lane_source);
+    else
+        *source = (lion_lane_source){ .iterators = { source->iterators[0], source->iterators[1] } };
     lane->sources[lane->source_count++] = source;
     return source;
 }
@@ -20,6 +25,8 @@ static void add_tree(lion_lane *lane, bool is_history)
     source->is_tree = true;
     source->is_current = !is_history;
     source->tree = tree;
+    for (unsigned i = 0; i < 2; i++)
+        if (source->iterators[i] != NULL) source->iterators[i]->tree = NULL; /* of before */
     if (lane->order != LION_EAVT) lane->type = (lion_type)tree->type;
 }
 
@@ -51,15 +58,17 @@ lion_status lion_lane_merge_open(lion_lane *lane, const lion_view *view, lion_in
                                  lion_error *error)
 {
     LION_ASSERT(order <= LION_AVET);
-    *lane = (lion_lane){ .view = view,
-                         .order = order,
-                         .a = a,
-                         .type = LION_TYPE_MIXED,
-                         .columns = columns,
-                         .is_reverse = is_reverse,
-                         .arena = arena,
-                         .rows = lane->rows,
-                         .novelty_rows = { lane->novelty_rows[0], lane->novelty_rows[1] } };
+    *lane =
+        (lion_lane){ .view = view,
+                     .order = order,
+                     .a = a,
+                     .type = LION_TYPE_MIXED,
+                     .columns = columns,
+                     .is_reverse = is_reverse,
+                     .arena = arena,
+                     .rooms = { lane->rooms[0], lane->rooms[1], lane->rooms[2], lane->rooms[3] },
+                     .rows = lane->rows,
+                     .novelty_rows = { lane->novelty_rows[0], lane->novelty_rows[1] } };
     int64_t root_t = view->root != NULL ? view->root->t : 0;
     bool has_upper = view->upper_t < lion_view_newest_t(view);
     lane->has_bounds = has_upper || view->since_t >= 0;
@@ -118,6 +127,10 @@ lion_status lion_lane_seek_tree(lion_lane *lane, lion_lane_source *source, const
     lion_tree_iterator **place = &source->iterators[columns == LION_COLUMN_ALL];
     lion_tree_iterator *iterator = *place;
     if (iterator != NULL && (iterator->columns & columns) != columns) iterator = NULL;
+    bool is_of_before = iterator != NULL && iterator->tree == NULL;
+    if (is_of_before && lion_tree_iterator_again(iterator, source->tree, lane->view->root->snapshot,
+                                                 lane->is_reverse, error) != LION_OK)
+        return LION_FAILED;
     if (iterator == NULL) {
         iterator = lion_arena_alloc(lane->arena, sizeof *iterator);
         if (lion_tree_iterator_init(iterator, source->tree, lane->view->root->snapshot, columns,

@@ -73,6 +73,9 @@ typedef struct lion_tree_iterator {
 lion_status lion_tree_iterator_init(lion_tree_iterator *iterator, const lion_tree *tree,
                                     lion_snapshot *snapshot, uint32_t columns, bool is_reverse,
                                     lion_arena *arena, lion_error *error);
+/* The same iterator, with the same columns, for another tree: its room is used again. */
+lion_status lion_tree_iterator_again(lion_tree_iterator *iterator, const lion_tree *tree,
+                                     lion_snapshot *snapshot, bool is_reverse, lion_error *error);
 /* Forward: to the first row >= key's prefix (upper: > it). Reverse: to the last row <= key's prefix
  * (i.e. the last one not behind it; upper false: the last one strictly before it). May be called
  * again, in any direction of travel; a seek near the present place is cheaper than a fresh one. */

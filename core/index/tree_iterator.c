@@ -11,9 +11,21 @@ struct lion_tree_buffers {
     void *v; /* int64_t or lion_value */
     int64_t *tx;
     uint8_t *added;
+    size_t value_size;
     lion_column *columns; /* of an EAVT leaf */
     uint32_t column_capacity;
 };
+
+/* What is walked is there: what it takes to walk it. */
+static lion_status make_room(lion_tree_iterator *iterator, lion_error *error)
+{
+    iterator->is_done = iterator->tree->height == 0;
+    if (iterator->is_done || iterator->descent != NULL) return LION_OK;
+    lion_arena *arena = iterator->arena;
+    iterator->descent = lion_arena_alloc(arena, sizeof *iterator->descent);
+    iterator->buffers = lion_arena_new(arena, struct lion_tree_buffers);
+    return lion_arena_check(arena, error);
+}
 
 lion_status lion_tree_iterator_init(lion_tree_iterator *iterator, const lion_tree *tree,
                                     lion_snapshot *snapshot, uint32_t columns, bool is_reverse,
@@ -27,11 +39,20 @@ lion_status lion_tree_iterator_init(lion_tree_iterator *iterator, const lion_tre
                                       .max_t = INT64_MAX,
                                       .arena = arena };
     if (lion_tree_check(tree, error) != LION_OK) return LION_FAILED;
-    iterator->is_done = tree->height == 0;
-    if (iterator->is_done) return LION_OK;
-    iterator->descent = lion_arena_alloc(arena, sizeof *iterator->descent);
-    iterator->buffers = lion_arena_new(arena, struct lion_tree_buffers);
-    return lion_arena_check(arena, error);
+    return make_room(iterator, error);
+}
+
+lion_status lion_tree_iterator_again(lion_tree_iterator *iterator, const lion_tree *tree,
+                                     lion_snapshot *snapshot, bool is_reverse, lion_error *error)
+{
+    if (lion_tree_check(tree, error) != LION_OK) return LION_FAILED;
+    iterator->tree = tree;
+    iterator->snapshot = snapshot;
+    iterator->is_reverse = is_reverse;
+    iterator->is_placed = false;
+    iterator->min_t = INT64_MIN;
+    iterator->max_t = INT64_MAX;
+    return make_room(iterator, error);
 }
 
 static uint8_t vector_type(const lion_tree_iterator *iterator)
@@ -53,7 +74,7 @@ static size_t value_size(const lion_tree_iterator *iterator)
 static lion_status reserve(lion_tree_iterator *iterator, uint32_t rows, lion_error *error)
 {
     struct lion_tree_buffers *buffers = iterator->buffers;
-    if (rows <= buffers->capacity) return LION_OK;
+    if (rows <= buffers->capacity && value_size(iterator) <= buffers->value_size) return LION_OK;
     uint32_t capacity = 16;
     while (capacity < rows) capacity *= 4;
     if (capacity > LION_BATCH_ROWS) capacity = LION_BATCH_ROWS;
@@ -68,6 +89,7 @@ static lion_status reserve(lion_tree_iterator *iterator, uint32_t rows, lion_err
         buffers->added = lion_arena_array(arena, uint8_t, capacity);
     }
     buffers->capacity = capacity;
+    buffers->value_size = value_size(iterator);
     return lion_arena_check(arena, error);
 }
 

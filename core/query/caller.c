@@ -149,6 +149,14 @@ bool lion_caller_may_copy(const lion_caller *self)
     return self->prepared == LION_OK && !asks && !lion_function_yields(self->expression.function);
 }
 
+void lion_caller_renew(lion_caller *self)
+{
+    const lion_term *first = self->expression.clause->terms;
+    lion_function_forget(&self->call);
+    if (self->terms != first) self->call.db = self->call.run->sources[first->index].db;
+    self->call.step = 0;
+}
+
 lion_expression lion_caller_expression(const lion_caller *self, const lion_run *run)
 {
     lion_expression expression = self->expression;

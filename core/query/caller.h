@@ -38,6 +38,8 @@ bool lion_caller_meets(const lion_caller *self, lion_value answer, lion_value bo
 bool lion_caller_is_by_values(const lion_caller *self);
 /* A built-in that asks nobody: it does not read a database that a host filters. */
 bool lion_caller_may_copy(const lion_caller *self);
+/* For another run of the same plan: the database that is read is the run's by now. */
+void lion_caller_renew(lion_caller *self);
 /* For a copy in the run: of a kept plan, whose scope is gone. */
 lion_expression lion_caller_expression(const lion_caller *self, const lion_run *run);
 

@@ -150,6 +150,19 @@ static lion_status distinct_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static void find_ascending(distinct *self)
+{
+    self->ascending = LION_SLOT_NONE;
+    if (self->operator.ascending != 0) self->ascending = lion_operator_slot(self->operator.inputs[0], self->operator.inputs[0]->ascending - 1);
+}
+
+static void distinct_renew(lion_operator *operator)
+{
+    distinct *self = (distinct *)operator;
+    lion_row_set_reset(&self->seen);
+    find_ascending(self);
+}
+
 static lion_operator *distinct_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
     return lion_distinct_new(run, input, lion_operator_keep(operator, run));
@@ -161,6 +174,7 @@ lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint
     lion_arena *arena = &run->arena;
     self->operator.rewind = distinct_rewind;
     self->operator.copy = distinct_copy;
+    self->operator.renew = distinct_renew;
     self->operator.spans_rows = true;
     self->operator.inputs[0] = input;
     lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
@@ -172,8 +186,7 @@ lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint
     self->numbers = lion_arena_array(arena, uint32_t, LION_BATCH_ROWS);
     self->rows = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
     self->selection = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
-    self->ascending = LION_SLOT_NONE;
-    if (self->operator.ascending != 0) self->ascending = lion_operator_slot(input, input->ascending - 1);
+    find_ascending(self);
     return &self->operator;
 }
 

@@ -77,6 +77,11 @@ static lion_status filter_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static void filter_renew(lion_operator *operator)
+{
+    lion_caller_renew(&((filter *)operator)->caller);
+}
+
 static void filter_close(lion_operator *operator)
 {
     lion_function_forget(&((filter *)operator)->caller.call);
@@ -95,7 +100,10 @@ lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_e
     self->operator.close = filter_close;
     self->operator.inputs[0] = input;
     lion_caller_init(&self->caller, run, input, expression);
-    if (lion_caller_may_copy(&self->caller)) self->operator.copy = filter_copy;
+    if (lion_caller_may_copy(&self->caller)) {
+        self->operator.copy = filter_copy;
+        self->operator.renew = filter_renew;
+    }
     lion_passing_init(&self->passing, &self->operator, input, keep, NULL, 0);
     self->operator.keeps_order = true;
     self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
@@ -197,6 +205,14 @@ static lion_status function_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static void function_renew(lion_operator *operator)
+{
+    function *self = (function *)operator;
+    lion_caller_renew(&self->caller);
+    lion_relation_clear(&self->rows);
+    self->row_at = 0;
+}
+
 static void function_close(lion_operator *operator)
 {
     lion_function_forget(&((function *)operator)->caller.call);
@@ -240,7 +256,10 @@ lion_operator *lion_function_new(lion_run *run, lion_operator *input, const lion
     self->operator.close = function_close;
     self->operator.inputs[0] = input;
     lion_caller_init(&self->caller, run, input, expression);
-    if (lion_caller_may_copy(&self->caller)) self->operator.copy = function_copy;
+    if (lion_caller_may_copy(&self->caller)) {
+        self->operator.copy = function_copy;
+        self->operator.renew = function_renew;
+    }
     self->binding = &expression->clause->binding;
     self->var_count = lion_binding_vars(self->binding, &self->vars, &run->arena);
     self->bound = lion_arena_array(&run->arena, uint32_t, self->var_count + 1);

@@ -66,6 +66,11 @@ static lion_status feed_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static void feed_renew(lion_operator *operator)
+{
+    ((feed *)operator)->batch = (lion_batch){ 0 }; /* of a sub-plan's: nothing is fed yet */
+}
+
 static lion_operator *feed_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
     const feed *self = (const feed *)operator;
@@ -82,6 +87,7 @@ lion_operator *lion_feed_new(lion_run *run, const lion_relation *relation, const
     feed *self = LION_OPERATOR(run, feed, feed_next, "feed");
     self->operator.rewind = feed_rewind;
     self->operator.copy = feed_copy;
+    self->operator.renew = feed_renew;
     self->relation = relation;
     self->operator.width = width;
     self->operator.vars = lion_arena_array(&run->arena, uint32_t, width + 1);
@@ -267,6 +273,7 @@ void lion_join_is_fixed(lion_operator *operator)
 void lion_join_is_of_input(lion_operator *operator, uint32_t number)
 {
     lion_join_is_fixed(operator);
+    operator->renew = lion_operator_as_it_is; /* the run's rows of the input stay where they are, and the index follows them */
     ((join *)operator)->input = 1 + number;
 }
 

@@ -530,6 +530,18 @@ static lion_status probe_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+/* A table is let go; the cursor's memory stays. */
+static void probe_renew(lion_operator *operator)
+{
+    probe *self = (probe *)operator;
+    self->spec.db = operator->run->sources[self->spec.source].db;
+    if (self->cursor != NULL) lion_cursor_renew(self->cursor, &self->spec.db->view);
+    if (self->has_table) self->runs = (runs){ 0 };
+    self->has_table = self->is_building = false;
+    self->probes = 0;
+    operator->name = "lookup";
+}
+
 bool lion_probe_can(const lion_pattern_spec *spec)
 {
     const lion_position *positions = spec->positions;
@@ -571,6 +583,7 @@ lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pa
     if (spec->db->view.filter_count == 0) {
         self->operator.prepare = probe_prepare;
         self->operator.copy = probe_copy;
+        self->operator.renew = probe_renew;
     }
     self->spec = *spec;
     self->rows = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);

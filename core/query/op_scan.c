@@ -110,6 +110,14 @@ static lion_status scan_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static void scan_renew(lion_operator *operator)
+{
+    scan *self = (scan *)operator;
+    self->spec.db = operator->run->sources[self->spec.source].db;
+    if (self->cursor != NULL) lion_cursor_renew(self->cursor, &self->spec.db->view);
+    self->part = NULL;
+}
+
 bool lion_scan_can(const lion_pattern_spec *spec)
 {
     const lion_position *positions = spec->positions;
@@ -154,7 +162,10 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
     uint32_t added[5], added_count = 0;
     self->operator.rewind = scan_rewind;
     self->operator.inputs[0] = input;
-    if (spec->db->view.filter_count == 0) self->operator.copy = scan_copy;
+    if (spec->db->view.filter_count == 0) {
+        self->operator.copy = scan_copy;
+        self->operator.renew = scan_renew;
+    }
     self->spec = *spec;
     choose_key(self);
     for (int i = 0; i < 5; i++) {

@@ -150,6 +150,13 @@ bool lion_star_can(const lion_pattern_spec *spec)
            !view->is_history;
 }
 
+static void star_renew(lion_operator *operator)
+{
+    star *self = (star *)operator;
+    self->spec.db = operator->run->sources[self->spec.source].db;
+    if (self->gather != NULL) lion_gather_renew(self->gather, &self->spec.db->view);
+}
+
 static lion_operator *star_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
     lion_pattern_spec spec = lion_pattern_spec_in(&((const star *)operator)->spec, run);
@@ -162,6 +169,7 @@ lion_operator *lion_star_new(lion_run *run, lion_operator *input, const lion_pat
     const lion_position *v = &spec->positions[V];
     self->operator.inputs[0] = input;
     self->operator.copy = star_copy;
+    self->operator.renew = star_renew;
     self->operator.keeps_order = true;
     self->spec = *spec;
     self->e_slot = lion_operator_slot(input, spec->positions[E].index);

@@ -188,6 +188,11 @@ static lion_status subplans_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static void subplans_renew(lion_operator *operator)
+{
+    lion_row_set_reset(&((subplans *)operator)->seen);
+}
+
 static subplans *subplans_new(lion_run *run, lion_operator *input, const lion_subplan *branches, uint32_t count, uint32_t row_var,
                               const uint32_t *added, uint32_t added_count, const uint8_t *keep, bool is_or);
 
@@ -209,6 +214,7 @@ static subplans *subplans_new(lion_run *run, lion_operator *input, const lion_su
     lion_subplan *copies = lion_arena_array(arena, lion_subplan, count);
     self->operator.rewind = subplans_rewind;
     self->operator.copy = subplans_copy;
+    self->operator.renew = subplans_renew;
     self->operator.inputs[0] = input;
     self->operator.subplans = lion_arena_array(arena, lion_operator *, count);
     self->operator.subplan_count = count;

@@ -150,6 +150,11 @@ static lion_status answer_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static void answer_renew(lion_operator *operator)
+{
+    lion_caller_renew(&((answer *)operator)->caller);
+}
+
 static void answer_close(lion_operator *operator)
 {
     lion_function_forget(&((answer *)operator)->caller.call);
@@ -171,7 +176,10 @@ lion_operator *lion_value_function_new(lion_run *run, lion_operator *input, cons
     self->operator.inputs[0] = input;
     self->operator.keeps_order = true;
     lion_caller_init(caller, run, input, expression);
-    if (lion_caller_may_copy(caller)) self->operator.copy = answer_copy;
+    if (lion_caller_may_copy(caller)) {
+        self->operator.copy = answer_copy;
+        self->operator.renew = answer_renew;
+    }
     self->bound = lion_operator_slot(input, var);
     bool adds = self->bound == LION_SLOT_NONE && keep[var];
     lion_passing_init(&self->passing, &self->operator, input, keep, &var, adds);

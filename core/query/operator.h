@@ -41,6 +41,9 @@ struct lion_operator {
     /* The same operator in another thread's run, over a copy of its input (NULL: of a feed). NULL: it has to stay in one thread,
      * as whatever may ask the host has to. */
     lion_operator *(*copy)(const lion_operator *self, lion_run *run, lion_operator *input);
+    /* For another run of the same plan: its sources and inputs are the run's by now, of the run before its memory alone is left. A rewind
+     * follows. NULL: the operator is made anew for each run. */
+    void (*renew)(lion_operator *self);
     void (*stop)(lion_operator *self);   /* before its inputs are closed; NULL: nothing of it is at work */
     void (*close)(lion_operator *self);  /* NULL: nothing but arena memory */
     lion_run *run;

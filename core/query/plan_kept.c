@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "index/view_parts.h"
 #include "query/parallel.h"
+#include "query/result.h"
 
 /* So many datoms more or less in novelty, and a plan is made anew. */
 #define NOVELTY_MAX 256
@@ -30,6 +31,7 @@ struct lion_kept_plan {
     guard *guards;
     uint32_t guard_count;
     uint32_t threads;
+    bool is_renewable;
     lion_operator *root;
     lion_run run;              /* what the operators are of: its arena alone is there */
 };
@@ -87,14 +89,17 @@ static bool is_near(uint64_t a, uint64_t b)
     return (a > b ? a - b : b - a) <= NOVELTY_MAX;
 }
 
+static bool fits_source(const lion_kept_plan *plan, uint32_t source, const lion_db *db)
+{
+    const basis *was = &plan->bases[source];
+    return db->schema == was->schema && db->view.root == was->root && is_near(novelty_of(&db->view), was->novelty);
+}
+
 static bool fits(const lion_kept_plan *plan, const lion_run *run)
 {
     if (plan->threads != run->options.threads) return false;
-    for (uint32_t i = 0; i < plan->basis_count; i++) {
-        const lion_db *db = run->sources[i].db;
-        const basis *was = &plan->bases[i];
-        if (db->schema != was->schema || db->view.root != was->root || !is_near(novelty_of(&db->view), was->novelty)) return false;
-    }
+    for (uint32_t i = 0; i < plan->basis_count; i++)
+        if (!fits_source(plan, i, run->sources[i].db)) return false;
     return true;
 }
 
@@ -120,6 +125,16 @@ static uint64_t key_of(const lion_kept_plan *plan, lion_run *run)
     uint64_t key = 0;
     for (uint32_t i = 0; i < plan->guard_count; i++) key = key * 64 + class_of(&plan->guards[i], run);
     return key;
+}
+
+bool lion_kept_plan_is_for(const lion_kept_plan *plan, lion_run *run)
+{
+    return plan->guard_count == 0 || key_of(plan, run) == plan->key;
+}
+
+bool lion_kept_plan_is_renewable(const lion_kept_plan *plan)
+{
+    return plan->is_renewable;
 }
 
 /* ---- finding ---- */
@@ -277,5 +292,85 @@ void lion_kept_plans_add(lion_kept_plans *plans, lion_run *run, lion_operator *r
         return;
     }
     plan->key = key_of(plan, run);
+    plan->is_renewable = lion_operator_can_renew(plan->root) && lion_result_can_renew(run->ir);
+    if (plan->is_renewable) __atomic_store_n(&plans->have_renewable, true, __ATOMIC_RELAXED);
     put(plans, plan);
+}
+
+/* ---- runs that rest ---- */
+
+/* What operators and results are made for. */
+static bool has_options(const lion_run *run, const lion_query_options *options)
+{
+    const lion_query_options *own = &run->options;
+    return own->limit == options->limit && own->offset == options->offset && own->memory_max == options->memory_max &&
+           own->temp_max == options->temp_max && own->threads == options->threads;
+}
+
+static bool fits_databases(const lion_kept_plan *plan, const lion_db *const *dbs)
+{
+    for (uint32_t i = 0; i < plan->basis_count; i++)
+        if (dbs[i] == NULL || !fits_source(plan, i, dbs[i])) return false;
+    return true;
+}
+
+/* Those behind move up. */
+static lion_run *take_at(lion_kept_plans *plans, uint32_t at)
+{
+    lion_run *run = plans->resting[at].run;
+    for (; at + 1 < LION_RESTING_RUNS_MAX; at++) plans->resting[at] = plans->resting[at + 1];
+    plans->resting[at] = (lion_resting_run){ 0 };
+    return run;
+}
+
+lion_run *lion_kept_plans_take(lion_kept_plans *plans, const lion_db *const *dbs, const lion_query_options *options, const lion_kept_plan *not)
+{
+    lion_run *found = NULL;
+    if (!lion_kept_plans_have_renewable(plans)) return NULL;
+    pthread_mutex_lock(&plans->lock);
+    for (uint32_t i = 0; i < LION_RESTING_RUNS_MAX && plans->resting[i].run != NULL && found == NULL; i++) {
+        const lion_resting_run *at = &plans->resting[i];
+        if (at->plan != not && has_options(at->run, options) && fits_databases(at->plan, dbs)) found = take_at(plans, i);
+    }
+    pthread_mutex_unlock(&plans->lock);
+    return found;
+}
+
+static bool is_there(const lion_kept_plans *plans, const lion_kept_plan *plan)
+{
+    for (uint32_t i = 0; i < LION_KEPT_PLANS_MAX; i++)
+        if (plans->plans[i] == plan) return true;
+    return false;
+}
+
+/* Whose plan went, or the last. */
+static uint32_t find_place(const lion_kept_plans *plans)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < LION_RESTING_RUNS_MAX && plans->resting[i].run != NULL; i++)
+        if (!is_there(plans, plans->resting[i].plan)) return i;
+    while (at + 1 < LION_RESTING_RUNS_MAX && plans->resting[at].run != NULL) at++;
+    return at;
+}
+
+lion_run *lion_kept_plans_rest(lion_kept_plans *plans, lion_kept_plan *plan, lion_run *run)
+{
+    lion_run *gone = run;
+    pthread_mutex_lock(&plans->lock);
+    if (is_there(plans, plan)) {
+        uint32_t at = find_place(plans);
+        gone = plans->resting[at].run;
+        memmove(&plans->resting[1], &plans->resting[0], sizeof(plans->resting[0]) * at);
+        plans->resting[0] = (lion_resting_run){ .run = run, .plan = plan };
+    }
+    pthread_mutex_unlock(&plans->lock);
+    return gone;
+}
+
+lion_run *lion_kept_plans_take_any(lion_kept_plans *plans)
+{
+    pthread_mutex_lock(&plans->lock);
+    lion_run *run = take_at(plans, 0);
+    pthread_mutex_unlock(&plans->lock);
+    return run;
 }

@@ -23,12 +23,15 @@ struct lion_query {
 };
 
 struct lion_query_run {
-    lion_run run;
+    lion_run run;        /* first: what rests is known by it */
     lion_query *query;   /* kept; NULL: a nested query's, kept by the outer run */
     lion_kept_plan *plan; /* whose copies the operators are; NULL: the run's own plan */
     lion_operator *root;
     lion_rules *engine;
     lion_result *result;
+    lion_query_input *inputs; /* as they were given */
+    lion_query_pull *pulls;   /* by element; NULL: none is pulled */
+    bool may_rest;            /* its next run can begin with what is there */
 };
 
 /* ---- queries ---- */
@@ -61,9 +64,12 @@ lion_query *lion_query_keep(lion_query *query)
     return query;
 }
 
+static void end_run(lion_query_run *run);
+
 void lion_query_drop(lion_query *query)
 {
     if (query == NULL || __atomic_sub_fetch(&query->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+    for (lion_run *run; (run = lion_kept_plans_take_any(&query->kept)) != NULL;) end_run((lion_query_run *)run);
     lion_kept_plans_deinit(&query->kept);
     lion_plan_cache_deinit(&query->plans);
     lion_arena_deinit(&query->arena);
@@ -91,11 +97,9 @@ uint32_t lion_query_width(const lion_query *query)
 typedef struct opening {
     lion_query_run *run;
     lion_query *query;         /* NULL: a nested query's */
-    const lion_query_input *inputs;
     lion_scope scope;
     lion_todo todo;
     const lion_value **known;
-    lion_query_pull *pulls;
 } opening;
 
 static bool is_log(const lion_form *form)
@@ -121,26 +125,42 @@ static lion_status open_source(lion_run *run, const lion_input *input, const lio
 
 static lion_status open_binding(lion_run *run, const lion_input *input, const lion_query_input *given, lion_error *error)
 {
-    lion_arena *arena = &run->arena;
     if (given->db != NULL || given->form.kind == LION_FORM_DB)
         return lion_fail(error, LION_INCORRECT, "lion/syntax",
                          "a database was given where the query binds a variable; a source is named $ or $name, and a log is another input");
     if (is_log(&given->form)) run->logs[run->log_count++] = lion_db_keep((lion_db *)(intptr_t)given->form.value.bits);
-    lion_relation *rows = lion_arena_new(arena, lion_relation);
-    lion_relation_init(rows, arena, input->var_count);
-    run->input_rows[run->input_count++] = rows;
+    lion_relation *rows = run->input_rows[run->input_count++];
+    lion_relation_clear(rows);
     return lion_binding_apply(rows, &input->binding, input->vars, input->var_count, &given->form, false, error);
 }
 
-static lion_status open_inputs(opening *self, lion_error *error)
+static lion_status make_inputs(lion_query_run *self, lion_error *error)
 {
-    lion_run *run = &self->run->run;
+    lion_run *run = &self->run;
     const lion_query_ir *ir = run->ir;
     lion_arena *arena = &run->arena;
+    uint32_t count = 0;
+    self->inputs = lion_arena_array(arena, lion_query_input, ir->input_count + 1);
     run->sources = lion_arena_zalloc(arena, sizeof(lion_source) * (ir->source_count + 1));
     run->logs = lion_arena_array(arena, lion_db *, ir->input_count + 1);
     run->input_rows = lion_arena_array(arena, lion_relation *, ir->input_count + 1);
-    lion_status status = lion_arena_check(arena, error);
+    if (arena->is_exhausted) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < ir->input_count; i++) {
+        if (ir->inputs[i].kind != LION_INPUT_BINDING) continue;
+        lion_relation *rows = lion_arena_new(arena, lion_relation);
+        lion_relation_init(rows, arena, ir->inputs[i].var_count);
+        run->input_rows[count++] = rows;
+    }
+    return lion_arena_check(arena, error);
+}
+
+static lion_status open_inputs(lion_query_run *self, const lion_query_input *inputs, lion_error *error)
+{
+    lion_run *run = &self->run;
+    const lion_query_ir *ir = run->ir;
+    lion_status status = LION_OK;
+    if (ir->input_count > 0) memcpy(self->inputs, inputs, sizeof(*inputs) * ir->input_count);
+    run->log_count = run->input_count = 0;
     for (uint32_t i = 0; status == LION_OK && i < ir->input_count; i++) {
         if (ir->inputs[i].kind == LION_INPUT_SOURCE) status = open_source(run, &ir->inputs[i], &self->inputs[i], error);
         if (ir->inputs[i].kind == LION_INPUT_BINDING) status = open_binding(run, &ir->inputs[i], &self->inputs[i], error);
@@ -176,9 +196,9 @@ static void plan_inputs(opening *self)
         if (ir->inputs[i].kind == LION_INPUT_BINDING) plan_binding(self, &ir->inputs[i]);
 }
 
-static lion_status open_pulls(opening *self, lion_error *error)
+static lion_status open_pulls(lion_query_run *self, lion_error *error)
 {
-    lion_run *run = &self->run->run;
+    lion_run *run = &self->run;
     for (uint32_t i = 0; i < run->ir->element_count; i++) {
         const lion_element *element = &run->ir->elements[i];
         if (element->kind != LION_ELEMENT_PULL) continue;
@@ -247,28 +267,37 @@ static lion_status plan_run(opening *self, bool is_to_keep, lion_error *error)
     lion_status status = make_plan(self, &weight, error);
     if (status == LION_OK && is_to_keep && weight == UINT32_MAX) lion_kept_plans_add(&self->query->kept, run, self->run->root, &self->scope);
     if (status != LION_OK) return status;
-    return lion_result_new(&self->run->result, run, self->run->root, weight, self->scope.is_attribute, self->pulls, error);
+    return lion_result_new(&self->run->result, run, self->run->root, weight, self->scope.is_attribute, self->run->pulls, error);
 }
 
-static lion_status open_all(opening *self, lion_error *error)
+/* With copies of a kept plan's operators. */
+static lion_status copy_run(lion_query_run *self, lion_error *error)
 {
-    lion_run *run = &self->run->run;
-    lion_status status = open_inputs(self, error);
+    lion_status status = lion_arena_check(&self->run.arena, error);
+    if (status != LION_OK) return status;
+    self->may_rest = lion_kept_plan_is_renewable(self->plan);
+    return lion_result_new(&self->result, &self->run, self->root, UINT32_MAX, lion_kept_plan_attributes(self->plan), self->pulls, error);
+}
+
+static lion_status open_all(lion_query_run *self, lion_query *query, const lion_query_input *inputs, lion_error *error)
+{
+    lion_run *run = &self->run;
+    lion_status status = make_inputs(self, error);
+    if (status == LION_OK) status = open_inputs(self, inputs, error);
     if (status == LION_OK) status = open_pulls(self, error);
     if (status != LION_OK) return status;
-    bool may_keep = self->query != NULL && lion_kept_plan_may(run);
-    if (may_keep) self->run->plan = lion_kept_plans_find(&self->run->root, &self->query->kept, run);
-    if (self->run->plan == NULL) return plan_run(self, may_keep, error);
-    status = lion_arena_check(&run->arena, error);
-    if (status != LION_OK) return status;
-    const uint8_t *is_attribute = lion_kept_plan_attributes(self->run->plan);
-    return lion_result_new(&self->run->result, run, self->run->root, UINT32_MAX, is_attribute, self->pulls, error);
+    bool may_keep = query != NULL && lion_kept_plan_may(run);
+    if (may_keep) self->plan = lion_kept_plans_find(&self->root, &query->kept, run);
+    if (self->plan != NULL) return copy_run(self, error);
+    opening *state = lion_arena_new(&run->arena, opening); /* the plan may be changed while it runs: the scope lives as long */
+    state->run = self;
+    state->query = query;
+    return plan_run(state, may_keep, error);
 }
 
 static void set_options(lion_run *run, const lion_query_options *options, const lion_run *outer)
 {
     run->options = options != NULL ? *options : (lion_query_options){ .limit = -1 };
-    lion_arena_init_again(&run->arena, run->options.memory_max);
     lion_spill_init(&run->spill, &run->arena, run->options.temp_max);
     if (outer != NULL) run->deadline_ns = outer->deadline_ns;
     else if (run->options.timeout_ms > 0)
@@ -287,14 +316,11 @@ static lion_status open_run(lion_query_run **run_out, const lion_query_ir *ir, l
     lion_query_run *run = lion_zalloc(sizeof(*run));
     if (run == NULL) return lion_fail_memory(error);
     run->run.ir = ir;
+    size_t memory_max = options == NULL ? 0 : options->memory_max;
+    if (query != NULL && lion_kept_plans_have_renewable(&query->kept)) lion_arena_init(&run->run.arena, memory_max);
+    else lion_arena_init_again(&run->run.arena, memory_max);
     set_options(&run->run, options, outer);
-    lion_query_input *held = lion_arena_array(&run->run.arena, lion_query_input, count + 1);
-    if (count > 0) memcpy(held, inputs, sizeof(*held) * count);
-    opening *state = lion_arena_new(&run->run.arena, opening); /* the plan may be changed while it runs: the scope lives as long */
-    state->run = run;
-    state->query = query;
-    state->inputs = held;
-    lion_status status = open_all(state, error);
+    lion_status status = open_all(run, query, inputs, error);
     if (status != LION_OK) {
         lion_query_close(run);
         return status;
@@ -309,10 +335,110 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
     return open_run(run_out, ir, NULL, inputs, count, options, outer, error);
 }
 
+/* ---- runs that rest between two openings ---- */
+
+/* What it was given is not its own any longer. */
+static void let_go(lion_query_run *self)
+{
+    lion_run *run = &self->run;
+    for (uint32_t i = 0; run->sources != NULL && i < run->ir->source_count; i++) {
+        lion_db_drop(run->sources[i].db);
+        run->sources[i].db = NULL;
+    }
+    for (uint32_t i = 0; i < run->log_count; i++) lion_db_drop(run->logs[i]);
+    run->log_count = 0;
+}
+
+static void end_run(lion_query_run *run)
+{
+    lion_operator_close(run->root);
+    lion_kept_plan_drop(run->plan);
+    let_go(run);
+    lion_spill_deinit(&run->run.spill);
+    lion_arena_deinit(&run->run.arena);
+    lion_query_drop(run->query);
+    lion_free(run);
+}
+
+/* Little memory, which holds nothing of a database, and no file. */
+static bool is_light(const lion_run *run)
+{
+    const lion_arena *arena = &run->arena;
+    return arena->used <= LION_RESTING_SIZE_MAX && arena->endings == NULL && !arena->is_exhausted && run->spill.file < 0;
+}
+
+static void rest_run(lion_query_run *self, lion_query *query)
+{
+    let_go(self);
+    lion_run *gone = lion_kept_plans_rest(&query->kept, self->plan, &self->run);
+    if (gone != NULL) end_run((lion_query_run *)gone);
+}
+
+/* By source; false: one is none, or there are too many. */
+static bool list_databases(const lion_db **dbs, uint32_t room, const lion_query_ir *ir, const lion_query_input *inputs)
+{
+    if (ir->source_count > room) return false;
+    for (uint32_t i = 0; i < ir->input_count; i++) {
+        const lion_query_input *given = &inputs[i];
+        if (ir->inputs[i].kind != LION_INPUT_SOURCE) continue;
+        const lion_db *db = given->db;
+        if (db == NULL && given->form.kind == LION_FORM_DB) db = (const lion_db *)(uintptr_t)given->form.value.bits;
+        if (db == NULL) return false;
+        dbs[ir->inputs[i].source] = db;
+    }
+    return true;
+}
+
+/* LION_ABSENT: its plan is not for these inputs. */
+static lion_status begin_again(lion_query_run *self, const lion_query_input *inputs, const lion_query_options *options, lion_error *error)
+{
+    lion_run *run = &self->run;
+    set_options(run, options, NULL);
+    run->arena.peak = run->arena.used;
+    run->checks = 0;
+    lion_status status = open_inputs(self, inputs, error);
+    if (status == LION_OK) status = open_pulls(self, error);
+    if (status != LION_OK) return status;
+    if (!lion_kept_plan_may(run) || !lion_kept_plan_is_for(self->plan, run)) return LION_ABSENT;
+    status = lion_operator_renew(self->root, error);
+    lion_result_renew(self->result);
+    return status;
+}
+
+#define SOURCES_MAX 8
+
+/* LION_ABSENT: no run that rests is for these inputs. */
+static lion_status open_rested(lion_query_run **run_out, lion_query *query, const lion_query_input *inputs, const lion_query_options *options,
+                               lion_error *error)
+{
+    static const lion_query_options plain = { .limit = -1 };
+    const lion_db *dbs[SOURCES_MAX] = { NULL };
+    const lion_kept_plan *not = NULL;
+    if (!lion_kept_plans_have_renewable(&query->kept) || !list_databases(dbs, SOURCES_MAX, query->ir, inputs)) return LION_ABSENT;
+    for (int tries = 0; tries < 2; tries++) { /* values of another class have a plan of their own */
+        lion_run *run = lion_kept_plans_take(&query->kept, dbs, options != NULL ? options : &plain, not);
+        lion_query_run *self = (lion_query_run *)run;
+        if (run == NULL) return LION_ABSENT;
+        lion_status status = begin_again(self, inputs, options, error);
+        if (status == LION_OK) {
+            self->query = lion_query_keep(query);
+            *run_out = self;
+            return LION_OK;
+        }
+        not = self->plan;
+        if (status == LION_ABSENT) rest_run(self, query);
+        else end_run(self);
+        if (status != LION_ABSENT) return status;
+    }
+    return LION_ABSENT;
+}
+
 lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const lion_query_input *inputs, size_t count,
                             const lion_query_options *options, lion_error *error)
 {
-    lion_status status = open_run(run_out, query->ir, query, inputs, count, options, NULL, error);
+    lion_status status = count == query->ir->input_count ? open_rested(run_out, query, inputs, options, error) : LION_ABSENT;
+    if (status != LION_ABSENT) return status;
+    status = open_run(run_out, query->ir, query, inputs, count, options, NULL, error);
     if (status == LION_OK) (*run_out)->query = lion_query_keep(query);
     return status;
 }
@@ -323,7 +449,9 @@ lion_status lion_query_next(lion_query_run *run, lion_query_batch *batch_out, li
 {
     run->run.call = NULL;
     run->run.checked_ns = 0;
-    return lion_result_next(run->result, batch_out, error);
+    lion_status status = lion_result_next(run->result, batch_out, error);
+    if (status == LION_FAILED || status == LION_CALL) run->may_rest = false;
+    return status;
 }
 
 lion_call *lion_query_call(lion_query_run *run)
@@ -334,14 +462,14 @@ lion_call *lion_query_call(lion_query_run *run)
 void lion_query_close(lion_query_run *run)
 {
     if (run == NULL) return;
-    lion_operator_close(run->root);
-    lion_kept_plan_drop(run->plan);
-    for (uint32_t i = 0; run->run.sources != NULL && i < run->run.ir->source_count; i++) lion_db_drop(run->run.sources[i].db);
-    for (uint32_t i = 0; i < run->run.log_count; i++) lion_db_drop(run->run.logs[i]);
-    lion_spill_deinit(&run->run.spill);
-    lion_arena_deinit(&run->run.arena);
-    lion_query_drop(run->query);
-    lion_free(run);
+    if (run->query == NULL || !run->may_rest || !is_light(&run->run)) {
+        end_run(run);
+        return;
+    }
+    lion_query *query = run->query;
+    run->query = NULL;
+    rest_run(run, query);
+    lion_query_drop(query);
 }
 
 lion_status lion_query_explain(lion_form *tree_out, char **text_out, lion_query_run *run, lion_arena *arena, lion_error *error)

@@ -61,6 +61,7 @@ struct lion_result {
     lion_form **form_rooms;
     int64_t **bits;
     lion_value **values;
+    uint32_t *bit_rooms, *value_rooms; /* rows of each column of these */
     uint32_t filled;           /* rows of the batch that is made */
 };
 
@@ -97,18 +98,26 @@ static void open_columns(lion_result *self)
     self->form_rooms = lion_arena_zalloc(arena, sizeof(lion_form *) * (self->width + 1));
     self->bits = lion_arena_zalloc(arena, sizeof(int64_t *) * (self->width + 1));
     self->values = lion_arena_zalloc(arena, sizeof(lion_value *) * (self->width + 1));
+    self->bit_rooms = lion_arena_zalloc(arena, sizeof(uint32_t) * (self->width + 1));
+    self->value_rooms = lion_arena_zalloc(arena, sizeof(uint32_t) * (self->width + 1));
 }
 
-/* Room for a column's bits or values, made when it is needed; NULL: out of memory. */
-static int64_t *bits_room(lion_result *self, uint32_t column)
+/* Room for so many of a column's bits or values, made when it is needed; NULL: out of memory. */
+static int64_t *bits_room(lion_result *self, uint32_t column, uint32_t count)
 {
-    if (self->bits[column] == NULL) self->bits[column] = lion_arena_array(&self->run->arena, int64_t, LION_BATCH_ROWS);
+    if (count > self->bit_rooms[column]) {
+        self->bit_rooms[column] = count <= LION_ROOM_ROWS_MIN ? LION_ROOM_ROWS_MIN : LION_BATCH_ROWS;
+        self->bits[column] = lion_arena_array(&self->run->arena, int64_t, self->bit_rooms[column]);
+    }
     return self->bits[column];
 }
 
-static lion_value *value_room(lion_result *self, uint32_t column)
+static lion_value *value_room(lion_result *self, uint32_t column, uint32_t count)
 {
-    if (self->values[column] == NULL) self->values[column] = lion_arena_array(&self->run->arena, lion_value, LION_BATCH_ROWS);
+    if (count > self->value_rooms[column]) {
+        self->value_rooms[column] = count <= LION_ROOM_ROWS_MIN ? LION_ROOM_ROWS_MIN : LION_BATCH_ROWS;
+        self->values[column] = lion_arena_array(&self->run->arena, lion_value, self->value_rooms[column]);
+    }
     return self->values[column];
 }
 
@@ -117,14 +126,19 @@ static lion_value *value_room(lion_result *self, uint32_t column)
 /* So few are kept by themselves. */
 #define CUT_WANTED_MAX 4096
 
-static void open_bounds(lion_result *self)
+static void begin_bounds(lion_result *self)
 {
     const lion_query_options *options = &self->run->options;
     self->limit_left = options->limit >= 0 ? options->limit : self->ir->limit;
     self->offset_left = options->offset > 0 ? options->offset : self->ir->offset;
-    self->wanted = SIZE_MAX;
     bool is_one = self->ir->find_kind == LION_FIND_SCALAR || self->ir->find_kind == LION_FIND_TUPLE;
     if (is_one && (self->limit_left < 0 || self->limit_left > 1)) self->limit_left = 1;
+}
+
+static void open_bounds(lion_result *self)
+{
+    begin_bounds(self);
+    self->wanted = SIZE_MAX;
     bool is_bounded = self->limit_left > 0 && self->ir->order_count > 0 && !self->has_aggregates;
     if (is_bounded && self->limit_left <= CUT_WANTED_MAX && self->offset_left <= CUT_WANTED_MAX)
         self->wanted = (size_t)self->limit_left + (size_t)self->offset_left;
@@ -204,6 +218,19 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
     open_bounds(self);
     *result_out = self;
     return LION_OK;
+}
+
+bool lion_result_can_renew(const lion_query_ir *ir)
+{
+    for (uint32_t i = 0; i < ir->element_count; i++)
+        if (ir->elements[i].kind == LION_ELEMENT_AGGREGATE) return false;
+    return ir->order_count == 0;
+}
+
+void lion_result_renew(lion_result *self)
+{
+    begin_bounds(self);
+    self->is_ended = false;
 }
 
 /* ---- values as users see them ---- */
@@ -668,7 +695,7 @@ static lion_status type_column(lion_result *self, uint32_t column, uint32_t coun
     lion_vector *vector = &self->columns[column];
     *vector = (lion_vector){ .type = type, .values = self->values[column] };
     if (!lion_type_is_scalar(type)) return LION_OK;
-    if (bits_room(self, column) == NULL) return lion_fail_memory(error);
+    if (bits_room(self, column, count) == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < count; i++) self->bits[column][i] = values[i].bits;
     vector->bits = self->bits[column];
     return LION_OK;
@@ -705,7 +732,7 @@ static lion_status yield(lion_result *self, uint32_t count, lion_query_batch *ba
 static lion_status take_bits(lion_result *self, uint32_t column, const lion_batch *batch, const lion_vector *from, uint32_t first,
                              uint32_t count, lion_error *error)
 {
-    int64_t *bits = bits_room(self, column);
+    int64_t *bits = bits_room(self, column, count);
     if (bits == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < count; i++) bits[i] = from->bits[from->is_constant ? 0 : lion_batch_row(batch, first + i)];
     self->columns[column] = (lion_vector){ .type = from->type, .bits = bits };
@@ -715,7 +742,7 @@ static lion_status take_bits(lion_result *self, uint32_t column, const lion_batc
 static lion_status take_values(lion_result *self, uint32_t column, const lion_batch *batch, const lion_vector *from, uint32_t first,
                                uint32_t count, lion_error *error)
 {
-    lion_value *values = value_room(self, column);
+    lion_value *values = value_room(self, column, count);
     if (values == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < count; i++) values[i] = from->values[from->is_constant ? 0 : lion_batch_row(batch, first + i)];
     self->columns[column] = (lion_vector){ .type = from->type, .values = values };
@@ -725,7 +752,7 @@ static lion_status take_values(lion_result *self, uint32_t column, const lion_ba
 /* As users see the values, each looked at. */
 static lion_status take_shown(lion_result *self, uint32_t column, const lion_batch *batch, uint32_t first, uint32_t count, lion_error *error)
 {
-    lion_value *values = value_room(self, column);
+    lion_value *values = value_room(self, column, count);
     if (values == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < count; i++)
         values[i] = shown(self, column, lion_batch_get(batch, self->elements[column].slot, lion_batch_row(batch, first + i)));
@@ -793,7 +820,7 @@ static lion_status begin_batch(lion_result *self, lion_error *error)
 {
     for (uint32_t i = 0; i < self->width; i++) {
         self->forms[i] = NULL;
-        if (value_room(self, i) == NULL) return lion_fail_memory(error);
+        if (value_room(self, i, LION_BATCH_ROWS) == NULL) return lion_fail_memory(error);
     }
     return LION_OK;
 }

@@ -11,6 +11,10 @@ typedef struct lion_result lion_result;
 /* root yields the distinct rows of the find and with variables. is_attribute: per variable. */
 lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operator *root, uint32_t weight, const uint8_t *is_attribute,
                             const lion_query_pull *pulls, lion_error *error);
+/* Whether one of the query can begin again: its rows go out as they come. */
+bool lion_result_can_renew(const lion_query_ir *ir);
+/* For another run of the same plan with the same limit and offset: from the first row on. */
+void lion_result_renew(lion_result *result);
 lion_status lion_result_next(lion_result *result, lion_query_batch *batch_out, lion_error *error);
 
 #endif

@@ -148,6 +148,30 @@ lion_status lion_operator_rewind(lion_operator *self, lion_error *error)
     return self->rewind == NULL ? LION_OK : self->rewind(self, error);
 }
 
+bool lion_operator_can_renew(const lion_operator *self)
+{
+    if (self->renew == NULL || self->inputs[1] != NULL) return false;
+    for (uint32_t i = 0; i < self->subplan_count; i++)
+        if (!lion_operator_can_renew(self->subplans[i])) return false;
+    return self->inputs[0] == NULL || lion_operator_can_renew(self->inputs[0]);
+}
+
+lion_status lion_operator_renew(lion_operator *self, lion_error *error)
+{
+    lion_status status = self->inputs[0] == NULL ? LION_OK : lion_operator_renew(self->inputs[0], error);
+    for (uint32_t i = 0; status == LION_OK && i < self->subplan_count; i++) status = lion_operator_renew(self->subplans[i], error);
+    if (status != LION_OK) return status;
+    self->rows = 0;
+    self->is_ended = false;
+    self->renew(self);
+    return self->rewind == NULL ? LION_OK : self->rewind(self, error);
+}
+
+void lion_operator_as_it_is(lion_operator *self)
+{
+    (void)self;
+}
+
 void lion_operator_close(lion_operator *self)
 {
     if (self == NULL) return;

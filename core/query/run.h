@@ -85,6 +85,12 @@ bool lion_run_is_named(const lion_run *run, lion_value attribute, lion_slice nam
 lion_status lion_operator_next(lion_operator *operator, lion_batch *batch_out, lion_error *error);
 /* Start again, inputs first. */
 lion_status lion_operator_rewind(lion_operator *operator, lion_error *error);
+/* Whether it, all that it takes its rows from and its sub-plans have a renew. */
+bool lion_operator_can_renew(const lion_operator *operator);
+/* They begin another run. */
+lion_status lion_operator_renew(lion_operator *operator, lion_error *error);
+/* The renew of operators that have nothing of a source or an input. */
+void lion_operator_as_it_is(lion_operator *operator);
 void lion_operator_close(lion_operator *operator); /* NULL is allowed; inputs and sub-plans too */
 
 #define LION_SLOT_NONE UINT32_MAX

@@ -1,7 +1,10 @@
-/* Plans that a query keeps: one query asked again and again, of other values, other databases and other schemas, in several threads,
- * with bounds. Whatever plan was kept, the answer is what a query that is new finds. Run under TSan too. */
+/* Plans that a query keeps, and its runs that rest: one query asked again and again, of other values, other databases and other
+ * schemas, in several threads, with bounds, read to the end or not. Whatever was kept, the answer is what a query that is new finds. Run
+ * under TSan too. */
 #include <pthread.h>
 
+#include "base/fault.h"
+#include "connection/connection.h"
 #include "query_support.h"
 #include "world.h"
 
@@ -108,6 +111,12 @@ static const asking ASKINGS[] = {
       { { "[1 2 3]" }, { "[5 5]" }, { "[]" }, { "[7]" } } },
     { Q("?k", "[tuple [[scalar ?c] [scalar ?n]]]", P("name", "?n") P("city", "?c") P("key", "?k")), 1, { { "[c0 n100]" }, { "[c1 n1]" }, { "[c2]" }, { "[c0 n100]" } } },
     { Q("?a ?v", "[scalar ?k]", P("key", "?k") "[pattern 0 [?p ?a ?v] p]"), 1, { { "1" }, { "2" }, { "77777" }, { "1" } } },
+    { Q("?k ?x", "[scalar ?n]", P("name", "?n") P("age", "?a") P("key", "?k") "[function / [=100 ?a] [scalar ?x] f]"), 1,
+      { { "n1" }, { "n100" }, { "nobody" }, { "n10" } } }, /* fails at the age of 0 */
+    { Q("?k ?n", "[scalar ?k]", P("key", "?k") "[function get-else [$0 ?p =:person/nick =none] [scalar ?n] f]"), 1, { { "1" }, { "7" }, { "300" }, { "1" } } },
+    { Q("?n", "[scalar ?x]", P("city", "=c1") P("name", "?n") P("key", "?k") "[predicate < [?k ?x] f]"), 1, { { "10" }, { "200" }, { "0" }, { "10" } } },
+    { Q("?m", "[scalar ?k]", P("key", "?k") "[or [[" P("friend", "?f") "] [[pattern 0 [?f =:person/friend ?p] p]]] [?p] [?f] o] [pattern 0 [?f =:person/name ?m] p]"), 1,
+      { { "1" }, { "100" }, { "5555" }, { "8" } } },
     { Q("?k", "[scalar ?x]", P("status", "=:status/on") P("key", "?k") "[predicate != [?k ?x] f]"), 1, { { "1" }, { "2" }, { "1" }, { "0" } } },
 };
 
@@ -203,6 +212,203 @@ static void a_kept_plan_is_told_as_any_other(void **state)
     lion_query_drop(query);
 }
 
+/* ---- runs that rest ---- */
+
+/* A connection's database, most of which is indexed, and values of it: of today, of before, on trees of before, of what might be. */
+typedef struct indexed {
+    lion_connection *connection;
+    lion_db *dbs[6];
+} indexed;
+
+static void transact_text(lion_connection *connection, const char *text)
+{
+    lion_form form = edn(&world.arena, text);
+    lion_error error = { 0 };
+    if (lion_transact(NULL, connection, &form, NULL, &error) != LION_OK) fail_msg("%s", error.message);
+}
+
+static lion_db *value_of(lion_connection *connection)
+{
+    lion_db *db = NULL;
+    assert_int_equal(lion_connection_db(&db, connection, NULL), LION_OK);
+    return db;
+}
+
+static void index_all(lion_connection *connection)
+{
+    int64_t t = 0;
+    assert_int_equal(lion_connection_index(&t, connection, NULL), LION_OK);
+}
+
+static lion_db *value_with(lion_db *db, const char *text)
+{
+    lion_form ops = edn(&world.arena, text);
+    lion_db *made = NULL;
+    lion_tx *tx = NULL;
+    lion_tx_options options = { .now_ms = INT64_C(1770000000000) };
+    assert_int_equal(lion_tx_open(&tx, db, &ops, &options, &world.arena, &world.error), LION_OK);
+    assert_int_equal(lion_tx_step(tx, &world.error), LION_OK);
+    assert_int_equal(lion_db_with(&made, db, lion_tx_result_view(tx), &world.error), LION_OK);
+    lion_tx_close(tx);
+    return made;
+}
+
+static void open_indexed(indexed *self)
+{
+    lion_connection_options options = { .segment_size = 2048 };
+    memset(&world, 0, sizeof(world));
+    lion_arena_init(&world.arena, 0);
+    assert_int_equal(lion_connection_open(&self->connection, "mem:", &options, NULL), LION_OK);
+    transact_text(self->connection,
+                  "[{:db/ident :person/key :db/valueType :db.type/long :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}"
+                  " {:db/ident :person/name :db/valueType :db.type/string :db/cardinality :db.cardinality/one}"
+                  " {:db/ident :person/age :db/valueType :db.type/long :db/cardinality :db.cardinality/one}"
+                  " {:db/ident :person/city :db/valueType :db.type/string :db/cardinality :db.cardinality/one}"
+                  " {:db/ident :person/nick :db/valueType :db.type/string :db/cardinality :db.cardinality/many}"
+                  " {:db/ident :person/friend :db/valueType :db.type/ref :db/cardinality :db.cardinality/many}"
+                  " {:db/ident :person/status :db/valueType :db.type/ref :db/cardinality :db.cardinality/one}"
+                  " {:db/ident :status/on} {:db/ident :status/off}]");
+    for (int from = 0; from < PEOPLE; from += 100) transact_text(self->connection, people(from));
+    transact_text(self->connection, "[{:person/key 1 :person/status :status/on} {:person/key 2 :person/status :status/off}]");
+    self->dbs[0] = value_of(self->connection);
+    index_all(self->connection);
+    self->dbs[1] = value_of(self->connection);
+    transact_text(self->connection, "[{:person/key 7 :person/name \"n100\" :person/age 0} [:db/retractEntity [:person/key 100]]]");
+    self->dbs[2] = value_of(self->connection);
+    self->dbs[3] = value_with(self->dbs[2], "[{:person/key 300 :person/name \"n1\" :person/city \"c0\"} [:db/retractEntity [:person/key 7]]]");
+    assert_int_equal(lion_db_as_of(&self->dbs[4], self->dbs[2], self->dbs[1]->basis_t, NULL), LION_OK);
+    index_all(self->connection);
+    self->dbs[5] = value_of(self->connection);
+}
+
+static void close_indexed(indexed *self)
+{
+    for (size_t i = 0; i < CASES(self->dbs); i++) lion_db_drop(self->dbs[i]);
+    assert_int_equal(lion_connection_close(self->connection, NULL), LION_OK);
+    lion_arena_deinit(&world.arena);
+}
+
+/* One opening of one of the queries. */
+typedef struct opened {
+    size_t query, given, db;
+    lion_query_run *run;
+} opened;
+
+static lion_status open_one(opened *one, lion_query *const *queries, const indexed *all, const lion_query_options *options)
+{
+    lion_query_input inputs[3];
+    const asking *asked_of = &ASKINGS[one->query];
+    inputs[0] = lion_query_input_db(all->dbs[one->db]);
+    for (size_t i = 0; i < asked_of->count; i++) inputs[1 + i] = lion_query_input_form(form_of(&world.arena, asked_of->given[one->given][i]));
+    one->run = NULL;
+    return lion_query_open(&one->run, queries[one->query], inputs, 1 + asked_of->count, options, &world.error);
+}
+
+static opened any_opening(size_t query)
+{
+    return (opened){ .query = query, .given = random_below(4), .db = random_below(6) };
+}
+
+/* Read to the end, it finds what a new query finds. */
+static void read_whole(opened *one, lion_status status, const indexed *all)
+{
+    static const char *expected[CASES(ASKINGS)][4][6]; /* by query, given and database */
+    const char **known = &expected[one->query][one->given][one->db];
+    char *out = NULL;
+    if (*known == NULL) *known = found_anew(ASKINGS[one->query].query, all->dbs[one->db], ASKINGS[one->query].given[one->given], ASKINGS[one->query].count);
+    if (status == LION_OK) status = ask_all(&world.arena, one->run, NULL, false, &out, &world.error);
+    const char *found = status == LION_OK ? out : world.error.code;
+    if (strcmp(found, *known) != 0) fail_msg("%s, of %s, value %zu: %s, not %s", ASKINGS[one->query].query, ASKINGS[one->query].given[one->given][0], one->db, found, *known);
+    lion_query_close(one->run);
+}
+
+/* Cancelled between two batches, or before the first. */
+static void cancel_midway(opened *one, lion_query *const *queries, const indexed *all)
+{
+    volatile int is_cancelled = 0;
+    lion_query_options options = { .limit = -1, .is_cancelled = &is_cancelled };
+    lion_query_batch batch;
+    lion_status status = open_one(one, queries, all, &options);
+    if (status == LION_OK && random_below(2) == 0) status = lion_query_next(one->run, &batch, &world.error);
+    is_cancelled = 1;
+    if (status == LION_OK) {
+        assert_int_equal(lion_query_next(one->run, &batch, &world.error), LION_FAILED);
+        assert_string_equal(world.error.code, "lion/cancelled");
+    }
+    lion_query_close(one->run);
+}
+
+/* Left after so many batches. */
+static void leave_midway(opened *one, lion_query *const *queries, const indexed *all, size_t batches)
+{
+    lion_query_options few = { .limit = -1, .rows_max = 2 };
+    lion_query_batch batch;
+    lion_status status = open_one(one, queries, all, random_below(2) == 0 ? &few : NULL);
+    while (status == LION_OK && batches-- > 0) status = lion_query_next(one->run, &batch, &world.error);
+    lion_query_close(one->run);
+}
+
+/* Two runs of one query side by side. */
+static void read_two(size_t query, lion_query *const *queries, const indexed *all)
+{
+    opened one = any_opening(query), other = any_opening(query);
+    lion_status first = open_one(&one, queries, all, NULL), second;
+    lion_error error = world.error;
+    second = open_one(&other, queries, all, NULL);
+    read_whole(&other, second, all);
+    world.error = error;
+    read_whole(&one, first, all);
+}
+
+static void whatever_became_of_a_run_the_next_one_finds_what_is_there(void **state)
+{
+    (void)state;
+    enum { STEPS = 4000 };
+    lion_query *queries[CASES(ASKINGS)];
+    uint32_t references[6];
+    indexed all = { 0 };
+    open_indexed(&all);
+    for (size_t i = 0; i < CASES(ASKINGS); i++) queries[i] = query_of(ASKINGS[i].query);
+    for (size_t i = 0; i < CASES(references); i++) references[i] = all.dbs[i]->references;
+    for (int step = 0; step < STEPS; step++) {
+        opened one = any_opening(random_below(CASES(ASKINGS)));
+        switch (random_below(6)) {
+        case 0: cancel_midway(&one, queries, &all); break;
+        case 1: leave_midway(&one, queries, &all, random_below(3)); break;
+        case 2: read_two(one.query, queries, &all); break;
+        default: {
+            lion_status status = open_one(&one, queries, &all, NULL);
+            read_whole(&one, status, &all);
+        }
+        }
+    }
+    for (size_t i = 0; i < CASES(references); i++) assert_int_equal(all.dbs[i]->references, references[i]); /* what rests holds none */
+    for (size_t i = 0; i < CASES(ASKINGS); i++) lion_query_drop(queries[i]);
+    close_indexed(&all);
+}
+
+static void a_run_that_rests_needs_no_memory_to_begin_again(void **state)
+{
+    (void)state;
+    indexed all = { 0 };
+    open_indexed(&all);
+    for (size_t i = 0; i < 3; i++) { /* the first are stars and look-ups */
+        lion_query *query = query_of(ASKINGS[i].query);
+        for (int run = 0; run < 20; run++) {
+            lion_query_input inputs[] = { lion_query_input_db(all.dbs[5]), lion_query_input_form(form_of(&world.arena, ASKINGS[i].given[1][0])) };
+            lion_query_run *next = NULL;
+            lion_query_batch batch;
+            if (run >= 17) lion_fault_arm("memory.alloc", 1, "fail");
+            assert_int_equal(lion_query_open(&next, query, inputs, 2, NULL, &world.error), LION_OK);
+            while (lion_query_next(next, &batch, &world.error) == LION_OK) continue;
+            lion_query_close(next);
+            lion_fault_disarm();
+        }
+        lion_query_drop(query);
+    }
+    close_indexed(&all);
+}
+
 /* ---- threads ---- */
 
 typedef struct asker {
@@ -266,6 +472,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_schema_says_is_asked_of_the_schema_that_is_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bounds_hold_for_each_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_kept_plan_is_told_as_any_other, set_up, tear_down),
+        cmocka_unit_test(whatever_became_of_a_run_the_next_one_finds_what_is_there),
+        cmocka_unit_test(a_run_that_rests_needs_no_memory_to_begin_again),
         cmocka_unit_test_setup_teardown(threads_share_what_is_kept, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
