@@ -291,8 +291,9 @@ static bool add_late_ones(lion_join_graph *graph, lion_order *order)
 
 static bool is_worth_sampling(const lion_join_graph *graph, const lion_join_plan *plan)
 {
-    if (graph->node_count < 2 && !lion_join_has_branches(graph)) return false;
     if (plan->cost_ns < SAMPLE_VALUES_MIN_NS || graph->scope->run->dice != 0) return false;
+    if (graph->node_count < 2) /* only where a negation goes is open, which must not cost what it saves */
+        return lion_join_has_branches(graph) && plan->cost_ns >= SAMPLE_MIN_NS * SAMPLE_PART;
     for (uint32_t n = 0; n < graph->node_count; n++) /* what a search finds is the least certain of all */
         if (graph->nodes[n].kind == LION_JOIN_RULE) return true;
     return plan->cost_ns >= SAMPLE_COST_MIN_NS || lion_join_by_value(graph);

@@ -83,7 +83,7 @@ describe("What branches leave", function()
   end)
 
   it("follows predicates, functions and branches in a branch", function()
-    local text = [=[[:find (count ?e) . :where [?e :person/age ?a] [?e :person/city ?c]
+    local text = [=[[:find (count ?t) . :where [?e :person/age ?a] [?t :task/person ?e] [?t :task/cost ?c]
       (not-join [?e ?a] [(* ?a 2) ?double] [(< ?double 160)] (or [?e :person/vip false] [?e :person/vip true])
         (not [?e :person/age 1000]))]]=]
     local plan = db:explain(text)
