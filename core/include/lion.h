@@ -987,6 +987,7 @@ typedef enum lion_query_operator {
     LION_PLAN_PARALLEL = 1 << 11,     /* a stretch shared out, if there are threads */
     LION_PLAN_SEMI_JOIN = 1 << 12,    /* semi-join, anti-join: keys in a set; else hash joins, and not and or batch by batch */
     LION_PLAN_RUNTIME_FILTER = 1 << 13, /* what a hash join's right side has, asked where the left's rows come from */
+    LION_PLAN_MERGE_JOIN = 1 << 14,   /* two plans in the order of what they share; else in another way */
 } lion_query_operator;
 
 typedef struct lion_query_options {

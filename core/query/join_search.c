@@ -1,8 +1,10 @@
 /* join_search.c - the cheapest plan of a join graph: dynamic programming over connected sets of nodes, each pair of sets that
  * join looked at once (Moerkotte and Neumann's DPccp); greedy beyond so many nodes or pairs. Plans may be bushy.
  *
- * Two sets are joined in one of three ways: what is on the right is probed for each row of the left (one node); or it is a core,
- * whose patterns are joined with the left at once; or it is computed by itself and hashed. A core may stand first, too. */
+ * Two sets are joined in one of four ways: what is on the right is probed for each row of the left (one node); or it is a core,
+ * whose patterns are joined with the left at once; or it is computed by itself and hashed; or both come in the order of the variable
+ * that they have in common, and are merged. A core may stand first, too. Beside the cheapest plan of a set stand those that are dearer,
+ * but come in an order that a merge with what is left may use, the cheapest of each order. */
 #include <math.h>
 
 #include "query/order.h"
@@ -16,6 +18,9 @@
 #define PROBE_NS 450.0         /* a look-up in an index with any number of rows */
 #define BUILD_NS 90.0          /* a row into a hash table */
 #define HASH_NS 70.0           /* a row looked up there */
+#define MERGE_NS 5.0           /* a row of either side, walked past … */
+#define MERGE_ROW_NS 5.0       /* … and a row made of two that meet: columns are copied side by side */
+#define MERGE_ROWS_MIN 512     /* of a scan whose order is worth a thought */
 #define DISTINCT_NS 100.0      /* a row that is there already, or not */
 #define CALL_NS 250.0          /* a row through a function that yields rows, or an or */
 #define SEARCH_NS 1500.0       /* a row through a rule */
@@ -35,6 +40,7 @@ typedef struct search {
     const lion_join_core *cores[2 * LION_CYCLES_MAX]; /* without what restricts them, then with it */
     uint32_t core_count;
     uint32_t pairs;
+    uint64_t sorted_by[LION_JOIN_VARS_MAX]; /* per variable: nodes that may come in its order, if there are several */
 } search;
 
 static uint64_t bit(uint32_t at)
@@ -154,6 +160,138 @@ static double rows_made(const lion_join_plan *plan, const lion_join_plan *left, 
     return fmax(made, plan->rows);
 }
 
+/* ---- orders ---- */
+
+static bool ascends_by_entity(const lion_join_graph *graph, const lion_join_part *part)
+{
+    const lion_pattern_stats *stats = &part->stats;
+    bool is_constant = stats->has_v && part->value == LION_JOIN_NONE && graph->todo->items[part->clause]->terms[2].kind == LION_TERM_CONST;
+    return stats->attribute != NULL && !stats->has_range && (!stats->has_v || (is_constant && stats->attribute->is_in_avet));
+}
+
+static bool ascends_by_value(const lion_join_node *node, const lion_join_part *part)
+{
+    const lion_attribute *attribute = part->stats.attribute;
+    bool is_open = part->value != LION_JOIN_NONE && part->value != node->entity && !part->stats.has_v;
+    return is_open && attribute != NULL && attribute->is_in_avet && attribute->type != LION_TYPE_MIXED;
+}
+
+/* 1 + the star's part whose scan comes in the variable's order; 0: none does. */
+static uint32_t entry_by(const lion_join_graph *graph, const lion_join_node *node, uint32_t var)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < node->part_count; i++) {
+        const lion_join_part *part = &node->parts[i];
+        bool ascends = var == node->entity ? ascends_by_entity(graph, part) : part->value == var && ascends_by_value(node, part);
+        if (ascends && (best == 0 || part->stats.count < node->parts[best - 1].stats.count)) best = i + 1;
+    }
+    return best;
+}
+
+/* Whether any row is worth it. */
+static bool is_told_to_merge(const lion_run *run)
+{
+    return run->dice != 0 || lion_run_forces(run, LION_PLAN_MERGE_JOIN);
+}
+
+/* Variables in whose order two nodes or more can come. */
+static void find_orders(search *self)
+{
+    const lion_join_graph *graph = self->graph;
+    const lion_run *run = graph->scope->run;
+    if (!lion_run_allows(run, LION_PLAN_MERGE_JOIN) || graph->feed != 0) return;
+    double least = is_told_to_merge(run) ? 0 : MERGE_ROWS_MIN;
+    for (uint32_t n = 0; n < graph->node_count; n++) {
+        const lion_join_node *node = &graph->nodes[n];
+        for (uint32_t i = 0; node->kind == LION_JOIN_STAR && node->needs == 0 && i < node->end_count; i++) {
+            uint8_t var = node->ends[i].var;
+            uint32_t entry = (graph->typed & bit(var)) != 0 ? entry_by(graph, node, var) : 0;
+            if (entry != 0 && node->parts[entry - 1].stats.count >= least) self->sorted_by[var] |= bit(n);
+        }
+    }
+    for (uint32_t var = 0; var < graph->var_count; var++)
+        if ((self->sorted_by[var] & (self->sorted_by[var] - 1)) == 0) self->sorted_by[var] = 0;
+}
+
+/* The cheapest plan of these nodes that comes in the order; NULL: there is none. */
+static const lion_join_plan *ordered(const lion_join_plan *plan, uint32_t ascending)
+{
+    while (plan != NULL && plan->ascending != ascending) plan = plan->others;
+    return plan;
+}
+
+static void set_way(lion_join_plan *plan, const lion_join_plan *way)
+{
+    plan->cost_ns = way->cost_ns;
+    plan->made = way->made;
+    plan->left = way->left;
+    plan->right = way->right;
+    plan->node = way->node;
+    plan->is_merged = way->is_merged;
+    plan->core = way->core;
+    plan->ascending = way->ascending;
+    plan->entry = way->entry;
+}
+
+/* A way that is not the cheapest, if it is that of its order. */
+static void keep_other(lion_join_plan *plan, const lion_join_plan *way, lion_arena *arena)
+{
+    if (way->ascending == 0 || way->ascending == plan->ascending) return;
+    lion_join_plan *other = plan->others;
+    while (other != NULL && other->ascending != way->ascending) other = other->others;
+    if (other != NULL) {
+        if (way->cost_ns < other->cost_ns) set_way(other, way);
+        return;
+    }
+    other = lion_arena_new(arena, lion_join_plan);
+    if (arena->is_exhausted) return;
+    *other = *plan;
+    set_way(other, way);
+    plan->others = other;
+}
+
+/* The way, if it is the cheapest so far, or the cheapest in an order that is of use. */
+static void take_cheaper(const search *self, lion_join_plan *plan, lion_join_plan way)
+{
+    lion_arena *arena = &self->graph->scope->run->arena;
+    if (way.ascending != 0 && (self->sorted_by[way.ascending - 1] & ~plan->set) == 0) way.ascending = 0;
+    if (way.cost_ns >= plan->cost_ns) {
+        keep_other(plan, &way, arena);
+        return;
+    }
+    lion_join_plan before = *plan;
+    set_way(plan, &way);
+    if (!isinf(before.cost_ns)) keep_other(plan, &before, arena);
+}
+
+/* The star by itself, in the order of the variable. */
+static lion_join_plan way_by(const search *self, const lion_join_plan *plan, uint32_t var)
+{
+    const lion_join_graph *graph = self->graph;
+    const lion_join_node *node = &graph->nodes[plan->node];
+    lion_join_plan way = *plan;
+    uint32_t entry = entry_by(graph, node, var);
+    double read = node->parts[entry - 1].stats.count;
+    way.cost_ns = PROBE_NS + read * SCAN_NS + parts_cost(node, entry - 1, read) + distinct_cost(way.made, way.drops);
+    way.ascending = (uint8_t)(1 + var);
+    way.entry = (uint8_t)entry;
+    return way;
+}
+
+/* Beside the cheapest way of a node by itself: in each order that is of use. What begins as it does may come in the entity's. */
+static void take_orders(const search *self, lion_join_plan *plan)
+{
+    const lion_join_graph *graph = self->graph;
+    const lion_join_node *node = &graph->nodes[plan->node];
+    for (uint32_t var = 0; var < graph->var_count; var++) {
+        if ((self->sorted_by[var] & plan->set) == 0) continue;
+        lion_join_plan way = way_by(self, plan, var);
+        bool is_same = var == node->entity && lion_join_entry(graph, node, 0) + 1U == way.entry;
+        if (is_same && way.cost_ns <= plan->cost_ns) set_way(plan, &way);
+        else take_cheaper(self, plan, way);
+    }
+}
+
 static lion_join_plan *alone(const search *self, uint32_t n)
 {
     const lion_join_graph *graph = self->graph;
@@ -167,6 +305,7 @@ static lion_join_plan *alone(const search *self, uint32_t n)
     lion_join_count(plan, graph);
     plan->made = plan->all;
     plan->cost_ns = probe_cost(graph, node, node->uses_feed ? graph->feed_rows : 1, 0, plan->made, 1) + distinct_cost(plan->made, plan->drops);
+    if (graph->scope->run->dice == 0) take_orders(self, plan);
     return plan;
 }
 
@@ -211,47 +350,59 @@ static const lion_join_core *core_of(const search *self, uint64_t set)
     return NULL;
 }
 
-/* The way, if it is cheaper than what *plan has. */
-static void take_cheaper(lion_join_plan *plan, lion_join_plan way)
-{
-    if (way.cost_ns >= plan->cost_ns) return;
-    plan->cost_ns = way.cost_ns;
-    plan->made = way.made;
-    plan->left = way.left;
-    plan->right = way.right;
-    plan->node = way.node;
-    plan->core = way.core;
-}
-
 /* How often what stands behind `left` is done: what has nothing of the feed, and stands before what has, is done for each of its rows. */
 static double times_of(const lion_join_graph *graph, const lion_join_plan *left, bool uses_feed)
 {
     return uses_feed && is_free(graph, left->set) ? graph->feed_rows : 1;
 }
 
-static void consider_core(lion_join_plan *plan, const lion_join_graph *graph, const lion_join_plan *left, const lion_join_core *core)
+static void consider_core(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_core *core)
 {
+    const lion_join_graph *graph = self->graph;
     if ((core->needs & ~left->bound) != 0) return;
     double times = times_of(graph, left, core->uses_feed), made = rows_made(plan, left, NULL);
     double cost = left->cost_ns * times + lion_join_core_cost(graph, core, left, fmax(left->rows, 1) * times, made) + distinct_cost(made, plan->drops);
-    take_cheaper(plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .node = NO_NODE, .core = core });
+    take_cheaper(self, plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .node = NO_NODE, .core = core });
 }
 
-static void consider_node(lion_join_plan *plan, const lion_join_graph *graph, const lion_join_plan *left, uint32_t n)
+/* The left's rows stay in their order, if the node is a star. */
+static void consider_node(const search *self, lion_join_plan *plan, const lion_join_plan *left, uint32_t n)
 {
+    const lion_join_graph *graph = self->graph;
     const lion_join_node *node = &graph->nodes[n];
     if (!is_ready(graph, node, left->bound)) return;
     double times = times_of(graph, left, node->uses_feed), made = rows_made(plan, left, NULL);
-    double cost = left->cost_ns * times + distinct_cost(made, plan->drops) +
+    double cost = distinct_cost(made, plan->drops) +
                   probe_cost(graph, node, fmax(left->rows, 1) * times, left->bound, made, met_more(graph, n, left->set));
-    take_cheaper(plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .node = n });
+    for (const lion_join_plan *each = left; each != NULL; each = each->others) {
+        uint8_t ascending = node->kind == LION_JOIN_STAR ? each->ascending : 0;
+        take_cheaper(self, plan, (lion_join_plan){ .cost_ns = each->cost_ns * times + cost, .made = made, .left = each, .node = n, .ascending = ascending });
+    }
 }
 
-static void consider_hash(lion_join_plan *plan, const lion_join_graph *graph, const lion_join_plan *left, const lion_join_plan *right)
+static void consider_hash(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right)
 {
     double made = rows_made(plan, left, right);
-    double cost = left->cost_ns + right->cost_ns + hash_cost(graph, left, right, made) + distinct_cost(made, plan->drops);
-    take_cheaper(plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .right = right, .node = NO_NODE });
+    double cost = left->cost_ns + right->cost_ns + hash_cost(self->graph, left, right, made) + distinct_cost(made, plan->drops);
+    take_cheaper(self, plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .right = right, .node = NO_NODE });
+}
+
+/* The order in which both come and may be merged: that of the one variable which they have in common; 0: there is none. */
+static uint8_t common_order(const lion_join_graph *graph, const lion_join_plan *left, const lion_join_plan *right)
+{
+    uint64_t shared = left->bound & right->bound & ~graph->known;
+    if (shared == 0 || (shared & (shared - 1)) != 0) return 0;
+    uint8_t ascending = (uint8_t)(1 + __builtin_ctzll(shared));
+    return ordered(left, ascending) != NULL && ordered(right, ascending) != NULL ? ascending : 0;
+}
+
+static void consider_merge(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right, uint8_t ascending)
+{
+    const lion_join_plan *one = ordered(left, ascending), *other = ordered(right, ascending);
+    double made = rows_made(plan, left, right);
+    double cost = one->cost_ns + other->cost_ns + (left->rows + right->rows) * MERGE_NS + made * MERGE_ROW_NS + distinct_cost(made, plan->drops);
+    take_cheaper(self, plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = one, .right = other, .node = NO_NODE, .is_merged = true,
+                                               .ascending = ascending });
 }
 
 /* Make *plan (of the joined set; its rows and what it binds are there) the way left, then right, if that is cheaper. */
@@ -261,11 +412,14 @@ static void consider(const search *self, lion_join_plan *plan, const lion_join_p
     const lion_join_core *core = core_of(self, right_set);
     bool is_single = (right_set & (right_set - 1)) == 0;
     if (left == NULL) return;
-    if (core != NULL) consider_core(plan, graph, left, core);
+    if (core != NULL) consider_core(self, plan, left, core);
+    uint8_t ascending = right != NULL ? common_order(graph, left, right) : 0;
+    if (ascending != 0) consider_merge(self, plan, left, right, ascending);
+    if (ascending != 0 && lion_run_forces(graph->scope->run, LION_PLAN_MERGE_JOIN)) return;
     bool may_hash = right != NULL && lion_run_allows(graph->scope->run, LION_PLAN_BUILD) && can_hash(graph, left, right);
     bool must_hash = may_hash && lion_run_forces(graph->scope->run, LION_PLAN_BUILD);
-    if (is_single && !must_hash) consider_node(plan, graph, left, (uint32_t)__builtin_ctzll(right_set));
-    if (may_hash) consider_hash(plan, graph, left, right);
+    if (is_single && !must_hash) consider_node(self, plan, left, (uint32_t)__builtin_ctzll(right_set));
+    if (may_hash) consider_hash(self, plan, left, right);
 }
 
 /* What both of the sets, joined, leave. */
@@ -389,7 +543,7 @@ static void at_once(const search *self, lion_join_plan *next, const lion_join_pl
     const lion_join_core *core = next->node == NO_NODE ? NULL : core_with(self, next->node, before);
     if (core == NULL) return;
     lion_join_plan all = joined(graph, before->set | core->all), step = *next;
-    consider_core(&all, graph, before, core);
+    consider_core(self, &all, before, core);
     for (uint64_t left; (left = core->all & ~step.set) != 0;) {
         lion_join_plan best = { .cost_ns = INFINITY, .rows = INFINITY };
         const lion_join_plan *kept = copied(graph, &step);
@@ -557,6 +711,40 @@ static const lion_join_plan *with_core(const lion_join_graph *graph, const lion_
     return copied(graph, &wider);
 }
 
+/* The plan with one of the nodes that come in its order, merged; NULL: there is none. */
+static const lion_join_plan *merged_by_chance(const search *self, const lion_join_plan *plan, const uint32_t *ready, uint32_t count)
+{
+    const lion_join_graph *graph = self->graph;
+    uint32_t first = lion_plan_dice(graph->scope->run, count);
+    for (uint32_t i = 0; i < count && plan->ascending != 0; i++) {
+        uint32_t n = ready[(first + i) % count], var = plan->ascending - 1U;
+        lion_join_plan *right = (self->sorted_by[var] & bit(n)) != 0 ? alone(self, n) : NULL;
+        if (right == NULL) continue;
+        lion_join_plan way = way_by(self, right, var), wider = joined(graph, plan->set | bit(n));
+        set_way(right, &way);
+        if (common_order(graph, plan, right) == 0) continue;
+        wider.left = plan;
+        wider.right = right;
+        wider.is_merged = true;
+        wider.ascending = plan->ascending;
+        wider.cost_ns = plan->cost_ns;
+        return copied(graph, &wider);
+    }
+    return NULL;
+}
+
+/* The node first, now and then in an order that another one can come in. */
+static void order_by_chance(const search *self, lion_join_plan *first, uint32_t n)
+{
+    const lion_join_graph *graph = self->graph;
+    uint32_t vars[LION_JOIN_VARS_MAX], count = 0;
+    for (uint32_t var = 0; var < graph->var_count; var++)
+        if ((self->sorted_by[var] & bit(n)) != 0) vars[count++] = var;
+    if (count == 0 || (lion_plan_dice(graph->scope->run, 2) == 0 && !lion_run_forces(graph->scope->run, LION_PLAN_MERGE_JOIN))) return;
+    lion_join_plan way = way_by(self, first, vars[lion_plan_dice(graph->scope->run, count)]);
+    set_way(first, &way);
+}
+
 /* Any plan: a node that is ready, again and again, joined in one way or the other; now and then two of them first, or a core. */
 static const lion_join_plan *by_chance(search *self)
 {
@@ -579,10 +767,18 @@ static const lion_join_plan *by_chance(search *self)
             if (plan == NULL) return NULL;
             continue;
         }
-        const lion_join_plan *single = alone(self, n), *next = alone(self, other);
+        lion_join_plan *alone_first = alone(self, n);
+        const lion_join_plan *single = alone_first, *next = alone(self, other);
         if (plan == NULL) {
             if (single == NULL) return NULL;
+            order_by_chance(self, alone_first, n);
             plan = single;
+            continue;
+        }
+        bool may_merge = lion_run_forces(run, LION_PLAN_MERGE_JOIN) || lion_plan_dice(run, 2) == 0;
+        const lion_join_plan *merged = may_merge ? merged_by_chance(self, plan, ready, count) : NULL;
+        if (merged != NULL) {
+            plan = merged;
             continue;
         }
         uint64_t right_set = bit(n);
@@ -599,6 +795,7 @@ static const lion_join_plan *by_chance(search *self)
         wider.left = plan;
         wider.right = is_hashed ? single : NULL;
         wider.node = is_hashed ? NO_NODE : n;
+        wider.ascending = is_hashed ? 0 : plan->ascending;
         wider.cost_ns = plan->cost_ns;
         plan = copied(graph, &wider);
         if (plan == NULL) return NULL;
@@ -610,6 +807,7 @@ const lion_join_plan *lion_join_search(const lion_join_graph *graph)
 {
     search self = { .graph = graph, .core_count = graph->core_count };
     for (uint32_t i = 0; i < graph->core_count; i++) self.cores[i] = &graph->cores[i];
+    find_orders(&self);
     if (graph->scope->run->dice != 0) return by_chance(&self);
     const lion_join_plan *parts[LION_JOIN_NODES_MAX];
     uint32_t count = 0;

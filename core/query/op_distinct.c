@@ -15,7 +15,7 @@ typedef struct distinct {
     uint32_t *numbers;
     uint32_t ascending;        /* the input's slot of that column, or NONE */
     bool has_last;
-    int64_t last;
+    lion_value last;
     uint16_t *rows;            /* of one value */
     uint16_t *selection;       /* LION_BATCH_ROWS */
     lion_passing passing;
@@ -76,26 +76,34 @@ static lion_status select_new(distinct *self, const lion_batch *batch, uint16_t 
     return LION_OK;
 }
 
-/* Rows of one value, from the i-th on. */
-static uint32_t run_end(const lion_batch *batch, const int64_t *values, uint32_t i)
+/* Rows of one value, from the i-th on. ids: the column's, where it is one of them; NULL: of anything else. */
+static uint32_t run_end(const lion_batch *batch, const lion_vector *column, const int64_t *ids, uint32_t i)
 {
-    int64_t value = values[lion_batch_row(batch, i)];
-    uint32_t end = i + 1;
-    while (end < lion_batch_rows(batch) && values[lion_batch_row(batch, end)] == value) end++;
+    uint32_t end = i + 1, rows = lion_batch_rows(batch), row = lion_batch_row(batch, i);
+    if (column->is_constant) return rows;
+    if (ids != NULL) {
+        while (end < rows && ids[lion_batch_row(batch, end)] == ids[row]) end++;
+        return end;
+    }
+    lion_value value = lion_vector_get(column, row);
+    while (end < rows && lion_value_equal(lion_vector_get(column, lion_batch_row(batch, end)), value)) end++;
     return end;
 }
 
 /* Most values have one row, which is new for certain. */
-static lion_status select_ascending(distinct *self, const lion_batch *batch, const int64_t *values, uint32_t *count_out, lion_error *error)
+static lion_status select_ascending(distinct *self, const lion_batch *batch, uint32_t *count_out, lion_error *error)
 {
+    const lion_vector *column = &batch->columns[self->ascending];
+    const int64_t *ids = column->type == LION_TYPE_REF && !column->is_constant ? column->bits : NULL;
     uint32_t count = 0, rows = lion_batch_rows(batch);
     for (uint32_t i = 0, end; i < rows; i = end) {
         uint32_t row = lion_batch_row(batch, i), found = 0;
-        bool is_next = !self->has_last || values[row] != self->last;
-        end = run_end(batch, values, i);
+        lion_value value = lion_vector_get(column, row);
+        bool is_next = !self->has_last || !lion_value_equal(value, self->last);
+        end = run_end(batch, column, ids, i);
         if (is_next) lion_row_set_clear(&self->seen);
         self->has_last = true;
-        self->last = values[row];
+        self->last = value;
         if (is_next && end == i + 1 && end < rows) { /* nothing to be remembered */
             self->selection[count++] = (uint16_t)row;
             continue;
@@ -111,13 +119,6 @@ static lion_status select_ascending(distinct *self, const lion_batch *batch, con
     return LION_OK;
 }
 
-static const int64_t *ascending_values(const distinct *self, const lion_batch *batch)
-{
-    if (self->ascending == LION_SLOT_NONE) return NULL;
-    const lion_vector *column = &batch->columns[self->ascending];
-    return column->type == LION_TYPE_REF && !column->is_constant ? column->bits : NULL;
-}
-
 static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     distinct *self = (distinct *)operator;
@@ -126,10 +127,8 @@ static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out,
     do {
         lion_status status = next_rows(self, &batch, error);
         if (status != LION_OK) return status;
-        const int64_t *values = ascending_values(self, &batch);
-        if (values == NULL) self->ascending = LION_SLOT_NONE;
-        status = values != NULL ? select_ascending(self, &batch, values, &count, error)
-                                : select_new(self, &batch, self->selection, &count, error);
+        status = self->ascending != LION_SLOT_NONE ? select_ascending(self, &batch, &count, error)
+                                                   : select_new(self, &batch, self->selection, &count, error);
         if (status != LION_OK) return status;
     } while (count == 0);
     for (uint32_t i = 0; i < self->passing.kept; i++) self->passing.columns[i] = batch.columns[self->from[i]];

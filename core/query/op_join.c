@@ -203,6 +203,13 @@ static lion_status join_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+bool lion_operator_is_one_row(const lion_operator *operator)
+{
+    if (operator->next != join_next) return lion_feed_is_start(operator);
+    const join *self = (const join *)operator;
+    return self->input != 0 && self->relation->count == 1 && lion_operator_is_one_row(operator->inputs[0]);
+}
+
 typedef struct index_tasks {
     lion_row_index *index;
     uint32_t count;

@@ -22,6 +22,9 @@ typedef struct scan {
     int64_t *added;            /* of OP; NULL: not wanted */
     uint16_t *selection;       /* of those asserted, or of those retracted; NULL: both */
     const lion_key_range *part; /* to be read alone; NULL: all */
+    lion_datom_batch datoms;   /* that went out last */
+    bool skips;                /* before it is read on, rows below this key are left out */
+    lion_key_range rest;
 } scan;
 
 /* The row of the input stands for all rows of the batches. */
@@ -49,6 +52,40 @@ static lion_status open_row(scan *self, uint32_t row, lion_error *error)
     if (status == LION_OK && self->part != NULL) status = lion_cursor_seek_range(self->cursor, self->part, error);
     self->is_open = status == LION_OK;
     return status;
+}
+
+/* What is read ends where it did. */
+static lion_status skip_rows(scan *self, lion_error *error)
+{
+    self->skips = false;
+    self->rest.to = self->key;
+    self->rest.to_upper = true;
+    if (self->part != NULL) {
+        self->rest.to = self->part->to;
+        self->rest.to_upper = self->part->to_upper;
+    } else if (self->options.end_v != NULL) {
+        self->rest.to.datom.v = *self->options.end_v;
+        self->rest.to.parts = 2;
+        self->rest.to_upper = false;
+    } else if (self->options.is_seek) {
+        self->rest.to.parts = 0;
+    }
+    return lion_cursor_seek_range(self->cursor, &self->rest, error);
+}
+
+/* Who asks may be behind what was read here. */
+static void scan_skip(lion_operator *operator, const lion_value *to)
+{
+    scan *self = (scan *)operator;
+    bool is_by_value = self->spec.is_by_value;
+    bool is_key = is_by_value ? to->type == self->spec.attribute->type : lion_query_is_id(to->type);
+    if (!is_key || !self->is_open || self->datoms.count == 0 || self->options.is_reverse) return;
+    uint32_t last = self->datoms.count - 1;
+    if (lion_value_compare(is_by_value ? lion_vector_get(&self->datoms.v, last) : lion_value_ref(self->datoms.e[last]), *to) >= 0) return;
+    self->rest.from = (lion_key){ .datom = self->key.datom, .parts = is_by_value || self->index == LION_AEVT ? 2 : 3 };
+    if (is_by_value) self->rest.from.datom.v = *to;
+    else self->rest.from.datom.e = to->bits;
+    self->skips = true;
 }
 
 static void put_column(scan *self, int position, uint8_t type, const int64_t *bits)
@@ -82,21 +119,22 @@ static lion_status scan_next(lion_operator *operator, lion_batch *batch_out, lio
     scan *self = (scan *)operator;
     for (;;) {
         uint32_t row = 0;
-        lion_datom_batch datoms;
         lion_status status = lion_reading_row(&self->reading, operator->inputs[0], &row, error);
         if (status == LION_OK && !self->is_open) status = open_row(self, row, error);
+        if (status == LION_OK && self->skips) status = skip_rows(self, error);
         if (status != LION_OK) return status;
-        status = lion_cursor_next(self->cursor, &datoms, error);
+        status = lion_cursor_next(self->cursor, &self->datoms, error);
         if (status == LION_CALL) operator->run->call = lion_cursor_call(self->cursor);
         if (status == LION_END) {
             self->is_open = false;
+            self->datoms.count = 0;
             lion_reading_advance(&self->reading);
             continue;
         }
         if (status != LION_OK) return status;
-        put_datoms(self, &datoms);
-        *batch_out = (lion_batch){ .count = datoms.count, .width = operator->width, .columns = self->passing.columns };
-        if (self->selection != NULL) select_datoms(self, &datoms, batch_out);
+        put_datoms(self, &self->datoms);
+        *batch_out = (lion_batch){ .count = self->datoms.count, .width = operator->width, .columns = self->passing.columns };
+        if (self->selection != NULL) select_datoms(self, &self->datoms, batch_out);
         if (lion_batch_rows(batch_out) > 0) return LION_OK;
     }
 }
@@ -106,7 +144,8 @@ static lion_status scan_rewind(lion_operator *operator, lion_error *error)
     scan *self = (scan *)operator;
     (void)error;
     self->reading = (lion_reading){ 0 };
-    self->is_open = false;
+    self->is_open = self->skips = false;
+    self->datoms.count = 0;
     return LION_OK;
 }
 
@@ -152,7 +191,19 @@ static void choose_key(scan *self)
         self->options.end_v = range->has_end ? &range->end : NULL;
         self->key.datom.v = range->low;
         self->key.parts = range->has_low ? 2 : 1;
+    } else if (spec->is_by_value) {
+        self->index = LION_AVET;
     }
+}
+
+/* Of AEVT, or of one value, rows ascend by the entity. */
+static void choose_order(scan *self)
+{
+    const lion_pattern_spec *spec = &self->spec;
+    int column = spec->is_by_value ? V : E;
+    bool has_order = lion_operator_is_one_row(self->operator.inputs[0]) && (spec->range == NULL || spec->is_by_value);
+    self->options.is_any_order = spec->range != NULL && !spec->is_by_value; /* nobody is told of an order of these */
+    self->operator.ascending = has_order && self->out[column] != LION_SLOT_NONE ? 1 + spec->positions[column].index : 0;
 }
 
 lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pattern_spec *spec, const uint8_t *keep)
@@ -161,6 +212,7 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
     scan *self = LION_OPERATOR(run, scan, scan_next, spec->range != NULL ? "range" : "scan");
     uint32_t added[5], added_count = 0;
     self->operator.rewind = scan_rewind;
+    self->operator.skip = scan_skip;
     self->operator.inputs[0] = input;
     if (spec->db->view.filter_count == 0) {
         self->operator.copy = scan_copy;
@@ -182,15 +234,25 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
         self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     }
     if (self->options.columns == 0) self->options.columns = LION_COLUMN_E;
-    self->options.is_any_order = spec->range != NULL; /* nobody is told of an order of these */
     lion_passing_init(&self->passing, &self->operator, input, keep, added, added_count);
     for (int i = 0; i < 5; i++)
         if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->passing.kept;
     self->constants = lion_arena_array(&run->arena, lion_value, self->passing.kept + 1);
-    bool has_run = lion_feed_is_start(input) && spec->range == NULL && self->out[E] != LION_SLOT_NONE; /* of AEVT, or of one value */
-    if (has_run) self->operator.ascending = 1 + spec->positions[E].index;
+    choose_order(self);
     if (self->out[OP] != LION_SLOT_NONE) self->added = lion_arena_array(&run->arena, int64_t, LION_BATCH_ROWS);
     return &self->operator;
+}
+
+void lion_scan_sort(lion_operator *operator, uint32_t var)
+{
+    scan *self = (scan *)operator;
+    if (operator->next != scan_next) return;
+    const lion_position *v = &self->spec.positions[V];
+    if (v->kind != LION_POSITION_OUT || v->index != var || !self->spec.attribute->is_in_avet) return;
+    self->spec.is_by_value = true;
+    choose_key(self);
+    choose_order(self);
+    operator->index = "avet";
 }
 
 void lion_scan_forget(lion_operator *root, const uint8_t *wanted)
@@ -203,6 +265,7 @@ void lion_scan_forget(lion_operator *root, const uint8_t *wanted)
         if (slot == LION_SLOT_NONE || wanted[root->vars[slot]]) continue;
         self->options.columns &= ~(i == E ? (uint32_t)LION_COLUMN_E : (uint32_t)LION_COLUMN_V);
         self->out[i] = LION_SLOT_NONE;
+        if (root->ascending == 1 + root->vars[slot]) root->ascending = 0;
         self->passing.columns[slot] = (lion_vector){ .type = LION_TYPE_LONG, .is_constant = true, .bits = (int64_t *)(uintptr_t)&NOTHING };
     }
     if (self->options.columns == 0) self->options.columns = LION_COLUMN_E;

@@ -35,6 +35,9 @@ struct lion_operator {
     lion_status (*next)(lion_operator *self, lion_batch *batch_out, lion_error *error);
     lion_status (*rewind)(lion_operator *self, lion_error *error);      /* start again (correlated inputs may have changed) */
     lion_status (*spill)(lion_operator *self, uint64_t *bytes_freed_out, lion_error *error); /* NULL: cannot */
+    /* Of what ascends: rows whose value is below this one need not come any more. NULL: its input may be told. The value's bytes
+     * live as long as the run. */
+    void (*skip)(lion_operator *self, const lion_value *to);
     /* What copies share is made, before the first of them, in the original's thread; LION_CALL as of next. NULL: nothing. It may
      * turn out that there can be none: then copy is NULL afterwards. */
     lion_status (*prepare)(lion_operator *self, lion_error *error);

@@ -17,6 +17,9 @@ void lion_feed_set_batch(lion_operator *feed, const lion_batch *batch);
 /* Whether the operator is a feed without columns, whose one row says nothing: what a plan begins with. */
 bool lion_feed_is_start(const lion_operator *operator);
 
+/* Whether it yields one row: such a feed, or inputs of one row each. */
+bool lion_operator_is_one_row(const lion_operator *operator);
+
 /* One row without columns: where a plan begins. */
 lion_operator *lion_unit_new(lion_run *run);
 
@@ -57,6 +60,10 @@ lion_operator *lion_hash_join_new(lion_run *run, lion_operator *left, lion_opera
                                   const uint8_t *keep);
 /* The same, never as a semi-join. */
 lion_operator *lion_hash_join_plain(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep);
+/* Whether the rows of both plans ascend by one variable, the only one that both have, beside those of one value. */
+bool lion_merge_can(const lion_operator *left, const lion_operator *right, const lion_value *const *known);
+/* The left's rows, in their order, with the right's that have the same value; such two alone (op_merge.c). */
+lion_operator *lion_merge_new(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep);
 /* Where it pays that rows of a hash join's left which find nothing go where they come from (runtime_filter.h), have them do so.
  * known: as above; rows: estimated ones that the join makes. A semi-join is left as it is. */
 void lion_hash_join_filter(lion_operator *join, const lion_value *const *known, double rows);
@@ -105,11 +112,15 @@ typedef struct lion_pattern_spec {
     lion_position positions[5];      /* e a v tx op */
     uint64_t count;                  /* datoms that match the constants (an upper estimate) */
     const lion_index_range *range;   /* of the value, which is not bound; NULL: none worth it */
+    bool is_by_value;                /* of a scan: its rows are to ascend by the value */
 } lion_pattern_spec;
 
 /* Have the rows come in the order of the variable's values, if a scan below yields them and nothing between changes their
  * order; before the first step. */
 bool lion_scan_by_value(lion_operator *root, uint32_t var, bool is_descending);
+/* Have the rows of a scan, of a whole attribute or a range of it, ascend by the variable, which is its value; where its index can tell.
+ * Before anything stands on it. */
+void lion_scan_sort(lion_operator *scan, uint32_t var);
 /* If the root is a scan: variables that are not wanted (by variable, 0 or 1) told its rows apart, which nobody asks now; their
  * columns are not read, and hold 0. Before the first step. */
 void lion_scan_forget(lion_operator *root, const uint8_t *wanted);

@@ -86,12 +86,15 @@ static double part_each(const lion_join_part *part, uint64_t bound)
     return is_bound ? part->each / part->stats.distinct_v : part->each;
 }
 
-static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_node *node, double rows)
+static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_plan *plan)
 {
+    const lion_join_node *node = &graph->nodes[plan->node];
+    double rows = plan->made;
     uint8_t is_done[node->part_count + 1];
     memset(is_done, 0, node->part_count + 1);
     uint64_t bound = bound_after(order);
-    uint32_t entry = lion_join_entry(graph, node, bound), left = node->part_count;
+    bool is_chosen = plan->left == NULL && plan->entry != 0;
+    uint32_t at = order->count, entry = is_chosen ? plan->entry - 1U : lion_join_entry(graph, node, bound), left = node->part_count;
     if (entry < node->part_count) {
         const lion_join_part *part = &node->parts[entry];
         bool is_bound = !part->stats.has_v && part->value != LION_JOIN_NONE && ((bound | graph->feed) & bit(part->value)) != 0;
@@ -100,6 +103,7 @@ static void add_star(lion_join_graph *graph, lion_order *order, const lion_join_
         is_done[entry] = 1;
         left--;
         add_part(graph, order, node, entry, left == 0 ? rows : found, left == 0);
+        if (is_chosen && at < order->count) order->steps[at].is_by_value = part->value != LION_JOIN_NONE && plan->ascending == 1 + part->value;
     }
     while (left > 0) {
         uint32_t best = node->part_count;
@@ -124,7 +128,7 @@ static void add_node(lion_join_graph *graph, lion_order *order, const lion_join_
     const lion_join_node *node = &graph->nodes[plan->node];
     uint32_t at = order->count;
     if (node->kind == LION_JOIN_STAR) {
-        add_star(graph, order, node, plan->made);
+        add_star(graph, order, plan);
     } else {
         add_step(graph, order, node->parts[0].clause, NULL, before_extras(graph, order, plan->made, node->vars), node->vars);
         add_extras(graph, order, false);
@@ -205,6 +209,7 @@ static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_
     uint32_t at = order->count;
     add_step(graph, order, 0, group, before_extras(graph, order, plan->made, bound_after(group)), bound_after(group));
     if (at < order->count) order->steps[at].is_join = true;
+    if (at < order->count) order->steps[at].is_merged = plan->is_merged;
     add_extras(graph, order, false);
     keep_rows(order, plan);
 }

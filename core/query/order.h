@@ -36,7 +36,9 @@ typedef struct lion_order_step {
     uint32_t cycle_count;
     struct lion_order_set *sets; /* … and what their variables may be */
     uint32_t set_count;
-    struct lion_order *group;  /* not NULL: these steps by themselves, then joined by hash */
+    struct lion_order *group;  /* not NULL: these steps by themselves, then joined by hash … */
+    bool is_merged;            /* … or in the order of the variable that both have */
+    bool is_by_value;          /* of a scan: its rows ascend by the value */
     bool is_join;              /* a node begins here */
     double rows;               /* estimated after it … */
     double kept;               /* … and how many different ones, which a distinct leaves */
@@ -222,8 +224,12 @@ struct lion_join_plan {
     bool drops;                /* rows are looked at whether they are there already, as variables go */
     double made;               /* rows that its last join makes */
     const lion_join_plan *left, *right; /* NULL, NULL: one node, or a core, by itself */
-    uint32_t node;             /* by itself, or what is probed for each row of left; NODES_MAX: right is hashed */
+    uint32_t node;             /* by itself, or what is probed for each row of left; NODES_MAX: right is hashed … */
+    bool is_merged;            /* … or merged, as both are ordered by the variable that they have in common */
     const lion_join_core *core; /* instead of a node; NULL: none */
+    uint8_t ascending;         /* 1 + the variable that its rows ascend by, where a join that is to come may be glad of it; or 0 */
+    uint8_t entry;             /* of a star by itself: 1 + the part that it begins with; 0: as lion_join_entry says */
+    lion_join_plan *others;    /* of the same nodes, in other orders: the cheapest of each; NULL: no more */
 };
 
 /* The cheapest plan of all nodes (with options.plan_seed any); NULL: there is none without a product that depends. */

@@ -345,9 +345,10 @@ static bool is_bound_later(const lion_scope *scope, const lion_todo *todo, const
     return false;
 }
 
-/* One clause onto *operator; rows are what is estimated to be there then, kept the different ones. */
-static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double rows, double kept, lion_operator **operator,
-                              const uint8_t *needed, lion_error *error)
+/* One clause onto *operator; rows are what is estimated to be there then, kept the different ones; is_by_value: a scan's are to ascend
+ * by the value. */
+static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next, double rows, double kept, bool is_by_value,
+                              lion_operator **operator, const uint8_t *needed, lion_error *error)
 {
     const lion_operator *input = *operator;
     const lion_clause *clause = todo->items[next];
@@ -355,6 +356,7 @@ static lion_status add_clause(lion_scope *scope, lion_todo *todo, uint32_t next,
     const uint8_t *keep = lion_plan_keep(scope, todo, needed);
     lion_status status = lion_plan_operator(scope, clause, operator, keep, error);
     if (status != LION_OK) return status;
+    if (is_by_value) lion_scan_sort(*operator, clause->terms[2].index);
     if (clause->kind == LION_CLAUSE_RULE && (*operator)->advice != NULL && is_bound_later(scope, todo, clause)) (*operator)->advice = NULL;
     (*operator)->is_distinct = lion_plan_is_distinct(scope, clause, input, *operator);
     (*operator)->rows_estimated = rows;
@@ -411,7 +413,24 @@ static lion_operator *semi_before_distinct(lion_scope *scope, lion_operator *lef
     return made;
 }
 
-/* A part of the plan by itself, joined by hash. */
+/* Two plans in the order of what they share. The right's rows are met again and again: each once, which costs little where they have an
+ * order. NULL: they have not. */
+static lion_operator *merge_of(lion_scope *scope, lion_operator *left, lion_operator *right, const uint8_t *keep)
+{
+    lion_run *run = scope->run;
+    if (!lion_run_allows(run, LION_PLAN_MERGE_JOIN) || !lion_merge_can(left, right, scope->known)) return NULL;
+    bool adds = false;
+    for (uint32_t i = 0; i < right->width; i++) adds = adds || lion_operator_slot(left, right->vars[i]) == LION_SLOT_NONE;
+    if (adds && !right->is_distinct) {
+        double rows = right->rows_estimated;
+        right = lion_distinct_new(run, right, lion_operator_keep(right, run));
+        right->is_distinct = true;
+        right->rows_estimated = rows;
+    }
+    return lion_merge_new(run, left, right, keep);
+}
+
+/* A part of the plan by itself, joined by hash, or in the order of what both have. */
 static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_order_step *step, lion_operator **operator, const uint8_t *needed,
                              lion_error *error)
 {
@@ -423,19 +442,21 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     lion_status status = follow(scope, todo, &right, wanted, (following){ .order = step->group }, NULL, error);
     if (status != LION_OK) return status;
     right->rows_estimated = step->group->rows;
-    lion_operator *made = semi_before_distinct(scope, left, right, step->rows, lion_plan_keep(scope, todo, needed));
+    lion_operator *made = step->is_merged ? NULL : semi_before_distinct(scope, left, right, step->rows, lion_plan_keep(scope, todo, needed));
     if (made != NULL) {
         made->rows_estimated = step->kept;
         *operator = made;
         return LION_OK;
     }
-    *operator = lion_hash_join_new(run, left, right, scope->known, lion_plan_keep(scope, todo, needed));
+    const uint8_t *keep = lion_plan_keep(scope, todo, needed);
+    lion_operator *merged = step->is_merged ? merge_of(scope, left, right, keep) : NULL;
+    *operator = merged != NULL ? merged : lion_hash_join_new(run, left, right, scope->known, keep);
     (*operator)->detail = names_of_key(scope, left, right);
     (*operator)->rows_estimated = step->rows;
-    lion_hash_join_filter(*operator, scope->known, step->rows);
+    if (merged == NULL) lion_hash_join_filter(*operator, scope->known, step->rows);
     (*operator)->is_distinct = (*operator)->is_set && lion_plan_is_distinct(scope, todo->items[0], left, *operator);
     if (*(*operator)->detail == 0) (*operator)->advice = lion_plan_product(scope, left, right);
-    add_distinct(scope, todo, step->kept, operator, lion_plan_keep(scope, todo, needed));
+    add_distinct(scope, todo, step->kept, operator, keep);
     return LION_OK;
 }
 
@@ -526,7 +547,7 @@ static lion_status follow_step(lion_scope *scope, lion_todo *todo, lion_operator
         *cut_out = clause;
         return LION_OK;
     }
-    return add_clause(scope, todo, step->clause, step->rows, step->kept, operator, needed, error);
+    return add_clause(scope, todo, step->clause, step->rows, step->kept, step->is_by_value, operator, needed, error);
 }
 
 /* Steps one after the other; those behind a checkpoint are an operator of their own. */
@@ -618,7 +639,7 @@ static lion_status plan_all(lion_scope *scope, lion_todo *todo, lion_operator **
             return LION_OK;
         }
         if (add_cycle_of(scope, todo, next, fmax(rows, 1) * fanout, operator, needed, error)) continue;
-        status = add_clause(scope, todo, next, fmax(rows, 1) * fanout, fmax(rows, 1) * fanout, operator, needed, error);
+        status = add_clause(scope, todo, next, fmax(rows, 1) * fanout, fmax(rows, 1) * fanout, false, operator, needed, error);
         if (status != LION_OK) return status;
     }
 }

@@ -35,7 +35,7 @@ typedef struct lion_scope {
     uint8_t *is_given;             /* bound by an input, a function or a relation: a keyword may be an entity's name */
     uint8_t *is_pending;           /* bound by an input that is not in the plan yet */
     lion_range **ranges;           /* per variable: what comparisons say of it, or NULL (ranges.c) */
-    uint32_t *leaders;             /* per variable: 1 + the variable whose value determines its own, or 0 */
+    uint32_t (*leaders)[2];        /* per variable: 1 + the variables, of up to two clauses, whose value determines its own, or 0 */
     const lion_value *const *known;/* per variable: its one value, or NULL (for counting) */
     lion_plan_input *inputs;       /* of the query, and what was computed before anything is read (rewrite_known.c) */
     uint32_t input_count, input_room;

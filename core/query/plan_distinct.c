@@ -22,8 +22,17 @@ static bool is_certain(const lion_scope *scope, const lion_operator *output, uin
 /* … or determined by such a one. */
 static bool is_told(const lion_scope *scope, const lion_operator *output, uint32_t var)
 {
-    uint32_t leader = scope->leaders[var];
-    return is_certain(scope, output, var) || (leader != 0 && is_certain(scope, output, leader - 1));
+    const uint32_t *leaders = scope->leaders[var];
+    for (uint32_t i = 0; i < 2; i++)
+        if (leaders[i] != 0 && is_certain(scope, output, leaders[i] - 1)) return true;
+    return is_certain(scope, output, var);
+}
+
+static void add_leader(lion_scope *scope, uint32_t var, uint32_t leader)
+{
+    uint32_t *leaders = scope->leaders[var];
+    if (leaders[0] == 0 || leaders[0] == 1 + leader) leaders[0] = 1 + leader;
+    else if (leaders[1] == 0) leaders[1] = 1 + leader;
 }
 
 static bool is_term_told(const lion_scope *scope, const lion_operator *input, const lion_operator *output, const lion_clause *clause,
@@ -54,8 +63,8 @@ static bool pattern_tells(lion_scope *scope, const lion_clause *clause, const li
     bool is_one = is_now && !attribute->is_many, is_unique = is_now && attribute->unique != LION_UNIQUE_NONE;
     uint32_t e = var_at(clause, 0), v = var_at(clause, 2);
     if (e != LION_SLOT_NONE && v != LION_SLOT_NONE && e != v) {
-        if (is_one && scope->leaders[v] == 0) scope->leaders[v] = e + 1;
-        if (is_unique && scope->leaders[e] == 0) scope->leaders[e] = v + 1;
+        if (is_one) add_leader(scope, v, e);
+        if (is_unique) add_leader(scope, e, v);
     }
     bool tells_e = is_term_told(scope, input, output, clause, 0), tells_v = is_term_told(scope, input, output, clause, 2);
     return tells_tx && ((tells_e && (tells_v || is_one)) || (tells_v && is_unique));

@@ -195,11 +195,11 @@ lion_status lion_plan_sub(lion_scope *scope, const lion_clauses *clauses, const 
 }
 
 /* The cache is of the query's own clauses, and so are checkpoints. leaders: what one clause says holds for those beside it. */
-static lion_status plan_inside(lion_scope *scope, lion_todo *todo, lion_operator **root, const uint8_t *needed, uint32_t *leaders,
-                               lion_error *error)
+static lion_status plan_inside(lion_scope *scope, lion_todo *todo, lion_operator **root, const uint8_t *needed,
+                               uint32_t (*leaders)[2], lion_error *error)
 {
     lion_plan_cache *cache = scope->cache;
-    uint32_t *outer = scope->leaders;
+    uint32_t (*outer)[2] = scope->leaders;
     bool adapts = scope->adapts;
     const lion_value *const *known = NULL;
     const char *untrue = lion_rewrite_branch(scope, todo, &known);
@@ -218,7 +218,7 @@ static lion_status plan_inside(lion_scope *scope, lion_todo *todo, lion_operator
 lion_status lion_plan_inside(lion_scope *scope, const lion_clauses *clauses, lion_operator **root, const uint8_t *needed, lion_error *error)
 {
     lion_todo todo;
-    uint32_t *leaders = lion_arena_array(&scope->run->arena, uint32_t, scope->capacity + 1);
+    uint32_t (*leaders)[2] = lion_arena_alloc(&scope->run->arena, sizeof(*leaders) * (scope->capacity + 1));
     memcpy(leaders, scope->leaders, sizeof(*leaders) * (scope->capacity + 1));
     lion_todo_init(&todo, clauses, clauses->count, &scope->run->arena);
     return plan_inside(scope, &todo, root, needed, leaders, error);
@@ -252,7 +252,7 @@ lion_status lion_plan_alone(lion_scope *scope, const lion_clauses *clauses, cons
     lion_todo todo;
     lion_todo_init_alone(&todo, scope, clauses, given, given_count);
     *root_out = lion_unit_new(scope->run);
-    uint32_t *leaders = lion_arena_zalloc(&scope->run->arena, sizeof(*leaders) * (scope->capacity + 1));
+    uint32_t (*leaders)[2] = lion_arena_zalloc(&scope->run->arena, sizeof(*leaders) * (scope->capacity + 1));
     return plan_inside(scope, &todo, root_out, needed, leaders, error);
 }
 

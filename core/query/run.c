@@ -172,6 +172,17 @@ void lion_operator_as_it_is(lion_operator *self)
     (void)self;
 }
 
+/* Down to what can leave rows out; what is at work by itself is not disturbed. */
+void lion_operator_skip(lion_operator *self, const lion_value *to)
+{
+    uint32_t ascending = self->ascending;
+    for (lion_operator *at = self; at != NULL && at->ascending == ascending && at->stop == NULL; at = at->inputs[0]) {
+        if (at->skip == NULL) continue;
+        at->skip(at, to);
+        return;
+    }
+}
+
 void lion_operator_close(lion_operator *self)
 {
     if (self == NULL) return;

@@ -93,6 +93,10 @@ lion_status lion_operator_renew(lion_operator *operator, lion_error *error);
 void lion_operator_as_it_is(lion_operator *operator);
 void lion_operator_close(lion_operator *operator); /* NULL is allowed; inputs and sub-plans too */
 
+/* The reader wants no more rows in which the variable that they ascend in is below the value; they may come all the same. Not while a
+ * call is pending. */
+void lion_operator_skip(lion_operator *operator, const lion_value *to);
+
 #define LION_SLOT_NONE UINT32_MAX
 /* Which slot of the operator holds the variable; LION_SLOT_NONE: none. */
 uint32_t lion_operator_slot(const lion_operator *operator, uint32_t var);

@@ -108,7 +108,7 @@ static uint32_t operators_of(lua_State *L, const char *key)
 {
     static const char *const NAMES[] = { "scan",          "range", "star",        "lookup",   "hash-join",     "build",
                                          "multiway-join", "count", "path-search", "distinct", "planned-again", "parallel",
-                                         "semi-join",     "runtime-filter", NULL };
+                                         "semi-join",     "runtime-filter", "merge-join", NULL };
     uint32_t bits = 0;
     lua_getfield(L, 4, key);
     for (int i = 1; lua_istable(L, -1) && i <= (int)lua_objlen(L, -1); i++) {

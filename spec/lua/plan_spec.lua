@@ -173,6 +173,7 @@ local TOLD = {
   { "path-search", "[:find ?p :in $ % :where [?w :word/name \"word7\"] (linked ?w ?p)]",
     { "[[(linked ?a ?b) [?t :tag/word ?a] [?t :tag/film ?b]] [(linked ?a ?b) [?t :tag/word ?a] [?t :tag/film ?m] (linked ?m ?b)]]" } },
   { "parallel", CHAIN },
+  { "merge-join", CHAIN },
   { "semi-join", '[:find ?f :where [?f :film/year ?y] (or-join [[?f]] [?f :film/name "f7"] (and [?f :film/kind ?k] [?k :kind/name "kind2"]))]' },
 }
 

@@ -14,7 +14,7 @@ local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local QUERIES = tonumber(os.getenv "LION_QUERIES") or 700
 local PLANS = 3 -- by chance, for each query
 local OPERATORS = { "scan", "range", "star", "lookup", "hash-join", "build", "multiway-join", "count",
-  "path-search", "distinct", "planned-again", "parallel", "semi-join", "runtime-filter" }
+  "path-search", "distinct", "planned-again", "parallel", "semi-join", "runtime-filter", "merge-join" }
 
 local SCHEMA = {
   ["m/one"] = { type = "long" },
