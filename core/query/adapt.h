@@ -3,6 +3,7 @@
 #ifndef LION_QUERY_ADAPT_H
 #define LION_QUERY_ADAPT_H
 
+#include "query/partial.h"
 #include "query/plan.h"
 
 typedef struct lion_adaptation lion_adaptation;
@@ -13,5 +14,7 @@ lion_adaptation *lion_adapt_begin(lion_scope *scope, const lion_todo *todo, lion
 lion_operator *lion_adapt_end(lion_adaptation *adaptation, lion_operator *rest);
 /* Whether the operator is such a one, whose rows are those of inputs[0]. */
 bool lion_adapt_is(const lion_operator *operator);
+/* What becomes of its rows next, for threads of a plan that is made again (lion_parallel_make). */
+void lion_adapt_set_groups(lion_operator *operator, const lion_partial_plan *groups);
 
 #endif

@@ -106,6 +106,7 @@ struct lion_adaptation {
     uint8_t *is_pending;       /* the same of the scope … */
     uint32_t next_var;
     const uint8_t *needed;
+    const lion_partial_plan *groups; /* what becomes of its rows, where threads can begin it; NULL */
     bool is_decided;
     lion_operator *retired;    /* the rest of the plan that was never run */
     uint32_t *slots;           /* of the new plan, per slot; NULL: as they are */
@@ -156,7 +157,7 @@ static lion_status plan_again(lion_adaptation *self, lion_error *error)
         root->rows_estimated = made;
         if (!map_slots(self, root)) return lion_fail(error, LION_FAULT, "lion/fault", "a plan made again lacks a column");
     }
-    lion_parallel_make(run, &root, &self->from->operator, NULL);
+    lion_parallel_make(run, &root, &self->from->operator, self->groups);
     self->retired = self->operator.inputs[0];
     self->operator.inputs[0] = root;
     self->operator.is_silent = self->from->operator.is_silent = false;
@@ -200,6 +201,11 @@ static void adaptive_close(lion_operator *operator)
 bool lion_adapt_is(const lion_operator *operator)
 {
     return operator->next == adaptive_next;
+}
+
+void lion_adapt_set_groups(lion_operator *operator, const lion_partial_plan *groups)
+{
+    ((lion_adaptation *)operator)->groups = groups;
 }
 
 lion_adaptation *lion_adapt_begin(lion_scope *scope, const lion_todo *todo, lion_operator **operator, const uint8_t *needed)

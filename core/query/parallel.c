@@ -133,6 +133,7 @@ void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator
     uint64_t memory = run->options.memory_max;
     bool is_short = memory != 0 && memory < (uint64_t)run->options.threads * MEMORY_EACH && !is_forced(run);
     if (!lion_run_allows(run, LION_PLAN_PARALLEL) || run->options.threads < 2 || is_short || run->arena.is_exhausted) return;
+    for (lion_operator *at = *root; at != below && lion_adapt_is(at); at = at->inputs[0]) lion_adapt_set_groups(at, groups);
     part best = find_part(run, root, below);
     for (lion_operator *at = *root; at != below; at = at->inputs[0])
         if (at->inputs[1] != NULL) lion_parallel_make(run, &at->inputs[1], NULL, NULL); /* by itself: a hash join's table */

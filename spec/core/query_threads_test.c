@@ -305,6 +305,26 @@ static void an_error_in_a_thread_is_the_run_s(void **state)
     lion_query_drop(rows);
 }
 
+/* A plan that is made again at a checkpoint has its groups begun by threads as the first one would. */
+static void plans_made_again_have_threads_begin_their_groups(void **state)
+{
+    (void)state;
+    lion_query *query = query_of(G("?c [aggregate count [?h]] [aggregate sum [?b]] [aggregate max [?b]]", "?g ?p ?f ?h",
+                                   "[pattern 0 [?g =:person/city ?c] p] [pattern 0 [?g =:person/friend ?p] p] [pattern 0 [?p =:person/friend ?f] p]"
+                                   "[pattern 0 [?f =:person/friend ?h] p] [pattern 0 [?h =:person/age ?b] p]"));
+    lion_query_options plain = { .limit = -1, .threads = 1, .statistics = true, .plan_without = LION_PLAN_COUNT };
+    lion_query_options again = { .limit = -1, .threads = 3, .statistics = true, .plan_with = LION_PLAN_PARALLEL | LION_PLAN_CHECKPOINT,
+                                 .plan_without = LION_PLAN_COUNT };
+    for (size_t i = 0; i < CASES(places); i++) {
+        asked_db = places[i];
+        assert_string_equal(asked_in(query, &again, false), asked_in(query, &plain, false));
+        const char *plan = explained(query, &again);
+        assert_non_null(strstr(plan, "planned-again"));
+        assert_non_null(strstr(plan, "partial-groups"));
+    }
+    lion_query_drop(query);
+}
+
 /* Rows of each operator are those of all threads. */
 static void statistics_add_up(void **state)
 {
@@ -405,6 +425,7 @@ int main(void)
         cmocka_unit_test(threads_read_the_past_as_one_does),
         cmocka_unit_test(threads_end_with_their_run),
         cmocka_unit_test(an_error_in_a_thread_is_the_run_s),
+        cmocka_unit_test(plans_made_again_have_threads_begin_their_groups),
         cmocka_unit_test(statistics_add_up),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
