@@ -11,11 +11,13 @@
 #define VALUES 1024
 #define ROUNDS 20000
 #define TRIES 5
+#define GROUPS_MAX 16
 
 static int64_t values[VALUES], out[VALUES];
 static uint16_t rows[VALUES], selection[VALUES];
-static uint32_t hashes[VALUES];
-static int64_t sum;
+static uint32_t hashes[VALUES], numbers[VALUES], groups;
+static int64_t sum, sums[GROUPS_MAX];
+static uint64_t counts[GROUPS_MAX];
 static lion_packed packed;
 
 static void kernel_gather(void)
@@ -29,6 +31,15 @@ static void kernel_hash(void)
 static void kernel_sum(void)
 {
     (void)lion_kernel_sum(&sum, values, VALUES);
+}
+
+static void kernel_count_groups(void)
+{
+    lion_kernel_count_groups(counts, numbers, VALUES, groups);
+}
+static void kernel_sum_groups(void)
+{
+    (void)lion_kernel_sum_groups(sums, values, numbers, VALUES, groups);
 }
 
 static void plain_gather(void)
@@ -50,6 +61,21 @@ static void plain_sum(void)
     sum = 0;
     for (uint32_t i = 0; i < VALUES; i++) is_over |= __builtin_add_overflow(sum, values[i], &sum);
     if (is_over) sum = 0;
+}
+
+/* Every second row into a part of its own, so that few wait for the row before. */
+static void plain_count_groups(void)
+{
+    uint32_t parts[2][GROUPS_MAX] = { { 0 } };
+    for (uint32_t i = 0; i < VALUES; i++) parts[i & 1][numbers[i]]++;
+    for (uint32_t i = 0; i < groups; i++) counts[i] += parts[0][i] + parts[1][i];
+}
+
+static void plain_sum_groups(void)
+{
+    int64_t parts[2][GROUPS_MAX] = { { 0 } };
+    for (uint32_t i = 0; i < VALUES; i++) parts[i & 1][numbers[i]] += values[i];
+    for (uint32_t i = 0; i < groups; i++) sums[i] = parts[0][i] + parts[1][i];
 }
 
 static uint16_t *volatile selected = selection; /* so that it counts as read */
@@ -104,6 +130,14 @@ int main(void)
     measure("  plain", plain_hash);
     measure("sum", kernel_sum);
     measure("  plain", plain_sum);
+    for (groups = 2; groups <= GROUPS_MAX; groups *= 2) {
+        printf("%u groups\n", groups);
+        for (int i = 0; i < VALUES; i++) numbers[i] = (uint32_t)values[i] % groups;
+        measure("count", kernel_count_groups);
+        measure("  plain", plain_count_groups);
+        measure("sum", kernel_sum_groups);
+        measure("  plain", plain_sum_groups);
+    }
     measure("select, plain", plain_select);
     measure("unpack, plain", plain_unpack);
     lion_buffer_deinit(&buffer);

@@ -356,7 +356,9 @@ static bool sum_small(int64_t *sum_out, const int64_t *bits, const uint16_t *sel
 static bool sum_few(int64_t *sums_out, const lion_grouping *grouping, const int64_t *bits, const uint16_t *selection, uint32_t rows)
 {
     uint64_t parts[2][FEW] = { { 0 } }, large = 0;
+    bool is_plain = selection == NULL && grouping->count <= LION_KERNEL_SUMMED_MAX;
     if (rows > LION_KERNEL_SUM_MAX) return false;
+    if (is_plain) return lion_kernel_sum_groups(sums_out, bits, grouping->numbers, rows, (uint32_t)grouping->count);
     for (uint32_t i = 0; i < rows; i++) {
         uint64_t value = (uint64_t)bits[row_at(selection, i)];
         parts[i & 1][grouping->numbers[i]] += value;

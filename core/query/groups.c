@@ -1,6 +1,8 @@
 /* groups.c - the numbers of groups, a batch at a time. */
 #include "query/groups.h"
 
+#include "query/kernels.h"
+
 void lion_groups_init(lion_groups *groups, lion_arena *arena, uint32_t key_count)
 {
     lion_relation_init(&groups->keys, arena, key_count);
@@ -51,8 +53,10 @@ static void count_few(const lion_groups *groups, uint64_t *rows_out, uint32_t ro
 
 void lion_groups_count(const lion_groups *groups, uint64_t *rows_out, uint32_t rows)
 {
+    size_t count = groups->keys.count;
     if (groups->keys.width == 0) rows_out[0] += rows;
-    else if (groups->keys.count <= FEW) count_few(groups, rows_out, rows);
+    else if (count > 0 && count <= LION_KERNEL_COUNTED_MAX) lion_kernel_count_groups(rows_out, groups->numbers, rows, (uint32_t)count);
+    else if (count <= FEW) count_few(groups, rows_out, rows);
     else
         for (uint32_t i = 0; i < rows; i++) rows_out[groups->numbers[i]]++;
 }

@@ -30,6 +30,21 @@ LION_KERNEL static bool sum_values(int64_t *sum_out, const int64_t *values, uint
     return true;
 }
 
+LION_KERNEL static uint32_t count_group(const uint32_t *numbers, uint32_t count, uint32_t group)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < count; i++) rows += numbers[i] == group;
+    return rows;
+}
+
+LION_KERNEL static uint64_t sum_group(const int64_t *values, const uint32_t *numbers,
+                                      uint32_t count, uint32_t group)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) sum += numbers[i] == group ? (uint64_t)values[i] : 0;
+    return sum;
+}
+
 void lion_kernel_gather(int64_t *out, const int64_t *values, const uint16_t *rows, uint32_t count)
 {
     gather(out, values, rows, count);
@@ -43,4 +58,30 @@ void lion_kernel_hash(uint32_t *hashes_out, const uint64_t *words, uint32_t coun
 bool lion_kernel_sum(int64_t *sum_out, const int64_t *values, uint32_t count)
 {
     return sum_values(sum_out, values, count);
+}
+
+/* Each row is of one group: the last has what the others leave. */
+void lion_kernel_count_groups(uint64_t *counts, const uint32_t *numbers, uint32_t count,
+                              uint32_t groups)
+{
+    uint32_t left = count;
+    for (uint32_t group = 0; group + 1 < groups; group++) {
+        uint32_t rows = count_group(numbers, count, group);
+        counts[group] += rows;
+        left -= rows;
+    }
+    counts[groups - 1] += left;
+}
+
+bool lion_kernel_sum_groups(int64_t *sums_out, const int64_t *values, const uint32_t *numbers,
+                            uint32_t count, uint32_t groups)
+{
+    int64_t left;
+    if (!sum_values(&left, values, count)) return false;
+    for (uint32_t group = 0; group + 1 < groups; group++) {
+        sums_out[group] = (int64_t)sum_group(values, numbers, count, group);
+        left -= sums_out[group];
+    }
+    sums_out[groups - 1] = left;
+    return true;
 }

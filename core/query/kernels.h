@@ -21,4 +21,15 @@ void lion_kernel_hash(uint32_t *hashes_out, const uint64_t *words, uint32_t coun
 #define LION_KERNEL_SMALL (UINT64_C(1) << 42)
 bool lion_kernel_sum(int64_t *sum_out, const int64_t *values, uint32_t count);
 
+/* Rows of a few groups, once over them for each group: numbers[i] < groups. More are better added
+ * to one by one. */
+#define LION_KERNEL_COUNTED_MAX 8
+#define LION_KERNEL_SUMMED_MAX 4
+/* The rows of each group, to what is there. */
+void lion_kernel_count_groups(uint64_t *counts, const uint32_t *numbers, uint32_t count,
+                              uint32_t groups);
+/* The sum of each group's values, as lion_kernel_sum. */
+bool lion_kernel_sum_groups(int64_t *sums_out, const int64_t *values, const uint32_t *numbers,
+                            uint32_t count, uint32_t groups);
+
 #endif

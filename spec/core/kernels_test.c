@@ -7,7 +7,7 @@
 
 static int64_t values[COUNT], out[COUNT];
 static uint16_t rows[COUNT];
-static uint32_t hashes[COUNT];
+static uint32_t hashes[COUNT], numbers[COUNT];
 
 static void fill(uint64_t seed, int bits)
 {
@@ -37,6 +37,31 @@ static void kernels_do_what_loops_do(void **state)
     }
 }
 
+/* Into all numbers of groups, the last of which may have no row. */
+static void groups_are_counted_and_summed_as_rows_come(void **state)
+{
+    (void)state;
+    for (uint32_t groups = 1; groups <= LION_KERNEL_COUNTED_MAX; groups++)
+        for (uint32_t count = 0; count <= COUNT; count += count < 40 ? 1 : 123) {
+            uint64_t counts[LION_KERNEL_COUNTED_MAX], counted[LION_KERNEL_COUNTED_MAX];
+            int64_t sums[LION_KERNEL_SUMMED_MAX], summed[LION_KERNEL_COUNTED_MAX] = { 0 };
+            bool is_summed = groups <= LION_KERNEL_SUMMED_MAX;
+            fill(count + groups, 43);
+            for (uint32_t i = 0; i < groups; i++) counts[i] = counted[i] = i;
+            for (uint32_t i = 0; i < count; i++) {
+                numbers[i] = rows[i] % groups;
+                counts[numbers[i]]++;
+                summed[numbers[i]] += values[i];
+            }
+            lion_kernel_count_groups(counted, numbers, count, groups);
+            if (is_summed)
+                assert_true(lion_kernel_sum_groups(sums, values, numbers, count, groups));
+            for (uint32_t i = 0; i < groups; i++) assert_int_equal(counted[i], counts[i]);
+            for (uint32_t i = 0; is_summed && i < groups; i++)
+                assert_int_equal(sums[i], summed[i]);
+        }
+}
+
 static void a_sum_that_may_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -48,6 +73,7 @@ static void a_sum_that_may_not_fit_is_refused(void **state)
         fill(3, 20);
         values[i * 100] = LARGE[i];
         assert_false(lion_kernel_sum(&sum, values, COUNT));
+        assert_false(lion_kernel_sum_groups(&sum, values, numbers, COUNT, 1));
         assert_int_equal(sum, 7);
     }
     for (int i = 0; i < COUNT; i++) values[i] = -small;
@@ -59,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_do_what_loops_do),
+        cmocka_unit_test(groups_are_counted_and_summed_as_rows_come),
         cmocka_unit_test(a_sum_that_may_not_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
