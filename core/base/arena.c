@@ -3,6 +3,9 @@
  * Large blocks are the heap's own, each by itself: they grow where they are or move as a whole, and
  * can be given back, so that a table that doubles leaves nothing behind.
  *
+ * Smaller blocks that are given back, or left behind by one that grew, wait in lists by their size for
+ * whoever wants one as large: what doubles from little to much leaves its first steps to the next.
+ *
  * Chunks double from 4 KiB to 256 KiB, then are a quarter of what is there, up to 1 MiB: a small
  * query costs one small malloc, a large one few, and little of the last one lies idle. When malloc
  * refuses, small requests are served from one process-wide scratch block that nobody reads for
@@ -42,9 +45,11 @@
 #ifdef IS_ASAN
 #define LARGE_MIN 4096u /* so that whoever reads a block that has moved is found */
 #define PAGES_MIN SIZE_MAX
+#define IS_REUSED 0
 #else
-#define LARGE_MIN (64u * 1024u)
+#define LARGE_MIN (24u * 1024u) /* more than a batch of values: what doubles leaves little behind */
 #define PAGES_MIN ((size_t)8 << 20) /* what is larger grows without being copied */
+#define IS_REUSED 1
 #endif
 
 struct lion_arena_chunk {
@@ -253,9 +258,57 @@ void lion_arena_give(lion_arena *arena, void *block)
     if (block != NULL) free_large(arena, (large *)block - 1);
 }
 
+/* ---- blocks that are used again ---- */
+
+#define RELEASED_BITS 9 /* the first list's blocks have at least two to the power of it bytes */
+_Static_assert(LARGE_MIN <= UINT64_C(1) << (RELEASED_BITS + LION_ARENA_RELEASED),
+               "each block that is not large has a list");
+
+typedef struct lion_arena_released released;
+struct lion_arena_released {
+    released *next;
+};
+
+static unsigned bits_of(size_t size)
+{
+    return 63 - (unsigned)__builtin_clzll(size);
+}
+
+static void keep_released(lion_arena *arena, void *block, size_t size)
+{
+    POISON(block, size);
+    if (!IS_REUSED || size < (size_t)1 << RELEASED_BITS || arena->is_exhausted) return;
+    released **list = &arena->released[bits_of(size) - RELEASED_BITS], *first = block;
+    first->next = *list;
+    *list = first;
+}
+
+/* One of at least so many bytes; NULL: there is none. */
+static void *take_released(lion_arena *arena, size_t size)
+{
+    unsigned at = size <= (size_t)1 << RELEASED_BITS ? 0 : bits_of(size - 1) + 1 - RELEASED_BITS;
+    released *block = at < LION_ARENA_RELEASED ? arena->released[at] : NULL;
+    if (block != NULL) arena->released[at] = block->next;
+    return block;
+}
+
+static void forget_released(lion_arena *arena)
+{
+    memset(arena->released, 0, sizeof arena->released);
+}
+
+bool lion_arena_is_large(size_t size)
+{
+    return size >= LARGE_MIN;
+}
+
 void lion_arena_release(lion_arena *arena, void *block, size_t size)
 {
-    if (block != NULL && block != scratch && size >= LARGE_MIN) lion_arena_give(arena, block);
+    if (block == NULL || block == scratch) return;
+    if (size >= LARGE_MIN)
+        lion_arena_give(arena, block);
+    else
+        keep_released(arena, block, size);
 }
 
 /* ---- endings ---- */
@@ -312,6 +365,7 @@ void lion_arena_reset(lion_arena *arena)
 {
     end_until(arena, NULL);
     free_large_after(arena, 0);
+    forget_released(arena);
     reset_chunks(arena);
     arena->used = arena->peak = arena->chunk == NULL ? 0 : arena->chunk->size;
     arena->is_exhausted = false;
@@ -358,6 +412,10 @@ void *lion_arena_alloc(lion_arena *arena, size_t size)
         return large_block != NULL ? large_block : refuse(arena, size);
     }
 
+    if (size >= (size_t)1 << (RELEASED_BITS - 1)) {
+        void *again = take_released(arena, size);
+        if (again != NULL) return again;
+    }
     size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (rounded == 0) rounded = ALIGNMENT; /* distinct blocks for empty arrays, too */
     if (rounded > (size_t)(arena->end - arena->next) && !add_chunk(arena, rounded))
@@ -402,7 +460,9 @@ void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_
         return block;
     }
     void *grown = lion_arena_alloc(arena, new_size);
-    if (grown != NULL && old_size > 0 && grown != old) memcpy(grown, old, old_size);
+    if (grown == NULL || grown == old || old_size == 0) return grown;
+    memcpy(grown, old, old_size);
+    if (old != scratch) keep_released(arena, old, old_size);
     return grown;
 }
 
@@ -453,6 +513,7 @@ void lion_arena_rewind(lion_arena *arena, lion_arena_mark mark)
 {
     end_until(arena, mark.endings);
     free_large_after(arena, mark.large_count);
+    forget_released(arena);
     for (const lion_arena_chunk *chunk = arena->chunk; chunk != mark.chunk; chunk = chunk->older)
         arena->used -= chunk->size;
     if (mark.chunk == NULL) { /* marked when it had none: keep one, as reset does */

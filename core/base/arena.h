@@ -27,9 +27,10 @@ void lion_arena_init_again(lion_arena *arena, size_t budget);
 void *lion_arena_zalloc(lion_arena *arena, size_t size);
 /* Grow the block at `old` (old_size bytes); in place when it is the newest one. Nobody may look at the old place. */
 void *lion_arena_grow(lion_arena *arena, void *old, size_t old_size, size_t new_size);
-/* A block that comes from alloc, zalloc or grow (size bytes) is no longer wanted. Large ones go back to the system at once,
- * others when the arena ends. NULL is allowed. */
+/* A block that comes from alloc, zalloc or grow (size bytes) is no longer wanted. Large ones go back to the system at once, others
+ * may be what is allocated next. NULL is allowed. */
 void lion_arena_release(lion_arena *arena, void *block, size_t size);
+bool lion_arena_is_large(size_t size);
 /* A block of any size that goes back by lion_arena_give, or with the arena. NULL: there is no memory (and the arena has latched
  * it). */
 void *lion_arena_take(lion_arena *arena, size_t size);
@@ -42,6 +43,12 @@ bool lion_arena_at_end(lion_arena *arena, void (*end)(void *argument), void *arg
 #define lion_arena_new(arena, type) ((type *)lion_arena_zalloc((arena), sizeof(type)))
 #define lion_arena_array(arena, type, count)                                                       \
     ((type *)lion_arena_alloc((arena), sizeof(type) * (size_t)(count)))
+
+/* The bytes that were handed out, and what lies idle between them. */
+static inline size_t lion_arena_filled(const lion_arena *arena)
+{
+    return arena->used - (size_t)(arena->end - arena->next);
+}
 
 /* A zero-terminated copy. */
 char *lion_arena_text(lion_arena *arena, lion_slice bytes);

@@ -263,11 +263,14 @@ LION_API const char *lion_category_name(int32_t category);
 
 #define LION_ARENA_SCRATCH 65536
 
+#define LION_ARENA_RELEASED 6 /* sizes of blocks that are used again, each twice the one before */
+
 typedef struct lion_arena {
     struct lion_arena_chunk *chunk; /* the newest; older ones are linked behind it */
     uint8_t *next, *end;            /* free room in the newest chunk */
     struct lion_arena_large *large; /* blocks by themselves, the newest; others behind it */
     uint64_t large_count;           /* of those there ever were */
+    struct lion_arena_released *released[LION_ARENA_RELEASED]; /* smaller ones that nobody wants any longer */
     size_t used, peak;              /* bytes in all of them now, and at most */
     size_t budget;                  /* 0: none */
     struct lion_arena_ending *endings; /* what is to be done when the memory goes, the newest first */

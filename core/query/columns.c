@@ -81,6 +81,26 @@ lion_status lion_columns_yield(lion_columns *columns, lion_batch *batch_out)
     return LION_OK;
 }
 
+/* ---- rows copied ---- */
+
+void lion_columns_copy(lion_vector *to, uint32_t at, const lion_vector *from, const lion_batch *batch, uint32_t first, uint32_t count)
+{
+    bool is_bits = lion_type_is_scalar((lion_type)from->type);
+    size_t size = is_bits ? sizeof(int64_t) : sizeof(lion_value), step = from->is_constant ? 0 : 1;
+    const uint16_t *rows = batch->selection == NULL ? NULL : batch->selection + first;
+    if (step == 1 && rows == NULL) {
+        const uint8_t *source = is_bits ? (const uint8_t *)from->bits : (const uint8_t *)from->values;
+        uint8_t *target = is_bits ? (uint8_t *)to->bits : (uint8_t *)to->values;
+        memcpy(target + at * size, source + first * size, count * size);
+        return;
+    }
+    if (step == 1 && is_bits) lion_kernel_gather(to->bits + at, from->bits, rows, count);
+    else if (is_bits)
+        for (uint32_t k = 0; k < count; k++) to->bits[at + k] = from->bits[0];
+    else
+        for (uint32_t k = 0; k < count; k++) to->values[at + k] = from->values[step == 0 ? 0 : rows[k]];
+}
+
 /* ---- batches of one's own ---- */
 
 static lion_status make_rooms(lion_batch_copy *copy, uint32_t width, lion_arena *arena, lion_error *error)
@@ -104,12 +124,9 @@ static void copy_column(lion_vector *to, lion_value *room, const lion_vector *fr
     *to = (lion_vector){ .type = from->type, .is_constant = from->is_constant };
     if (is_bits) to->bits = (int64_t *)room;
     else to->values = room;
-    if (from->is_constant || batch->selection == NULL) {
-        memcpy(room, is_bits ? (const void *)from->bits : (const void *)from->values, count * (is_bits ? sizeof(int64_t) : sizeof(lion_value)));
-        return;
-    }
-    if (is_bits) lion_kernel_gather(to->bits, from->bits, batch->selection, count);
-    for (uint32_t k = 0; !is_bits && k < count; k++) to->values[k] = from->values[batch->selection[k]];
+    if (!from->is_constant) lion_columns_copy(to, 0, from, batch, 0, count);
+    else if (is_bits) to->bits[0] = from->bits[0];
+    else to->values[0] = from->values[0];
 }
 
 lion_status lion_batch_copy_take(lion_batch_copy *copy, const lion_batch *from, lion_arena *arena, lion_error *error)

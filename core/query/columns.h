@@ -33,6 +33,10 @@ static inline uint32_t lion_columns_free(const lion_columns *columns)
 /* As lion_output_yield. */
 lion_status lion_columns_yield(lion_columns *columns, lion_batch *batch_out);
 
+/* Rows of a column of the batch: `count`, from the first-th (of lion_batch_row) on, into another of its type, which has room for them at
+ * `at`. */
+void lion_columns_copy(lion_vector *to, uint32_t at, const lion_vector *from, const lion_batch *batch, uint32_t first, uint32_t count);
+
 /* A batch of one's own: the rows that another has now, side by side. Values' bytes stay where they are. */
 typedef struct lion_batch_copy {
     lion_batch batch;

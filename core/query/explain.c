@@ -38,14 +38,6 @@ static const lion_operator *child(const lion_operator *operator, uint32_t at)
     return shown(operator->subplans[at]);
 }
 
-/* What the operator grew the run by, without its inputs and sub-plans. */
-static uint64_t own_memory(const lion_operator *operator)
-{
-    uint64_t theirs = 0;
-    for (uint32_t i = 0; i < child_count(operator); i++) theirs += child(operator, i)->memory;
-    return operator->memory > theirs ? operator->memory - theirs : 0;
-}
-
 #define MISSED_TIMES 10
 #define MISSED_ROWS_MIN 1000
 
@@ -84,7 +76,7 @@ static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint3
     put(&map, 2, arena, "rows_estimated", lion_form_value(lion_value_double(operator->rows_estimated)));
     put(&map, 3, arena, "rows", lion_form_value(lion_value_long((int64_t)operator->rows)));
     put(&map, 4, arena, "time_ns", lion_form_value(lion_value_long((int64_t)operator->time_ns)));
-    put(&map, 5, arena, "memory", lion_form_value(lion_value_long((int64_t)own_memory(operator))));
+    put(&map, 5, arena, "memory", lion_form_value(lion_value_long((int64_t)operator->memory)));
     put(&map, 6, arena, "children", children);
     put(&map, 7, arena, "width", lion_form_value(lion_value_long(operator->width)));
     for (uint32_t i = 0; i < 3; i++)
@@ -111,7 +103,7 @@ static void text_of(lion_buffer *buffer, const lion_operator *operator, lion_are
     put_line(buffer, lion_arena_printf(arena, "  ~%.0f rows", operator->rows_estimated));
     if (operator->run->options.statistics)
         put_line(buffer, lion_arena_printf(arena, ", %llu actual, %.3f ms, %llu KiB", (unsigned long long)operator->rows,
-                                           (double)operator->time_ns / 1e6, (unsigned long long)(own_memory(operator) + 1023) / 1024));
+                                           (double)operator->time_ns / 1e6, (unsigned long long)(operator->memory + 1023) / 1024));
     lion_buffer_put_u8(buffer, '\n');
     if (advice != NULL) put_line(buffer, lion_arena_printf(arena, "%*s! %s\n", (int)(2 * depth + 2), "", advice));
     for (uint32_t i = 0; depth < DEPTH_MAX && i < child_count(operator); i++) text_of(buffer, child(operator, i), arena, depth + 1);

@@ -3,6 +3,7 @@
  * far are its input, and those that still come. */
 #include "query/adapt.h"
 #include "query/parallel.h"
+#include "query/row_queue.h"
 
 #define MISTAKEN_TIMES 10
 /* Rows that are kept before a decision. */
@@ -13,68 +14,36 @@
 
 typedef struct checkpoint {
     lion_operator operator;
-    lion_relation kept;
-    size_t at;                 /* rows of kept that were given out */
+    lion_row_queue kept;
     size_t kept_max;
     bool is_full, is_ended;    /* more rows come; all are kept */
-    lion_vector *vectors;      /* with room for so many rows: */
-    uint32_t room;
 } checkpoint;
 
 static lion_status keep_rows(checkpoint *self, lion_error *error)
 {
-    lion_operator *input = self->operator.inputs[0];
-    lion_value row[input->width + 1];
     while (!self->is_full && !self->is_ended) {
         lion_batch batch;
-        lion_status status = lion_operator_next(input, &batch, error);
+        lion_status status = lion_operator_next(self->operator.inputs[0], &batch, error);
         if (status == LION_END) self->is_ended = true;
-        else if (status != LION_OK) return status;
-        for (uint32_t k = 0; status == LION_OK && k < lion_batch_rows(&batch); k++) {
-            for (uint32_t i = 0; i < input->width; i++) row[i] = lion_batch_get(&batch, i, lion_batch_row(&batch, k));
-            lion_relation_append(&self->kept, row);
-        }
+        else if (status == LION_OK) status = lion_row_queue_add(&self->kept, &batch, error);
+        if (status != LION_OK && status != LION_END) return status;
         self->is_full = self->kept.count > self->kept_max;
     }
     return lion_run_check(self->operator.run, error);
 }
 
-/* Columns with room for so many rows. */
-static lion_status make_vectors(checkpoint *self, uint32_t rows, lion_error *error)
-{
-    lion_arena *arena = &self->operator.run->arena;
-    for (uint32_t i = 0; i < self->operator.width; i++)
-        self->vectors[i] = (lion_vector){ .type = LION_TYPE_MIXED, .values = lion_arena_array(arena, lion_value, rows) };
-    self->room = rows;
-    return lion_arena_check(arena, error);
-}
-
 static lion_status checkpoint_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     checkpoint *self = (checkpoint *)operator;
-    if (self->at == self->kept.count) {
-        lion_relation_forget(&self->kept);
-        self->at = 0;
-        return self->is_ended ? LION_END : lion_operator_next(operator->inputs[0], batch_out, error);
-    }
-    size_t left = self->kept.count - self->at;
-    uint32_t count = left < LION_BATCH_ROWS ? (uint32_t)left : LION_BATCH_ROWS;
-    if (count > self->room && make_vectors(self, count, error) != LION_OK) return LION_FAILED;
-    for (uint32_t k = 0; k < count; k++) {
-        const lion_value *row = lion_relation_row(&self->kept, self->at + k);
-        for (uint32_t i = 0; i < operator->width; i++) self->vectors[i].values[k] = row[i];
-    }
-    self->at += count;
-    *batch_out = (lion_batch){ .count = count, .width = operator->width, .columns = self->vectors };
-    return LION_OK;
+    lion_status status = lion_row_queue_next(&self->kept, batch_out);
+    return status == LION_END && !self->is_ended ? lion_operator_next(operator->inputs[0], batch_out, error) : status;
 }
 
 static lion_status checkpoint_rewind(lion_operator *operator, lion_error *error)
 {
     checkpoint *self = (checkpoint *)operator;
     (void)error;
-    lion_relation_clear(&self->kept);
-    self->at = 0;
+    lion_row_queue_clear(&self->kept);
     self->is_full = self->is_ended = false;
     return LION_OK;
 }
@@ -91,8 +60,7 @@ static checkpoint *checkpoint_new(lion_run *run, lion_operator *input)
     self->operator.is_distinct = input->is_distinct;
     self->operator.is_silent = true;
     self->kept_max = kept < KEPT_MIN ? KEPT_MIN : kept > KEPT_MAX ? KEPT_MAX : (size_t)kept;
-    lion_relation_init(&self->kept, &run->arena, input->width);
-    self->vectors = lion_arena_zalloc(&run->arena, sizeof(lion_vector) * (input->width + 1));
+    lion_row_queue_init(&self->kept, &run->arena, input->width);
     return self;
 }
 

@@ -12,12 +12,13 @@
 typedef struct distinct {
     lion_operator operator;
     lion_row_set seen;
-    uint32_t *numbers;
     uint32_t ascending;        /* the input's slot of that column, or NONE */
     bool has_last;
     lion_value last;
+    uint32_t room;             /* rows of a batch that there is room for: */
+    uint32_t *numbers;
     uint16_t *rows;            /* of one value */
-    uint16_t *selection;       /* LION_BATCH_ROWS */
+    uint16_t *selection;
     lion_passing passing;
     lion_overflow overflow;
     uint32_t *places;          /* 0, 1, 2 …: the columns of rows that were put aside */
@@ -40,7 +41,7 @@ static lion_status put_aside(distinct *self, const lion_batch *batch, uint32_t r
     return lion_overflow_add(&self->overflow, self->row, lion_values_hash(self->row, self->passing.kept), error);
 }
 
-/* The input's next batch; then rows that were put aside, before an empty set. */
+/* The input's next batch; then rows that were put aside, before an empty set. At the end nobody asks the set again. */
 static lion_status next_rows(distinct *self, lion_batch *batch_out, lion_error *error)
 {
     for (;;) {
@@ -50,6 +51,7 @@ static lion_status next_rows(distinct *self, lion_batch *batch_out, lion_error *
                                         : lion_operator_next(self->operator.inputs[0], batch_out, error);
         if (status != LION_END) return status;
         status = lion_overflow_turn(&self->overflow, error);
+        if (status == LION_END) lion_row_set_forget(&self->seen);
         if (status != LION_OK) return status;
         lion_row_set_reset(&self->seen);
         status = lion_run_check(self->operator.run, error);
@@ -119,6 +121,17 @@ static lion_status select_ascending(distinct *self, const lion_batch *batch, uin
     return LION_OK;
 }
 
+/* For a batch of so many rows. */
+static lion_status make_room(distinct *self, uint32_t rows, lion_error *error)
+{
+    lion_arena *arena = &self->operator.run->arena;
+    while (self->room < rows) self->room = self->room == 0 ? LION_ROOM_ROWS_MIN : lion_room_after(self->room);
+    self->numbers = lion_arena_array(arena, uint32_t, self->room);
+    self->rows = lion_arena_array(arena, uint16_t, self->room);
+    self->selection = lion_arena_array(arena, uint16_t, self->room);
+    return lion_arena_check(arena, error);
+}
+
 static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     distinct *self = (distinct *)operator;
@@ -126,6 +139,7 @@ static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out,
     uint32_t count = 0;
     do {
         lion_status status = next_rows(self, &batch, error);
+        if (status == LION_OK && lion_batch_rows(&batch) > self->room) status = make_room(self, lion_batch_rows(&batch), error);
         if (status != LION_OK) return status;
         status = self->ascending != LION_SLOT_NONE ? select_ascending(self, &batch, &count, error)
                                                    : select_new(self, &batch, self->selection, &count, error);
@@ -182,9 +196,6 @@ lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint
     self->row = lion_arena_array(arena, lion_value, self->passing.kept + 1);
     self->places = lion_arena_array(arena, uint32_t, self->passing.kept + 1);
     for (uint32_t i = 0; i < self->passing.kept; i++) self->places[i] = i;
-    self->numbers = lion_arena_array(arena, uint32_t, LION_BATCH_ROWS);
-    self->rows = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
-    self->selection = lion_arena_array(arena, uint16_t, LION_BATCH_ROWS);
     find_ascending(self);
     return &self->operator;
 }

@@ -21,7 +21,7 @@ enum { E, A, V, TX, OP };
 
 typedef struct runs {
     uint64_t count, room;      /* runs */
-    lion_value *keys;
+    lion_value *keys;          /* NULL where places tell */
     uint32_t *starts;          /* count + 1 */
     uint64_t target_count, target_room;
     lion_vector targets;       /* bits or values */
@@ -160,8 +160,11 @@ static bool index_by_place(runs *all, lion_arena *arena)
     all->base = least;
     all->range = range + 1;
     all->places = lion_arena_zalloc(arena, sizeof(*all->places) * (range + 1));
-    for (uint64_t i = 0; all->places != NULL && i < all->count; i++) all->places[all->keys[i].bits - least] = (uint32_t)i + 1;
-    return all->places != NULL;
+    if (all->places == NULL) return false;
+    for (uint64_t i = 0; i < all->count; i++) all->places[all->keys[i].bits - least] = (uint32_t)i + 1;
+    lion_arena_release(arena, all->keys, all->room * sizeof(*all->keys));
+    all->keys = NULL;
+    return true;
 }
 
 static inline uint64_t hash_key(uint8_t type, lion_value key)

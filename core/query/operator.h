@@ -69,7 +69,8 @@ struct lion_operator {
     uint64_t rows;             /* yielded so far */
     bool is_ended;             /* the last step found nothing more */
     uint64_t time_ns;          /* inclusive, when statistics are wanted */
-    uint64_t memory;           /* bytes that the run grew by in it, inclusive, when statistics are wanted */
+    uint64_t memory;           /* bytes that it had at most by itself, when statistics are wanted */
+    int64_t held, held_most;   /* that it has, and had at most so far */
 };
 
 #endif

@@ -376,6 +376,8 @@ static bool make(lion_order *order_out, lion_scope *scope, const lion_todo *todo
     return graph->node_count == 0 ? write_order(order_out, graph, NULL) : search(order_out, graph);
 }
 
+#define SEARCH_KEPT 16384 /* bytes that are not worth it */
+
 /* Graph, samples and search may have taken much memory, of which the order is a little: only that is kept for the time that the plan
  * runs. */
 static void forget_search(lion_order *order, bool is_made, lion_arena *arena, lion_arena_mark mark)
@@ -397,8 +399,8 @@ bool lion_order_make(lion_order *order_out, lion_scope *scope, const lion_todo *
     for (uint32_t i = 0; i < todo->count; i++)
         if (!todo->is_done[i]) lion_rules_get_ready(scope->engine, todo->items[i]);
     lion_arena_mark mark = lion_arena_set_mark(arena);
-    size_t used = arena->used;
+    size_t filled = lion_arena_filled(arena);
     bool is_made = make(order_out, scope, todo, operator, needed, is_flat);
-    if (arena->used > used) forget_search(order_out, is_made, arena, mark);
+    if (lion_arena_filled(arena) > filled + SEARCH_KEPT) forget_search(order_out, is_made, arena, mark);
     return is_made;
 }

@@ -37,11 +37,19 @@ void lion_relation_clear(lion_relation *relation)
 
 void lion_relation_forget(lion_relation *relation)
 {
-    size_t size = sizeof(lion_value) * relation->width;
-    lion_arena_release(relation->arena, relation->rows, relation->capacity * size);
-    relation->rows = NULL;
-    relation->count = relation->capacity = 0;
-    relation->clearings++;
+    size_t size = sizeof(lion_value) * relation->width, hashes = relation->slot_count / 2 * sizeof(*relation->hashes);
+    if (lion_arena_is_large(hashes)) {
+        lion_arena_release(relation->arena, relation->hashes, hashes);
+        lion_arena_release(relation->arena, relation->slots, relation->slot_count * sizeof(*relation->slots));
+        relation->hashes = relation->slots = NULL;
+        relation->slot_count = 0;
+    }
+    if (lion_arena_is_large(relation->capacity * size)) {
+        lion_arena_release(relation->arena, relation->rows, relation->capacity * size);
+        relation->rows = NULL;
+        relation->capacity = 0;
+    }
+    lion_relation_clear(relation);
 }
 
 /* Rows grow by half where they are many, so that less of them lies idle. */
@@ -78,7 +86,7 @@ void lion_relation_reserve(lion_relation *relation, size_t rows)
 {
     if (rows <= relation->capacity) return;
     size_t size = sizeof(lion_value) * relation->width;
-    lion_value *larger = lion_arena_grow(relation->arena, relation->rows, relation->capacity * size, rows * size + 16);
+    lion_value *larger = lion_arena_grow(relation->arena, relation->rows, relation->capacity * size, rows * size);
     if (larger == NULL) return; /* the arena has latched it: the run's next check answers */
     relation->rows = larger;
     relation->capacity = rows;
@@ -93,22 +101,24 @@ void lion_relation_append(lion_relation *relation, const lion_value *row)
     relation->count++;
 }
 
-/* Twice the slots, the hashes of all rows beside them. */
+/* Twice the slots, the hashes of all rows beside them. The slots are made anew of these: old and new are never there at once. */
 static bool grow_set(lion_relation *relation)
 {
     size_t slot_count = relation->slot_count == 0 ? 128 : relation->slot_count * 2;
-    uint32_t *slots = lion_arena_zalloc(relation->arena, slot_count * sizeof(*slots));
     uint32_t *hashes = lion_arena_grow(relation->arena, relation->hashes, relation->slot_count / 2 * sizeof(*hashes),
                                        slot_count / 2 * sizeof(*hashes));
-    if (slots == NULL || hashes == NULL) return false;
+    if (hashes == NULL || relation->arena->is_exhausted) return false;
     relation->hashes = hashes;
+    lion_arena_release(relation->arena, relation->slots, relation->slot_count * sizeof(*relation->slots));
+    relation->slot_count = 0;
+    uint32_t *slots = lion_arena_zalloc(relation->arena, slot_count * sizeof(*slots));
+    relation->slots = slots;
+    if (slots == NULL || relation->arena->is_exhausted) return false;
     for (size_t row = 0; row < relation->count; row++) {
         size_t at = hashes[row] & (slot_count - 1);
         while (slots[at] != 0) at = (at + 1) & (slot_count - 1);
         slots[at] = (uint32_t)row + 1;
     }
-    lion_arena_release(relation->arena, relation->slots, relation->slot_count * sizeof(*slots));
-    relation->slots = slots;
     relation->slot_count = slot_count;
     return true;
 }
@@ -123,19 +133,28 @@ static size_t probe(const lion_relation *relation, const lion_value *row, uint32
     return at;
 }
 
-bool lion_relation_add(lion_relation *relation, const lion_value *row)
+bool lion_relation_number(lion_relation *relation, const lion_value *row, size_t *row_out)
 {
     if (relation->count >= LION_RELATION_ROWS_MAX) return false;
     if ((relation->slot_count == 0 || relation->count >= relation->slot_count / 2) && !grow_set(relation)) return false;
     uint32_t hash = hash_values(row, relation->width);
-    size_t at = probe(relation, row, hash);
-    if (relation->slots[at] != 0) return false;
-    size_t count = relation->count;
+    size_t at = probe(relation, row, hash), count = relation->count;
+    if (relation->slots[at] != 0) {
+        *row_out = relation->slots[at] - 1;
+        return true;
+    }
     lion_relation_append(relation, row);
     if (relation->count == count) return false;
     relation->hashes[count] = hash;
     relation->slots[at] = (uint32_t)count + 1;
+    *row_out = count;
     return true;
+}
+
+bool lion_relation_add(lion_relation *relation, const lion_value *row)
+{
+    size_t count = relation->count, number = 0;
+    return lion_relation_number(relation, row, &number) && number == count;
 }
 
 bool lion_relation_has(const lion_relation *relation, const lion_value *row, size_t *row_out)

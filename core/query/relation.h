@@ -21,7 +21,7 @@ typedef struct lion_relation {
 void lion_relation_init(lion_relation *relation, lion_arena *arena, uint32_t width);
 /* No rows; the memory is kept. */
 void lion_relation_clear(lion_relation *relation);
-/* No rows, and the memory of many goes back; of one that is no set. */
+/* No rows, and the memory of many goes back. */
 void lion_relation_forget(lion_relation *relation);
 /* Room for so many rows at once. */
 void lion_relation_reserve(lion_relation *relation, size_t rows);
@@ -31,6 +31,8 @@ size_t lion_relation_growth(const lion_relation *relation, size_t more, bool is_
 void lion_relation_append(lion_relation *relation, const lion_value *row);
 /* Append unless there is an equal row: true if it is new. A relation is filled by one of the two, not both. */
 bool lion_relation_add(lion_relation *relation, const lion_value *row);
+/* The same, and the number of the row that is there then. false: there is no room. */
+bool lion_relation_number(lion_relation *relation, const lion_value *row, size_t *row_out);
 /* Whether an equal row is there (of a relation filled by add); its number in *row_out, which may be NULL. */
 bool lion_relation_has(const lion_relation *relation, const lion_value *row, size_t *row_out);
 

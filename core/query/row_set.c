@@ -10,17 +10,23 @@
 
 enum { UNKNOWN, NUMBERS, INSTANTS, BOOLEANS, INTERNED };
 
-#define SLOTS_LARGE (1u << 17)
 #define RECENT_MIN 256 /* powers of two */
-#define RECENT_MAX 32768
+#define RECENT_MAX 16384
+#define RECENT_WIDE 1024 /* up to so many are twice as many as there are texts */
 #define SHORT 16       /* bytes that fit in two words */
+#define TEXT_MAX (UINT32_C(1) << 24) /* longer ones are always looked for */
 
-/* A value with bytes that was interned: by where they lie, or short ones by what they say. */
+/* A text that was interned, by where it lies. */
 struct lion_interned {
+    uint64_t place;
+    uint32_t head;   /* its size and type; 0: nothing */
+    uint32_t number;
+};
+
+/* A short one, by its bytes. */
+struct lion_interned_short {
     uint64_t words[2];
-    uint32_t size;
-    uint32_t number; /* + 1; 0: nothing */
-    uint8_t type;
+    uint32_t head, number;
 };
 
 void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width)
@@ -32,7 +38,9 @@ void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width)
 
 static void forget_recent(lion_row_set *set)
 {
-    if (set->recent != NULL) memset(set->recent, 0, sizeof(*set->recent) * set->recent_count * 2);
+    if (set->recent_count == 0) return;
+    memset(set->recent, 0, sizeof(*set->recent) * set->recent_count);
+    memset(set->recent_short, 0, sizeof(*set->recent_short) * set->recent_count);
 }
 
 void lion_row_set_clear(lion_row_set *set)
@@ -55,6 +63,31 @@ void lion_row_set_reset(lion_row_set *set)
     set->is_interned = set->is_frozen = false;
 }
 
+void lion_row_set_forget(lion_row_set *set)
+{
+    size_t slots = set->slot_count * sizeof(*set->slots), words = set->room * set->width * sizeof(*set->words);
+    size_t recent = set->recent_count * sizeof(*set->recent), shorts = set->recent_count * sizeof(*set->recent_short);
+    if (lion_arena_is_large(slots)) {
+        lion_arena_release(set->arena, set->slots, slots);
+        set->slots = NULL;
+        set->slot_count = 0;
+    }
+    if (lion_arena_is_large(words)) {
+        lion_arena_release(set->arena, set->words, words);
+        set->words = NULL;
+        set->room = 0;
+    }
+    if (lion_arena_is_large(recent)) {
+        lion_arena_release(set->arena, set->recent, recent);
+        lion_arena_release(set->arena, set->recent_short, shorts);
+        set->recent = NULL;
+        set->recent_short = NULL;
+        set->recent_count = 0;
+    }
+    lion_relation_forget(&set->interned);
+    lion_row_set_reset(set);
+}
+
 static uint8_t mode_of(uint8_t type)
 {
     switch (type) {
@@ -73,12 +106,14 @@ static uint8_t mode_of(uint8_t type)
 
 static lion_status intern(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
 {
-    size_t number = set->interned.count;
+    size_t number = 0;
     if (set->is_frozen) {
         *word_out = lion_relation_has(&set->interned, value, &number) ? number : NO_WORD;
         return LION_OK;
     }
-    if (!lion_relation_add(&set->interned, value) && !lion_relation_has(&set->interned, value, &number)) return lion_fail_memory(error);
+    size_t count = set->interned.count;
+    if (!lion_relation_number(&set->interned, value, &number)) return lion_fail_memory(error);
+    set->missed += set->interned.count == count;
     *word_out = number;
     return LION_OK;
 }
@@ -103,6 +138,11 @@ static inline void read_short(const uint8_t *data, uint32_t size, uint64_t *word
 #define PLACE_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 #define SHORT_FACTOR UINT64_C(0xd1342543de82ef95)
 
+static inline uint32_t head_of(const lion_value *value)
+{
+    return value->size << 8 | value->type;
+}
+
 /* Short texts that lie elsewhere each time (novelty has every one by itself) are found without a hash of all bytes. */
 static lion_status intern_bytes(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
 {
@@ -110,44 +150,55 @@ static lion_status intern_bytes(lion_row_set *set, const lion_value *value, uint
     if (value->size > SHORT) return intern(set, value, word_out, error);
     read_short(value->data, value->size, words);
     uint64_t hash = (words[0] ^ (words[1] + value->size) * SHORT_FACTOR) * PLACE_FACTOR;
-    struct lion_interned *entry = &set->recent[set->recent_count + (hash >> 40 & (set->recent_count - 1))];
-    bool is_same = entry->words[0] == words[0] && entry->words[1] == words[1] && entry->size == value->size && entry->type == value->type;
-    if (is_same && entry->number != 0) {
-        *word_out = entry->number - 1;
+    struct lion_interned_short *entry = &set->recent_short[hash >> 40 & (set->recent_count - 1)];
+    if (entry->words[0] == words[0] && entry->words[1] == words[1] && entry->head == head_of(value)) {
+        *word_out = entry->number;
         return LION_OK;
     }
     lion_status status = intern(set, value, word_out, error);
     if (status == LION_OK && *word_out < UINT32_MAX)
-        *entry = (struct lion_interned){ .words = { words[0], words[1] }, .size = value->size, .type = value->type, .number = (uint32_t)*word_out + 1 };
+        *entry = (struct lion_interned_short){ .words = { words[0], words[1] }, .head = head_of(value), .number = (uint32_t)*word_out };
     return status;
 }
 
-/* The same bytes at the same place are the same value. A place's words: where, and the type and the size. */
+/* The same bytes at the same place are the same value. */
 static inline lion_status intern_text(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
 {
-    uint64_t place = (uintptr_t)value->data, head = value->type | (uint64_t)value->size << 32;
+    uint64_t place = (uintptr_t)value->data;
     struct lion_interned *entry = &set->recent[place * PLACE_FACTOR >> 40 & (set->recent_count - 1)];
-    if (entry->words[0] == place && entry->words[1] == head) { /* no head is 0 */
-        *word_out = entry->number - 1;
+    if (value->size >= TEXT_MAX) return intern(set, value, word_out, error);
+    if (entry->place == place && entry->head == head_of(value)) { /* no head is 0 */
+        *word_out = entry->number;
         return LION_OK;
     }
     lion_status status = intern_bytes(set, value, word_out, error);
-    bool is_kept = entry->number == 0 || value->size > SHORT; /* what is short is found without, and may lie there but once */
+    bool is_kept = entry->head == 0 || value->size > SHORT; /* what is short is found without, and may lie there but once */
     if (status == LION_OK && is_kept && *word_out < UINT32_MAX)
-        *entry = (struct lion_interned){ .words = { place, head }, .number = (uint32_t)*word_out + 1 };
+        *entry = (struct lion_interned){ .place = place, .head = head_of(value), .number = (uint32_t)*word_out };
     return status;
 }
 
-/* As large as there are values, within bounds: half for places, half for short texts. */
+/* How many texts of so many are to be found fast. */
+static uint32_t recent_wanted(size_t texts)
+{
+    uint32_t wanted = RECENT_MIN;
+    while (wanted < RECENT_MAX && wanted < (wanted < RECENT_WIDE ? texts * 2 : texts)) wanted *= 2;
+    return wanted;
+}
+
+/* As large as there are texts, within bounds, where they come again and were not found: half for places, half for short texts. */
 static lion_status make_recent(lion_row_set *set, lion_error *error)
 {
-    uint32_t wanted = set->recent_count == 0 ? RECENT_MIN : set->recent_count;
-    while (wanted < RECENT_MAX && wanted < set->interned.count * 2) wanted *= 4;
-    if (wanted == set->recent_count) return LION_OK;
-    lion_arena_release(set->arena, set->recent, set->recent_count * 2 * sizeof(*set->recent));
-    set->recent = lion_arena_zalloc(set->arena, sizeof(*set->recent) * wanted * 2);
-    set->recent_count = set->recent == NULL ? 0 : wanted;
-    return set->recent == NULL || set->arena->is_exhausted ? lion_fail_memory(error) : LION_OK;
+    uint32_t wanted = recent_wanted(set->interned.count), before = set->recent_count;
+    if (before != 0 && (wanted <= before || set->missed < before)) return LION_OK;
+    lion_arena_release(set->arena, set->recent, before * sizeof(*set->recent));
+    lion_arena_release(set->arena, set->recent_short, before * sizeof(*set->recent_short));
+    set->recent = lion_arena_zalloc(set->arena, sizeof(*set->recent) * wanted);
+    set->recent_short = lion_arena_zalloc(set->arena, sizeof(*set->recent_short) * wanted);
+    bool is_there = set->recent != NULL && set->recent_short != NULL && !set->arena->is_exhausted;
+    set->recent_count = is_there ? wanted : 0;
+    set->missed = 0;
+    return is_there ? LION_OK : lion_fail_memory(error);
 }
 
 /* ---- slots ---- */
@@ -167,17 +218,20 @@ static void place_all(lion_row_set *set)
 {
     memset(set->slots, 0, set->slot_count * sizeof(*set->slots));
     for (size_t row = 0; row < set->count; row++) {
-        size_t at = set->hashes[row] & (set->slot_count - 1);
+        size_t at = hash_words(set->words + row * set->width, set->width) & (set->slot_count - 1);
         while (set->slots[at] != 0) at = (at + 1) & (set->slot_count - 1);
         set->slots[at] = (uint32_t)row + 1;
     }
 }
 
+#define ROOM_MIN 64
+#define ROOM_DOUBLED 1024 /* more grow by half, so that less of it lies idle */
+
 static void room_for(const lion_row_set *set, size_t more, size_t *room_out, size_t *slots_out)
 {
-    size_t room = set->room == 0 ? 256 : set->room, slots = set->slot_count == 0 ? 512 : set->slot_count;
-    while (room < set->count + more) room *= 2;
-    while (slots < (set->count + more) * 2) slots *= slots < SLOTS_LARGE ? 8 : 2; /* few are moved more than once */
+    size_t room = set->room == 0 ? ROOM_MIN : set->room, slots = set->slot_count == 0 ? ROOM_MIN * 2 : set->slot_count;
+    while (room < set->count + more) room += room < ROOM_DOUBLED ? room : room / 2;
+    while (slots < (set->count + more) * 2) slots *= 2;
     *room_out = room;
     *slots_out = slots;
 }
@@ -189,7 +243,7 @@ size_t lion_row_set_growth(const lion_row_set *set, uint32_t more)
     room_for(set, more, &room, &slots);
     if (set->interned.count == 0) bytes = 0;
     if (slots != set->slot_count) bytes += slots * sizeof(uint32_t);
-    return bytes + (room - set->room) * (sizeof(uint64_t) * set->width + sizeof(uint32_t));
+    return bytes + (room - set->room) * sizeof(uint64_t) * set->width;
 }
 
 /* Room for `more` rows. */
@@ -201,8 +255,7 @@ static bool grow(lion_row_set *set, size_t more)
     if (room > set->room) {
         size_t size = sizeof(uint64_t) * set->width;
         set->words = lion_arena_grow(set->arena, set->words, set->room * size, room * size);
-        set->hashes = lion_arena_grow(set->arena, set->hashes, set->room * sizeof(uint32_t), room * sizeof(uint32_t));
-        if (set->words == NULL || set->hashes == NULL || set->arena->is_exhausted) return false;
+        if (set->words == NULL || set->arena->is_exhausted) return false;
         set->room = room;
     }
     if (slots == set->slot_count) return true;
@@ -233,7 +286,6 @@ static lion_status intern_column(lion_row_set *set, uint32_t column, lion_error 
         uint64_t *words = set->words + row * set->width;
         lion_value value = lion_value_scalar(TYPES[mode], (int64_t)words[column]);
         if (intern(set, &value, &words[column], error) != LION_OK) return LION_FAILED;
-        set->hashes[row] = hash_words(words, set->width);
     }
     if (set->slot_count > 0) place_all(set);
     set->is_frozen = is_frozen;
@@ -305,12 +357,11 @@ static inline uint32_t add_row(lion_row_set *set, const uint64_t *words, uint32_
     size_t at = hash & (set->slot_count - 1);
     for (; set->slots[at] != 0; at = (at + 1) & (set->slot_count - 1)) {
         uint32_t row = set->slots[at] - 1;
-        if (set->hashes[row] == hash && is_same_row(set->words + (size_t)row * set->width, words, set->width)) return row;
+        if (is_same_row(set->words + (size_t)row * set->width, words, set->width)) return row;
     }
     if (set->is_frozen) return LION_ROW_NONE;
     uint32_t row = (uint32_t)set->count++;
     set->slots[at] = row + 1;
-    set->hashes[row] = hash;
     for (uint32_t i = 0; i < set->width; i++) set->words[(size_t)row * set->width + i] = words[i];
     return row;
 }
@@ -323,6 +374,8 @@ lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const u
     if (set->batch_room < rows || set->batch_words == NULL) {
         uint32_t room = set->batch_room == 0 ? 16 : set->batch_room;
         while (room < rows) room *= 2;
+        lion_arena_release(set->arena, set->batch_words, ((size_t)set->batch_room * set->width + 1) * sizeof(uint64_t));
+        lion_arena_release(set->arena, set->batch_hashes, set->batch_room * sizeof(uint32_t));
         set->batch_words = lion_arena_array(set->arena, uint64_t, (size_t)room * set->width + 1);
         set->batch_hashes = lion_arena_array(set->arena, uint32_t, room);
         set->batch_room = room;

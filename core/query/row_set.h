@@ -12,15 +12,16 @@ typedef struct lion_row_set {
     uint32_t width;
     uint8_t *modes;            /* per column: what its words are (row_set.c) */
     uint64_t *words;           /* count * width */
-    uint32_t *hashes;          /* per row */
     size_t count, room;
     uint32_t *slots;           /* row + 1, or 0 */
     size_t slot_count;         /* a power of two, or 0 */
     lion_relation interned;    /* values by number */
     bool is_interned;          /* the only column was so from the start */
     bool is_frozen;            /* rows that are not there are not added: their number is LION_ROW_NONE */
-    struct lion_interned *recent; /* texts that were interned lately */
-    uint32_t recent_count;     /* by place; as many short ones by what they say */
+    struct lion_interned *recent; /* texts that were interned lately: by place … */
+    struct lion_interned_short *recent_short; /* … and as many short ones by what they say */
+    uint32_t recent_count;
+    uint32_t missed;           /* texts that were interned already, but not found so, since it grew */
     uint32_t batch_room;       /* rows of a batch that there is room for */
     uint64_t *batch_words;     /* of the batch at hand, row by row */
     uint32_t *batch_hashes;
@@ -33,6 +34,8 @@ void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width);
 void lion_row_set_clear(lion_row_set *set);
 /* As it was in the beginning; the memory is kept. */
 void lion_row_set_reset(lion_row_set *set);
+/* The same, and the memory of many rows goes back. */
+void lion_row_set_forget(lion_row_set *set);
 /* The bytes that it grows by for so many rows more. */
 size_t lion_row_set_growth(const lion_row_set *set, uint32_t more);
 /* The numbers of the batch's rows (in the order of lion_batch_row); those from the count before the call on are new, in

@@ -120,19 +120,38 @@ static lion_status count_rows(lion_operator *self, const lion_batch *batch, lion
     return LION_OK;
 }
 
+/* What the arena has grown or shrunk by is the operator's that was at work; then `next` is. */
+static void credit_memory(lion_run *run, lion_operator *next)
+{
+    size_t used = lion_arena_filled(&run->arena);
+    lion_operator *before = run->at_work;
+    if (before != NULL) {
+        before->held += (int64_t)used - (int64_t)run->credited;
+        if (before->held > before->held_most) {
+            before->memory += (uint64_t)(before->held - before->held_most); /* what threads counted is handed over, and begins at 0 again */
+            before->held_most = before->held;
+        }
+    }
+    run->credited = used;
+    run->at_work = next;
+}
+
+static lion_status next_with_statistics(lion_operator *self, lion_batch *batch_out, lion_error *error)
+{
+    int64_t start = lion_clock_monotonic_ns();
+    lion_operator *outer = self->run->at_work;
+    credit_memory(self->run, self);
+    lion_status status = self->next(self, batch_out, error);
+    credit_memory(self->run, outer);
+    self->time_ns += (uint64_t)(lion_clock_monotonic_ns() - start);
+    return status;
+}
+
 lion_status lion_operator_next(lion_operator *self, lion_batch *batch_out, lion_error *error)
 {
     lion_status status = lion_run_check(self->run, error);
     if (status != LION_OK) return status;
-    if (!self->run->options.statistics) {
-        status = self->next(self, batch_out, error);
-    } else {
-        int64_t start = lion_clock_monotonic_ns();
-        size_t used = self->run->arena.used;
-        status = self->next(self, batch_out, error);
-        self->time_ns += (uint64_t)(lion_clock_monotonic_ns() - start);
-        if (self->run->arena.used > used) self->memory += self->run->arena.used - used;
-    }
+    status = self->run->options.statistics ? next_with_statistics(self, batch_out, error) : self->next(self, batch_out, error);
     self->is_ended = status == LION_END;
     if (self->is_ended && self->run->arena.is_exhausted) return lion_fail_memory(error); /* it may have ended of that */
     return status == LION_OK ? count_rows(self, batch_out, error) : status;

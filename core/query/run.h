@@ -31,6 +31,8 @@ struct lion_run {
     lion_call *call;           /* what a LION_CALL asks for: own_call or a cursor's */
     lion_call own_call;
     uint64_t checks;           /* of bounds, so far */
+    lion_operator *at_work;    /* with options.statistics: whose memory the arena grows by; NULL: the result's … */
+    size_t credited;           /* … and what of it is in some operator's, or was there before any of them worked */
     int64_t checked_ns, unchecked_ns; /* of processor time: the last one; the longest time between two. With options.statistics */
     uint32_t depth;            /* nested queries */
     uint32_t dice;             /* options.plan_seed, as the planner goes on with it */

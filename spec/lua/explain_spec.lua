@@ -51,6 +51,19 @@ describe("A plan", function()
     assert.matches("%[%?e :p/age 7%]  avet  ~15 rows, 15 actual, [%d.]+ ms, %d+ KiB\n", plan.text)
   end)
 
+  it("tells the memory that each operator had at most for itself", function()
+    local function sum(tree)
+      local bytes = tree.memory
+      for _, child in ipairs(tree.children) do bytes = bytes + sum(child) end
+      return bytes
+    end
+    local plan = db:explain "[:find ?n ?a :where [?e :p/age ?a] [?e :p/name ?n]]"
+    local set, column, row = plan.tree, 8, 8
+    assert.equal("distinct", set.op)
+    assert.is_true(set.memory >= set.rows * (2 * column + row))
+    assert.is_true(sum(plan.tree) <= plan.tree.memory_peak)
+  end)
+
   it("tells the range of an index that comparisons leave", function()
     local plan = db:explain "[:find ?e :where [?e :p/age ?a] [(> ?a 75)] [(< ?a 77)]]"
     assert.equal("75 .. 77", find(plan.tree, ":p/age").range)
