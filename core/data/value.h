@@ -2,6 +2,8 @@
 #ifndef LION_DATA_VALUE_H
 #define LION_DATA_VALUE_H
 
+#include <math.h>
+
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/slice.h"
@@ -15,6 +17,11 @@ static inline bool lion_type_is_scalar(uint8_t type) /* fits in bits */
 static inline bool lion_type_is_number(uint8_t type)
 {
     return type >= LION_TYPE_LONG && type <= LION_TYPE_ATTRIBUTE;
+}
+
+static inline bool lion_value_is_nan(lion_value value)
+{
+    return value.type == LION_TYPE_DOUBLE && isnan(value.number);
 }
 
 /* `value` as a value of `type`, or incorrect: string to uuid, uri, keyword (leading colon

@@ -16,11 +16,6 @@ static lion_status yes(lion_value *out, bool is_true)
 
 /* ---- comparison: chains, over the total order of values ---- */
 
-static bool is_nan(lion_value value)
-{
-    return value.type == LION_TYPE_DOUBLE && isnan(value.number);
-}
-
 static bool is_written_as_text(uint8_t type)
 {
     return type == LION_TYPE_INSTANT || type == LION_TYPE_UUID || type == LION_TYPE_URI || type == LION_TYPE_SYMBOL ||
@@ -60,7 +55,7 @@ static lion_value as_beside(lion_function_call *call, lion_value value, lion_val
 /* NaN equals nothing, as everywhere outside of indexes. */
 static bool is_same(lion_function_call *call, lion_value a, lion_value b)
 {
-    if (is_nan(a) || is_nan(b)) return false;
+    if (lion_value_is_nan(a) || lion_value_is_nan(b)) return false;
     if (a.type == b.type && a.type != LION_TYPE_DECIMAL) return lion_value_equal(a, b);
     return compare_values(as_beside(call, a, b), as_beside(call, b, a)) == 0;
 }
@@ -113,7 +108,8 @@ static lion_status order_of(lion_function_call *call, lion_value a, lion_value b
             int order = 0;                                                                           \
             lion_status status = order_of(call, arguments[i - 1], arguments[i], &order, error);      \
             if (status != LION_OK) return status;                                                    \
-            holds = order operator 0 && !is_nan(arguments[i - 1]) && !is_nan(arguments[i]);          \
+            holds = order operator 0 && !lion_value_is_nan(arguments[i - 1]) &&                      \
+                    !lion_value_is_nan(arguments[i]);                                                \
         }                                                                                            \
         return yes(out, holds);                                                                      \
     }

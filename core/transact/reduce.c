@@ -161,6 +161,17 @@ static lion_status reduce_many(lion_tx *tx, const lion_fact *facts, size_t count
     return status;
 }
 
+/* NaN equals no number, so none takes its place unasked: as Datomic has it. */
+static lion_status fail_upsert(lion_error *error, lion_tx *tx, const lion_fact *add, lion_value now)
+{
+    lion_slice ident = add->attribute->ident;
+    return lion_fail(error, LION_INCORRECT, "db.error/datoms-conflict",
+                     "[add %s :%.*s %s]: the value is %s, which an assertion does not replace; "
+                     "retract it in the same transaction",
+                     lion_tx_entity_text(tx, add->e), (int)ident.size, (const char *)ident.data,
+                     lion_tx_value_text(tx, add->v), lion_tx_value_text(tx, now));
+}
+
 /* At most one fact adds. */
 static lion_status reduce_one(lion_tx *tx, const lion_fact *facts, size_t count, lion_error *error)
 {
@@ -180,6 +191,8 @@ static lion_status reduce_one(lion_tx *tx, const lion_fact *facts, size_t count,
         else if (is_now)
             is_retracted = true;
     }
+    if (is_there && !is_retracted && add != NULL && lion_value_is_nan(now))
+        return fail_upsert(error, tx, add, now);
     status = LION_OK;
     if (is_there && (is_retracted || add != NULL))
         status = lion_tx_emit(tx, e, attribute, now, false, false, error);

@@ -108,6 +108,13 @@ static lion_status retract_entity(lion_tx *tx, int64_t e, lion_error *error)
 
 /* -- Compare and set -------------------------------------------------------------------------- */
 
+/* An assertion alone does not replace NaN. */
+static lion_status retract_nan(lion_tx *tx, const lion_tx_deferred *cas, lion_error *error)
+{
+    if (!lion_value_is_nan(cas->old) || lion_value_is_nan(cas->v)) return LION_OK;
+    return lion_tx_add(tx, cas->e, cas->attribute, cas->old, LION_FACT_RETRACT, error);
+}
+
 static lion_status check_cas(lion_tx *tx, const lion_tx_deferred *cas, lion_error *error)
 {
     lion_value now = lion_value_nil();
@@ -117,7 +124,8 @@ static lion_status check_cas(lion_tx *tx, const lion_tx_deferred *cas, lion_erro
     if (status < 0) return status;
     bool is_absent = status == LION_ABSENT;
     if (is_absent && cas->is_absent) return LION_OK;
-    if (!is_absent && !cas->is_absent && lion_value_compare(now, cas->old) == 0) return LION_OK;
+    if (!is_absent && !cas->is_absent && lion_value_compare(now, cas->old) == 0)
+        return retract_nan(tx, cas, error);
     return lion_fail(error, LION_CONFLICT, "db.error/cas-failed",
                      "Compare failed: %s %s: :%.*s of %s is %s, not %s",
                      cas->is_absent ? "" : lion_tx_value_text(tx, cas->old),

@@ -50,7 +50,7 @@ local function things(count)
   end
   local times = {}
   local function change(round)
-    local tx = {}
+    local tx, before = {}, conn:db()
     for i = 1, count do
       local entity = { ["thing/key"] = "key " .. i, ["thing/number"] = i }
       for k, name in ipairs(ATTRIBUTES) do
@@ -58,6 +58,11 @@ local function things(count)
       end
       if below(4) == 0 then entity["thing/many"] = { i, i + round } end
       tx[#tx + 1] = entity
+      local id, double = before:entid { "thing/key", "key " .. i }, entity["thing/double"]
+      local old = id and before:entity(id)["thing/double"]
+      if old ~= old and double and double == double then -- NaN is not replaced by an assertion alone
+        tx[#tx + 1] = { "db/retract", id, "thing/double" }
+      end
     end
     conn:transact(tx)
     tx = {}
