@@ -148,10 +148,3 @@ lion_status lion_audit_blob_of(lion_audit_blob **blob_out, lion_audit *audit, li
     *blob_out = &audit->blobs[place];
     return LION_OK;
 }
-
-lion_audit_attribute lion_audit_of(const lion_audit *audit, uint32_t a)
-{
-    uint64_t place;
-    if (!lion_table_get(&audit->places, a, &place)) return (lion_audit_attribute){ .a = a };
-    return audit->attributes[place];
-}

@@ -70,7 +70,5 @@ lion_status lion_audit_row(lion_audit *audit, lion_audit_kind kind, const lion_d
 /* The blob's entry, made if it is not there; valid until the next one is made. */
 lion_status lion_audit_blob_of(lion_audit_blob **blob_out, lion_audit *audit, lion_hash128 hash,
                                lion_error *error);
-/* The sums of an attribute; all zero if it has none. */
-lion_audit_attribute lion_audit_of(const lion_audit *audit, uint32_t a);
 
 #endif
