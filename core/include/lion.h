@@ -810,7 +810,8 @@ typedef struct lion_cursor_options {
     bool is_reverse;
     bool is_seek;         /* start at the components and run to the end of the index */
     bool is_in_attribute; /* with is_seek on AEVT/AVET: stop where the attribute ends */
-    bool is_any_order;    /* AEVT/AVET: rows may come in any order, which can cost less */
+    bool is_any_order;    /* AEVT/AVET: rows may come in any order, which can cost less; the next
+                           * cursor on the same value may have another one */
     bool is_retractions;  /* AEVT/AVET: only retractions are wanted; assertions may be left out */
     const lion_value *end_v; /* AVET with a, is_seek: only rows before this value, walked either way;
                               * borrowed until the cursor's end; NULL: none */
@@ -818,8 +819,9 @@ typedef struct lion_cursor_options {
 } lion_cursor_options;
 
 /* Datoms whose first components, in the order of the index, are these forms (attributes by name or id,
- * entities as lion_db_entid takes them). options NULL: all columns. LION_ABSENT: a name resolves to nothing,
- * so nothing can match. db.error/attribute-not-indexed for AVET of an unindexed attribute. The cursor lives
+ * entities as lion_db_entid takes them). They come in the order of the index, of one fact the newest first, whatever
+ * the value is read from; is_reverse: from the end on. options NULL: all columns. LION_ABSENT: a name resolves to
+ * nothing, so nothing can match. db.error/attribute-not-indexed for AVET of an unindexed attribute. The cursor lives
  * in the arena and needs no closing; db must outlive it. */
 LION_API lion_status lion_db_datoms(lion_cursor **cursor_out, const lion_db *db, lion_index index,
                                     const lion_form *components, size_t count,
@@ -1057,7 +1059,8 @@ typedef struct lion_query_batch {
     const lion_query_pull *pulls;  /* NULL when no element is a pull; else one per column */
 } lion_query_batch;
 
-/* LION_OK with 1..LION_BATCH_ROWS rows, valid until the next step; LION_END; LION_CALL. */
+/* LION_OK with 1..LION_BATCH_ROWS rows, valid until the next step; LION_END; LION_CALL. Where the query does not
+ * order them, rows come in any order, which the same query of the same value need not repeat. */
 LION_API lion_status lion_query_next(lion_query_run *run, lion_query_batch *batch_out,
                                      lion_error *error);
 LION_API lion_call *lion_query_call(lion_query_run *run);

@@ -116,7 +116,8 @@ end
 
 -- ---- queries ----------------------------------------------------------------------------------
 
---- Ask: the shape follows the find specification.
+--- Ask: the shape follows the find specification. Rows that the query does not order come in any order,
+-- which the same query of the same value need not repeat.
 function Db:q(q, ...)
   local arguments, count = find.with_db(self, q, ...)
   return find.all(q, arguments, count, find.add_limits({}, arguments, count))
@@ -282,7 +283,7 @@ end
 function Db:datoms(index, ...)
   return iterate(self, index_number(index), components_of(...), NOTHING)
 end
---- The datoms from these components on, to the end of the index.
+--- The datoms from these components on, to the end of the index, in its order.
 function Db:seek(index, ...)
   return iterate(self, index_number(index), components_of(...), { seek = true })
 end
