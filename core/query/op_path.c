@@ -184,6 +184,11 @@ static void describe(path *self)
     const lion_graph *graph = paths->graph;
     lion_arena *arena = &self->operator.run->arena;
     const char *where = "in the trees";
+    if (lion_paths_lack_room(paths)) {
+        where = "in the trees for want of memory";
+        self->operator.advice = lion_arena_printf(arena, "arrays of %llu references have no room, so that searches take longer: raise memory_mb",
+                                                  (unsigned long long)lion_graph_edge_count(graph));
+    }
     if (paths->has_arrays) where = lion_arena_printf(arena, "in arrays of %llu references", (unsigned long long)lion_graph_edge_count(graph));
     if (paths->sets != NULL) where = lion_arena_printf(arena, "%s, sets of %u components", where, (unsigned)lion_path_sets_count(paths->sets));
     if (paths->reused > 0) where = lion_arena_printf(arena, "reused %llu times, %s", (unsigned long long)paths->reused, where);

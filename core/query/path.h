@@ -112,6 +112,9 @@ int64_t lion_paths_source(const lion_paths *paths, uint32_t number);
  * were; negative: it cannot be told. */
 double lion_paths_look(lion_paths *paths, int64_t id, uint32_t *steps, double most);
 
+/* Do searches stay in the trees only because arrays have no room? */
+bool lion_paths_lack_room(const lion_paths *paths);
+
 /* ---- path_sets.c ---- */
 
 /* LION_ABSENT: the sets would take too much memory. */

@@ -43,6 +43,12 @@ static void make_steps(lion_paths *self, const lion_path_shape *shape, bool is_b
     self->steps_of[self->state_count] = at;
 }
 
+/* What may go to searches in the trees where arrays can be made. */
+static uint64_t worth_of_arrays(const lion_paths *self)
+{
+    return lion_graph_edge_count(self->graph) / TREES_PART + COST_ARRAYS;
+}
+
 lion_paths *lion_paths_new(lion_run *run, lion_graph *graph, const lion_path_shape *shape, bool is_backward)
 {
     lion_arena *arena = &run->arena;
@@ -60,8 +66,13 @@ lion_paths *lion_paths_new(lion_run *run, lion_graph *graph, const lion_path_sha
     for (uint32_t i = 0; i < self->state_count; i++) lion_ids_init(&self->visited[i], arena);
     lion_ids_init(&self->sources, arena);
     bool has_room = lion_run_has_room(run, lion_graph_edge_count(graph) * LION_GRAPH_EDGE_BYTES);
-    self->spend_max = has_room ? lion_graph_edge_count(graph) / TREES_PART + COST_ARRAYS : UINT64_MAX;
+    self->spend_max = has_room ? worth_of_arrays(self) : UINT64_MAX;
     return self;
+}
+
+bool lion_paths_lack_room(const lion_paths *self)
+{
+    return !self->has_arrays && self->spend_max == UINT64_MAX && self->spent > worth_of_arrays(self);
 }
 
 /* ---- in the trees ---- */

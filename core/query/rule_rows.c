@@ -2,12 +2,13 @@
  *
  * A row's hash is made of a word per value: whole numbers are their own, other values hash to one. Numbers that are equal across
  * types have the same word, as they are the same value. */
-#include "query/rule_rows.h"
+#include "query/rule_spill.h"
 
 #include "base/hash.h"
 
 #define FIRST_ROOM 32
 #define SLOTS_FIRST 64
+#define SLOTS_LARGE 16384 /* so many come zeroed */
 #define AHEAD 8
 
 void lion_rule_rows_init(lion_rule_rows *rows, lion_arena *arena, uint32_t width)
@@ -20,6 +21,51 @@ void lion_rule_rows_clear(lion_rule_rows *rows)
     if (rows->count > 0 && rows->slot_count > 0) memset(rows->slots, 0, rows->slot_count * sizeof(*rows->slots));
     rows->count = 0;
     rows->clearings++;
+}
+
+/* ---- slots: none of them is kept that is not wanted ---- */
+
+static void take_slots(lion_rule_rows *rows, size_t count)
+{
+    size_t size = count * sizeof(*rows->slots);
+    rows->slots = count >= SLOTS_LARGE ? lion_arena_zalloc(rows->arena, size) : lion_arena_take(rows->arena, size);
+    if (rows->slots == NULL || rows->arena->is_exhausted) return;
+    if (count < SLOTS_LARGE) memset(rows->slots, 0, size);
+    rows->slot_count = count;
+}
+
+static void give_slots(lion_rule_rows *rows)
+{
+    if (rows->slot_count >= SLOTS_LARGE) lion_arena_release(rows->arena, rows->slots, rows->slot_count * sizeof(*rows->slots));
+    else if (rows->slot_count > 0) lion_arena_give(rows->arena, rows->slots);
+    rows->slots = NULL;
+    rows->slot_count = 0;
+}
+
+/* Behind a block's columns there is one more, which says whether somebody still reads them. */
+static bool *is_left(const lion_rule_rows *rows, size_t block)
+{
+    return &rows->blocks[block][rows->width].is_constant;
+}
+
+/* The first block stays, unless it is left to whoever reads it. */
+void lion_rule_rows_release(lion_rule_rows *rows)
+{
+    lion_rule_rows_clear(rows);
+    for (size_t block = 0; block < rows->block_count; block++) {
+        bool *left = is_left(rows, block);
+        for (uint32_t i = 0; i < rows->width && (block > 0 || *left); i++) {
+            if (!*left) lion_arena_give(rows->arena, rows->blocks[block][i].bits);
+            rows->blocks[block][i].bits = NULL;
+        }
+        *left = false;
+    }
+    give_slots(rows);
+}
+
+void lion_rule_rows_leave(lion_rule_rows *rows, size_t row)
+{
+    *is_left(rows, row / LION_BATCH_ROWS) = true;
 }
 
 /* ---- words and hashes ---- */
@@ -113,11 +159,9 @@ static bool grow_slots(lion_rule_rows *rows, size_t count)
     size_t slot_count = rows->slot_count == 0 ? SLOTS_FIRST : rows->slot_count;
     while (slot_count < count * 2) slot_count *= 2;
     if (slot_count == rows->slot_count) return true;
-    lion_arena_release(rows->arena, rows->slots, rows->slot_count * sizeof(*rows->slots));
-    rows->slots = lion_arena_zalloc(rows->arena, slot_count * sizeof(*rows->slots));
-    rows->slot_count = 0;
-    if (rows->slots == NULL || rows->arena->is_exhausted) return false;
-    rows->slot_count = slot_count;
+    give_slots(rows);
+    take_slots(rows, slot_count);
+    if (rows->slot_count == 0) return false;
     for (size_t block = 0; block * LION_BATCH_ROWS < rows->count; block++) place_block(rows, block);
     return true;
 }
@@ -176,26 +220,38 @@ static size_t room_of(const lion_rule_rows *rows, size_t block)
     return block == 0 ? rows->first_room : LION_BATCH_ROWS;
 }
 
-/* A column of one type, with the first value that it gets. */
+/* All blocks but the first can be given back. */
+static void *column_room(lion_rule_rows *rows, size_t block, size_t size)
+{
+    return block == 0 ? lion_arena_alloc(rows->arena, room_of(rows, block) * size) : lion_arena_take(rows->arena, LION_BATCH_ROWS * size);
+}
+
+/* A column of one type, with the first value that it gets. Where it had another before: rows that go on in a file fill it again and
+ * again, so it is one of any type from then on. */
 static bool begin_column(lion_rule_rows *rows, lion_vector *column, size_t block, uint8_t type)
 {
-    if (column->bits != NULL && lion_type_is_scalar(column->type) == lion_type_is_scalar(type)) {
-        column->type = type; /* of rows that were cleared */
+    bool is_used = column->bits != NULL, was_scalar = lion_type_is_scalar(column->type), fits = was_scalar == lion_type_is_scalar(type);
+    bool is_mixed = is_used && rows->spilled != NULL && (column->type == LION_TYPE_MIXED || !fits);
+    if (is_used && (is_mixed ? !was_scalar : fits)) {
+        column->type = is_mixed ? LION_TYPE_MIXED : type;
         return true;
     }
-    column->type = type;
-    column->bits = lion_arena_alloc(rows->arena, room_of(rows, block) * size_of(column));
+    if (is_mixed && block > 0) lion_arena_give(rows->arena, column->bits);
+    column->type = is_mixed ? LION_TYPE_MIXED : type;
+    column->bits = column_room(rows, block, size_of(column));
     return column->bits != NULL;
 }
 
-/* A value of another type came: values of any type from here on. What was fed is still read where it lies. */
+/* A value of another type came: values of any type from here on. What was fed is still read where it lies; of rows that go on in a
+ * file nothing is. */
 static bool mix_column(lion_rule_rows *rows, lion_vector *column, size_t block, size_t count)
 {
     lion_vector mixed = { .type = LION_TYPE_MIXED, .values = column->values };
     if (lion_type_is_scalar(column->type)) {
-        mixed.values = lion_arena_array(rows->arena, lion_value, room_of(rows, block));
+        mixed.values = column_room(rows, block, sizeof(lion_value));
         if (mixed.values == NULL) return false;
         for (size_t i = 0; i < count; i++) mixed.values[i] = lion_vector_get(column, i);
+        if (rows->spilled != NULL && block > 0) lion_arena_give(rows->arena, column->bits);
     }
     *column = mixed;
     return true;
@@ -338,6 +394,15 @@ lion_status lion_rule_index_follow(lion_rule_index *index, lion_error *error)
     return LION_OK;
 }
 
+void lion_rule_index_release(lion_rule_index *index)
+{
+    lion_arena *arena = index->rows->arena;
+    lion_arena_release(arena, index->heads, index->head_count * sizeof(*index->heads));
+    lion_arena_release(arena, index->next, index->room * sizeof(*index->next));
+    index->heads = index->next = NULL;
+    index->head_count = index->room = index->covered = 0;
+}
+
 static inline bool is_value(const lion_vector *column, size_t row, const lion_value *value)
 {
     if (column->type == value->type && is_whole(column)) return column->bits[row] == value->bits;
@@ -380,7 +445,7 @@ typedef struct feed {
 static lion_status feed_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     feed *self = (feed *)operator;
-    (void)error;
+    if (self->rows->spilled != NULL) return lion_rule_spilled_next(self->rows, batch_out, error);
     if (self->next >= self->to) return LION_END;
     uint32_t count = lion_rule_rows_piece(self->columns, self->rows, self->next, self->to);
     self->next += count;
@@ -393,6 +458,7 @@ static lion_status feed_rewind(lion_operator *operator, lion_error *error)
     feed *self = (feed *)operator;
     (void)error;
     self->next = self->from;
+    if (self->rows->spilled != NULL) lion_rule_spilled_rewind(self->rows);
     return LION_OK;
 }
 

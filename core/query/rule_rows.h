@@ -7,6 +7,8 @@
 
 #include "query/run.h"
 
+struct lion_rule_spilled;
+
 typedef struct lion_rule_rows {
     lion_arena *arena;
     uint32_t width;
@@ -17,12 +19,17 @@ typedef struct lion_rule_rows {
     uint32_t *slots;           /* row + 1, or 0 */
     size_t slot_count;         /* a power of two, or 0 */
     uint32_t clearings;        /* how often they were emptied */
+    struct lion_rule_spilled *spilled; /* the rest of them, on file (rule_spill.h); NULL: all are here */
 } lion_rule_rows;
 
 /* No memory before the first row. */
 void lion_rule_rows_init(lion_rule_rows *rows, lion_arena *arena, uint32_t width);
 /* No rows; the memory is kept. */
 void lion_rule_rows_clear(lion_rule_rows *rows);
+/* No rows; the memory goes back, but for a little. */
+void lion_rule_rows_release(lion_rule_rows *rows);
+/* Somebody will still be reading this row's block when the memory goes back: that one does not. */
+void lion_rule_rows_leave(lion_rule_rows *rows, size_t row);
 /* The rows of a batch that are not there yet, each once, in their order. columns: width of them, in place of the batch's own. */
 lion_status lion_rule_rows_add(lion_rule_rows *rows, const lion_vector *columns, const lion_batch *batch, lion_error *error);
 
@@ -54,6 +61,8 @@ typedef struct lion_rule_index {
 void lion_rule_index_init(lion_rule_index *index, const lion_rule_rows *rows, const uint32_t *key, uint32_t key_count);
 /* Take in the rows added since. */
 lion_status lion_rule_index_follow(lion_rule_index *index, lion_error *error);
+/* It covers nothing; the memory goes back, but for a little. */
+void lion_rule_index_release(lion_rule_index *index);
 /* The newest row + 1 with the key, 0 for none; then the next one. Without a key columns: every row. */
 size_t lion_rule_index_find(const lion_rule_index *index, const lion_value *key);
 size_t lion_rule_index_next(const lion_rule_index *index, size_t found, const lion_value *key);

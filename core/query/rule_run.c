@@ -14,6 +14,7 @@ static lion_status add_rows(lion_rule_engine *self, lion_rule_rows *rows, const 
 {
     size_t before = rows->count;
     lion_status status = lion_rule_rows_add(rows, columns, batch, error);
+    if (rows->spilled != NULL) return status == LION_OK ? lion_rule_spilled_relieve(self, rows, error) : status;
     self->row_count += rows->count - before;
     return status;
 }
@@ -24,12 +25,12 @@ lion_status lion_rule_ask(lion_rule_engine *self, lion_rule_table *table, const 
     return add_rows(self, &table->frontier, table->asking, batch, error);
 }
 
-/* What is new at the call is asked for. */
+/* What is new at the call is asked for: on file at the end of the round. */
 static lion_status add_prefix(lion_rule_engine *self, lion_rule_call *call, const lion_vector *columns, const lion_batch *batch, lion_error *error)
 {
     size_t from = call->prefix.count;
     lion_status status = add_rows(self, &call->prefix, columns, batch, error);
-    while (status == LION_OK && from < call->prefix.count) {
+    while (status == LION_OK && call->prefix.spilled == NULL && from < call->prefix.count) {
         lion_batch piece = { .count = lion_rule_rows_piece(call->columns, &call->prefix, from, call->prefix.count) };
         for (uint32_t i = 0; i < call->callee->bound_count; i++) call->keys[i] = lion_rule_column(&call->bound[i], call->columns);
         status = lion_rule_ask(self, call->callee, call->keys, &piece, error);
@@ -38,7 +39,7 @@ static lion_status add_prefix(lion_rule_engine *self, lion_rule_call *call, cons
     return status;
 }
 
-static lion_status sink_batch(lion_rule_engine *self, lion_rule_segment *part, const lion_batch *batch, lion_error *error)
+lion_status lion_rule_take_in(lion_rule_engine *self, lion_rule_segment *part, const lion_batch *batch, lion_error *error)
 {
     for (uint32_t i = 0; i < part->width; i++) part->columns[i] = lion_rule_column(&part->row[i], batch->columns);
     if (part->sink == LION_RULE_CALL) return add_prefix(self, part->after, part->columns, batch, error);
@@ -151,6 +152,7 @@ static lion_status difference_next(lion_operator *operator, lion_batch *batch_ou
 {
     difference *self = (difference *)operator;
     uint32_t steps = 0;
+    if (self->call->prefix.spilled != NULL) return lion_rule_pairs_next(self->call, operator->run, batch_out, error);
     while (self->count < LION_BATCH_ROWS && (next_of_prefix(self) || next_of_answers(self)))
         if (++steps % CHECK_EVERY == 0 && lion_run_check(operator->run, error) != LION_OK) return LION_FAILED;
     return yield(self, batch_out);
@@ -160,6 +162,7 @@ static lion_status difference_rewind(lion_operator *operator, lion_error *error)
 {
     difference *self = (difference *)operator;
     lion_rule_call *call = self->call;
+    if (call->prefix.spilled != NULL) return lion_rule_pairs_rewind(call, operator->run, operator->width, error);
     self->prefix_row = call->prefix_from;
     self->answer_row = call->answers_from;
     self->is_open = false;
@@ -219,20 +222,21 @@ static bool is_full(lion_rule_engine *self)
 }
 
 /* The active segment's rows. LION_END: that was all; LION_ABSENT: see lion_rule_engine_run. */
-static lion_status run_segment(lion_rule_engine *self, bool may_forget, lion_error *error)
+static lion_status run_segment(lion_rule_engine *self, bool may_stop, lion_error *error)
 {
     for (;;) {
         lion_batch batch;
         lion_status status = lion_operator_next(self->active->root, &batch, error);
-        if (status == LION_OK) status = sink_batch(self, self->active, &batch, error);
+        if (status == LION_OK) status = lion_rule_take_in(self, self->active, &batch, error);
         if (status != LION_OK) return status;
-        if (may_forget && is_full(self)) return LION_ABSENT;
+        if (may_stop && is_full(self)) return LION_ABSENT;
     }
 }
 
-lion_status lion_rule_engine_run(lion_rule_engine *self, bool may_forget, lion_error *error)
+lion_status lion_rule_engine_run(lion_rule_engine *self, bool may_stop, lion_error *error)
 {
     uint32_t idle = 0;
+    if (self->is_spilled) return lion_rule_spilled_run(self, error);
     while (self->active != NULL || idle < self->segment_count) {
         if (self->active == NULL) {
             lion_rule_segment *part = self->segments[self->turn++ % self->segment_count];
@@ -245,7 +249,7 @@ lion_status lion_rule_engine_run(lion_rule_engine *self, bool may_forget, lion_e
             self->active = part;
             idle = 0;
         }
-        lion_status status = run_segment(self, may_forget, error);
+        lion_status status = run_segment(self, may_stop, error);
         if (status != LION_END) return status;
         self->active = NULL;
     }

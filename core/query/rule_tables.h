@@ -15,6 +15,9 @@
  * segment behind a call is fed new prefixes with all answers and old prefixes with new answers, so no pair is met twice.
  * The engine runs segments until none has anything new: it ends, because sets only grow and values come from the data.
  *
+ * Where even what a few rows ask for has no room in memory, the tables go on in the run's temporary file, for the rest of the run, and are
+ * evaluated by rounds (rule_rounds.c).
+ *
  * Rules that are paths through a graph do not come here: path.h answers their calls, in place. */
 #ifndef LION_QUERY_RULE_TABLES_H
 #define LION_QUERY_RULE_TABLES_H
@@ -22,12 +25,15 @@
 #include "query/path.h"
 #include "query/rule_calls.h"
 #include "query/rule_rows.h"
+#include "query/rule_spill.h"
 
 #define LION_RULE_ARITY_MAX 64
 
 typedef struct lion_rule_table lion_rule_table;
 typedef struct lion_rule_call lion_rule_call;
 typedef struct lion_rule_engine lion_rule_engine;
+typedef struct lion_rule_pairs lion_rule_pairs;
+typedef struct lion_rule_reader lion_rule_reader;
 
 typedef enum lion_rule_sink { LION_RULE_ANSWER, LION_RULE_TAIL, LION_RULE_CALL } lion_rule_sink;
 
@@ -64,6 +70,7 @@ struct lion_rule_call {
     lion_value *key;              /* of a row, and, of many, … */
     lion_vector *columns;         /* … the prefix's columns and … */
     lion_vector *keys;            /* … the bound arguments */
+    lion_rule_pairs *pairs;       /* of tables on file: where the difference is (rule_pairs.c); NULL: not made */
 };
 
 struct lion_rule_table {
@@ -84,6 +91,13 @@ typedef struct lion_path_rule {
     lion_paths *searches[2];      /* the same; NULL: the rule is none */
 } lion_path_rule;
 
+/* A call from outside that is reading answers. */
+struct lion_rule_reader {
+    lion_rule_reader *next;       /* of the engine's */
+    /* What it has still to read goes to a file of its own, and it is no reader any more. */
+    lion_status (*set_aside)(lion_rule_reader *reader, lion_error *error);
+};
+
 struct lion_rule_engine {
     lion_rules *rules;
     uint32_t component;
@@ -93,7 +107,9 @@ struct lion_rule_engine {
     uint32_t segment_count, segment_room;
     lion_rule_segment *active;    /* in the middle of its run */
     uint32_t turn;
-    uint32_t readers;             /* calls from outside that are reading answers */
+    lion_rule_reader *readers;
+    bool is_spilled;              /* tables are on file */
+    uint64_t rounds;              /* of them, so far */
     size_t row_count;             /* of all tables and prefixes … */
     size_t row_max;               /* … of which there was room for so many; 0: not known yet */
 };
@@ -139,13 +155,31 @@ lion_status lion_rule_table_get(lion_rule_table **out, lion_rule_engine *engine,
 lion_vector lion_rule_column(const lion_rule_argument *argument, const lion_vector *columns);
 /* Ask for the bound arguments, a column each, of the batch's rows: only what was not asked before is new. */
 lion_status lion_rule_ask(lion_rule_engine *engine, lion_rule_table *table, const lion_vector *bound, const lion_batch *batch, lion_error *error);
-/* Run until nothing is new. LION_CALL: answer, then run again. LION_ABSENT, where the engine may forget: all that it has to hold
+/* Run until nothing is new. LION_CALL: answer, then run again. LION_ABSENT, where the engine may stop: all that it has to hold
  * has no room. */
-lion_status lion_rule_engine_run(lion_rule_engine *engine, bool may_forget, lion_error *error);
+lion_status lion_rule_engine_run(lion_rule_engine *engine, bool may_stop, lion_error *error);
 /* Nothing was asked, nothing is known. */
 void lion_rule_engine_forget(lion_rule_engine *engine);
+/* A batch of what a segment makes goes where it belongs. */
+lion_status lion_rule_take_in(lion_rule_engine *engine, lion_rule_segment *segment, const lion_batch *batch, lion_error *error);
 /* What feeds the segment behind a call: the pairs of prefixes and answers that are new. */
 lion_operator *lion_rule_difference_new(lion_run *run, lion_rule_call *call, const uint32_t *vars, uint32_t width);
+
+/* ---- rule_rounds.c ---- */
+
+/* Nothing is known any more, and from now on what is known is on file. */
+lion_status lion_rule_engine_spill(lion_rule_engine *engine, lion_error *error);
+/* As lion_rule_engine_run. */
+lion_status lion_rule_spilled_run(lion_rule_engine *engine, lion_error *error);
+/* Rows of one of the tables have come: in memory they stay as long as there is room. */
+lion_status lion_rule_spilled_relieve(lion_rule_engine *engine, lion_rule_rows *rows, lion_error *error);
+
+/* ---- rule_pairs.c ---- */
+
+/* The difference of a call whose tables are on file, from its beginning … */
+lion_status lion_rule_pairs_rewind(lion_rule_call *call, lion_run *run, uint32_t width, lion_error *error);
+/* … batch by batch; LION_END. */
+lion_status lion_rule_pairs_next(lion_rule_call *call, lion_run *run, lion_batch *batch_out, lion_error *error);
 
 /* ---- op_rule.c ---- */
 

@@ -82,13 +82,13 @@ static lion_status make_file(lion_spill *spill, lion_error *error)
     return fail_file(error, code, what);
 }
 
-static lion_status write_block(lion_spill *spill, uint32_t block, const uint8_t *bytes, lion_error *error)
+static lion_status write_block(lion_spill *spill, uint32_t block, const uint8_t *bytes, uint32_t size, lion_error *error)
 {
     off_t offset = (off_t)block * (off_t)spill->block_size;
     lion_fault_kind fault = LION_FAULT_POINT("spill.write");
     if (fault != LION_FAULT_NONE) return fail_file(error, fault == LION_FAULT_FULL ? ENOSPC : EIO, "write a query's temporary file");
-    for (size_t done = 0; done < spill->block_size;) {
-        ssize_t count = pwrite(spill->file, bytes + done, spill->block_size - done, offset + (off_t)done);
+    for (size_t done = 0; done < size;) {
+        ssize_t count = pwrite(spill->file, bytes + done, size - done, offset + (off_t)done);
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) return fail_file(error, count == 0 ? ENOSPC : errno, "write a query's temporary file");
         done += (size_t)count;
@@ -96,12 +96,12 @@ static lion_status write_block(lion_spill *spill, uint32_t block, const uint8_t 
     return LION_OK;
 }
 
-static lion_status read_block(lion_spill *spill, uint32_t block, uint8_t *bytes, lion_error *error)
+lion_status lion_spill_read(void *bytes, lion_spill *spill, uint32_t block, uint32_t size, lion_error *error)
 {
     off_t offset = (off_t)block * (off_t)spill->block_size;
     if (LION_FAULT_POINT("spill.read") != LION_FAULT_NONE) return fail_file(error, EIO, "read a query's temporary file");
-    for (size_t done = 0; done < spill->block_size;) {
-        ssize_t count = pread(spill->file, bytes + done, spill->block_size - done, offset + (off_t)done);
+    for (size_t done = 0; done < size;) {
+        ssize_t count = pread(spill->file, (uint8_t *)bytes + done, size - done, offset + (off_t)done);
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) return fail_file(error, count == 0 ? EIO : errno, "read a query's temporary file");
         done += (size_t)count;
@@ -130,7 +130,7 @@ static lion_status take_block(uint32_t *block_out, lion_spill *spill, lion_error
 }
 
 /* Without memory to remember it the block is not used again: the file grows instead. */
-static void give_block(lion_spill *spill, uint32_t block)
+void lion_spill_give(lion_spill *spill, uint32_t block)
 {
     if (spill->free_count == spill->free_room) {
         uint32_t room = spill->free_room == 0 ? 64 : spill->free_room * 2;
@@ -140,6 +140,16 @@ static void give_block(lion_spill *spill, uint32_t block)
         spill->free_room = room;
     }
     spill->free_blocks[spill->free_count++] = block;
+}
+
+lion_status lion_spill_write(uint32_t *block_out, lion_spill *spill, const void *bytes, uint32_t size, lion_error *error)
+{
+    uint32_t block = 0;
+    LION_ASSERT(size <= spill->block_size);
+    lion_status status = take_block(&block, spill, error);
+    if (status == LION_OK) status = write_block(spill, block, bytes, size, error);
+    if (status == LION_OK) *block_out = block;
+    return status;
 }
 
 /* ---- spools ---- */
@@ -183,7 +193,7 @@ static lion_status extend(lion_spool *spool, lion_error *error)
 static lion_status flush(lion_spool *spool, lion_error *error)
 {
     if (spool->block_count == 0 || spool->is_last_written) return LION_OK;
-    lion_status status = write_block(spool->spill, spool->blocks[spool->block_count - 1], spool->buffer, error);
+    lion_status status = write_block(spool->spill, spool->blocks[spool->block_count - 1], spool->buffer, spool->spill->block_size, error);
     spool->is_last_written = status == LION_OK;
     return status;
 }
@@ -194,7 +204,7 @@ static lion_status reopen(lion_spool *spool, lion_error *error)
     bool is_closed = spool->buffer == NULL && spool->block_count > 0;
     lion_status status = make_buffer(spool, error);
     if (status != LION_OK || !is_closed) return status;
-    return read_block(spool->spill, spool->blocks[spool->block_count - 1], spool->buffer, error);
+    return lion_spill_read(spool->buffer, spool->spill, spool->blocks[spool->block_count - 1], spool->spill->block_size, error);
 }
 
 lion_status lion_spool_add(lion_spool *spool, const void *row, lion_error *error)
@@ -242,9 +252,9 @@ lion_status lion_spool_read(lion_spool *spool, bool take, lion_error *error)
 static lion_status next_block(lion_spool *spool, lion_error *error)
 {
     uint32_t block = spool->blocks[spool->read_block];
-    lion_status status = read_block(spool->spill, block, spool->buffer, error);
+    lion_status status = lion_spill_read(spool->buffer, spool->spill, block, spool->spill->block_size, error);
     if (status != LION_OK) return status;
-    if (spool->is_taken) give_block(spool->spill, block);
+    if (spool->is_taken) lion_spill_give(spool->spill, block);
     spool->read_block++;
     spool->read_at = 0;
     return LION_OK;
@@ -270,7 +280,7 @@ lion_status lion_spool_next(const void **row_out, lion_spool *spool, lion_error 
 void lion_spool_free(lion_spool *spool)
 {
     uint32_t first = spool->is_reading && spool->is_taken ? spool->read_block : 0;
-    for (uint32_t i = first; i < spool->block_count; i++) give_block(spool->spill, spool->blocks[i]);
+    for (uint32_t i = first; i < spool->block_count; i++) lion_spill_give(spool->spill, spool->blocks[i]);
     drop_buffer(spool);
     lion_arena_give(spool->spill->arena, spool->row);
     lion_arena_release(spool->spill->arena, spool->blocks, spool->block_room * sizeof(*spool->blocks));

@@ -1,7 +1,7 @@
 /* spill.h - what a query holds beyond its memory: rows of a fixed size in one temporary file of the run.
  *
  * The file is made when it is first needed, in $TMPDIR, /var/tmp or /tmp, and has no name: it is gone with the run, or the process.
- * It is divided into blocks; a spool of rows is a list of blocks, which go back when the spool is freed or read for the last
+ * It is divided into blocks, which can be had by themselves; a spool of rows is a list of blocks, which go back when the spool is freed or read for the last
  * time. Rows are written as they lie in memory: what they point to (texts, tuples) lives as long as the run and stays where it
  * is. One thread at a time. */
 #ifndef LION_QUERY_SPILL_H
@@ -24,6 +24,12 @@ void lion_spill_init(lion_spill *spill, lion_arena *arena, uint64_t bytes_max);
 void lion_spill_deinit(lion_spill *spill);
 /* The most that was in the file at once. */
 uint64_t lion_spill_peak(const lion_spill *spill);
+/* So many bytes, a block's at most, into a block that nobody has: lion/limit past bytes_max; lion/disk-full, lion/io. */
+lion_status lion_spill_write(uint32_t *block_out, lion_spill *spill, const void *bytes, uint32_t size, lion_error *error);
+/* As many of a block's as were written. */
+lion_status lion_spill_read(void *bytes, lion_spill *spill, uint32_t block, uint32_t size, lion_error *error);
+/* Nobody has the block any more. */
+void lion_spill_give(lion_spill *spill, uint32_t block);
 
 typedef struct lion_spool {
     lion_spill *spill;

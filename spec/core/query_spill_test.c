@@ -129,6 +129,8 @@ static void the_file_is_bounded(void **state)
 /* ---- queries ---- */
 
 #define PAIRS "sources 2 inputs [[source 0] [source 1]] where "
+#define RULE(branches) " rules [{ name r source 0 head [0 1] required [0 0] vars ['?x' '?y' '?z'] branches [" branches "] }] }"
+enum { RECURSION = 10 };
 static const char *const QUERIES[] = {
     "{ find { kind relation elements [?a ?b] } " PAIRS "[[pattern 0 [_ ?a ?b] p]] }",
     "{ find { kind relation elements [?t] } " PAIRS "[[pattern 0 [_ _ _ ?t] p]] }",
@@ -140,6 +142,9 @@ static const char *const QUERIES[] = {
     "{ find { kind relation elements [?a ?x] } " PAIRS "[[pattern 0 [?i ?a _ ?t] p] [not [[pattern 1 [?i _ _ ?t] p]] [?i ?t] n] [pattern 1 [?x _ ?a] p]] }",
     "{ find { kind relation elements [[aggregate median [?i]] [aggregate distinct [?b]] [aggregate min [=5 ?a]] [aggregate max [=3 ?t]]] } with [?i] " PAIRS "[[pattern 0 [?i ?a ?b ?t] p]] }",
     "{ find { kind relation elements [?b [aggregate median [?a]] [aggregate distinct [?a]] [aggregate 'count-distinct' [?t]] [aggregate max [=2 ?i]]] } with [?i] " PAIRS "[[pattern 0 [?i ?a ?b ?t] p]] }",
+    "{ find { kind relation elements [?x ?y] } " PAIRS "[[rule 0 [?x ?y] r]]"
+    RULE("[[pattern 0 [#0 _ _ #2] p] [pattern 0 [#1 _ _ #2] p]] [[rule 0 [#0 #2] r] [pattern 0 [#2 _ #1] p]]"),
+    "{ find { kind relation elements [?x ?y] } " PAIRS "[[rule 0 [?x ?y] r]]" RULE("[[pattern 0 [#0 _ #1] p]] [[pattern 0 [#0 _ #2] p] [rule 0 [#2 #1] r]]"),
 };
 
 /* Rows [i a b t], some numbers doubles and some texts equal. */
@@ -214,6 +219,10 @@ static void memory_is_kept_to(void **state)
     assert_int_equal(LION_FAILED, answer(QUERIES[4], &options, &out, &error));
     assert_string_equal("lion/limit", error.code);
     assert_int_equal(LION_INTERRUPTED, error.category);
+    options = (lion_query_options){ .limit = -1, .table_rows_max = 100, .temp_max = 100000 };
+    assert_int_equal(LION_FAILED, answer(QUERIES[RECURSION], &options, &out, &error));
+    assert_string_equal("lion/limit", error.code);
+    assert_non_null(strstr(error.message, "temp_mb"));
 }
 
 static void a_disk_that_fails_is_an_error(void **state)
@@ -223,14 +232,15 @@ static void a_disk_that_fails_is_an_error(void **state)
         { "spill.open", "fail", "lion/io", 1 }, { "spill.write", "full", "lion/disk-full", 1 }, { "spill.write", "full", "lion/disk-full", 10 },
         { "spill.write", "fail", "lion/io", 3 }, { "spill.read", "fail", "lion/io", 1 },        { "spill.read", "fail", "lion/io", 3 },
     };
+    static const size_t ASKED[] = { 0, 2, 4, RECURSION };
     size_t files = entries("/proc/self/fd");
-    for (size_t i = 0; i < 6; i += 2)
+    for (size_t q = 0; q < CASES(ASKED); q++)
         for (size_t k = 0; k < CASES(FAULTS); k++) {
             char *out;
             lion_error error = { 0 };
             lion_query_options options = { .limit = -1, .temp_max = UINT64_C(1) << 32, .table_rows_max = 100 };
             lion_fault_arm(FAULTS[k].point, FAULTS[k].hit, FAULTS[k].kind);
-            assert_int_equal(LION_FAILED, answer(QUERIES[i], &options, &out, &error));
+            assert_int_equal(LION_FAILED, answer(QUERIES[ASKED[q]], &options, &out, &error));
             lion_fault_disarm();
             assert_string_equal(FAULTS[k].code, error.code);
             assert_int_equal(LION_UNAVAILABLE, error.category);
