@@ -132,6 +132,14 @@ static lion_status make_room(distinct *self, uint32_t rows, lion_error *error)
     return lion_arena_check(arena, error);
 }
 
+/* The order that the rows were planned to have may be lost since: by a semi-join that goes on in partitions. */
+static bool has_lost_order(const distinct *self)
+{
+    const lion_operator *at = self->operator.inputs[0];
+    while (at != NULL && at->ascending != 0) at = at->inputs[0];
+    return at == NULL || !lion_feed_is_start(at); /* where rows in an order come from */
+}
+
 static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     distinct *self = (distinct *)operator;
@@ -141,6 +149,10 @@ static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out,
         lion_status status = next_rows(self, &batch, error);
         if (status == LION_OK && lion_batch_rows(&batch) > self->room) status = make_room(self, lion_batch_rows(&batch), error);
         if (status != LION_OK) return status;
+        if (self->ascending != LION_SLOT_NONE && !self->has_last && has_lost_order(self)) {
+            self->ascending = LION_SLOT_NONE;
+            self->operator.ascending = 0; /* so that the set may go on in a file */
+        }
         status = self->ascending != LION_SLOT_NONE ? select_ascending(self, &batch, &count, error)
                                                    : select_new(self, &batch, self->selection, &count, error);
         if (status != LION_OK) return status;

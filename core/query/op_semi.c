@@ -46,6 +46,7 @@ static lion_status give_up(semi *self, lion_error *error)
     self->is_instead = true;
     self->operator.name = self->instead->name;
     self->operator.copy = NULL;
+    self->operator.ascending = 0; /* partition by partition, the left's rows go on in another order */
     return lion_operator_rewind(self->instead, error);
 }
 
