@@ -298,7 +298,7 @@ static void an_error_in_a_thread_is_the_run_s(void **state)
         options.rows_max = 350;
         assert_string_equal(asked(rows, &options), "lion/limit");
         options.rows_max = 0;
-        options.memory_max = 1 << 18;
+        options.memory_max = 1 << 17;
         assert_string_equal(asked(rows, &options), "lion/limit");
     }
     lion_query_drop(overflow);
