@@ -36,6 +36,7 @@ void lion_thread_run_init(lion_run *made, const lion_run *run, const bool *is_st
 {
     *made = *run;
     made->call = NULL;
+    made->at_work = NULL; /* an operator of another thread's */
     made->options.temp_max = 0; /* what is large is shared, and was made before */
     made->is_stopped = is_stopped;
     lion_arena_init(&made->arena, run->options.memory_max);
