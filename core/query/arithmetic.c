@@ -179,7 +179,7 @@ static int64_t *room_for(lion_arithmetic *self, lion_bits_room *room, uint32_t c
 {
     uint32_t wanted = LION_ROOM_ROWS_MIN;
     if (room->count >= count) return room->bits;
-    while (wanted < count) wanted *= 2;
+    while (wanted < count) wanted = lion_room_after(wanted);
     room->bits = lion_arena_array(self->arena, int64_t, wanted);
     room->count = room->bits == NULL ? 0 : wanted;
     return room->bits;

@@ -300,8 +300,7 @@ static void set_options(lion_run *run, const lion_query_options *options, const 
     run->options = options != NULL ? *options : (lion_query_options){ .limit = -1 };
     lion_spill_init(&run->spill, &run->arena, run->options.temp_max);
     if (outer != NULL) run->deadline_ns = outer->deadline_ns;
-    else if (run->options.timeout_ms > 0)
-        run->deadline_ns = lion_clock_deadline_ns(run->options.timeout_ms);
+    else run->deadline_ns = run->options.timeout_ms > 0 ? lion_clock_deadline_ns(run->options.timeout_ms) : 0;
     run->depth = outer == NULL ? 0 : outer->depth + 1;
     run->dice = run->options.plan_seed;
 }

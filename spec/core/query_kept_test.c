@@ -2,6 +2,7 @@
  * schemas, in several threads, with bounds, read to the end or not. Whatever was kept, the answer is what a query that is new finds. Run
  * under TSan too. */
 #include <pthread.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "connection/connection.h"
@@ -409,6 +410,22 @@ static void a_run_that_rests_needs_no_memory_to_begin_again(void **state)
     close_indexed(&all);
 }
 
+/* Asked with a timeout, and after that has passed without one. */
+static void a_run_that_rests_forgets_its_deadline(void **state)
+{
+    (void)state;
+    indexed all = { 0 };
+    open_indexed(&all);
+    lion_query_options timed = { .limit = -1, .timeout_ms = 50 };
+    lion_query *query = query_of(ASKINGS[0].query);
+    const char *expected = found_anew(ASKINGS[0].query, all.dbs[5], ASKINGS[0].given[1], 1);
+    for (int i = 0; i < 3; i++) (void)asked(&world.arena, query, all.dbs[5], ASKINGS[0].given[1], 1, &timed);
+    usleep(60 * 1000);
+    assert_string_equal(asked(&world.arena, query, all.dbs[5], ASKINGS[0].given[1], 1, NULL), expected);
+    lion_query_drop(query);
+    close_indexed(&all);
+}
+
 /* ---- threads ---- */
 
 typedef struct asker {
@@ -474,6 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_kept_plan_is_told_as_any_other, set_up, tear_down),
         cmocka_unit_test(whatever_became_of_a_run_the_next_one_finds_what_is_there),
         cmocka_unit_test(a_run_that_rests_needs_no_memory_to_begin_again),
+        cmocka_unit_test(a_run_that_rests_forgets_its_deadline),
         cmocka_unit_test_setup_teardown(threads_share_what_is_kept, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
