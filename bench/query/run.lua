@@ -99,6 +99,7 @@ local function run_query(engines, query, earlier, means)
   local times, slowness = measure.times(list, query)
   local best
   for _, one in ipairs(list) do
+    late[one.name] = not times[one.name]
     local time = one.name ~= "Lion" and times[one.name]
     if time then
       means:add(one.name, time / times.Lion)

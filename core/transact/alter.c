@@ -1,6 +1,5 @@
 /* alter.c - changes of schema: what may change does so if the data allow it, what may not never
  * does. */
-#include "base/assert.h"
 #include "transact/tx.h"
 
 #define INVALID_ALTER "db.error/invalid-alter-attribute"
@@ -10,16 +9,6 @@ static lion_status fail(lion_error *error, const lion_attribute *attribute, cons
 {
     return lion_fail(error, LION_INCORRECT, INVALID_ALTER, "%s: :%.*s %s", inner,
                      (int)attribute->ident.size, (const char *)attribute->ident.data, why);
-}
-
-const lion_datom *lion_tx_said(const lion_tx *tx, int64_t e, uint32_t a, bool added)
-{
-    for (uint32_t i = lion_tx_first_of(tx, e); i < tx->datoms.count; i++) {
-        const lion_datom *datom = &tx->datoms.items[i];
-        if (datom->e != e) break;
-        if (datom->a == a && datom->added == added) return datom;
-    }
-    return NULL;
 }
 
 /* -- Does the data allow it? ------------------------------------------------------------------ */

@@ -4,7 +4,6 @@
  * itself is refused; what is there already, or retracted and not there, is dropped; an assertion of
  * cardinality one retracts the value before. Entities that the transaction makes have nothing
  * before and are not looked up. */
-#include "base/assert.h"
 #include "transact/tx.h"
 
 /* -- Sorting ---------------------------------------------------------------------------------- */
@@ -53,40 +52,6 @@ void lion_facts_sort(lion_fact *facts, size_t count, lion_fact *spare)
     lion_facts_sort(facts, half, spare);
     lion_facts_sort(facts + half, count - half, spare);
     merge(facts, half, count, spare);
-}
-
-/* -- Emitting --------------------------------------------------------------------------------- */
-
-static lion_status note_check(lion_tx_check **items, uint32_t *count, uint32_t *capacity,
-                              lion_tx_check check, lion_arena *arena, lion_error *error)
-{
-    if (*count == *capacity &&
-        !lion_tx_reserve((void **)items, *count, capacity, sizeof **items, arena))
-        return lion_fail_memory(error);
-    (*items)[(*count)++] = check;
-    return LION_OK;
-}
-
-lion_status lion_tx_emit(lion_tx *tx, int64_t e, const lion_attribute *attribute, lion_value v,
-                         bool added, bool is_free, lion_error *error)
-{
-    if (!lion_tx_room(&tx->datoms, tx->arena)) return lion_fail_memory(error);
-    uint32_t place = tx->datoms.count++;
-    tx->datoms.items[place] =
-        (lion_datom){ .e = e, .v = v, .tx = tx->tx, .a = attribute->id, .added = added };
-    if (attribute->id <= LION_ID_ATTR_PREDS && attribute->id != LION_ID_TX_INSTANT &&
-        attribute->id != LION_ID_DOC)
-        tx->is_schema_touched = true;
-    if (!added) return LION_OK;
-    lion_tx_check check = { .datom = place, .is_free = is_free, .attribute = attribute };
-    lion_status status = LION_OK;
-    if (attribute->unique != LION_UNIQUE_NONE)
-        status = note_check(&tx->unique_checks.items, &tx->unique_checks.count,
-                            &tx->unique_checks.capacity, check, tx->arena, error);
-    if (status == LION_OK && attribute->predicate_count > 0)
-        status = note_check(&tx->predicate_checks.items, &tx->predicate_checks.count,
-                            &tx->predicate_checks.capacity, check, tx->arena, error);
-    return status;
 }
 
 /* -- One entity and attribute ----------------------------------------------------------------- */
@@ -268,17 +233,4 @@ lion_status lion_tx_reduce(lion_tx *tx, lion_error *error)
         from = to;
     }
     return status < 0 ? status : lion_arena_check(tx->arena, error);
-}
-
-uint32_t lion_tx_first_of(const lion_tx *tx, int64_t e)
-{
-    uint32_t low = 0, high = tx->datoms.count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (tx->datoms.items[middle].e < e)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
 }

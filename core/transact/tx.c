@@ -5,21 +5,6 @@
 #include "base/clock.h"
 #include "transact/tx.h"
 
-#define FACTS_FIRST 64
-
-bool lion_tx_reserve(void **items, uint32_t count, uint32_t *capacity, size_t size,
-                     lion_arena *arena)
-{
-    uint32_t grown = *capacity == 0 ? FACTS_FIRST : *capacity * 2;
-    if (grown <= *capacity) return false;
-    void *larger = lion_arena_grow(arena, *items, *capacity * size, grown * size);
-    if (larger == NULL || arena->is_exhausted) return false;
-    LION_ASSERT(count <= grown);
-    *items = larger;
-    *capacity = grown;
-    return true;
-}
-
 /* -- Open and close --------------------------------------------------------------------------- */
 
 lion_status lion_tx_open(lion_tx **tx_out, const lion_db *db, const lion_form *ops,

@@ -159,6 +159,7 @@ struct lion_tx {
     lion_tx_result result;
 };
 
+/* ---- datoms.c: what the transaction comes to ---- */
 /* Room for one more in an array of the transaction; false: out of memory (the arena knows). */
 bool lion_tx_reserve(void **items, uint32_t count, uint32_t *capacity, size_t size,
                      lion_arena *arena);
@@ -166,6 +167,13 @@ bool lion_tx_reserve(void **items, uint32_t count, uint32_t *capacity, size_t si
     ((array)->count < (array)->capacity ||                                                         \
      lion_tx_reserve((void **)&(array)->items, (array)->count, &(array)->capacity,                 \
                      sizeof *(array)->items, (arena)))
+
+lion_status lion_tx_emit(lion_tx *tx, int64_t e, const lion_attribute *attribute, lion_value v,
+                         bool added, bool is_free, lion_error *error);
+/* The first datom of an entity (or of the next one), once they ascend by e. */
+uint32_t lion_tx_first_of(const lion_tx *tx, int64_t e);
+/* What it says of the entity's attribute, or NULL. */
+const lion_datom *lion_tx_said(const lion_tx *tx, int64_t e, uint32_t a, bool added);
 
 /* ---- expand.c: operations to facts ---- */
 /* LION_OK: all is expanded. LION_CALL: a function must be called first. */
@@ -218,12 +226,6 @@ void lion_facts_sort(lion_fact *facts, size_t count, lion_fact *spare);
 /* The facts of one entity, sorted by attribute. Appends datoms. */
 lion_status lion_tx_composites(lion_tx *tx, const lion_fact *facts, size_t count,
                                lion_error *error);
-lion_status lion_tx_emit(lion_tx *tx, int64_t e, const lion_attribute *attribute, lion_value v,
-                         bool added, bool is_free, lion_error *error);
-
-/* The first datom of an entity (or of the next one): datoms ascend by e. */
-uint32_t lion_tx_first_of(const lion_tx *tx, int64_t e);
-
 /* ---- unique.c ---- */
 lion_status lion_tx_check_unique(lion_tx *tx, lion_error *error);
 
@@ -232,7 +234,6 @@ lion_status lion_tx_check_schema(lion_tx *tx, lion_error *error);
 lion_status lion_tx_check_new_attribute(lion_tx *tx, const lion_attribute *attribute,
                                         lion_error *error);
 lion_status lion_tx_check_ident(lion_tx *tx, lion_slice name, bool is_own, lion_error *error);
-const lion_datom *lion_tx_said(const lion_tx *tx, int64_t e, uint32_t a, bool added);
 
 /* ---- specs.c: predicates and entity specs; LION_CALL ---- */
 lion_status lion_tx_check_predicates(lion_tx *tx, lion_error *error);

@@ -44,6 +44,8 @@ typedef enum lion_bind_slot {
     LION_BIND_DECIMAL,   /* text → decimal */
 } lion_bind_slot;
 
+/* The table at index is that of the slots from now on. */
+void lion_bind_set_slots(lua_State *L, int index);
 void lion_bind_push_slot(lua_State *L, lion_bind_slot slot);
 /* The handle of the function at index; the same function has the same handle. */
 int64_t lion_bind_handle(lua_State *L, int index);
@@ -68,6 +70,17 @@ struct lion_bind_conn {
     uint32_t references; /* the userdata and the links */
 };
 
+/* The userdata of a connection. */
+typedef struct lion_bind_bound_conn {
+    lion_bind_conn *conn; /* NULL: not open yet, or let go */
+} lion_bind_bound_conn;
+
+/* An empty one, pushed. */
+lion_bind_bound_conn *lion_bind_conn_push(lua_State *L);
+lion_bind_bound_conn *lion_bind_conn_bound(lua_State *L, int index); /* closed or not */
+/* What hangs on it is released first. Closed already: nothing happens. */
+lion_status lion_bind_conn_close(lion_bind_conn *conn, lion_error *error);
+
 /* release must remove the link. */
 void lion_bind_link_add(lion_bind_link *link, lion_bind_conn *conn, void (*release)(void *owner),
                         void *owner);
@@ -83,6 +96,7 @@ lion_bind_db *lion_bind_db_push(lua_State *L);
 /* db's reference is taken over. conn may be NULL: an open connection of the same database is looked
  * for. */
 void lion_bind_db_take(lua_State *L, lion_bind_db *self, lion_db *db, lion_bind_conn *conn);
+void lion_bind_db_release(void *owner); /* a lion_bind_db; once or more often */
 lion_bind_db *lion_bind_db_check(lua_State *L, int index); /* raises lion/closed */
 /* The values of conn that this state holds leave retired roots. Only where no value of conn is at work. */
 lion_status lion_bind_dbs_rebase(lion_bind_conn *conn, lion_error *error);
@@ -138,6 +152,7 @@ extern const luaL_Reg lion_bind_verify_functions[];
 void lion_bind_code_types(lua_State *L);
 void lion_bind_connection_types(lua_State *L);
 void lion_bind_db_types(lua_State *L);
+void lion_bind_held_types(lua_State *L);
 void lion_bind_step_types(lua_State *L);
 void lion_bind_query_types(lua_State *L);
 void lion_bind_verify_types(lua_State *L);

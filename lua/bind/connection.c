@@ -9,59 +9,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#define CONNECTION_TYPE "lion.connection"
 #define RANGE_TYPE "lion.tx_range"
 #define DIR_TYPE "lion.dir"
-
-/* ---- the userdata ---- */
-
-typedef struct bound_conn {
-    lion_bind_conn *conn;
-} bound_conn;
-
-/* What hangs on the connection goes first: nothing may read a database that is closed. */
-static lion_status close_conn(lion_bind_conn *conn, lion_error *error)
-{
-    if (conn->connection == NULL) return LION_OK;
-    while (conn->links != NULL) conn->links->release(conn->links->owner);
-    lion_connection *connection = conn->connection;
-    conn->connection = NULL;
-    return lion_connection_close(connection, error);
-}
-
-static int conn_gc(lua_State *L)
-{
-    bound_conn *self = lua_touserdata(L, 1);
-    if (self->conn == NULL) return 0;
-    close_conn(self->conn, NULL);
-    if (--self->conn->references == 0) lion_free(self->conn);
-    self->conn = NULL;
-    return 0;
-}
-
-lion_bind_conn *lion_bind_conn_check(lua_State *L, int index)
-{
-    bound_conn *self = luaL_checkudata(L, index, CONNECTION_TYPE);
-    if (self->conn == NULL || self->conn->connection == NULL)
-        lion_bind_fail(L, LION_INCORRECT, "lion/closed", "the connection is closed");
-    return self->conn;
-}
-
-lion_bind_conn *lion_bind_conn_find(lua_State *L, uint64_t database)
-{
-    lion_bind_conn *found = NULL;
-    lion_bind_push_slot(L, LION_BIND_CONNS);
-    lua_pushnil(L);
-    while (found == NULL && lua_next(L, -2) != 0) {
-        bound_conn *self = lua_touserdata(L, -2);
-        if (self->conn != NULL && self->conn->connection != NULL &&
-            self->conn->database == database)
-            found = self->conn;
-        lua_pop(L, found == NULL ? 1 : 2);
-    }
-    lua_pop(L, 1);
-    return found;
-}
 
 /* ---- opening ---- */
 
@@ -102,10 +51,7 @@ static int connect(lua_State *L)
     const char *uri = luaL_checkstring(L, 1);
     lion_connection_options options = { 0 };
     read_options(L, &options);
-    bound_conn *self = lua_newuserdata(L, sizeof *self);
-    self->conn = NULL;
-    luaL_getmetatable(L, CONNECTION_TYPE);
-    lua_setmetatable(L, -2);
+    lion_bind_bound_conn *self = lion_bind_conn_push(L);
     self->conn = lion_zalloc(sizeof *self->conn);
     lion_error error;
     if (self->conn == NULL) {
@@ -132,15 +78,15 @@ static int connect(lua_State *L)
 
 static int conn_close(lua_State *L)
 {
-    bound_conn *self = luaL_checkudata(L, 1, CONNECTION_TYPE);
+    lion_bind_bound_conn *self = lion_bind_conn_bound(L, 1);
     lion_error error;
-    if (self->conn != NULL && close_conn(self->conn, &error) < 0) return lion_bind_raise(L, &error);
+    if (self->conn != NULL && lion_bind_conn_close(self->conn, &error) < 0) return lion_bind_raise(L, &error);
     return 0;
 }
 
 static int conn_is_open(lua_State *L)
 {
-    bound_conn *self = luaL_checkudata(L, 1, CONNECTION_TYPE);
+    lion_bind_bound_conn *self = lion_bind_conn_bound(L, 1);
     lua_pushboolean(L, self->conn != NULL && self->conn->connection != NULL);
     return 1;
 }
@@ -424,7 +370,6 @@ const luaL_Reg lion_bind_connection_functions[] = {
 
 void lion_bind_connection_types(lua_State *L)
 {
-    lion_bind_make_type(L, CONNECTION_TYPE, conn_gc);
     lion_bind_make_type(L, RANGE_TYPE, range_gc);
     lion_bind_make_type(L, DIR_TYPE, dir_gc);
 }

@@ -3,114 +3,6 @@
 
 #include <string.h>
 
-#define DB_TYPE "lion.db"
-
-static void release_db(void *owner)
-{
-    lion_bind_db *self = owner;
-    lion_bind_link_remove(&self->link);
-    lion_db_drop(self->db);
-    self->db = NULL;
-}
-
-static int db_gc(lua_State *L)
-{
-    release_db(lua_touserdata(L, 1));
-    return 0;
-}
-
-lion_bind_db *lion_bind_db_push(lua_State *L)
-{
-    lion_bind_db *self = lua_newuserdata(L, sizeof *self);
-    memset(self, 0, sizeof *self);
-    luaL_getmetatable(L, DB_TYPE);
-    lua_setmetatable(L, -2);
-    return self;
-}
-
-void lion_bind_db_take(lua_State *L, lion_bind_db *self, lion_db *db, lion_bind_conn *conn)
-{
-    self->db = db;
-    if (conn == NULL) conn = lion_bind_conn_find(L, db->database);
-    if (conn != NULL) lion_bind_link_add(&self->link, conn, release_db, self);
-}
-
-static void push_wrapped(lua_State *L, lion_db *db, bool is_log)
-{
-    lion_bind_push_slot(L, LION_BIND_DB);
-    lion_bind_db *self = lion_bind_db_push(L);
-    lion_bind_db_take(L, self, lion_db_keep(db), NULL);
-    lua_pushboolean(L, is_log);
-    lua_call(L, 2, 1);
-}
-
-void lion_bind_push_db(lua_State *L, lion_db *db)
-{
-    push_wrapped(L, db, false);
-}
-
-void lion_bind_push_log(lua_State *L, lion_db *db)
-{
-    push_wrapped(L, db, true);
-}
-
-lion_status lion_bind_dbs_rebase(lion_bind_conn *conn, lion_error *error)
-{
-    uint64_t oldest_root = lion_connection_oldest_root(conn->connection);
-    if (oldest_root == conn->oldest_root) return LION_OK;
-    lion_status status = LION_OK;
-    for (lion_bind_link *link = conn->links; link != NULL && status == LION_OK; link = link->next) {
-        if (link->release != release_db) continue;
-        lion_bind_db *self = link->owner;
-        status = lion_connection_rebase(&self->db, conn->connection, error);
-    }
-    if (status == LION_OK) conn->oldest_root = oldest_root;
-    return status;
-}
-
-static lion_bind_db *test_userdata(lua_State *L, int index)
-{
-    void *self = lua_touserdata(L, index);
-    if (self == NULL || lua_getmetatable(L, index) == 0) return NULL;
-    luaL_getmetatable(L, DB_TYPE);
-    bool is_db = lua_rawequal(L, -1, -2) != 0;
-    lua_pop(L, 2);
-    return is_db ? self : NULL;
-}
-
-lion_bind_db *lion_bind_db_test(lua_State *L, int index)
-{
-    if (lua_type(L, index) != LUA_TTABLE) return test_userdata(L, index);
-    lua_pushliteral(L, "handle");
-    lua_rawget(L, index < 0 ? index - 1 : index);
-    lion_bind_db *self = test_userdata(L, -1);
-    lua_pop(L, 1); /* the wrapper keeps it */
-    return self;
-}
-
-lion_bind_db *lion_bind_log_test(lua_State *L, int index)
-{
-    if (lua_type(L, index) != LUA_TTABLE) return NULL;
-    lua_pushliteral(L, "log");
-    lua_rawget(L, index < 0 ? index - 1 : index);
-    lion_bind_db *self = test_userdata(L, -1);
-    lua_pop(L, 1); /* the wrapper keeps it */
-    if (self != NULL && self->db == NULL)
-        lion_bind_fail(L, LION_INCORRECT, "lion/closed", "the connection of this log is closed");
-    return self;
-}
-
-lion_bind_db *lion_bind_db_check(lua_State *L, int index)
-{
-    lion_bind_db *self = lion_bind_db_test(L, index);
-    if (self == NULL)
-        lion_bind_fail(L, LION_INCORRECT, "lion/syntax", "a database value is expected here");
-    if (self->db == NULL)
-        lion_bind_fail(L, LION_INCORRECT, "lion/closed",
-                       "the connection of this database value is closed");
-    return self;
-}
-
 /* ---- time ---- */
 
 /* info(db) → basis_t, as_of_t, since_t (-1: none), is_history, next_counter, instant_ms,
@@ -236,7 +128,7 @@ static int equal(lua_State *L)
 static int drop(lua_State *L)
 {
     lion_bind_db *self = lion_bind_db_test(L, 1);
-    if (self != NULL) release_db(self);
+    if (self != NULL) lion_bind_db_release(self);
     return 0;
 }
 
@@ -516,6 +408,5 @@ const luaL_Reg lion_bind_db_functions[] = {
 
 void lion_bind_db_types(lua_State *L)
 {
-    lion_bind_make_type(L, DB_TYPE, db_gc);
     lion_bind_make_type(L, "lion.arena", arena_gc);
 }

@@ -4,7 +4,8 @@
 -- that need no schema are checked.
 -- @module lion.query.analyse
 local anomaly = require "lion.anomaly"
-local edn = require "lion.edn"
+local faults = require "lion.query.faults"
+local name_sets = require "lion.query.names"
 local nearest = require "lion.nearest"
 local nodes = require "lion.query.nodes"
 local parse = require "lion.query.parse"
@@ -16,6 +17,12 @@ local DEPTH_MAX = 200
 
 local fail, is_var, is_source, is_blank, is_symbol =
   parse.fail, parse.is_var, parse.is_source, parse.is_blank, parse.is_symbol
+local text_of, fail_with, fail_clause, fail_unbound =
+  faults.text_of, faults.fail_with, faults.fail_clause, faults.fail_unbound
+local add, binding_names, head_of, join_vars =
+  name_sets.add, name_sets.binding_names, name_sets.head_of, name_sets.join_vars
+local clause_names, names_of_all, binder_names_of_all =
+  name_sets.clause_names, name_sets.names_of_all, name_sets.binder_names_of_all
 
 local AGGREGATES = {
   avg = true,
@@ -34,39 +41,6 @@ local AGGREGATES = {
 
 --- Aggregates of the user's, by name (lion.aggregate adds them).
 analyse.user_aggregates = {}
-
--- ---- texts -------------------------------------------------------------------------------------
-
-local function text_of(self, node)
-  node = node.whole or node
-  if self.text and node.first then return self.text:sub(node.first, node.last) end
-  return nodes.text(node)
-end
-
--- Where a clause stands in its text, and the message that points at it.
-local function point_at(self, node, message)
-  local data = { clause = text_of(self, node) }
-  node = node.whole or node
-  if self.text and node.first then
-    data.line, data.column = edn.line_and_column(self.text, node.first)
-    message = ("line %d, column %d: %s"):format(data.line, data.column, message)
-  end
-  return message .. ", in clause: " .. data.clause, data
-end
-
-local function fail_with(self, code, node, message, ...)
-  if select("#", ...) > 0 then message = message:format(...) end
-  local text, data = point_at(self, node, message)
-  error(anomaly.new("incorrect", code, text, data), 0)
-end
-
-local function fail_clause(self, node, message, ...)
-  fail_with(self, "lion/syntax", node, message, ...)
-end
-
-local function fail_unbound(self, node, name, hint)
-  fail_with(self, "db.error/insufficient-binding", node, "%s is not bound%s", name, hint or "")
-end
 
 -- ---- scopes ------------------------------------------------------------------------------------
 
@@ -95,102 +69,6 @@ local function private_env(env, shared)
     inner.numbers[name] = number_of(env, name)
   end
   return inner
-end
-
--- ---- which names a clause has, seen from outside -----------------------------------------------
-
-local clause_names
-
-local function add(set, name)
-  if not set[name] then
-    set[name] = true
-    set[#set + 1] = name
-  end
-end
-
-local function binding_names(binding, set)
-  if binding.kind == "scalar" then add(set, binding.name) end
-  for _, part in ipairs(binding.parts or {}) do
-    binding_names(part, set)
-  end
-end
-
-local function head_of(clause)
-  if clause.kind ~= "list" then return nil end
-  local at = is_source(clause[1]) and 2 or 1
-  return is_symbol(clause[at]) and clause[at].value or nil, at
-end
-
--- The variables of or-join, with those of [[req] vars] marked.
-local function join_vars(self, clause, node)
-  if not node or (node.kind ~= "vector" and node.kind ~= "list") then
-    fail_clause(self, clause, "a vector of variables is missing")
-  end
-  local names, required = {}, {}
-  for i, item in ipairs(node) do
-    if i == 1 and item.kind == "vector" then
-      for _, var in ipairs(item) do
-        if not is_var(var) then fail_clause(self, clause, "%s is no variable", nodes.text(var)) end
-        add(names, var.value)
-        required[#required + 1] = var.value
-      end
-    elseif is_var(item) then
-      add(names, item.value)
-    else
-      fail_clause(self, clause, "%s is no variable", nodes.text(item))
-    end
-  end
-  return names, required
-end
-
-local function names_of_all(self, list, first, set)
-  for i = first, #list do
-    clause_names(self, list[i], set)
-  end
-end
-
-function clause_names(self, clause, set)
-  local head, at = head_of(clause)
-  if head == "not-join" or head == "or-join" then
-    for _, name in ipairs((join_vars(self, clause, clause[at + 1]))) do
-      add(set, name)
-    end
-  elseif head == "not" or head == "or" or head == "and" then
-    names_of_all(self, clause, at + 1, set)
-  elseif clause.kind == "vector" and clause[1] and clause[1].kind == "list" then
-    local call = clause[1]
-    for i = 2, #call do
-      if is_var(call[i]) then add(set, call[i].value) end
-    end
-    if clause[2] then binding_names(parse.binding(clause[2]), set) end
-  elseif clause.kind == "vector" or clause.kind == "list" then
-    for _, node in ipairs(clause) do
-      if is_var(node) then add(set, node.value) end
-    end
-  end
-end
-
-local binder_names
-
-local function binder_names_of_all(self, list, first, set)
-  for i = first, #list do
-    binder_names(self, list[i], set)
-  end
-  return set
-end
-
--- Names that a clause may bind. Generous: what a rule or a branch of or binds in truth is the
--- planner's to find out.
-function binder_names(self, clause, set)
-  local head, at = head_of(clause)
-  if head == "not" or head == "not-join" then return end
-  if head == "or" or head == "and" then
-    binder_names_of_all(self, clause, at + 1, set)
-  elseif clause.kind == "vector" and clause[1] and clause[1].kind == "list" then
-    if clause[2] then binding_names(parse.binding(clause[2]), set) end
-  else
-    clause_names(self, clause, set)
-  end
 end
 
 -- ---- terms -------------------------------------------------------------------------------------
