@@ -473,5 +473,5 @@ void lion_query_close(lion_query_run *run)
 
 lion_status lion_query_explain(lion_form *tree_out, char **text_out, lion_query_run *run, lion_arena *arena, lion_error *error)
 {
-    return lion_explain(tree_out, text_out, run->root, arena, error);
+    return lion_explain(tree_out, text_out, lion_result_shown(run->result), arena, error);
 }

@@ -7,6 +7,7 @@
 #include "query/overflow.h"
 #include "query/parallel.h"
 #include "query/result.h"
+#include "query/result_stages.h"
 #include "query/sorter.h"
 
 typedef struct element {
@@ -63,6 +64,7 @@ struct lion_result {
     lion_value **values;
     uint32_t *bit_rooms, *value_rooms; /* rows of each column of these */
     uint32_t filled;           /* rows of the batch that is made */
+    lion_result_stages stages; /* with statistics, or once they are to be shown */
 };
 
 /* ---- opening ---- */
@@ -126,11 +128,19 @@ static lion_value *value_room(lion_result *self, uint32_t column, uint32_t count
 /* So few are kept by themselves. */
 #define CUT_WANTED_MAX 4096
 
-static void begin_bounds(lion_result *self)
+/* As the query or its caller says. */
+static lion_bounds bounds_of(const lion_result *self)
 {
     const lion_query_options *options = &self->run->options;
-    self->limit_left = options->limit >= 0 ? options->limit : self->ir->limit;
-    self->offset_left = options->offset > 0 ? options->offset : self->ir->offset;
+    return (lion_bounds){ .limit = options->limit >= 0 ? options->limit : self->ir->limit,
+                          .offset = options->offset > 0 ? options->offset : self->ir->offset };
+}
+
+static void begin_bounds(lion_result *self)
+{
+    lion_bounds bounds = bounds_of(self);
+    self->limit_left = bounds.limit;
+    self->offset_left = bounds.offset;
     bool is_one = self->ir->find_kind == LION_FIND_SCALAR || self->ir->find_kind == LION_FIND_TUPLE;
     if (is_one && (self->limit_left < 0 || self->limit_left > 1)) self->limit_left = 1;
 }
@@ -169,6 +179,12 @@ static void forget_unread(lion_result *self)
         if (!self->elements[i].is_aggregate || self->elements[i].aggregate != LION_AGGREGATE_COUNT) wanted[self->ir->elements[i].var] = 1;
     for (uint32_t i = 0; i < self->ir->order_count; i++) wanted[self->ir->order[i].var] = 1;
     lion_scan_forget(self->root, wanted);
+}
+
+static void open_stages(lion_result *self)
+{
+    lion_bounds bounds = bounds_of(self);
+    lion_result_stages_make(&self->stages, self->root, &bounds);
 }
 
 static void open_gathering(lion_result *self)
@@ -216,6 +232,7 @@ lion_status lion_result_new(lion_result **result_out, lion_run *run, lion_operat
     open_columns(self);
     forget_unread(self);
     open_bounds(self);
+    if (run->options.statistics) open_stages(self);
     *result_out = self;
     return LION_OK;
 }
@@ -231,6 +248,7 @@ void lion_result_renew(lion_result *self)
 {
     begin_bounds(self);
     self->is_ended = false;
+    if (self->stages.rows != NULL) self->stages.rows->rows = 0;
 }
 
 /* ---- values as users see them ---- */
@@ -519,6 +537,16 @@ static lion_status gather_groups(lion_result *self, lion_error *error)
     return merge_partials(self, exchange, error);
 }
 
+/* The groups' time and memory, where rows are taken of them. */
+static lion_status gather_groups_noted(lion_result *self, lion_error *error)
+{
+    if (!self->run->options.statistics || self->stages.groups == self->stages.top) return gather_groups(self, error);
+    lion_shift shift = lion_shift_begin(self->stages.groups);
+    lion_status status = gather_groups(self, error);
+    lion_shift_end(&shift);
+    return status;
+}
+
 /* Where only the first rows are wanted and enough are there: the first sort key of the last of them; NULL: they are not. Rows that
  * come in order need no sort to tell which it is. */
 static const lion_form *threshold(const lion_result *self)
@@ -633,13 +661,14 @@ static lion_status next_round(lion_result *self, lion_error *error)
 static lion_status next_group(const lion_form **row_out, lion_result *self, lion_error *error)
 {
     for (;;) {
-        lion_status status = self->has_groups ? LION_OK : gather_groups(self, error);
+        lion_status status = self->has_groups ? LION_OK : gather_groups_noted(self, error);
         if (status != LION_OK) return status;
         self->has_groups = true;
         if (self->group_at < self->group_of.keys.count) {
             status = finish_group(self, error);
             if (status != LION_OK) return status;
             self->group_at++;
+            if (self->stages.groups != NULL) self->stages.groups->rows++;
             *row_out = self->row;
             return LION_OK;
         }
@@ -848,11 +877,32 @@ static lion_status next_gathered(lion_result *self, lion_query_batch *batch_out,
     return yield(self, count, batch_out);
 }
 
+static lion_status next(lion_result *self, lion_query_batch *batch_out, lion_error *error)
+{
+    return self->is_gathered ? next_gathered(self, batch_out, error) : next_streamed(self, batch_out, error);
+}
+
+static lion_status next_noted(lion_result *self, lion_query_batch *batch_out, lion_error *error)
+{
+    lion_shift shift = lion_shift_begin(self->stages.top);
+    lion_status status = next(self, batch_out, error);
+    lion_shift_end(&shift);
+    if (status == LION_OK && self->stages.rows != NULL) self->stages.rows->rows += batch_out->count;
+    return status;
+}
+
 lion_status lion_result_next(lion_result *self, lion_query_batch *batch_out, lion_error *error)
 {
     if (self->is_ended) return LION_END;
     lion_status status = lion_run_check(self->run, error);
-    if (status == LION_OK) status = self->is_gathered ? next_gathered(self, batch_out, error) : next_streamed(self, batch_out, error);
+    bool is_noted = self->run->options.statistics && self->stages.top != self->root;
+    if (status == LION_OK) status = is_noted ? next_noted(self, batch_out, error) : next(self, batch_out, error);
     if (status == LION_END) self->is_ended = true;
     return status;
+}
+
+lion_operator *lion_result_shown(lion_result *self)
+{
+    if (self->stages.top == NULL) open_stages(self);
+    return self->stages.top;
 }

@@ -16,5 +16,7 @@ bool lion_result_can_renew(const lion_query_ir *ir);
 /* For another run of the same plan with the same limit and offset: from the first row on. */
 void lion_result_renew(lion_result *result);
 lion_status lion_result_next(lion_result *result, lion_query_batch *batch_out, lion_error *error);
+/* For explain: what makes the result of the plan's rows, or the plan itself; in the run's arena. */
+lion_operator *lion_result_shown(lion_result *result);
 
 #endif

@@ -136,14 +136,24 @@ static void credit_memory(lion_run *run, lion_operator *next)
     run->at_work = next;
 }
 
+lion_shift lion_shift_begin(lion_operator *of)
+{
+    lion_shift shift = { .start_ns = lion_clock_monotonic_ns(), .of = of, .outer = of->run->at_work };
+    credit_memory(of->run, of);
+    return shift;
+}
+
+void lion_shift_end(const lion_shift *shift)
+{
+    credit_memory(shift->of->run, shift->outer);
+    shift->of->time_ns += (uint64_t)(lion_clock_monotonic_ns() - shift->start_ns);
+}
+
 static lion_status next_with_statistics(lion_operator *self, lion_batch *batch_out, lion_error *error)
 {
-    int64_t start = lion_clock_monotonic_ns();
-    lion_operator *outer = self->run->at_work;
-    credit_memory(self->run, self);
+    lion_shift shift = lion_shift_begin(self);
     lion_status status = self->next(self, batch_out, error);
-    credit_memory(self->run, outer);
-    self->time_ns += (uint64_t)(lion_clock_monotonic_ns() - start);
+    lion_shift_end(&shift);
     return status;
 }
 

@@ -83,6 +83,14 @@ lion_value lion_run_shown(const lion_run *run, lion_value value, bool may_be_att
 /* Whether the attribute (a value of type ATTRIBUTE) has the name, with or without its colon. */
 bool lion_run_is_named(const lion_run *run, lion_value attribute, lion_slice name);
 
+/* With options.statistics: from its beginning to its end, time is spent and memory taken by an operator. */
+typedef struct lion_shift {
+    int64_t start_ns;
+    lion_operator *of, *outer; /* outer: whose shift it is afterwards */
+} lion_shift;
+lion_shift lion_shift_begin(lion_operator *of);
+void lion_shift_end(const lion_shift *shift);
+
 /* Next batch of an operator: checks bounds once, keeps its statistics. Use this, not ->next. */
 lion_status lion_operator_next(lion_operator *operator, lion_batch *batch_out, lion_error *error);
 /* Start again, inputs first. */

@@ -64,6 +64,24 @@ describe("A plan", function()
     assert.is_true(sum(plan.tree) <= plan.tree.memory_peak)
   end)
 
+  it("tells what is made of its rows: groups, an order, the first of them", function()
+    local grouped = db:explain [=[[:find ?a (count ?e) (max ?n) :where [?e :p/age ?a] [?e :p/name ?n]
+      :order-by [?a :desc]]]=].tree
+    local groups, rows = grouped.children[1], grouped.children[1].children[1]
+    assert.equal("sort by ?a desc", grouped.op .. " " .. grouped.detail)
+    assert.equal("group (count ?e), (max ?n) by ?a", groups.op .. " " .. groups.detail)
+    assert.same({ 80, 80, 1200 }, { grouped.rows, groups.rows, rows.rows })
+    assert.is_true(grouped.time_ns >= groups.time_ns and groups.time_ns >= rows.time_ns)
+    assert.is_true(grouped.memory > 0 and groups.memory > 0)
+
+    local first = db:explain "[:find ?e ?a :where [?e :p/age ?a] :order-by [?a ?e] :limit 5 :offset 10]".tree
+    assert.equal("first 5 after 10 by ?a, ?e", first.op .. " " .. first.detail)
+    assert.same({ 5, 5 }, { first.rows, first.rows_estimated })
+    local streamed = db:explain "[:find ?e :where [?e :p/age 7] :limit 4]".tree
+    assert.equal("first 4", streamed.op .. " " .. streamed.detail)
+    assert.equal(4, streamed.rows)
+  end)
+
   it("tells the range of an index that comparisons leave", function()
     local plan = db:explain "[:find ?e :where [?e :p/age ?a] [(> ?a 75)] [(< ?a 77)]]"
     assert.equal("75 .. 77", find(plan.tree, ":p/age").range)

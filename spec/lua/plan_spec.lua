@@ -89,14 +89,15 @@ distinct
   { "comes from the frequent word, and looks up in a set of films which ones a land has made",
     '[:find (count ?f) . :where [?m :made/film ?f] [?m :made/firm ?c] [?c :firm/land "land3"] [?t :tag/film ?f] [?t :tag/word ?w] [?w :word/name "word1"]]',
     [[
-distinct
- semi-join ?f
-  star [?t :tag/film ?f] aevt
-   lookup [?t :tag/word ?w] avet
-    scan [?w :word/name "word1"] avet
-  star [?m :made/film ?f] aevt
-   lookup [?m :made/firm ?c] avet
-    scan [?c :firm/land "land3"] avet
+group (count ?f)
+ distinct
+  semi-join ?f
+   star [?t :tag/film ?f] aevt
+    lookup [?t :tag/word ?w] avet
+     scan [?w :word/name "word1"] avet
+   star [?m :made/film ?f] aevt
+    lookup [?m :made/firm ?c] avet
+     scan [?c :firm/land "land3"] avet
 ]] },
   { "joins two entities by a value from the smaller side, however frequent the value is elsewhere",
     '[:find ?f ?g :where [?f :film/year ?y] [?f :film/name "f7"] [?g :film/year ?y]]',
@@ -158,8 +159,9 @@ distinct
   { "counts what one pattern leads to, and fetches what is found for each once",
     "[:find ?n (count ?c) :where [?c :cast/person ?p] [?p :person/name ?n]]",
     [[
-star [?p :person/name ?n] aevt
- count [?c :cast/person ?p] in arrays of 3000 references
+group (count ?c) by ?n
+ star [?p :person/name ?n] aevt
+  count [?c :cast/person ?p] in arrays of 3000 references
 ]] },
 }
 
