@@ -97,12 +97,21 @@ local function sample(engine, query, repeats)
   return (measure.now(engine) - begun) / repeats
 end
 
--- How often a query is repeated for a sample, and how many samples there are. What is slow is measured once.
-local function plan_samples(once)
-  if once > SLOW_MS then return 1, 1 end
-  local count = math.floor(BUDGET_MS / math.max(once, SAMPLE_MS))
-  local repeats = math.ceil(SAMPLE_MS / math.max(once, 1e-4))
-  return math.max(1, repeats), math.min(SAMPLES_MAX, math.max(SAMPLES_MIN, count))
+-- How often a query is repeated for a sample: twice as often until that takes long enough, so that what is
+-- short is warm by then. And ms of one.
+local function find_repeats(engine, query, once)
+  local repeats = 1
+  while once * repeats < SAMPLE_MS do
+    repeats = repeats * 2
+    once = sample(engine, query, repeats)
+  end
+  return repeats, once
+end
+
+-- How many samples there are. What is slow is measured once.
+local function count_samples(once)
+  if once > SLOW_MS then return 1 end
+  return math.min(SAMPLES_MAX, math.max(SAMPLES_MIN, math.floor(BUDGET_MS / math.max(once, SAMPLE_MS))))
 end
 
 -- The second run: what others put into the cache is gone again, as it is for repeated queries.
@@ -127,10 +136,11 @@ function measure.times(engines, query)
   local repeats, samples, counts = {}, {}, {}
   for i, engine in ipairs(engines) do
     if query.warm then run(engine, query, query.warm) end
-    local once = sample_in_time(engine, query)
-    if once and once <= SLOW_MS then once = math.min(once, sample(engine, query, 1)) end
-    repeats[i], counts[i] = plan_samples(once or math.huge)
-    samples[i] = counts[i] == 1 and { once } or {}
+    local once = sample_in_time(engine, query) or math.huge
+    if once <= SLOW_MS then once = math.min(once, sample(engine, query, 1)) end
+    repeats[i], once = find_repeats(engine, query, once)
+    counts[i] = count_samples(once)
+    samples[i] = counts[i] == 1 and once < math.huge and { once } or {}
   end
   local references = {}
   for at = 1, SAMPLES_MAX do
