@@ -143,8 +143,11 @@ static lion_status input_rows(lion_scope *scope, const lion_clause *clause, lion
         columns[i].index = input->vars[i];
         scope->is_pending[input->vars[i]] = 0;
     }
+    const lion_run *run = scope->run;
+    bool is_of_run = clause->rule < run->input_count && input->rows == run->input_rows[clause->rule]; /* or it was computed */
     *operator = lion_join_new(scope->run, *operator, input->rows, columns, input->var_count, keep, "input");
-    lion_join_is_of_input(*operator, clause->rule);
+    if (is_of_run) lion_join_is_of_input(*operator, clause->rule);
+    else lion_join_is_fixed(*operator);
     return LION_OK;
 }
 

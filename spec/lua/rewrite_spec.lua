@@ -1,4 +1,5 @@
 -- What is rewritten before anything is planned: seen in the plan, and that no answer changes.
+local find = require "lion.find"
 local lion = require "lion"
 
 describe("A query's rewriting", function()
@@ -62,6 +63,16 @@ describe("A query's rewriting", function()
     assert.equal(30, rows("[:find ?e :in $ ?x :where [?e :p/age ?a] [(- ?x 4) ?min] [(> ?a ?min)]]", 40))
     assert.equal(20, rows "[:find ?e :where [(ground [1 2]) [?a ...]] [?e :p/age ?a]]")
     assert.equal(0, rows "[:find ?e :where [(ground []) [?a ...]] [?e :p/age ?a]]")
+  end)
+
+  it("computes functions of what is known once for all threads", function()
+    local query = "[:find ?e ?n ?m ?x :in $ ?x :where "
+      .. "[?e :p/lucky _] [(- 10 8) ?n] [(+ ?n ?x) ?m] [?e :p/age _]]"
+    for seed = 1, 12 do
+      local found = find.all(query, { db, 5 }, 2, { plan_seed = seed, threads = 3 })
+      assert.equal(400, #found)
+      for _, row in ipairs(found) do assert.same({ 2, 7, 5 }, { unpack(row, 2) }) end
+    end
   end)
 
   it("leaves what cannot be computed to fail when a row comes to it", function()
