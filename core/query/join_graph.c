@@ -326,10 +326,11 @@ static bool is_range_read(const lion_join_graph *graph, const lion_clause *claus
     return false;
 }
 
+/* One that ranges.c reads. */
 static bool is_comparison(lion_slice name)
 {
-    static const char *const NAMES[] = { "<", "<=", ">", ">=", "=", "==" };
-    for (uint32_t i = 0; i < 6; i++)
+    static const char *const NAMES[] = { "<", "<=", ">", ">=", "=", "==", "starts-with?" };
+    for (uint32_t i = 0; i < 7; i++)
         if (lion_slice_equal(name, lion_slice_text(NAMES[i]))) return true;
     return false;
 }

@@ -1,4 +1,4 @@
-/* ranges.c - comparisons of a variable with a value that is known become a range of AVET.
+/* ranges.c - comparisons of a variable with a value that is known become a range of AVET, and so does what it starts with.
  *
  * A range only narrows what is read; the comparisons stay in the plan and decide. So a bound may be a little wide, as
  * one of a double is on longs. A branch has those of the conjunction that it stands in, too: rows outside of them go in any
@@ -28,10 +28,49 @@ static void narrow(lion_range *range, bool is_low, const lion_value *value)
     *bound = *value;
 }
 
+/* The variable's range, to be narrowed; the outer conjunction's stays as it is. NULL: the arena is exhausted, which the next check of
+ * the run says. */
+static lion_range *own_range(lion_scope *scope, uint32_t var)
+{
+    lion_range **range = &scope->ranges[var];
+    lion_range *narrower = lion_arena_new(&scope->run->arena, lion_range);
+    if (scope->run->arena.is_exhausted) return NULL;
+    *narrower = *range == NULL ? (lion_range){ 0 } : **range;
+    *range = narrower;
+    return narrower;
+}
+
+/* The least text behind all that start with this one; false: there is none. Bytes decide: it need not be UTF-8. */
+static bool behind_prefix(lion_value *out, lion_arena *arena, const lion_value *prefix)
+{
+    lion_slice text = lion_value_slice(*prefix);
+    while (text.size > 0 && text.data[text.size - 1] == UINT8_MAX) text.size--;
+    if (text.size == 0) return false;
+    uint8_t *copy = lion_arena_alloc(arena, text.size);
+    if (copy == NULL) return false;
+    memcpy(copy, text.data, text.size);
+    copy[text.size - 1]++;
+    *out = lion_value_bytes(LION_TYPE_STRING, lion_slice_of(copy, text.size));
+    return true;
+}
+
+/* [(starts-with? ?v "ab")]: "ab" .. "ac", of which the last is one too many. */
+static void read_prefix(lion_scope *scope, const lion_clause *clause)
+{
+    const lion_value *prefix = known_value(scope, &clause->terms[1]);
+    if (clause->terms[0].kind != LION_TERM_VAR || prefix == NULL || prefix->type != LION_TYPE_STRING || prefix->size == 0) return;
+    lion_range *range = own_range(scope, clause->terms[0].index);
+    lion_value behind;
+    if (range == NULL) return;
+    narrow(range, true, prefix);
+    if (behind_prefix(&behind, &scope->run->arena, prefix)) narrow(range, false, &behind);
+}
+
 /* [(< ?v 10)], [(<= 10 ?v)], [(= ?v 10)] … */
 static void read_comparison(lion_scope *scope, const lion_clause *clause)
 {
     if (clause->kind != LION_CLAUSE_PREDICATE || clause->term_count != 2) return;
+    if (lion_slice_equal(clause->name, lion_slice_text("starts-with?"))) read_prefix(scope, clause);
     bool is_less = lion_slice_equal(clause->name, lion_slice_text("<")) || lion_slice_equal(clause->name, lion_slice_text("<="));
     bool is_more = lion_slice_equal(clause->name, lion_slice_text(">")) || lion_slice_equal(clause->name, lion_slice_text(">="));
     bool is_same = lion_slice_equal(clause->name, lion_slice_text("=")) || lion_slice_equal(clause->name, lion_slice_text("=="));
@@ -40,13 +79,10 @@ static void read_comparison(lion_scope *scope, const lion_clause *clause)
         const lion_term *var = &clause->terms[i];
         const lion_value *value = known_value(scope, &clause->terms[1 - i]);
         if (var->kind != LION_TERM_VAR || value == NULL) continue;
-        lion_range **range = &scope->ranges[var->index];
-        lion_range *narrower = lion_arena_new(&scope->run->arena, lion_range);
-        if (scope->run->arena.is_exhausted) return; /* the next check of the run says so */
-        *narrower = *range == NULL ? (lion_range){ 0 } : **range; /* the outer conjunction's stays as it is */
-        *range = narrower;
-        if (is_same || is_more == (i == 0)) narrow(*range, true, value);
-        if (is_same || is_more != (i == 0)) narrow(*range, false, value);
+        lion_range *range = own_range(scope, var->index);
+        if (range == NULL) return;
+        if (is_same || is_more == (i == 0)) narrow(range, true, value);
+        if (is_same || is_more != (i == 0)) narrow(range, false, value);
     }
 }
 

@@ -139,6 +139,7 @@ local memos = setmetatable({}, { __mode = "k" })
 
 local NOTHING = {} -- a result that is nil
 local MEMO_MAX = 65536
+local MEMO_ROWS_MIN = 1024 -- fewer do not tell how often values come again, as batches may be small
 
 local function is_key(value)
   local kind = type(value)
@@ -172,7 +173,8 @@ local function memo_of(step, fn, rows, letters, columns)
     end
   end
   if not tree.results then tree.results, tree.count, tree.rows = {}, 0, 0 end
-  if tree.count > MEMO_MAX or tree.count > tree.rows / 2 and tree.rows > 0 then return nil end
+  local is_seldom = tree.rows >= MEMO_ROWS_MIN and tree.count > tree.rows / 2
+  if tree.count > MEMO_MAX or is_seldom then return nil end
   tree.rows = tree.rows + rows
   return tree
 end

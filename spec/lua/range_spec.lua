@@ -68,6 +68,28 @@ describe("A comparison with a value that is known", function()
     conn:close()
   end)
 
+  it("finds all that start with a text, and nothing else", function()
+    local conn = lion.connect("mem:", { segment_size = 1024, node_entries = 8 })
+    numbers(conn)
+    conn:transact { { ["v/s"] = "s2\127" }, { ["v/s"] = "s2\127z" }, { ["v/s"] = "s2é" }, { ["v/s"] = "s3" } }
+    for _ = 1, 2 do
+      for _, db in ipairs(values_of(conn)) do
+        for _, k in ipairs { "s", "s1", "s29", "s299", "s2999x", "t", "", "s2\127", "s2é", "s2\195", "\255" } do
+          local expected = count(db, ":v/s", "[(identity ?v) ?w] [(starts-with? ?w ?k)]", k)
+          assert.equal(expected, count(db, ":v/s", "[(starts-with? ?v ?k)]", k), k)
+          local both = "[(starts-with? ?v ?k)] [(> ?v \"s15\")] [(<= ?v \"s29\")]"
+          assert.equal(count(db, ":v/s", "[(identity ?v) ?w]" .. both:gsub("?v", "?w"), k), count(db, ":v/s", both, k), k)
+        end
+      end
+      conn:request_index()
+    end
+    local text = conn:db():explain('[:find ?e :where [?e :v/s ?v] [(starts-with? ?v "s29")]]').text
+    assert.truthy(text:find('range [?e :v/s ?v]  avet "s29" .. "s2:"', 1, true), text)
+    local ok, e = pcall(count, conn:db(), ":v/n", "[(starts-with? ?v ?k)]", "s") -- which numbers cannot
+    assert.same({ false, "lion/syntax" }, { ok, e.code })
+    conn:close()
+  end)
+
   it("reads no more of the index than lies in the range", function()
     local conn = lion.connect "mem:"
     numbers(conn)
