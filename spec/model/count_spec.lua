@@ -5,6 +5,7 @@ package.path = "spec/?.lua;" .. package.path
 
 local lion = require "lion"
 local answers = require "model.answers"
+local groups = require "model.groups"
 local history = require "model.history"
 local model = require "model.model"
 local random_numbers = require "model.random"
@@ -87,13 +88,13 @@ local AGGREGATES = { "count", "count", "count", "sum", "avg", "min", "max", "cou
 
 -- Groups, aggregates and :with, each variable at most once among the groups.
 local function asked(random, entities, numbers)
-  local groups, aggregates, with, used = {}, {}, {}, {}
+  local by, aggregates, with, used = {}, {}, {}, {}
   local all = {}
   for _, name in ipairs(entities) do all[#all + 1] = name end
   for _, name in ipairs(numbers) do all[#all + 1] = name end
   for _ = 1, random(3) - 1 do
     local name = pick(random, all)
-    if not used[name] then groups[#groups + 1] = name end
+    if not used[name] then by[#by + 1] = name end
     used[name] = true
   end
   for i = 1, random(2) do
@@ -105,56 +106,14 @@ local function asked(random, entities, numbers)
   for _, name in ipairs(all) do
     if random(4) > 1 and not used[name] then with[#with + 1] = name end
   end
-  return groups, aggregates, with
+  return by, aggregates, with
 end
 
 -- ---- the reference -------------------------------------------------------------------------------
 
-local AGGREGATE = {}
-function AGGREGATE.count(values) return #values end
-function AGGREGATE.sum(values)
-  local sum = 0
-  for _, value in ipairs(values) do sum = sum + value end
-  return sum
-end
-function AGGREGATE.avg(values) return AGGREGATE.sum(values) / #values end
-function AGGREGATE.min(values) return math.min(unpack(values)) end
-function AGGREGATE.max(values) return math.max(unpack(values)) end
-AGGREGATE["count-distinct"] = function(values)
-  local seen, count = {}, 0
-  for _, value in ipairs(values) do
-    if not seen[value] then count = count + 1 end
-    seen[value] = true
-  end
-  return count
-end
-
-local function expected_rows(reference, view, clauses, groups, aggregates, with)
-  local vars, at, rows, by_key = {}, {}, {}, {}
-  local function add(name)
-    if not at[name] then vars[#vars + 1] = name end
-    at[name] = at[name] or #vars
-  end
-  for _, name in ipairs(groups) do add(name) end
-  for _, aggregate in ipairs(aggregates) do add(aggregate[2]) end
-  for _, name in ipairs(with) do add(name) end
-  for _, row in ipairs(reference:q(view, vars, clauses)) do
-    local key = {}
-    for i = 1, #groups do key[i] = row[i] end
-    local text = table.concat(key, " ")
-    by_key[text] = by_key[text] or { key = key }
-    table.insert(by_key[text], row)
-  end
-  for _, group in pairs(by_key) do
-    local row = { unpack(group.key) }
-    for _, aggregate in ipairs(aggregates) do
-      local values = {}
-      for i, found in ipairs(group) do values[i] = found[at[aggregate[2]]] end
-      row[#row + 1] = AGGREGATE[aggregate[1]](values)
-    end
-    rows[#rows + 1] = row
-  end
-  return rows
+local function expected_rows(reference, view, clauses, by, aggregates, with)
+  local vars = groups.vars(by, aggregates, with)
+  return groups.of(reference:q(view, vars, clauses), by, aggregates, with)
 end
 
 local function sorted(rows)
@@ -176,8 +135,8 @@ local function text_of(clause)
   return ("[%s :%s %s]"):format(unpack(clause))
 end
 
-local function query_text(random, clauses, groups, aggregates, with)
-  local parts, where = { unpack(groups) }, {}
+local function query_text(random, clauses, by, aggregates, with)
+  local parts, where = { unpack(by) }, {}
   for _, aggregate in ipairs(aggregates) do parts[#parts + 1] = ("(%s %s)"):format(unpack(aggregate)) end
   for _, clause in ipairs(clauses) do table.insert(where, random(#where + 1), text_of(clause)) end
   local tail = #with > 0 and " :with " .. table.concat(with, " ") or ""
@@ -191,13 +150,14 @@ local function check(random, db, reference, view)
   edges(random, entities, clauses)
   if random(3) == 1 then common_value(random, entities, clauses) end
   others(random, entities, numbers, clauses)
-  local groups, aggregates, with = asked(random, entities, numbers)
-  local expected = sorted(expected_rows(reference, view, clauses, groups, aggregates, with))
-  local text = query_text(random, clauses, groups, aggregates, with)
-  for plan = 0, PLANS do
-    local seed = plan == 0 and 0 or random(1000000)
-    local rows = answers.of(text, { db }, 1, { plan_seed = seed, threads = 1 + seed % 4 })
-    if rows then assert.same(expected, sorted(rows), ("plan %d of %s"):format(seed, text)) end
+  local by, aggregates, with = asked(random, entities, numbers)
+  local expected = sorted(expected_rows(reference, view, clauses, by, aggregates, with))
+  local text = query_text(random, clauses, by, aggregates, with)
+  for plan = 0, PLANS + 1 do
+    local options, told = answers.options(random, plan, PLANS)
+    local note = ("%s of %s"):format(told, text)
+    local rows = answers.of(text, { db }, 1, options, note)
+    if rows then assert.same(expected, sorted(rows), note) end
   end
   if db:explain(text).text:find("count [", 1, true) then counted = counted + 1 end
 end

@@ -1,8 +1,10 @@
 --- The reference: a database as a list of datoms, asked by nested loops. Slow and sure; it shares no
--- code and no idea with the
--- engine. Datoms are { e, a, v, t, added }; attributes are bare names; a schema is name → { many =,
--- ref = }.
+-- code with the engine, and of its ideas but one: facts lie by attribute, and in it by entity and by value.
+-- Datoms are { e, a, v, t, added }; attributes are bare names; a schema is name → { many =, ref = }.
 local model = {}
+
+--- What a query raises that makes more rows than anybody waits for.
+model.TOO_MANY = setmetatable({}, { __tostring = function() return "too many rows for the reference" end })
 
 local Model = {}
 Model.__index = Model
@@ -33,20 +35,47 @@ function Model:view(view)
   return facts
 end
 
--- ---- transactions ------------------------------------------------------------------------------
-
-local function has(facts, e, a, v)
+-- Facts of an attribute: all, by entity, by value.
+local function lay_out(facts)
+  local by = {}
   for _, d in ipairs(facts) do
-    if d[1] == e and d[2] == a and d[3] == v then return true end
+    local of = by[d[2]] or { all = {}, e = {}, v = {} }
+    by[d[2]] = of
+    of.e[d[1]], of.v[d[3]] = of.e[d[1]] or {}, of.v[d[3]] or {}
+    for _, list in ipairs { of.all, of.e[d[1]], of.v[d[3]] } do list[#list + 1] = d end
   end
-  return false
+  return by
 end
+
+-- The facts of a view, laid out; kept until there are others.
+function Model:laid_out(view)
+  local key = ("%s %s %s"):format(view.upper, view.since, view.history)
+  self.views = self.views or {}
+  self.views[key] = self.views[key] or lay_out(self:view(view))
+  return self.views[key]
+end
+
+--- Another one, that goes on from what this one has.
+function Model:copy()
+  local copy = model.new(self.schema)
+  copy.now = self.now
+  for i, d in ipairs(self.datoms) do copy.datoms[i] = d end
+  return copy
+end
+
+-- ---- transactions ------------------------------------------------------------------------------
 
 --- Apply { { "add" | "retract", e, a, v }… } at t, as the engine means it: what is there is not
 -- added again, what is not there
 -- not retracted, a cardinality-one value goes when another comes.
 function Model:transact(t, ops)
-  local before = self:view {}
+  local is_there, values = {}, {}
+  for _, d in ipairs(self:view {}) do
+    local place = d[1] .. "\0" .. d[2]
+    is_there[fact_key(d)] = true
+    values[place] = values[place] or {}
+    table.insert(values[place], d[3])
+  end
   local retracted, added = {}, {}
   local function note(list, e, a, v)
     local key = fact_key { e, a, v }
@@ -57,13 +86,13 @@ function Model:transact(t, ops)
   end
   for _, op in ipairs(ops) do
     local e, a, v = op[2], op[3], op[4]
+    local has = is_there[fact_key { e, a, v }]
     if op[1] == "retract" then
-      if has(before, e, a, v) then note(retracted, e, a, v) end
-    elseif not has(before, e, a, v) then
+      if has then note(retracted, e, a, v) end
+    elseif not has then
       note(added, e, a, v)
-      for _, d in ipairs(before) do
-        if d[1] == e and d[2] == a and not self.schema[a].many then note(retracted, e, a, d[3]) end
-      end
+      local others = not self.schema[a].many and values[e .. "\0" .. a] or {}
+      for _, other in ipairs(others) do note(retracted, e, a, other) end
     end
   end
   for _, d in ipairs(retracted) do
@@ -72,7 +101,7 @@ function Model:transact(t, ops)
   for _, d in ipairs(added) do
     table.insert(self.datoms, { d[1], d[2], d[3], t, true })
   end
-  self.now = t
+  self.now, self.views = t, nil
 end
 
 -- ---- queries -----------------------------------------------------------------------------------
@@ -94,16 +123,25 @@ end
 
 local solve
 
+-- Rows that a clause may make at most; beyond, the query is given up.
+local ROWS_MAX = 100000
+
 local function solve_pattern(facts, clause, rows)
-  local result = {}
+  local result, of, value = {}, facts.by[clause[2]], clause[3] == nil and "_" or clause[3]
+  if not of then return result end
   for _, row in ipairs(rows) do
-    for _, d in ipairs(facts) do
-      if d[2] == clause[2] then
-        local next_row = unify(row, clause[1], d[1])
-        next_row = next_row and unify(next_row, clause[3] == nil and "_" or clause[3], d[3])
-        if next_row then result[#result + 1] = next_row end
-      end
+    local e, v = clause[1], value
+    if is_var(e) then e = row[e] end
+    if is_var(v) then v = row[v] end
+    local list = of.all
+    if e ~= nil and e ~= "_" then list = of.e[e] or {}
+    elseif v ~= nil and v ~= "_" then list = of.v[v] or {} end
+    for _, d in ipairs(list) do
+      local next_row = unify(row, clause[1], d[1])
+      next_row = next_row and unify(next_row, value, d[3])
+      if next_row then result[#result + 1] = next_row end
     end
+    if #result > ROWS_MAX then error(model.TOO_MANY, 0) end
   end
   return result
 end
@@ -115,6 +153,7 @@ local COMPARE = {
   [">="] = function(a, b) return a >= b end,
   ["="] = function(a, b) return a == b end,
   ["!="] = function(a, b) return a ~= b end,
+  ["starts-with?"] = function(a, b) return a:sub(1, #b) == b end,
 }
 
 local function value_of(row, term)
@@ -237,8 +276,8 @@ end
 -- negations and predicates stand behind what binds them. Rules may be given, of values that are numbers, in
 -- lists: those of one may be negated in the next.
 function Model:q(view, find, clauses, ...)
-  local rows, seen, facts = {}, {}, self:view(view)
-  facts.rules = {}
+  local rows, seen = {}, {}
+  local facts = { by = self:laid_out(view), rules = {} }
   for _, rules in ipairs { ... } do
     solve_rules(facts, rules)
   end

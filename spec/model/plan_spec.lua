@@ -13,8 +13,6 @@ local pick, shuffled, sorted = random_numbers.pick, random_numbers.shuffled, ans
 local SEED = tonumber(os.getenv "LION_SEED") or os.time()
 local QUERIES = tonumber(os.getenv "LION_QUERIES") or 700
 local PLANS = 3 -- by chance, for each query
-local OPERATORS = { "scan", "range", "star", "lookup", "hash-join", "build", "multiway-join", "count",
-  "path-search", "distinct", "planned-again", "parallel", "semi-join", "runtime-filter", "merge-join" }
 
 local SCHEMA = {
   ["m/one"] = { type = "long" },
@@ -32,11 +30,16 @@ local ENTITIES = 9
 
 local function begin(conn) return history.begin(conn, SCHEMA, ENTITIES) end
 
-local function live(random, conn, reference, ids, transactions)
-  history.live(random, conn, reference, ids, transactions, 6, function()
+-- function() → attribute, value
+local function any_fact(random, ids)
+  return function()
     local name = random(2) == 1 and pick(random, REFS) or pick(random, NUMBERS)
     return name, SCHEMA[name].type == "ref" and pick(random, ids) or random(5)
-  end)
+  end
+end
+
+local function live(random, conn, reference, ids, transactions)
+  history.live(random, conn, reference, ids, transactions, 6, any_fact(random, ids))
 end
 
 -- ---- queries -------------------------------------------------------------------------------------
@@ -205,18 +208,6 @@ local function expected_rows(reference, view, found, clauses, rules, var, values
   return rows
 end
 
--- Each operator forced and forbidden in turn, and now and then two of them.
-local turn = 0
-local function told_operators(random, options)
-  turn = turn + 1
-  local name = OPERATORS[math.floor(turn / 2) % #OPERATORS + 1]
-  local is_forced = turn % 2 == 0
-  options[is_forced and "plan_with" or "plan_without"] = { name }
-  local other = is_forced and "plan_without" or "plan_with"
-  if random(3) == 1 then options[other] = { pick(random, OPERATORS) } end
-  return (" with %s without %s"):format((options.plan_with or {})[1], (options.plan_without or {})[1])
-end
-
 local function check(random, db, reference, view)
   local found, clauses, made = random_query(random)
   local var, values = random_inputs(random, made)
@@ -232,15 +223,9 @@ local function check(random, db, reference, view)
     end
     if var then query["in"] = { "$", { var, "..." } } end
     local arguments = { db, values }
-    local seed = (plan == 0 or plan > PLANS) and 0 or random(1000000)
-    local tables = plan % 2 == 1 and random(8) or 0 -- on file beyond so many rows
-    local options = { plan_seed = seed, table_rows_max = tables,
-      threads = 1 + (plan > PLANS and 2 or seed) % 4 }
-    local told = plan > 1 and told_operators(random, options) or ""
-    local rows = answers.of(query, arguments, var and 2 or 1, options)
-    local given = var and lion.edn.write(values) or ""
-    local text = lion.edn.write(query)
-    local note = ("plan %d%s, tables of %d, of %s %s"):format(seed, told, tables, text, given)
+    local options, told = answers.options(random, plan, PLANS)
+    local note = ("%s of %s %s"):format(told, lion.edn.write(query), var and lion.edn.write(values) or "")
+    local rows = answers.of(query, arguments, var and 2 or 1, options, note)
     if rows then assert.same(expected, sorted(rows), note) end
   end
 end
@@ -300,6 +285,9 @@ describe("Any plan gives the same answer (seed " .. SEED .. ")", function()
           check(random, narrow, reference, { upper = past, since = past - 4 })
         elseif i % 7 == 1 then
           check(random, db:filter(function() return true end), reference, {})
+        elseif i % 7 == 5 then
+          local after, as_if = history.as_if(random, db, reference, ids, 6, any_fact(random, ids))
+          check(random, after, as_if, {})
         else
           check(random, db, reference, {})
         end
