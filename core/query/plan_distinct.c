@@ -2,9 +2,9 @@
  *
  * Rows stay distinct when each says which row of the input and which datom it comes from. What a clause drops is no
  * loss if it has but one value, or if something that is kept determines it: an attribute of cardinality one gives each
- * entity one value, a unique one each value one entity. Only plain views promise that (in the past an attribute may have
- * had many values); history has a fact as often as it was asserted and retracted, each time by another transaction, unless
- * nothing of the attribute was ever retracted. */
+ * entity one value, a unique one each value one entity, and what is computed is determined by what it is computed of. Of attributes only
+ * plain views promise that (in the past one may have had many values); history has a fact as often as it was asserted and
+ * retracted, each time by another transaction, unless nothing of the attribute was ever retracted. */
 #include "index/view_parts.h"
 #include "query/plan.h"
 
@@ -51,6 +51,42 @@ static uint32_t var_at(const lion_clause *clause, uint32_t place)
     return is_var ? clause->terms[place].index : LION_SLOT_NONE;
 }
 
+/* ---- what a function's arguments determine, its answer has from them ---- */
+
+/* A built-in that says the same of the same arguments, whenever it is asked. */
+static bool is_pure(lion_slice name)
+{
+    const lion_function *function = lion_function_named(name);
+    return function != NULL && !function->takes_source && !lion_function_yields(function) && !lion_slice_equal(name, lion_slice_text("rand"));
+}
+
+/* Whether the variable's value determines those of all arguments. */
+static bool leads_arguments(const lion_scope *scope, const lion_clause *clause, uint32_t leader)
+{
+    for (uint32_t i = 0; i < clause->term_count; i++) {
+        const lion_term *term = &clause->terms[i];
+        if (term->kind != LION_TERM_VAR || term->index == leader || (scope->known != NULL && scope->known[term->index] != NULL)) continue;
+        const uint32_t *leaders = scope->leaders[term->index];
+        if (leaders[0] != 1 + leader && leaders[1] != 1 + leader) return false;
+    }
+    return true;
+}
+
+/* Of an answer that the input has already the equal is kept, which may be of another type. What determines an argument comes
+ * before the argument: of answers in a row it determines the last, too. */
+static void follow_arguments(lion_scope *scope, const lion_clause *clause, const lion_operator *input)
+{
+    uint32_t answer = clause->binding.var;
+    if (has_var(input, answer) || !is_pure(clause->name)) return;
+    for (uint32_t i = 0; i < clause->term_count; i++) {
+        if (clause->terms[i].kind != LION_TERM_VAR) continue;
+        uint32_t argument = clause->terms[i].index;
+        const uint32_t candidates[3] = { scope->leaders[argument][0], scope->leaders[argument][1], 1 + argument };
+        for (uint32_t k = 0; k < 3; k++)
+            if (candidates[k] != 0 && leads_arguments(scope, clause, candidates[k] - 1)) add_leader(scope, answer, candidates[k] - 1);
+    }
+}
+
 /* Does each datom that the pattern finds for a row show in what is kept? */
 static bool pattern_tells(lion_scope *scope, const lion_clause *clause, const lion_operator *input, const lion_operator *output)
 {
@@ -95,7 +131,10 @@ static bool clause_tells(lion_scope *scope, const lion_clause *clause, const lio
     case LION_CLAUSE_PATTERN: return pattern_tells(scope, clause, input, output);
     case LION_CLAUSE_PREDICATE:
     case LION_CLAUSE_NOT: return true;
-    case LION_CLAUSE_FUNCTION: return clause->binding.kind == LION_BIND_SCALAR;
+    case LION_CLAUSE_FUNCTION:
+        if (clause->binding.kind != LION_BIND_SCALAR) return false;
+        follow_arguments(scope, clause, input);
+        return true;
     default: return false;
     }
 }
