@@ -1,14 +1,19 @@
 /* gather.c - a batch of entities meets the leaves of a tree, and what an overlay says of them.
  *
- * Rows are taken in turn; those of one leaf gather as places, which are read when another leaf
- * follows. Where the places lie close together the stretch from the first to the last is unpacked
- * at once.
+ * Entities that follow each other without a gap, as those of a scan do, are a run: between the
+ * places of its ends a leaf has those of them that it has, whatever its encoding. If that is all of
+ * them, the column is unpacked where it goes; else the leaf's own entities say where.
+ *
+ * Rows of any others are taken in turn; those of one leaf gather as places, which are read when
+ * another leaf follows. Where the places lie close together the stretch from the first to the last
+ * is unpacked at once.
  *
  * An overlay (index/overlay.h) comes before the tree: it has what novelty says, or what stood at
  * another time. Before one pays, entities are looked up one by one. */
 #include "index/gather.h"
 
 #include "base/assert.h"
+#include "base/kernel.h"
 #include "index/lane.h"
 #include "index/overlay.h"
 #include "index/points.h"
@@ -17,6 +22,7 @@
 #define STRETCH_MAX 4096 /* places of a leaf that are unpacked at once … */
 #define STRETCH_PART 4   /* … if so many times fewer are wanted */
 #define TABLE_MAX 4096   /* distinct values of a leaf that are laid out */
+#define RUN_MIN 16       /* entities that follow each other, and are looked for by their ends */
 
 struct lion_gather {
     lion_view view;
@@ -319,21 +325,28 @@ static lion_status read_one(lion_gather *self, int64_t e, lion_vector *v, uint32
     return status;
 }
 
+/* The leaf that has the entity, if any has. What is gathered of another is read before. */
+static inline lion_status reach_leaf(lion_gather *self, int64_t e, lion_vector *v,
+                                     lion_error *error)
+{
+    if (self->leaf != NULL && e >= self->from && e < self->to) return LION_OK;
+    lion_status status = read_places(self, v, error);
+    self->leaf = NULL;
+    if (status == LION_OK)
+        status = lion_points_leaf(&self->leaf, &self->from, &self->to, self->view.root, self->tree,
+                                  e, error);
+    if (status == LION_OK) take_leaf(self);
+    return status;
+}
+
 /* LION_OK: it is in the tree, and gathered or read. */
 static inline lion_status from_tree(lion_gather *self, int64_t e, lion_vector *v, uint16_t row,
                                     lion_error *error)
 {
     if (self->tree == NULL) return LION_ABSENT;
-    if (self->leaf == NULL || e < self->from || e >= self->to) {
-        lion_status status = read_places(self, v, error);
-        self->leaf = NULL;
-        if (status == LION_OK)
-            status = lion_points_leaf(&self->leaf, &self->from, &self->to, self->view.root,
-                                      self->tree, e, error);
-        if (status == LION_END) return read_one(self, e, v, row, error);
-        if (status != LION_OK) return status;
-        take_leaf(self);
-    }
+    lion_status status = reach_leaf(self, e, v, error);
+    if (status == LION_END) return read_one(self, e, v, row, error);
+    if (status != LION_OK) return status;
     uint32_t place = find_place(self, e);
     return place < self->leaf->leads ? add_place(self, place, row, error) : LION_ABSENT;
 }
@@ -375,31 +388,57 @@ static inline uint32_t add_dense(lion_gather *self, const int64_t *e, const uint
     return i;
 }
 
-/* The batch's entities follow each other without a gap, as those of the leaf do: columns are read
- * where they go. */
-static bool is_stretch(const lion_gather *self, const int64_t *e, uint32_t count)
+/* ---- runs ---- */
+
+LION_KERNEL static bool is_run(const int64_t *e, uint32_t count)
 {
-    const lion_leaf *leaf = self->leaf;
-    bool is_fit =
-        leaf != NULL && self->is_consecutive && self->is_whole && leaf->leads == leaf->rows;
-    if (!is_fit || e[0] < self->first || e[count - 1] - self->first >= (int64_t)leaf->rows)
-        return false;
-    int64_t gaps = 0;
-    for (uint32_t i = 1; i < count; i++) gaps |= e[i] - e[i - 1] - 1;
+    uint64_t gaps = 0;
+    for (uint32_t i = 1; i < count; i++) gaps |= (uint64_t)e[i] - (uint64_t)e[i - 1] - 1;
     return gaps == 0;
 }
 
-static lion_status read_stretch(lion_gather *self, int64_t e, uint32_t count, lion_vector *v,
-                                uint16_t *rows_out, lion_error *error)
+/* The same of rows among the `span` from the first on, some of which are left out: each entity is
+ * as far on as its row. */
+LION_KERNEL static bool is_run_of(const int64_t *e, const uint16_t *rows, uint32_t count,
+                                  uint32_t span)
+{
+    uint64_t apart = (uint64_t)e[rows[0]] - rows[0], gaps = 0;
+    uint32_t outside = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        gaps |= ((uint64_t)e[rows[i]] - rows[i]) ^ apart;
+        outside |= (uint32_t)rows[i] - rows[0] >= span;
+    }
+    return gaps == 0 && outside == 0;
+}
+
+LION_KERNEL static void list_rows(uint16_t *rows_out, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) rows_out[i] = (uint16_t)(first + i);
+}
+
+/* Of entities that begin a run of RUN_MIN or more, its length; of others 1. */
+static uint32_t run_length(const int64_t *e, uint32_t count)
+{
+    uint32_t length = RUN_MIN;
+    bool is_long = count >= RUN_MIN && (uint64_t)e[RUN_MIN - 1] - (uint64_t)e[0] == RUN_MIN - 1;
+    if (!is_long || !is_run(e, RUN_MIN)) return 1;
+    if ((uint64_t)e[count - 1] - (uint64_t)e[0] == count - 1 && is_run(e, count)) return count;
+    while (length < count && (uint64_t)e[length] - (uint64_t)e[length - 1] == 1) length++;
+    return length;
+}
+
+/* The leaf's values from the place on are those of the rows from the first on. */
+static lion_status read_stretch(lion_gather *self, size_t from, uint32_t row, uint32_t count,
+                                lion_vector *v, lion_error *error)
 {
     const lion_column *column = &self->leaf->v;
-    size_t from = (size_t)(e - self->first);
-    for (uint32_t i = 0; i < count; i++) rows_out[i] = (uint16_t)i;
     if (v == NULL) return LION_OK;
     if (lion_type_is_scalar((lion_type)v->type)) {
-        lion_column_read_bits(column, from, count, v->bits);
+        lion_column_read_bits(column, from, count, v->bits + row);
         return LION_OK;
     }
+    lion_value *values = v->values + row;
+    if (read_places(self, v, error) != LION_OK) return LION_FAILED;
     self->place_count = count;
     if (has_table(self, error)) {
         int64_t codes[LION_BATCH_ROWS];
@@ -407,17 +446,85 @@ static lion_status read_stretch(lion_gather *self, int64_t e, uint32_t count, li
         self->place_count = 0;
         for (uint32_t i = 0; i < count; i++) {
             if ((uint64_t)codes[i] >= column->distinct) return lion_leaf_corrupt(error, "column v");
-            v->values[i] = self->table[codes[i]];
+            values[i] = self->table[codes[i]];
         }
         return LION_OK;
     }
     self->place_count = 0;
-    if (!lion_column_read_values(column, from, count, v->values))
+    if (!lion_column_read_values(column, from, count, values))
         return lion_leaf_corrupt(error, "column v");
     for (uint32_t i = 0; i < count && lion_column_has_stubs(column); i++)
-        if (lion_stub_resolve(&v->values[i], self->view.root->snapshot, error) != LION_OK)
+        if (lion_stub_resolve(&values[i], self->view.root->snapshot, error) != LION_OK)
             return LION_FAILED;
     return LION_OK;
+}
+
+/* Some entities of a run have no value here: the leaf's from the place on say which rows' theirs
+ * are. */
+static lion_status add_places(lion_gather *self, int64_t e, uint32_t row, uint32_t count,
+                              size_t place, uint32_t places, uint16_t *rows_out, uint32_t *found,
+                              lion_error *error)
+{
+    int64_t ids[LION_BATCH_ROWS];
+    lion_ints_read(&self->leaf->e, place, places, ids);
+    for (uint32_t i = 0; i < places; i++) {
+        uint64_t step = (uint64_t)ids[i] - (uint64_t)e;
+        if (step >= count) return lion_leaf_corrupt(error, "column e");
+        uint16_t at = (uint16_t)(row + step);
+        if (add_place(self, (uint32_t)place + i, at, error) != LION_OK) return LION_FAILED;
+        rows_out[(*found)++] = at;
+    }
+    return LION_OK;
+}
+
+/* Of a run of entities from e on, those before *count_out are in one leaf, where those that it has
+ * are at places [*place_out, *end_out). LION_END: the leaf does not tell. */
+static lion_status find_run(lion_gather *self, int64_t e, uint32_t *count_out, size_t *place_out,
+                            size_t *end_out, lion_vector *v, lion_error *error)
+{
+    lion_status status = reach_leaf(self, e, v, error);
+    if (status != LION_OK) return status;
+    const lion_leaf *leaf = self->leaf;
+    if (leaf->leads != leaf->rows) return LION_END;
+    uint64_t left = (uint64_t)self->to - (uint64_t)e;
+    if (*count_out > left) *count_out = (uint32_t)left;
+    *place_out = lion_ints_lower_bound(&leaf->e, 0, leaf->leads, e);
+    *end_out = lion_ints_lower_bound(&leaf->e, *place_out, leaf->leads, e + *count_out);
+    if (*end_out - *place_out > *count_out) return lion_leaf_corrupt(error, "column e");
+    return LION_OK;
+}
+
+/* Rows whose entities are a run, as far as one leaf has them: *count_out of them are done.
+ * LION_END: they are to be read one by one. */
+static lion_status read_run(lion_gather *self, int64_t e, uint32_t row, uint32_t *count_out,
+                            lion_vector *v, uint16_t *rows_out, uint32_t *found, lion_error *error)
+{
+    size_t place = 0, end = 0;
+    lion_status status = find_run(self, e, count_out, &place, &end, v, error);
+    if (status != LION_OK) return status;
+    uint32_t count = *count_out, places = (uint32_t)(end - place);
+    if (places < count)
+        return add_places(self, e, row, count, place, places, rows_out, found, error);
+    list_rows(rows_out + *found, row, count);
+    *found += count;
+    return read_stretch(self, place, row, count, v, error);
+}
+
+/* Rows of which some are left out of a run that the leaf has whole: the others are read, too, if
+ * that is not much more. LION_END: it is. */
+static lion_status read_part(lion_gather *self, const int64_t *e, const uint16_t *rows,
+                             uint32_t count, lion_vector *v, uint16_t *rows_out, lion_error *error)
+{
+    bool ascends = v != NULL && rows[count - 1] >= rows[0];
+    if (!ascends || !lion_type_is_scalar((lion_type)v->type)) return LION_END;
+    uint32_t first = rows[0], span = rows[count - 1] - first + 1u, taken = span;
+    if (span / STRETCH_PART > count || !is_run_of(e, rows, count, span)) return LION_END;
+    size_t place = 0, end = 0;
+    lion_status status = find_run(self, e[first], &taken, &place, &end, v, error);
+    if (status != LION_OK) return status;
+    if (taken < span || end - place < span) return LION_END;
+    memmove(rows_out, rows, count * sizeof *rows);
+    return read_stretch(self, place, first, span, v, error);
 }
 
 static inline lion_status read_row(lion_gather *self, int64_t e, lion_vector *v, uint16_t row,
@@ -433,27 +540,59 @@ static inline lion_status read_row(lion_gather *self, int64_t e, lion_vector *v,
     return from_tree(self, e, v, row, error);
 }
 
+/* Rows [from, to) of those listed, or of all. */
+static lion_status read_rows(lion_gather *self, const int64_t *e, const uint16_t *rows,
+                             uint32_t from, uint32_t to, lion_vector *v, uint16_t *rows_out,
+                             uint32_t *found, lion_error *error)
+{
+    for (uint32_t i = from; i < to; i++) {
+        i = add_dense(self, e, rows, i, to, v, rows_out, found);
+        if (i == to) break;
+        uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
+        lion_status status = read_row(self, e[row], v, row, error);
+        if (status == LION_OK) rows_out[(*found)++] = row;
+        if (status == LION_FAILED) return status;
+    }
+    return LION_OK;
+}
+
+/* Runs each at once, what is between them row by row. */
+static lion_status read_runs(lion_gather *self, const int64_t *e, uint32_t count, lion_vector *v,
+                             uint16_t *rows_out, uint32_t *found, lion_error *error)
+{
+    lion_status status = LION_OK;
+    uint32_t between = 0; /* the first row that is not done */
+    for (uint32_t i = 0, length; status == LION_OK && i < count; i += length) {
+        length = run_length(e + i, count - i);
+        if (length < RUN_MIN) continue;
+        status = read_rows(self, e, NULL, between, i, v, rows_out, found, error);
+        between = i;
+        if (status == LION_OK) status = read_run(self, e[i], i, &length, v, rows_out, found, error);
+        if (status == LION_OK) between = i + length;
+        if (status == LION_END) status = LION_OK;
+    }
+    if (status != LION_OK) return status;
+    return read_rows(self, e, NULL, between, count, v, rows_out, found, error);
+}
+
 lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t *rows,
                              uint32_t count, lion_vector *v, uint16_t *rows_out,
                              uint32_t *count_out, lion_error *error)
 {
     uint32_t found = 0;
+    lion_status status = LION_END;
     if (v != NULL) v->type = (uint8_t)self->type;
     if (count > self->place_room && make_places(self, count, error) != LION_OK) return LION_FAILED;
     if (!self->is_whole && self->overlay == NULL && find_overlay(self, count, error) != LION_OK)
         return LION_FAILED;
-    if (rows == NULL && count > 1 && is_stretch(self, e, count)) {
-        *count_out = count;
-        return read_stretch(self, e[0], count, v, rows_out, error);
+    bool has_runs = self->is_whole && self->tree != NULL && count >= RUN_MIN;
+    if (has_runs && rows == NULL) status = read_runs(self, e, count, v, rows_out, &found, error);
+    if (has_runs && rows != NULL) {
+        status = read_part(self, e, rows, count, v, rows_out, error);
+        if (status == LION_OK) found = count;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        i = add_dense(self, e, rows, i, count, v, rows_out, &found);
-        if (i == count) break;
-        uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
-        lion_status status = read_row(self, e[row], v, row, error);
-        if (status == LION_OK) rows_out[found++] = row;
-        if (status == LION_FAILED) return status;
-    }
+    if (status == LION_END) status = read_rows(self, e, rows, 0, count, v, rows_out, &found, error);
+    if (status != LION_OK) return status;
     *count_out = found;
     return read_places(self, v, error);
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/kernel.h"
 
 static int64_t load_i64(const uint8_t *at)
 {
@@ -180,6 +181,11 @@ int64_t lion_ints_bitmap_select(const lion_ints *ints, size_t index)
     return (int64_t)((uint64_t)ints->bitmap.base + place);
 }
 
+LION_KERNEL static void fill_consecutive(int64_t *out, uint64_t first, size_t count)
+{
+    for (size_t i = 0; i < count; i++) out[i] = (int64_t)(first + i);
+}
+
 static void read_bitmap(const lion_ints *ints, size_t from, size_t count, int64_t *out)
 {
     size_t place = select_word(ints, from), filled = 0;
@@ -188,6 +194,11 @@ static void read_bitmap(const lion_ints *ints, size_t from, size_t count, int64_
         word &= word - 1;
     for (;;) {
         uint64_t base = (uint64_t)ints->bitmap.base + 64 * place;
+        if (word == UINT64_MAX && count - filled >= 64) { /* ids that follow each other */
+            fill_consecutive(out + filled, base, 64);
+            filled += 64;
+            word = 0;
+        }
         for (; word != 0 && filled < count; word &= word - 1)
             out[filled++] = (int64_t)(base + (unsigned)__builtin_ctzll(word));
         if (filled == count || ++place == ints->bitmap.word_count) break;
@@ -229,16 +240,10 @@ static bool is_consecutive(const lion_ints *ints)
     return ints->packed.width == 0 && ints->slope == INT64_C(1) << LION_INTS_SLOPE_SHIFT;
 }
 
-static void read_consecutive(const lion_ints *ints, size_t from, size_t count, int64_t *out)
-{
-    uint64_t first = (uint64_t)ints->packed.minimum + from;
-    for (size_t i = 0; i < count; i++) out[i] = (int64_t)(first + i);
-}
-
 static void read_sloped(const lion_ints *ints, size_t from, size_t count, int64_t *out)
 {
     if (is_consecutive(ints)) {
-        read_consecutive(ints, from, count, out);
+        fill_consecutive(out, (uint64_t)ints->packed.minimum + from, count);
         return;
     }
     lion_packed_read(&ints->packed, from, count, out);
