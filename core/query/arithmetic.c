@@ -1,5 +1,5 @@
 /* arithmetic.c - one loop for each operation and type, over all rows or over those that are selected; wider registers take the
- * former where they can.
+ * former where they can. What they have of small whole numbers alone (products, quotients, doubles) is tried first.
  *
  * A row that fails does not stop its loop. It leaves a mark, and the column is worth nothing. */
 #include "query/arithmetic.h"
@@ -86,6 +86,34 @@ static inline int64_t modulo(int64_t x, int64_t y, int64_t *lost)
     return left != 0 && (left < 0) != (y < 0) ? left + y : left;
 }
 
+/* Of numbers from -SMALL to below SMALL doubles have the quotient exactly, as far as it is whole. */
+#define SMALL (UINT64_C(1) << 30)
+
+static inline int64_t small_quotient(int64_t x, int64_t y, int64_t *lost)
+{
+    uint64_t large = (((uint64_t)x + SMALL) | ((uint64_t)y + SMALL)) / (2 * SMALL);
+    int64_t is_zero = y == 0;
+    *lost |= -(int64_t)large | -is_zero;
+    int32_t divisor = (int32_t)(y + is_zero);
+    return (int32_t)((double)(int32_t)x / (double)divisor);
+}
+static inline int64_t small_left_over(int64_t x, int64_t y, int64_t *lost)
+{
+    return (int64_t)((uint64_t)x - (uint64_t)small_quotient(x, y, lost) * (uint64_t)y);
+}
+static inline int64_t small_modulo(int64_t x, int64_t y, int64_t *lost)
+{
+    int64_t left = small_left_over(x, y, lost), is_other_side = (left ^ y) >> 63, is_some = -(int64_t)(left != 0);
+    return left + (y & is_other_side & is_some);
+}
+
+/* From -2^51 to below 2^51: 1.5 * 2^52 and such a number are a double whose last bits are the number's. */
+static inline double small_as_double(int64_t x, int64_t *lost)
+{
+    *lost |= -(int64_t)(((uint64_t)x + (UINT64_C(1) << 51)) >> 52);
+    return number_of((int64_t)((uint64_t)x + UINT64_C(0x4338000000000000))) - 0x1.8p52;
+}
+
 static inline double number_left(double x, double y, int64_t *lost)
 {
     *lost |= -(int64_t)(y == 0);
@@ -104,10 +132,13 @@ static inline double number_quotient(double x, double y, int64_t *lost)
 
 WHOLES(whole_add, add(x, y, &lost))
 WHOLES(whole_subtract, subtract(x, y, &lost))
-WHOLES(whole_multiply, multiply(x, y, &lost))
-WHOLES(whole_quotient, quotient(x, y, &lost))
-WHOLES(whole_left_over, left_over(x, y, &lost))
-WHOLES(whole_modulo, modulo(x, y, &lost))
+WHOLES(quotient_of_small, small_quotient(x, y, &lost))
+WHOLES(left_over_of_small, small_left_over(x, y, &lost))
+WHOLES(modulo_of_small, small_modulo(x, y, &lost))
+WHOLES(product_of_any, multiply(x, y, &lost))
+WHOLES(quotient_of_any, quotient(x, y, &lost))
+WHOLES(left_over_of_any, left_over(x, y, &lost))
+WHOLES(modulo_of_any, modulo(x, y, &lost))
 WHOLES(whole_least, y < x ? y : x)
 WHOLES(whole_greatest, y > x ? y : x)
 WHOLES(whole_magnitude, ((void)y, magnitude(x, &lost)))
@@ -123,7 +154,44 @@ NUMBERS(double_modulo, number_modulo(x, y, &lost))
 NUMBERS(double_least, y < x || (isnan(x) && !isnan(y)) ? y : x)
 NUMBERS(double_greatest, y > x || (isnan(y) && !isnan(x)) ? y : x)
 NUMBERS(double_magnitude, ((void)y, fabs(x)))
-WHOLES(to_double, ((void)y, bits_of((double)x)))
+WHOLES(double_of_small, ((void)y, bits_of(small_as_double(x, &lost))))
+WHOLES(double_of_any, ((void)y, bits_of((double)x)))
+
+/* ---- loops of small whole numbers, before those of any ---- */
+
+/* The bits of a magnitude. */
+static int width_of(uint64_t magnitude)
+{
+    return magnitude == 0 ? 0 : 64 - __builtin_clzll(magnitude);
+}
+
+/* What both sides need at most, of all rows together, says that each product fits. false: it may not. */
+LION_KERNEL static bool multiply_narrow(int64_t *restrict out, const int64_t *a, const int64_t *b, const uint16_t *rows, uint32_t count)
+{
+    uint64_t all_a = 0, all_b = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t i = rows == NULL ? k : rows[k];
+        out[i] = (int64_t)((uint64_t)a[i] * (uint64_t)b[i]);
+        all_a |= (uint64_t)(a[i] ^ (a[i] >> 63)); /* of -8 as of 7 */
+        all_b |= (uint64_t)(b[i] ^ (b[i] >> 63));
+    }
+    return width_of(all_a) + width_of(all_b) <= 62;
+}
+
+static int64_t whole_multiply(int64_t *restrict out, const int64_t *a, const int64_t *b, const uint16_t *rows, uint32_t count)
+{
+    return multiply_narrow(out, a, b, rows, count) ? 0 : product_of_any(out, a, b, rows, count);
+}
+
+#define OF_SMALL_FIRST(name, of_small, of_any)                                                                          \
+    static int64_t name(int64_t *restrict out, const int64_t *a, const int64_t *b, const uint16_t *rows, uint32_t count) \
+    {                                                                                                                   \
+        return of_small(out, a, b, rows, count) >= 0 ? 0 : of_any(out, a, b, rows, count);                              \
+    }
+OF_SMALL_FIRST(whole_quotient, quotient_of_small, quotient_of_any)
+OF_SMALL_FIRST(whole_left_over, left_over_of_small, left_over_of_any)
+OF_SMALL_FIRST(whole_modulo, modulo_of_small, modulo_of_any)
+OF_SMALL_FIRST(to_double, double_of_small, double_of_any)
 
 /* ---- which function is what ---- */
 

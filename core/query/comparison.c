@@ -1,10 +1,15 @@
-/* comparison.c - one loop for each comparison and type: the compiler makes straight code of them. A row goes into the selection
- * whatever it is, and counts only if the comparison holds, so that nothing depends on a branch. So the selection may be the
- * batch's own: no row is written before it was read. */
+/* comparison.c - one loop for each comparison and type: the compiler makes straight code of them.
+ *
+ * Numbers of whole batches are marked, a byte a row, which wider registers do many at a time; those that all comparisons leave marked are
+ * listed at the end, four by four. Of selected rows, and of texts, a row goes into the selection whatever it is, and counts only if the
+ * comparison holds, so that nothing depends on a branch. So the selection may be the batch's own: no row is written before it was
+ * read. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memmem */
 #endif
 #include "query/comparison.h"
+
+#include "base/kernel.h"
 
 static const struct {
     const char *name;
@@ -147,6 +152,142 @@ static selector of_numbers(uint8_t kind, const side *a, const side *b, const lio
     return is_double_a ? of_doubles_and_wholes[kind] : of_wholes_and_doubles[kind];
 }
 
+/* ---- numbers of all rows ---- */
+
+typedef void (*marker)(uint8_t *restrict marks, const int64_t *a, const int64_t *b, uint32_t count);
+
+static inline int64_t as_bits(int64_t bits)
+{
+    return bits;
+}
+static inline double as_number(int64_t bits)
+{
+    double number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+/* Marks stay where the condition holds of a column and of a value of the other, or its one value. */
+#define MARK(name, type, load, load_other, condition)                                                                     \
+    LION_KERNEL static void name(uint8_t *restrict marks, const int64_t *a, const int64_t *b, uint32_t count)              \
+    {                                                                                                                      \
+        for (uint32_t i = 0; i < count; i++) {                                                                             \
+            type x = load(a[i]), y = load(b[load_other]);                                                                  \
+            marks[i] = (uint8_t)(marks[i] & (condition));                                                                  \
+        }                                                                                                                  \
+    }
+#define MARK_BOTH(name, type, load, condition)                                                                             \
+    MARK(name, type, load, i, condition)                                                                                   \
+    MARK(name##_one, type, load, 0, condition)
+#define MARK_ALL(name, type, load)                                                                                         \
+    MARK_BOTH(name##_less, type, load, x < y)                                                                                   \
+    MARK_BOTH(name##_at_most, type, load, x <= y)                                                                               \
+    MARK_BOTH(name##_equal, type, load, x == y)                                                                                 \
+    MARK_BOTH(name##_at_least, type, load, x >= y)                                                                              \
+    MARK_BOTH(name##_more, type, load, x > y)                                                                                   \
+    MARK_BOTH(name##_unequal, type, load, x != y)                                                                               \
+    static const marker name[][2] = { { NULL, NULL },                                                                      \
+                                      { name##_less, name##_less_one },                                                    \
+                                      { name##_at_most, name##_at_most_one },                                              \
+                                      { name##_equal, name##_equal_one },                                                  \
+                                      { name##_at_least, name##_at_least_one },                                            \
+                                      { name##_more, name##_more_one },                                                    \
+                                      { name##_unequal, name##_unequal_one } };
+
+MARK_ALL(mark_bits, int64_t, as_bits)
+MARK_ALL(mark_doubles, double, as_number)
+MARK(mark_even, int64_t, as_bits, 0, ((void)y, (x & 1) == 0))
+MARK(mark_odd, int64_t, as_bits, 0, ((void)y, (x & 1) != 0))
+
+/* What x is to y when y is this to x. */
+static const uint8_t TURNED[] = { LION_COMPARE_NONE, LION_COMPARE_MORE, LION_COMPARE_AT_LEAST, LION_COMPARE_EQUAL,
+                                  LION_COMPARE_AT_MOST, LION_COMPARE_LESS, LION_COMPARE_UNEQUAL };
+
+/* A whole number beside doubles is one, if they have it. */
+static void widen_one(side *one, uint8_t type, int64_t *room)
+{
+    bool is_exact = one->step == 0 && is_whole(one->type) && *one->bits >= -EXACT_MAX && *one->bits <= EXACT_MAX;
+    if (type != LION_TYPE_DOUBLE || !is_exact) return;
+    double number = (double)*one->bits;
+    memcpy(room, &number, sizeof number);
+    one->bits = room;
+    one->type = LION_TYPE_DOUBLE;
+}
+
+/* false: no loop marks these. */
+static bool mark_pair(uint8_t *marks, uint8_t kind, side a, side b, uint32_t count)
+{
+    int64_t room;
+    if (a.step == 0 && kind <= LION_COMPARE_UNEQUAL) {
+        side first = a;
+        a = b;
+        b = first;
+        kind = TURNED[kind];
+    }
+    if (a.step == 0) return false;
+    widen_one(&b, a.type, &room);
+    bool are_whole = is_whole(a.type) && is_whole(b.type), are_doubles = a.type == LION_TYPE_DOUBLE && b.type == LION_TYPE_DOUBLE;
+    marker mark = NULL;
+    if (kind == LION_COMPARE_EVEN || kind == LION_COMPARE_ODD) mark = are_whole ? (kind == LION_COMPARE_EVEN ? mark_even : mark_odd) : NULL;
+    else if (kind <= LION_COMPARE_UNEQUAL && are_whole) mark = mark_bits[kind][b.step == 0];
+    else if (kind <= LION_COMPARE_UNEQUAL && are_doubles) mark = mark_doubles[kind][b.step == 0];
+    if (mark != NULL) mark(marks, a.bits, b.bits, count);
+    return mark != NULL;
+}
+
+/* Of four rows those that are marked, side by side, and how many they are. */
+static const struct {
+    uint64_t rows;             /* 16 bits each */
+    uint32_t count;
+} MARKED[16] = {
+    { 0, 0 },
+    { UINT64_C(0), 1 },
+    { UINT64_C(1), 1 },
+    { UINT64_C(0x00010000), 2 },
+    { UINT64_C(2), 1 },
+    { UINT64_C(0x00020000), 2 },
+    { UINT64_C(0x00020001), 2 },
+    { UINT64_C(0x000200010000), 3 },
+    { UINT64_C(3), 1 },
+    { UINT64_C(0x00030000), 2 },
+    { UINT64_C(0x00030001), 2 },
+    { UINT64_C(0x000300010000), 3 },
+    { UINT64_C(0x00030002), 2 },
+    { UINT64_C(0x000300020000), 3 },
+    { UINT64_C(0x000300020001), 3 },
+    { UINT64_C(0x0003000200010000), 4 },
+};
+
+/* Four places are written for four rows: never behind the row at hand. */
+static uint32_t list_marked(uint16_t *out, const uint8_t *marks, uint32_t count)
+{
+    uint32_t kept = 0, i = 0;
+    for (; i + 4 <= count; i += 4) {
+        uint32_t bytes, mark;
+        memcpy(&bytes, marks + i, sizeof bytes);
+        mark = bytes * UINT32_C(0x10204080) >> 28; /* a bit of each byte */
+        uint64_t rows = MARKED[mark].rows + i * UINT64_C(0x0001000100010001);
+        memcpy(out + kept, &rows, sizeof rows);
+        kept += MARKED[mark].count;
+    }
+    for (; i < count; i++) {
+        out[kept] = (uint16_t)i;
+        kept += marks[i];
+    }
+    return kept;
+}
+
+/* false: some of its pairs have no such loop. */
+static bool select_marked(const lion_comparison *comparison, const lion_batch *batch, uint16_t *selection_out, uint32_t *selected_out)
+{
+    uint8_t marks[LION_BATCH_ROWS];
+    memset(marks, 1, batch->count);
+    for (uint32_t i = 1; i < comparison->count; i++)
+        if (!mark_pair(marks, comparison->kind, side_of(comparison, i - 1, batch), side_of(comparison, i, batch), batch->count)) return false;
+    *selected_out = list_marked(selection_out, marks, batch->count);
+    return true;
+}
+
 /* ---- texts, and what else is bytes ---- */
 
 static inline const lion_value *value_at(const side *a, uint32_t row)
@@ -219,6 +360,7 @@ bool lion_comparison_select(const lion_comparison *comparison, const lion_batch 
 {
     lion_batch left = *batch;
     if (comparison->kind == LION_COMPARE_NONE) return false;
+    if (batch->selection == NULL && select_marked(comparison, batch, selection_out, selected_out)) return true;
     for (uint32_t i = 1; i < comparison->count; i++) {
         side a = side_of(comparison, i - 1, batch), b = side_of(comparison, i, batch);
         selector select = selector_of(comparison->kind, &a, &b, &left);

@@ -2,8 +2,9 @@
  * it was in the beginning and again for AVX2, and the loader takes what the processor has. Plain C;
  * elsewhere, and under sanitizers, there is one of each.
  *
- * Comparisons into selections and the unpacking of leaves are not here: bench/core/kernels_bench.c
- * shows that wider registers do nothing for them. */
+ * Comparisons and arithmetic have their loops where they are chosen (comparison.c, arithmetic.c). The
+ * unpacking of leaves is not here: bench/core/kernels_bench.c shows that wider registers do nothing
+ * for it as it is. */
 #ifndef LION_QUERY_KERNELS_H
 #define LION_QUERY_KERNELS_H
 

@@ -36,7 +36,16 @@ static const int64_t LARGE[] = { INT64_MAX,
                                  (INT64_C(1) << 53) + 1,
                                  -1,
                                  -(INT64_C(1) << 53) - 1,
-                                 INT64_C(3037000500) };
+                                 INT64_C(3037000500),
+                                 (INT64_C(1) << 30) - 1,
+                                 INT64_C(1) << 30,
+                                 -(INT64_C(1) << 30),
+                                 -(INT64_C(1) << 30) - 1,
+                                 -(INT64_C(1) << 31),
+                                 (INT64_C(1) << 51) - 1,
+                                 INT64_C(1) << 51,
+                                 -(INT64_C(1) << 51),
+                                 -(INT64_C(1) << 51) - 1 };
 static const double NUMBERS[] = { 0.0,     -0.0,  1,      -1,     0.5,    -2.5,
                                   3,       1e300, -1e300, 1e19,   0x1p53, 0x1p63,
                                   -0x1p63, 7.25,  -0.125, 1e-300, 2,      5 };
@@ -51,6 +60,13 @@ typedef struct columns {
     lion_batch batch;
 } columns;
 
+static size_t width_most; /* of a trial */
+
+static int64_t any_long(void)
+{
+    return (int64_t)random_u64() >> (64 - 1 - random_below(width_most));
+}
+
 /* `reach`: how many of the values that fail or overflow there are, in a thousand. */
 static lion_value value_of(lion_type type, size_t reach)
 {
@@ -58,7 +74,8 @@ static lion_value value_of(lion_type type, size_t reach)
     if (lion_type_is_scalar(type) && type != LION_TYPE_DOUBLE && type != LION_TYPE_BOOLEAN) {
         int64_t small = (int64_t)random_below(41) - 20;
         if (small == 0 && reach == 0) small = 3;
-        return lion_value_scalar(type, is_far ? LARGE[random_below(CASES(LARGE))] : small);
+        int64_t far = random_below(3) > 0 ? any_long() : LARGE[random_below(CASES(LARGE))];
+        return lion_value_scalar(type, is_far ? far : small);
     }
     if (type == LION_TYPE_BOOLEAN) return lion_value_boolean(random_below(2) == 1);
     if (type == LION_TYPE_DOUBLE && is_far && random_below(8) == 0)
@@ -105,6 +122,7 @@ static void make_columns(columns *given, const lion_type *types, size_t type_cou
     uint32_t rows = 1 + (uint32_t)random_below(random_below(3) == 0 ? LION_BATCH_ROWS : 9);
     if (rows > LION_BATCH_ROWS) rows = LION_BATCH_ROWS;
     size_t reach = random_below(3) == 0 ? 300 : random_below(2) == 0 ? 2 : 0;
+    width_most = 1 + random_below(64);
     *given = (columns){ .count = count };
     given->batch = (lion_batch){ .count = rows, .width = count, .columns = given->vectors };
     lion_type usual = types[random_below(type_count)];
