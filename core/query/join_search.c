@@ -322,11 +322,17 @@ static bool can_hash(const lion_join_graph *graph, const lion_join_plan *left, c
     return is_free(graph, right->set) && (left->bound & right->bound & ~(graph->known | graph->feed | graph->typed)) == 0;
 }
 
-/* The right is hashed for the left; where nobody asks for more of it than the left has, it is a semi-join. */
+bool lion_join_is_semi(const lion_join_graph *graph, const lion_join_plan *left, const lion_join_plan *right)
+{
+    uint64_t shared = left->bound & right->bound & ~graph->known;
+    return shared != 0 && (right->live & ~left->bound) == 0 && lion_run_allows(graph->scope->run, LION_PLAN_SEMI_JOIN);
+}
+
+/* The right is hashed for the left, or is a set of keys. */
 static double hash_cost(const lion_join_graph *graph, const lion_join_plan *left, const lion_join_plan *right, double made)
 {
     uint64_t shared = left->bound & right->bound & ~graph->known;
-    bool is_semi = shared != 0 && (right->live & ~left->bound) == 0 && lion_run_allows(graph->scope->run, LION_PLAN_SEMI_JOIN);
+    bool is_semi = lion_join_is_semi(graph, left, right);
     bool is_bits = (shared & ~graph->whole) == 0 && (shared & (shared - 1)) == 0;
     if (!is_semi) return right->rows * BUILD_NS + left->rows * HASH_NS + made * ROW_NS;
     if (is_bits) return right->rows * LION_SET_NS + left->rows * LION_TEST_NS;

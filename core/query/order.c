@@ -210,6 +210,7 @@ static void add_plan(lion_join_graph *graph, lion_order *order, const lion_join_
     add_step(graph, order, 0, group, before_extras(graph, order, plan->made, bound_after(group)), bound_after(group));
     if (at < order->count) order->steps[at].is_join = true;
     if (at < order->count) order->steps[at].is_merged = plan->is_merged;
+    if (at < order->count) order->steps[at].is_semi = !plan->is_merged && lion_join_is_semi(graph, plan->left, plan->right);
     add_extras(graph, order, false);
     keep_rows(order, plan);
 }

@@ -37,7 +37,8 @@ typedef struct lion_order_step {
     struct lion_order_set *sets; /* … and what their variables may be */
     uint32_t set_count;
     struct lion_order *group;  /* not NULL: these steps by themselves, then joined by hash … */
-    bool is_merged;            /* … or in the order of the variable that both have */
+    bool is_merged;            /* … or in the order of the variable that both have … */
+    bool is_semi;              /* … or as a set of keys */
     bool is_by_value;          /* of a scan: its rows ascend by the value */
     bool is_join;              /* a node begins here */
     double rows;               /* estimated after it … */
@@ -234,6 +235,9 @@ struct lion_join_plan {
 
 /* The cheapest plan of all nodes (with options.plan_seed any); NULL: there is none without a product that depends. */
 const lion_join_plan *lion_join_search(const lion_join_graph *graph);
+
+/* Whether nobody asks for more of the right, joined by hash, than the left has: then it is a set of keys. */
+bool lion_join_is_semi(const lion_join_graph *graph, const lion_join_plan *left, const lion_join_plan *right);
 /* In which order a star's parts are done where `bound` is bound: the first one finds the entities, if they are not. */
 uint32_t lion_join_entry(const lion_join_graph *graph, const lion_join_node *node, uint64_t bound);
 

@@ -517,6 +517,10 @@ static lion_status add_cycle(lion_scope *scope, lion_todo *todo, const lion_orde
 #define CHECKPOINT_AFTER 2
 #define CHECKPOINT_BEFORE 2
 
+/* A set of keys that takes no longer to make: whatever rows there are, nothing better can come next, so the checkpoint comes
+ * behind it, where rows are fewer, and a distinct that is there already stays next to it (semi_before_distinct). */
+#define SET_COST_MAX_NS 50000.0
+
 static bool wants_checkpoint(lion_scope *scope, const following *part)
 {
     const lion_order *order = part->order;
@@ -526,6 +530,7 @@ static bool wants_checkpoint(lion_scope *scope, const following *part)
     if (lion_run_forces(scope->run, LION_PLAN_CHECKPOINT)) return part->joins > 0;
     for (uint32_t i = part->at; i < order->count; i++) left += order->steps[i].is_join;
     if (scope->run->dice != 0) return part->joins > 0 && lion_plan_dice(scope->run, 3) == 1;
+    if (order->steps[part->at].is_semi && order->steps[part->at].group->cost_ns < SET_COST_MAX_NS) return false;
     return part->joins >= CHECKPOINT_AFTER && left >= CHECKPOINT_BEFORE;
 }
 
