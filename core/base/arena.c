@@ -338,6 +338,11 @@ static void end_until(lion_arena *arena, const struct lion_arena_ending *kept)
     }
 }
 
+void lion_arena_end(lion_arena *arena)
+{
+    end_until(arena, NULL);
+}
+
 /* ---- the whole ---- */
 
 void lion_arena_deinit(lion_arena *arena)

@@ -40,6 +40,9 @@ void lion_arena_give(lion_arena *arena, void *block); /* NULL is allowed */
  * comes first. false: out of memory, and it will not be called. */
 bool lion_arena_at_end(lion_arena *arena, void (*end)(void *argument), void *argument);
 
+/* Call them now; the memory stays. No mark that was set since the first of them may be returned to. */
+void lion_arena_end(lion_arena *arena);
+
 #define lion_arena_new(arena, type) ((type *)lion_arena_zalloc((arena), sizeof(type)))
 #define lion_arena_array(arena, type, count)                                                       \
     ((type *)lion_arena_alloc((arena), sizeof(type) * (size_t)(count)))

@@ -2,7 +2,8 @@
  *
  * Entities that follow each other without a gap, as those of a scan do, are a run: between the
  * places of its ends a leaf has those of them that it has, whatever its encoding. If that is all of
- * them, the column is unpacked where it goes; else the leaf's own entities say where.
+ * them, the column is unpacked where it goes; else the leaf's own entities say where. What an
+ * overlay has side by side is copied.
  *
  * Rows of any others are taken in turn; those of one leaf gather as places, which are read when
  * another leaf follows. Where the places lie close together the stretch from the first to the last
@@ -11,6 +12,8 @@
  * An overlay (index/overlay.h) comes before the tree: it has what novelty says, or what stood at
  * another time. Before one pays, entities are looked up one by one. */
 #include "index/gather.h"
+
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/kernel.h"
@@ -494,12 +497,48 @@ static lion_status find_run(lion_gather *self, int64_t e, uint32_t *count_out, s
     return LION_OK;
 }
 
-/* Rows whose entities are a run, as far as one leaf has them: *count_out of them are done.
- * LION_END: they are to be read one by one. */
+/* The rows that the overlay has side by side. */
+static void read_added(const lion_gather *self, int64_t e, uint32_t row, uint32_t count,
+                       lion_vector *v)
+{
+    const lion_vector *from = &self->overlay->added.v;
+    uint32_t place = lion_overlay_code(self->overlay, e) - 1;
+    if (v == NULL) return;
+    if (lion_type_is_scalar((lion_type)v->type))
+        memcpy(v->bits + row, from->bits + place, count * sizeof(*v->bits));
+    else
+        memcpy(v->values + row, from->values + place, count * sizeof(*v->values));
+}
+
+/* Of a run of entities from e on, how many the overlay has side by side (true), or else says
+ * nothing of. */
+static bool is_added(const lion_gather *self, int64_t e, uint32_t *count)
+{
+    if (self->is_whole) return false;
+    uint32_t added = lion_overlay_stretch(self->overlay, e, *count);
+    *count = added > 0 ? added : lion_overlay_silence(self->overlay, e, *count);
+    return added > 0;
+}
+
+/* Rows whose entities are a run, as far as the overlay or one leaf has them: *count_out of them are
+ * done. LION_END: so many are to be read one by one. */
 static lion_status read_run(lion_gather *self, int64_t e, uint32_t row, uint32_t *count_out,
                             lion_vector *v, uint16_t *rows_out, uint32_t *found, lion_error *error)
 {
     size_t place = 0, end = 0;
+    uint32_t length = *count_out;
+    bool is_of_overlay = is_added(self, e, count_out);
+    if (*count_out < RUN_MIN) {
+        *count_out = length < RUN_MIN ? length : RUN_MIN;
+        return LION_END;
+    }
+    if (is_of_overlay) {
+        read_added(self, e, row, *count_out, v);
+        list_rows(rows_out + *found, row, *count_out);
+        *found += *count_out;
+        return LION_OK;
+    }
+    if (self->tree == NULL) return LION_END;
     lion_status status = find_run(self, e, count_out, &place, &end, v, error);
     if (status != LION_OK) return status;
     uint32_t count = *count_out, places = (uint32_t)(end - place);
@@ -519,6 +558,7 @@ static lion_status read_part(lion_gather *self, const int64_t *e, const uint16_t
     if (!ascends || !lion_type_is_scalar((lion_type)v->type)) return LION_END;
     uint32_t first = rows[0], span = rows[count - 1] - first + 1u, taken = span;
     if (span / STRETCH_PART > count || !is_run_of(e, rows, count, span)) return LION_END;
+    if (self->tree == NULL || is_added(self, e[first], &taken) || taken < span) return LION_END;
     size_t place = 0, end = 0;
     lion_status status = find_run(self, e[first], &taken, &place, &end, v, error);
     if (status != LION_OK) return status;
@@ -585,7 +625,7 @@ lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t
     if (count > self->place_room && make_places(self, count, error) != LION_OK) return LION_FAILED;
     if (!self->is_whole && self->overlay == NULL && find_overlay(self, count, error) != LION_OK)
         return LION_FAILED;
-    bool has_runs = self->is_whole && self->tree != NULL && count >= RUN_MIN;
+    bool has_runs = (self->is_whole || self->overlay != NULL) && count >= RUN_MIN;
     if (has_runs && rows == NULL) status = read_runs(self, e, count, v, rows_out, &found, error);
     if (has_runs && rows != NULL) {
         status = read_part(self, e, rows, count, v, rows_out, error);

@@ -370,46 +370,6 @@ static uint32_t next_added(const lion_lane *lane)
     return lane->is_reverse ? lane->added_to - 1 : lane->added_from;
 }
 
-/* Short stretches by turns, until there are `limit` rows, the tree's chunk ends, or a long one is
- * next. */
-static lion_status merge(lion_lane *lane, uint32_t limit, lion_datom_batch *batch_out,
-                         lion_error *error)
-{
-    lion_lane_source *source = lane->current;
-    lion_datom_batch added = lion_rows_batch(&lane->overlay->added, LION_COLUMN_ALL),
-                     *chunk = &source->chunk;
-    if (reserve(lane, limit, error) != LION_OK) return LION_FAILED;
-    while (lane->rows.count < limit && source->row < chunk->count) {
-        uint32_t left = limit - lane->rows.count, place = chunk->count;
-        if (lane->added_from < lane->added_to)
-            place = place_in(lane, chunk, source->row, &added, next_added(lane));
-        uint32_t take = place - source->row;
-        if (take >= LION_LANE_STRETCH && lane->rows.count > 0) break;
-        if (take > left) take = left;
-        lion_rows_append(&lane->rows, chunk, source->row, source->row + take);
-        source->row += take;
-        if (source->row < place || lane->rows.count == limit || place == chunk->count) continue;
-        uint32_t k = next_added(lane);
-        lion_rows_append(&lane->rows, &added, k, k + 1);
-        if (lane->is_reverse)
-            lane->added_to--;
-        else
-            lane->added_from++;
-    }
-    *batch_out = lion_rows_batch(&lane->rows, chunk->columns);
-    return LION_OK;
-}
-
-/* Forward: how many of the added rows come before the tree's next one. */
-static uint32_t added_before_tree(const lion_lane *lane)
-{
-    if (lane->is_reverse) return 0;
-    lion_datom_batch added = lion_rows_batch(&lane->overlay->added, LION_COLUMN_ALL);
-    added.count = lane->added_to;
-    return place_in(lane, &added, lane->added_from, &lane->current->chunk, lane->current->row) -
-           lane->added_from;
-}
-
 static lion_datom_batch without_columns(const lion_datom_batch *batch, uint32_t columns)
 {
     lion_datom_batch left = *batch;
@@ -422,6 +382,58 @@ static lion_datom_batch without_columns(const lion_datom_batch *batch, uint32_t 
         left.added = NULL;
     }
     return left;
+}
+
+/* Forward: how many of the added rows come before the tree's next one. */
+static uint32_t added_before_tree(const lion_lane *lane)
+{
+    if (lane->is_reverse) return 0;
+    lion_datom_batch added = lion_rows_batch(&lane->overlay->added, LION_COLUMN_ALL);
+    added.count = lane->added_to;
+    return place_in(lane, &added, lane->added_from, &lane->current->chunk, lane->current->row) -
+           lane->added_from;
+}
+
+/* The added rows that come next, of those columns that the chunk has: forward as many as come
+ * before the tree's row. false: so many that they are worth a batch of their own. */
+static bool merge_added(lion_lane *lane, const lion_datom_batch *added, uint32_t limit)
+{
+    uint32_t count = added_before_tree(lane), from = next_added(lane);
+    if (count >= LION_LANE_STRETCH && lane->rows.count > 0) return false;
+    if (count == 0) count = 1;
+    if (count > limit) count = limit;
+    lion_rows_append(&lane->rows, added, from, from + count);
+    if (lane->is_reverse)
+        lane->added_to--;
+    else
+        lane->added_from += count;
+    return true;
+}
+
+/* Short stretches by turns, until there are `limit` rows, the tree's chunk ends, or a long one is
+ * next. */
+static lion_status merge(lion_lane *lane, uint32_t limit, lion_datom_batch *batch_out,
+                         lion_error *error)
+{
+    lion_lane_source *source = lane->current;
+    lion_datom_batch all = lion_rows_batch(&lane->overlay->added, LION_COLUMN_ALL),
+                     *chunk = &source->chunk, added = without_columns(&all, chunk->columns);
+    if (reserve(lane, limit, error) != LION_OK) return LION_FAILED;
+    while (lane->rows.count < limit && source->row < chunk->count) {
+        uint32_t left = limit - lane->rows.count, place = chunk->count;
+        if (lane->added_from < lane->added_to)
+            place = place_in(lane, chunk, source->row, &all, next_added(lane));
+        uint32_t take = place - source->row;
+        if (take >= LION_LANE_STRETCH && lane->rows.count > 0) break;
+        if (take > left) take = left;
+        lion_rows_append(&lane->rows, chunk, source->row, source->row + take);
+        source->row += take;
+        if (source->row < place || lane->rows.count == limit || place == chunk->count) continue;
+        if (!merge_added(lane, &added, limit - lane->rows.count)) break;
+    }
+    lion_datom_batch merged = lion_rows_batch(&lane->rows, chunk->columns);
+    *batch_out = without_columns(&merged, chunk->columns);
+    return LION_OK;
 }
 
 lion_status lion_lane_overlay_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
@@ -444,7 +456,5 @@ lion_status lion_lane_overlay_next(lion_lane *lane, lion_datom_batch *batch_out,
     added = place == 0 ? added_before_tree(lane) : 0;
     if (added >= LION_LANE_STRETCH)
         return take_added(lane, added < limit ? added : limit, batch_out, error);
-    if (merge(lane, limit, batch_out, error) != LION_OK) return LION_FAILED;
-    *batch_out = without_columns(batch_out, lane->current->chunk.columns);
-    return LION_OK;
+    return merge(lane, limit, batch_out, error);
 }

@@ -70,6 +70,31 @@ static inline uint32_t lion_overlay_code(const lion_overlay *overlay, int64_t e)
     return overlay->codes[at];
 }
 
+/* Of `count` entities from e on: how many follow that the overlay says nothing of. Where codes are in
+ * a hash table it tells of none. */
+static inline uint32_t lion_overlay_silence(const lion_overlay *overlay, int64_t e, uint32_t count)
+{
+    uint64_t place = (uint64_t)e - (uint64_t)overlay->base, before = -place;
+    if (overlay->slots != NULL) return 0;
+    if (e < overlay->base) return before < count ? (uint32_t)before : count;
+    uint32_t rows = 0;
+    while (rows < count && (place + rows >= overlay->range || overlay->codes[place + rows] == 0)) rows++;
+    return rows;
+}
+
+/* And how many have rows of `added` that follow each other. */
+static inline uint32_t lion_overlay_stretch(const lion_overlay *overlay, int64_t e, uint32_t count)
+{
+    uint64_t place = (uint64_t)e - (uint64_t)overlay->base;
+    if (overlay->slots != NULL || place >= overlay->range) return 0;
+    uint32_t first = overlay->codes[place], rows = 0;
+    if (first == 0 || first > overlay->added.count) return 0;
+    if (count > overlay->range - place) count = (uint32_t)(overlay->range - place);
+    if (count > overlay->added.count - (first - 1)) count = overlay->added.count - (first - 1);
+    while (rows < count && overlay->codes[place + rows] == first + rows) rows++;
+    return rows;
+}
+
 static inline bool lion_overlay_is_empty(const lion_overlay *overlay)
 {
     return overlay->has_tree &&

@@ -1,5 +1,6 @@
 /* view.c - exact numbers of a view, without scanning where the trees can tell. */
 #include "index/lane.h"
+#include "index/points.h"
 #include "index/view_parts.h"
 
 /* Novelty's transactions are all above the root's t, so that no datom is counted twice. */
@@ -48,6 +49,19 @@ typedef struct tally {
     int64_t all;     /* rows of current and history trees plus novelty's datoms */
 } tally;
 
+/* All rows of a value in a leaf that is kept open: without two ways down. LION_END: else. */
+static lion_status count_run(uint64_t *count_out, const lion_view *view, const lion_tree *tree,
+                             const lion_key *key, lion_error *error)
+{
+    lion_leaf *leaf;
+    uint32_t from = 0, to = 0;
+    lion_status status =
+        lion_points_run(&leaf, &from, &to, view->root, tree, key->datom.v, error);
+    if (status == LION_FAILED || status == LION_END) return status;
+    *count_out = to - from;
+    return LION_OK;
+}
+
 static lion_status count_tree(uint64_t *count_out, const lion_view *view, lion_index order,
                               const lion_key *key, bool is_history, lion_error *error)
 {
@@ -56,6 +70,10 @@ static lion_status count_tree(uint64_t *count_out, const lion_view *view, lion_i
     if (tree == NULL) return LION_OK;
     *count_out = tree->count;
     if (key->parts < (order == LION_EAVT ? 1 : 2)) return LION_OK;
+    if (order == LION_AVET && key->parts == 2 && !is_history) {
+        lion_status status = count_run(count_out, view, tree, key, error);
+        if (status != LION_END) return status;
+    }
     uint64_t from, to;
     lion_snapshot *snapshot = view->root->snapshot;
     if (lion_tree_rank(&from, tree, snapshot, key, false, error) != LION_OK) return LION_FAILED;

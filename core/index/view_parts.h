@@ -3,18 +3,12 @@
 #define LION_INDEX_VIEW_PARTS_H
 
 #include "index/cursor.h"
-#include "index/leaf.h"
 
 /* Today's facts and all of them, filters aside: current trees and novelty tell everything. */
 bool lion_view_is_plain(const lion_view *view);
 
 /* Nothing of the attribute was ever retracted: history is what stands. */
 bool lion_view_is_without_past(const lion_view *view, uint32_t a);
-
-/* The rows of (a, v) in AVET, filters aside, where the current tree alone has them and a leaf of it
- * is kept open (lion_points_run). LION_ABSENT: there is none. LION_END: a cursor tells. */
-lion_status lion_view_run(lion_leaf **leaf_out, uint32_t *from_out, uint32_t *to_out,
-                          const lion_view *view, uint32_t a, lion_value v, lion_error *error);
 
 /* lion_view_row of a plain view: up to LION_POINTS_ROW attributes, whose current AEVT trees (NULL:
  * none) are known. */

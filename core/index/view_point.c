@@ -172,19 +172,6 @@ lion_status lion_view_find(int64_t *e_out, int64_t *tx_out, const lion_view *vie
     return LION_OK;
 }
 
-lion_status lion_view_run(lion_leaf **leaf_out, uint32_t *from_out, uint32_t *to_out,
-                          const lion_view *view, uint32_t a, lion_value v, lion_error *error)
-{
-    lion_key key = { .datom = { .a = a, .v = v }, .parts = 2 };
-    lion_datom standing;
-    if (!lion_view_is_plain(view)) return LION_END;
-    if (look_in(&standing, &view->novelty, LION_AVET, &key) != NOTHING) return LION_END;
-    if (look_in(&standing, &view->speculative, LION_AVET, &key) != NOTHING) return LION_END;
-    const lion_tree *tree = lion_view_tree(view, LION_AVET, a, false);
-    if (tree == NULL) return LION_ABSENT;
-    return lion_points_run(leaf_out, from_out, to_out, view->root, tree, v, error);
-}
-
 /* ---- one entity, several attributes ---- */
 
 /* Where novelty has facts of the entity and any of the attributes; the facts of one entity lie side

@@ -6,7 +6,7 @@
  * together are places in an array, others are found by their hash. Rows go out column by column. Where nobody wants what
  * lies in the run, a row goes out once. */
 #include "base/hash.h"
-#include "index/view_parts.h"
+#include "index/value_run.h"
 #include "query/columns.h"
 #include "query/pattern.h"
 #include "query/threads.h"
@@ -49,8 +49,9 @@ typedef struct probe {
     uint32_t datom_at;         /* … as far as this, by the cursor, or in the table … */
     uint32_t run_to;           /* … to here */
     bool is_unique;            /* a value has one entity, which is found without a cursor */
-    bool may_run;              /* a value's entities may lie in one leaf that is kept open … */
-    lion_leaf *leaf;           /* … as the row's do, from datom_at to run_to; NULL: the cursor has them */
+    bool may_run;              /* a value's entities may be there without a cursor … */
+    bool is_run;               /* … as the row's are, as far as they are not read */
+    lion_value_run run;
     int64_t found;
     bool is_building, has_table;
     runs runs;
@@ -370,7 +371,7 @@ static lion_status build_table(probe *self, lion_error *error)
 /* ---- emitting ---- */
 
 /* Rows of the batch are gathered in self->rows, their targets already in place; then the kept columns follow. from NULL: entities
- * of the open leaf. */
+ * of the value's run. */
 static inline bool put_targets(probe *self, uint32_t pending, const lion_vector *from, uint32_t first, uint32_t count)
 {
     if (self->out == LION_SLOT_NONE) return true;
@@ -380,7 +381,7 @@ static inline bool put_targets(probe *self, uint32_t pending, const lion_vector 
     uint8_t *room = lion_columns_room(&self->columns, self->out, type);
     if (room == NULL) return false;
     if (from == NULL) {
-        lion_ints_read(&self->leaf->e, first, count, (int64_t *)(void *)room + pending);
+        lion_value_run_read(&self->run, count, (int64_t *)(void *)room + pending);
         return true;
     }
     for (uint32_t k = 0; is_bits && k < count; k++) ((int64_t *)(void *)room)[pending + k] = from->bits[first + k];
@@ -432,11 +433,12 @@ static lion_status open_row(probe *self, uint32_t row, lion_error *error)
         return LION_OK;
     }
     if (self->is_unique) return find_point(self, key, error);
-    self->leaf = NULL;
     if (self->may_run) {
-        status = lion_view_run(&self->leaf, &self->datom_at, &self->run_to, &self->spec.db->view, self->spec.attribute->id, key, error);
+        status = lion_value_run_seek(&self->run, key, error);
+        self->is_run = status == LION_OK;
+        self->datom_at = 0;
+        self->run_to = self->is_run ? lion_value_run_left(&self->run) : 0;
         if (status != LION_END) return status;
-        self->leaf = NULL;
     }
     lion_key at = { .datom = { .a = self->spec.attribute->id }, .parts = 2 };
     if (self->is_by_value) at.datom.v = key;
@@ -445,7 +447,7 @@ static lion_status open_row(probe *self, uint32_t row, lion_error *error)
     return self->cursor == NULL ? open_cursor(self, &at, error) : lion_cursor_seek(self->cursor, &at, error);
 }
 
-/* Of the table, or of a leaf. */
+/* Of the table, or of a value's run. */
 static lion_status run_whole_row(probe *self, uint32_t row, uint32_t *pending)
 {
     return emit(self, row, self->has_table ? &self->runs.targets : NULL, self->run_to, pending);
@@ -482,7 +484,7 @@ static lion_status run_batch(probe *self, lion_error *error)
             if (status != LION_OK) break;
             self->is_open = true;
         }
-        bool is_whole = self->has_table || self->leaf != NULL;
+        bool is_whole = self->has_table || self->is_run;
         status = is_whole ? run_whole_row(self, row, &pending) : run_cursor_row(self, row, &pending, error);
         if (status == LION_OK) self->is_open = false;
     }
@@ -533,12 +535,18 @@ static lion_status probe_rewind(lion_operator *operator, lion_error *error)
     return LION_OK;
 }
 
+static void open_run(probe *self)
+{
+    lion_value_run_init(&self->run, &self->spec.db->view, self->spec.attribute->id, &self->operator.run->arena);
+}
+
 /* A table is let go; the cursor's memory stays. */
 static void probe_renew(lion_operator *operator)
 {
     probe *self = (probe *)operator;
     self->spec.db = operator->run->sources[self->spec.source].db;
     if (self->cursor != NULL) lion_cursor_renew(self->cursor, &self->spec.db->view);
+    if (self->may_run) open_run(self);
     if (self->has_table) self->runs = (runs){ 0 };
     self->has_table = self->is_building = false;
     self->probes = 0;
@@ -595,6 +603,7 @@ lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pa
     self->key_slot = lion_operator_slot(input, spec->positions[self->is_by_value ? V : E].index);
     const lion_view *view = &spec->db->view;
     self->may_run = self->is_by_value && view->filter_count == 0;
+    if (self->may_run) open_run(self);
     self->is_unique = self->is_by_value && spec->attribute->unique != LION_UNIQUE_NONE && view->filter_count == 0 && !view->is_history;
     const lion_position *target = &spec->positions[self->is_by_value ? E : V];
     bool is_out = target->kind == LION_POSITION_OUT && keep[target->index];

@@ -110,13 +110,8 @@ static uint64_t class_of(const guard *of, lion_run *run)
     lion_form form = lion_form_value(run->input_rows[of->input]->rows[of->column]);
     lion_key key = { .datom = { .a = of->attribute->id }, .parts = 2 };
     uint64_t count = 0;
-    uint32_t from = 0, to = 0;
-    lion_leaf *leaf = NULL;
     if (lion_db_value(&key.datom.v, db, of->attribute, &form, &run->arena, NULL) != LION_OK) return 0;
-    lion_status status = lion_view_run(&leaf, &from, &to, &db->view, of->attribute->id, key.datom.v, NULL);
-    if (status == LION_OK) count = to - from;
-    else if (status == LION_END) status = lion_view_estimate(&count, &db->view, LION_AVET, &key, NULL);
-    if (status != LION_OK || count == 0) return 0;
+    if (lion_view_estimate(&count, &db->view, LION_AVET, &key, NULL) != LION_OK || count == 0) return 0;
     return 1 + (uint64_t)(63 - __builtin_clzll(count)) / 2;
 }
 

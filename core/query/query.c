@@ -336,10 +336,11 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
 
 /* ---- runs that rest between two openings ---- */
 
-/* What it was given is not its own any longer. */
+/* What it was given is not its own any longer, nor what it holds of it (overlays). */
 static void let_go(lion_query_run *self)
 {
     lion_run *run = &self->run;
+    lion_arena_end(&run->arena);
     for (uint32_t i = 0; run->sources != NULL && i < run->ir->source_count; i++) {
         lion_db_drop(run->sources[i].db);
         run->sources[i].db = NULL;
@@ -359,11 +360,11 @@ static void end_run(lion_query_run *run)
     lion_free(run);
 }
 
-/* Little memory, which holds nothing of a database, and no file. */
+/* Little memory, and no file. */
 static bool is_light(const lion_run *run)
 {
     const lion_arena *arena = &run->arena;
-    return arena->used <= LION_RESTING_SIZE_MAX && arena->endings == NULL && !arena->is_exhausted && run->spill.file < 0;
+    return arena->used <= LION_RESTING_SIZE_MAX && !arena->is_exhausted && run->spill.file < 0;
 }
 
 static void rest_run(lion_query_run *self, lion_query *query)

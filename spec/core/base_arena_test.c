@@ -170,6 +170,24 @@ static void endings_come_with_the_memory_the_newest_first(void **state)
     assert_string_equal(ended, "cbad");
 }
 
+static void endings_may_come_before_the_memory_goes(void **state)
+{
+    (void)state;
+    lion_arena arena;
+    lion_arena_init(&arena, 0);
+    ended[0] = '\0';
+    int64_t *number = lion_arena_new(&arena, int64_t);
+    *number = 7;
+    assert_true(lion_arena_at_end(&arena, note_end, "a"));
+    assert_true(lion_arena_at_end(&arena, note_end, "b"));
+    lion_arena_end(&arena);
+    assert_string_equal(ended, "ba");
+    assert_int_equal(*number, 7);
+    assert_true(lion_arena_at_end(&arena, note_end, "c"));
+    lion_arena_deinit(&arena);
+    assert_string_equal(ended, "bac");
+}
+
 static void text_and_printf_end_with_zero(void **state)
 {
     (void)state;
@@ -195,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_budget_is_told_by_check),
         cmocka_unit_test(refused_memory_is_latched),
         cmocka_unit_test(endings_come_with_the_memory_the_newest_first),
+        cmocka_unit_test(endings_may_come_before_the_memory_goes),
         cmocka_unit_test(text_and_printf_end_with_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "index/cursor.h"
 #include "index/overlay.h"
 #include "index/points.h"
+#include "index/value_run.h"
 
 static const char *const INDEX_NAMES[] = { "eavt", "aevt", "avet", "vaet" };
 
@@ -248,6 +249,42 @@ static inline void check_points(model *m, const lion_view *view, const expected 
         lion_view_has(NULL, view, key.datom.e, key.datom.a, key.datom.v, arena, &error), status);
 }
 
+/* Entities of several values, read in parts of any size: those of the tree first, or, where a cursor has to tell, none. */
+static inline void check_value_run(model *m, const lion_view *view, const expected *avet, lion_arena *arena)
+{
+    lion_error error = { 0 };
+    lion_key key = model_key(m, LION_AVET, m->count);
+    lion_value_run run;
+    lion_value_run_init(&run, view, key.datom.a, arena);
+    key.parts = 2;
+    for (unsigned again = 0; again < 4; again++) {
+        size_t left = 0;
+        uint8_t *seen = lion_arena_zalloc(arena, avet->count + 1);
+        for (size_t i = 0; i < avet->count; i++) {
+            seen[i] = model_place(LION_AVET, &key, &avet->rows[i]) != 0;
+            left += !seen[i];
+        }
+        if (view->overlays != NULL && random_below(3) == 0) view->overlays->is_eager = true;
+        lion_status status = lion_value_run_seek(&run, key.datom.v, &error);
+        if (status != LION_END) assert_int_equal(status, left > 0 ? LION_OK : LION_ABSENT);
+        while (status == LION_OK && left > 0) {
+            int64_t e[40];
+            uint32_t count = 1 + (uint32_t)random_below(CASES(e));
+            assert_int_equal(lion_value_run_left(&run), left);
+            if (count > left) count = (uint32_t)left;
+            lion_value_run_read(&run, count, e);
+            for (uint32_t k = 0; k < count; k++) {
+                size_t i = 0;
+                while (i < avet->count && (seen[i] || avet->rows[i].e != e[k])) i++;
+                if (i == avet->count) fail_msg("entity %lld is none of the value's", (long long)e[k]);
+                seen[i] = 1;
+            }
+            left -= count;
+        }
+        key.datom.v = model_value(m, model_attribute_of(key.datom.a)->type);
+    }
+}
+
 /* Everything of one view; datoms: how many of the model's the view's sources hold. */
 static inline void check_view_as_it_is(model *m, const lion_view *view, size_t datoms, unsigned probes)
 {
@@ -270,6 +307,7 @@ static inline void check_view_as_it_is(model *m, const lion_view *view, size_t d
         check_any_order(m, view, &all[random_below(2) == 0 ? LION_AEVT : LION_AVET], &arena);
         check_points(m, view, &all[LION_AEVT], &all[LION_AVET], &arena);
         check_row_of(m, view, &all[LION_AEVT], &arena);
+        check_value_run(m, view, &all[LION_AVET], &arena);
         lion_arena_reset(&arena);
     }
     lion_arena_deinit(&arena);
