@@ -113,6 +113,7 @@ static lion_status need_row(merge *self, int number, lion_error *error)
         if (side->is_ended) return LION_END;
         if (can_skip) {
             lion_value key = key_at(other, other->at);
+            side->has_met = true; /* it is told once: before its next rows there may be a call */
             lion_operator_skip(input, &key);
         }
         lion_status status = lion_operator_next(input, &side->batch, error);

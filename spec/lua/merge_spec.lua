@@ -182,7 +182,7 @@ describe("A merge join", function()
       local ok, e = pcall(find.all, query, { db }, 1, options)
       assert.is_false(ok)
       assert.equal("lion/limit", e.code)
-      ok, e = pcall(find.all, query, { db }, 1, { plan_with = { "merge-join" }, memory_max = 150000, temp_max = 0 })
+      ok, e = pcall(find.all, query, { db }, 1, { plan_with = { "merge-join" }, memory_max = 60000, temp_max = 0 })
       assert.is_false(ok)
       assert.equal("lion/limit", e.code)
     end)
@@ -196,6 +196,14 @@ describe("A merge join", function()
     local rows, tree = merged(conn:db(), by "long")
     assert.equal(20, #rows)
     for _, scan in ipairs(named(tree, "scan")) do assert.is_true(scan.rows < 45000, scan.rows) end
+    local asked = 0
+    local filtered = conn:db():filter(function()
+      asked = asked + 1
+      assert(asked < 200000, "asked again and again")
+      return true
+    end)
+    assert.equal(20, #run(filtered, by "long", { plan_with = { "merge-join" } }))
+    assert.is_true(asked < 2 * 45000, asked) -- by run, twice
     conn:close()
   end)
 
