@@ -7,7 +7,8 @@
  * whoever wants one as large: what doubles from little to much leaves its first steps to the next.
  *
  * Chunks double from 4 KiB to 256 KiB, then are a quarter of what is there, up to 1 MiB: a small
- * query costs one small malloc, a large one few, and little of the last one lies idle. When malloc
+ * query costs one small malloc, a large one few, and little of the last one lies idle. Where there is a
+ * budget, none but the first is more than a part of it. When malloc
  * refuses, small requests are served from one process-wide scratch block that nobody reads for
  * results: its contents are garbage shared by all, and lion_arena_check tells the work to stop. */
 #include "base/arena.h"
@@ -384,6 +385,9 @@ static bool add_chunk(lion_arena *arena, size_t size)
                                                                 : arena->used / CHUNK_PART;
     if (most > CHUNK_SIZE_MAX) most = CHUNK_SIZE_MAX;
     if (room > most) room = most;
+    if (arena->budget != 0 && room > arena->budget / SPARE_PART)
+        room = arena->budget / SPARE_PART;
+    if (room < CHUNK_SIZE_FIRST) room = CHUNK_SIZE_FIRST;
     room -= sizeof(lion_arena_chunk);
     room &= ~(size_t)(ALIGNMENT - 1);
     if (room < size) room = size;

@@ -24,6 +24,7 @@ typedef struct lion_cycle {
     const lion_db *db;
     lion_cycle_edge edges[LION_CYCLE_EDGES_MAX];
     uint32_t edge_count;
+    bool lacks_room; /* its arrays have none: it is no way to join them, but one that is missed */
 } lion_cycle;
 
 /* Rows of a plan of its own, which say what values a variable may have. */
@@ -40,7 +41,7 @@ bool lion_cycle_edge_of(lion_cycle_edge *edge_out, const lion_scope *scope,
                         const lion_clause *clause, uint32_t source);
 
 /* The patterns still to do that go round in cycles, those that hang together by common cycles as
- * one; LION_CYCLES_MAX at most. What has no room in arrays is none. How many there are. */
+ * one; LION_CYCLES_MAX at most. How many there are. */
 uint32_t lion_cycles_find(lion_cycle cycles_out[LION_CYCLES_MAX], const lion_scope *scope,
                           const lion_todo *todo);
 

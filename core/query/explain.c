@@ -48,6 +48,15 @@ static double missed_by(const lion_operator *operator)
     return rows / estimated;
 }
 
+/* What concerns the whole run. */
+static const char *advice_of_run(const lion_run *run, lion_arena *arena)
+{
+    if (run->is_frugal) return "begun again without tables, arrays and sets for want of memory, which takes longer: raise memory_mb";
+    if (run->references_missed == 0) return NULL;
+    return lion_arena_printf(arena, "arrays of %.0f references have no room, so that rows are made pattern by pattern: raise memory_mb",
+                             run->references_missed);
+}
+
 /* The planner's advice; else, where actual numbers are there, that this operator's estimate was a mistake (not its inputs'). */
 static const char *advice_of(const lion_operator *operator, lion_arena *arena)
 {
@@ -61,9 +70,16 @@ static const char *advice_of(const lion_operator *operator, lion_arena *arena)
     return NULL;
 }
 
+/* At the root, that of the run comes first. */
+static const char *advice_at(const lion_operator *operator, uint32_t depth, lion_arena *arena)
+{
+    const char *advice = depth == 0 ? advice_of_run(operator->run, arena) : NULL;
+    return advice != NULL ? advice : advice_of(operator, arena);
+}
+
 static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint32_t depth)
 {
-    const char *advice = advice_of(operator, arena);
+    const char *advice = advice_at(operator, depth, arena);
     const char *texts[][2] = { { "index", operator->index }, { "range", operator->range }, { "advice", advice } };
     const lion_run *run = operator->run;
     bool is_root = depth == 0;
@@ -96,7 +112,7 @@ static void put_line(lion_buffer *buffer, const char *text)
 
 static void text_of(lion_buffer *buffer, const lion_operator *operator, lion_arena *arena, uint32_t depth)
 {
-    const char *advice = advice_of(operator, arena);
+    const char *advice = advice_at(operator, depth, arena);
     put_line(buffer, lion_arena_printf(arena, "%*s%s %s", (int)(2 * depth), "", operator->name, operator->detail == NULL ? "" : operator->detail));
     if (operator->index != NULL) put_line(buffer, lion_arena_printf(arena, "  %s", operator->index));
     if (operator->range != NULL) put_line(buffer, lion_arena_printf(arena, " %s", operator->range));

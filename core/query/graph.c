@@ -11,6 +11,12 @@
 #define CHECK_EVERY (1 << 14)
 #define ROOM_FIRST_MAX (1 << 20)
 
+/* Whether ids that lie so far apart are numbered by their distance from the first, in a graph of so many edges. */
+static bool is_close(uint64_t spread, uint64_t count)
+{
+    return spread < ROOM_MAX && spread <= count * SPREAD_MAX + SPREAD_LEAST;
+}
+
 void lion_graph_init(lion_graph *graph, lion_run *run, const lion_db *db, uint32_t attributes_max)
 {
     *graph = (lion_graph){ .run = run, .db = db, .arena = &run->arena };
@@ -209,7 +215,7 @@ static lion_status number(lion_graph *graph, const raw_edges *raws, lion_arena *
     }
     if (count == 0) return LION_OK;
     uint64_t spread = (uint64_t)last - (uint64_t)first;
-    if (spread >= ROOM_MAX || spread > count * SPREAD_MAX + SPREAD_LEAST) return number_sparse(graph, raws, scratch, error);
+    if (!is_close(spread, count)) return number_sparse(graph, raws, scratch, error);
     graph->first = first;
     graph->node_count = (uint32_t)spread + 1;
     return LION_OK;
@@ -368,6 +374,48 @@ static bool fill(filling *self, int64_t first, const int64_t *from, const int64_
     return true;
 }
 
+/* ---- what it takes ---- */
+
+/* Of an edge, while ids far apart are numbered: what was read, and the table of all ids that there can be. */
+#define SPARSE_EDGE_BYTES 160
+/* Of an edge, whatever its ids are: there may be SPREAD_MAX numbers for it, each in two arrays. */
+#define EDGE_BYTES_MAX (SPARSE_EDGE_BYTES > 8 + 8 * SPREAD_MAX ? SPARSE_EDGE_BYTES : 8 + 8 * SPREAD_MAX)
+/* Of cursors, while they are read. */
+#define READING_BYTES (64u * 1024u)
+
+static uint64_t ways_bytes(const lion_graph *graph, uint64_t nodes)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < 2 * graph->edges_count; i++)
+        if (graph->edges[i / 2].ways[i % 2].start == NULL) bytes += sizeof(uint32_t) * (nodes + 2 + graph->edges[i / 2].count + 1);
+    return bytes;
+}
+
+/* Whether so many bytes for arrays, and so many more while they are made, have room. */
+static bool have_room(const lion_graph *graph, uint64_t bytes, uint64_t reading)
+{
+    const lion_arena *arena = &graph->run->arena;
+    return lion_run_has_room(graph->run, bytes) && (arena->budget == 0 || arena->used + bytes + reading <= arena->budget - arena->budget / 4);
+}
+
+bool lion_graph_has_room(lion_graph *graph, uint32_t node_bytes)
+{
+    int64_t first = 0, last = 0;
+    uint64_t count = lion_graph_edge_count(graph), nodes_max = count * SPREAD_MAX + SPREAD_LEAST;
+    if (lion_graph_recall(graph)) return have_room(graph, ways_bytes(graph, graph->node_count) + (uint64_t)graph->node_count * node_bytes, 0);
+    if (have_room(graph, count * EDGE_BYTES_MAX + nodes_max * (node_bytes + 8 * graph->edges_count), READING_BYTES)) return true;
+    lion_arena arena;
+    lion_arena_init(&arena, 0); /* of a few cursors */
+    lion_status status = find_ends(&first, &last, graph, &arena, NULL);
+    lion_arena_deinit(&arena);
+    uint64_t spread = (uint64_t)last - (uint64_t)first;
+    bool is_dense = status == LION_OK && is_close(spread, count);
+    uint64_t nodes = is_dense ? spread + 1 : 2 * count;
+    return have_room(graph, ways_bytes(graph, nodes) + nodes * node_bytes, READING_BYTES + (is_dense ? 0 : count * SPARSE_EDGE_BYTES));
+}
+
+/* ---- reading it so ---- */
+
 /* Straight into the arrays. LION_ABSENT: the range or the estimate was mistaken. */
 static lion_status read_into(lion_graph *graph, lion_graph_edges *edges, lion_arena *arena, lion_error *error)
 {
@@ -403,7 +451,7 @@ static lion_status read_dense(lion_graph *graph, lion_arena *arena, lion_error *
     lion_status status = find_ends(&first, &last, graph, arena, error);
     if (status != LION_OK) return status;
     uint64_t spread = (uint64_t)last - (uint64_t)first;
-    if (spread >= ROOM_MAX || spread > count * SPREAD_MAX + SPREAD_LEAST || count > ROOM_MAX) return LION_ABSENT;
+    if (!is_close(spread, count) || count > ROOM_MAX) return LION_ABSENT;
     lion_arena_mark mark = lion_arena_set_mark(graph->arena);
     graph->first = first;
     graph->node_count = (uint32_t)spread + 1;

@@ -9,7 +9,7 @@
 #include "query/ids.h"
 #include "query/run.h"
 
-/* What an edge takes in arrays of both directions, about, with its nodes and what works on them. */
+/* What an edge takes in arrays of both directions, about, with its nodes. */
 #define LION_GRAPH_EDGE_BYTES 16
 
 /* The neighbours of number i are to[start[i]] … to[start[i + 1]], ascending, each once. */
@@ -50,6 +50,9 @@ uint32_t lion_graph_add(lion_graph *graph, const lion_attribute *attribute);
 uint32_t lion_graph_add_derived(lion_graph *graph, const lion_adjacency *forward);
 /* Datoms of all its attributes (an upper estimate before they are read). */
 uint64_t lion_graph_edge_count(const lion_graph *graph);
+/* Whether reading it, its arrays of both directions and `node_bytes` for each entity beside them have room in the run's memory: before it
+ * is read, and exactly where ids are close together. */
+bool lion_graph_has_room(lion_graph *graph, uint32_t node_bytes);
 /* Read what was added; nothing if that was done. lion/limit where there are 2^32 entities or edges. */
 lion_status lion_graph_read(lion_graph *graph, lion_error *error);
 /* Of a graph that was read; the direction that was not read is made when it is first wanted. */

@@ -20,6 +20,16 @@ static uint64_t bit(uint32_t at)
 
 /* ---- which ---- */
 
+static uint32_t find_cycles(lion_cycle *cycles_out, lion_join_graph *graph)
+{
+    uint32_t count = lion_cycles_find(cycles_out, graph->scope, graph->todo), kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!cycles_out[i].lacks_room || graph->ignores_room) cycles_out[kept++] = cycles_out[i];
+        else graph->lacks_room = true;
+    }
+    return kept;
+}
+
 bool lion_join_cores_find(lion_join_graph *graph)
 {
     lion_arena *arena = &graph->scope->run->arena;
@@ -28,7 +38,7 @@ bool lion_join_cores_find(lion_join_graph *graph)
     graph->cycle_of = lion_arena_alloc(arena, todo->count + 1);
     if (arena->is_exhausted) return false;
     memset(graph->cycle_of, LION_JOIN_NONE, todo->count + 1);
-    graph->core_count = lion_cycles_find(found, graph->scope, todo);
+    graph->core_count = find_cycles(found, graph);
     if (graph->core_count == 0) return true;
     graph->cores = lion_arena_zalloc(arena, sizeof(lion_join_core) * graph->core_count);
     lion_cycle *cycles = lion_arena_array(arena, lion_cycle, graph->core_count);

@@ -485,7 +485,7 @@ bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_
                           const uint8_t *needed)
 {
     lion_arena *arena = &scope->run->arena;
-    *graph = (lion_join_graph){ .scope = scope, .todo = todo, .feed_rows = fmax(1, operator->rows_estimated) };
+    *graph = (lion_join_graph){ .scope = scope, .todo = todo, .feed_rows = fmax(1, operator->rows_estimated), .ignores_room = graph->ignores_room };
     if (!number_vars(graph, operator, needed)) return false;
     graph->nodes = lion_arena_array(arena, lion_join_node, LION_JOIN_NODES_MAX);
     graph->extras = lion_arena_array(arena, lion_join_extra, todo->count + 1);

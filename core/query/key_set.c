@@ -28,6 +28,12 @@ void lion_key_set_clear(lion_key_set *set)
     set->is_rows = set->width != 1;
 }
 
+void lion_key_set_forget(lion_key_set *set)
+{
+    lion_key_set_clear(set);
+    lion_relation_forget(&set->rows);
+}
+
 size_t lion_key_set_growth(const lion_key_set *set, uint32_t more)
 {
     if (set->is_rows) return lion_relation_growth(&set->rows, more, true);

@@ -22,6 +22,8 @@ typedef struct lion_key_set {
 void lion_key_set_init(lion_key_set *set, lion_arena *arena, uint32_t width);
 /* No keys, as in the beginning. */
 void lion_key_set_clear(lion_key_set *set);
+/* The same, and the memory of many rows goes back. */
+void lion_key_set_forget(lion_key_set *set);
 /* Add the keys that the batch has in these columns. lion/out-of-memory. */
 lion_status lion_key_set_add(lion_key_set *set, const lion_batch *batch, const uint32_t *slots, lion_error *error);
 /* The bytes that it grows by for so many keys more, at most as far as can be told. */

@@ -21,6 +21,7 @@ typedef struct build {
     lion_operator operator;
     lion_relation *rows;       /* of the right */
     bool is_built;
+    size_t index_size;         /* of its index, so far */
     lion_batch batch;          /* of the left */
     bool has_batch;
     uint32_t shared;           /* variables that both have … */
@@ -45,11 +46,12 @@ static uint32_t partition_of(build *self, const lion_value *row, uint32_t side)
     return lion_partition(lion_values_hash(self->key, self->shared), 0);
 }
 
-/* The table with its index, which has two numbers and two places for each row there is room for. */
+/* The table with its index, which is made when the table is done. */
 static bool is_tight(const build *self, uint32_t more)
 {
     size_t growth = lion_relation_growth(self->rows, more, !self->operator.inputs[1]->is_distinct);
-    if (growth > 0) growth += (self->rows->count + more) * 4 * sizeof(uint32_t);
+    size_t index = lion_row_index_size(self->rows->count + more);
+    if (index > self->index_size) growth += index - self->index_size;
     return self->rows->width > 0 && self->operator.width > 0 && lion_run_is_tight(self->operator.run, self->rows->count, growth);
 }
 
@@ -125,6 +127,8 @@ static lion_status load(build *self, lion_spool *from, lion_spool *rest, lion_er
         if (status == LION_OK && i % LION_BATCH_ROWS == 0) status = lion_run_check(self->operator.run, error);
     }
     if (status != LION_END) return status;
+    size_t index = lion_row_index_size(self->rows->count);
+    if (index > self->index_size) self->index_size = index;
     status = lion_spool_close(rest, error);
     return status == LION_OK ? lion_spool_read(&self->parts->left[self->parts->at], false, error) : status;
 }

@@ -15,8 +15,6 @@ enum { E, A, V, TX, OP };
 /* Keep an attribute's facts open from then on. */
 #define FACTS_PROBES_MIN 16
 #define HASH_COUNT_MAX (UINT64_C(16) << 20)
-#define RESERVE_MAX 65536
-#define HASH_BYTES 96 /* of a row of the table */
 
 typedef struct pattern {
     lion_operator operator;
@@ -40,7 +38,8 @@ typedef struct pattern {
     bool has_no_facts;
     /* The hash table. */
     bool is_hashing, in_hash;
-    lion_relation *table;      /* e a v tx op */
+    lion_relation *table;      /* of a datom that matches, what is bound or found */
+    uint32_t table_positions[5]; /* by column */
     lion_row_index hash;
     uint32_t hash_positions[5];
     size_t found;
@@ -226,13 +225,17 @@ static bool matches(const pattern *self, const lion_value parts[5])
     return true;
 }
 
-static void emit(pattern *self, uint32_t row, const lion_value parts[5])
+static void put(pattern *self, uint32_t row, const lion_value parts[5])
 {
-    if (!matches(self, parts)) return;
     lion_output_keep(&self->output, &self->reading.batch, row);
     for (int i = 0; i < 5; i++)
         if (self->out[i] != LION_SLOT_NONE) *lion_output_at(&self->output, self->out[i]) = parts[i];
     self->output.count++;
+}
+
+static void emit(pattern *self, uint32_t row, const lion_value parts[5])
+{
+    if (matches(self, parts)) put(self, row, parts);
 }
 
 static void datom_parts(const pattern *self, uint32_t at, lion_value parts[5])
@@ -260,20 +263,58 @@ static lion_status need_datoms(pattern *self, lion_error *error)
 
 /* ---- the hash table ---- */
 
-static bool wants_hash(const pattern *self)
+static uint32_t table_width(const pattern *self)
+{
+    uint32_t width = 0;
+    for (int i = 0; i < 5; i++) width += self->out[i] != LION_SLOT_NONE || self->spec.positions[i].kind == LION_POSITION_BOUND;
+    return width;
+}
+
+static bool has_hash_room(pattern *self)
+{
+    size_t rows = (size_t)self->spec.count;
+    bool has_room = lion_run_has_room(self->operator.run, rows * table_width(self) * sizeof(lion_value) + lion_row_index_size(rows));
+    if (!has_room && self->operator.advice == NULL) self->operator.advice = LION_NO_TABLE;
+    return has_room;
+}
+
+static bool wants_hash(pattern *self)
 {
     lion_tables tables = lion_pattern_tables(self->operator.run);
     if (self->spec.attribute == NULL || self->facts != NULL || self->in_hash || tables == LION_TABLES_NEVER) return false;
     bool is_worth_it = self->probes >= HASH_PROBES_MIN && self->spec.count <= HASH_COUNT_MAX && self->spec.count / 4 <= self->probes;
     if (!is_worth_it && tables != LION_TABLES_AT_ONCE) return false;
-    if (!lion_run_has_room(self->operator.run, self->spec.count * HASH_BYTES)) return false;
-    return self->spec.positions[E].kind == LION_POSITION_BOUND || self->spec.positions[V].kind == LION_POSITION_BOUND;
+    bool has_key = self->spec.positions[E].kind == LION_POSITION_BOUND || self->spec.positions[V].kind == LION_POSITION_BOUND;
+    return has_key && has_hash_room(self);
 }
 
 static void known_constants(pattern *self)
 {
     for (int i = 0; i < 5; i++)
         self->is_known[i] = self->spec.positions[i].kind == LION_POSITION_CONST && (i != V || self->spec.attribute != NULL);
+}
+
+/* The keys are the columns of what is bound. */
+static void init_table(pattern *self, lion_arena *arena)
+{
+    uint32_t keys[5], count = 0, width = 0;
+    for (uint32_t i = 0; i < 5; i++) {
+        bool is_key = self->spec.positions[i].kind == LION_POSITION_BOUND;
+        if (is_key) self->hash_positions[count] = i;
+        if (is_key) keys[count++] = width;
+        if (is_key || self->out[i] != LION_SLOT_NONE) self->table_positions[width++] = i;
+    }
+    self->table = lion_arena_new(arena, lion_relation);
+    lion_relation_init(self->table, arena, width);
+    lion_relation_reserve(self->table, (size_t)self->spec.count);
+    lion_row_index_init(&self->hash, self->table, keys, count);
+}
+
+static void add_to_table(pattern *self, const lion_value parts[5])
+{
+    lion_value row[5];
+    for (uint32_t i = 0; i < self->table->width; i++) row[i] = parts[self->table_positions[i]];
+    lion_relation_append(self->table, row);
 }
 
 /* Read all datoms that match the constants. Taken again after a LION_CALL. */
@@ -288,20 +329,14 @@ static lion_status build_hash(pattern *self, lion_error *error)
         self->cursor = NULL;
         status = open_cursor(self, &key, index, error);
         if (status != LION_OK) return status;
-        self->table = lion_arena_new(arena, lion_relation);
-        lion_relation_init(self->table, arena, 5);
-        lion_relation_reserve(self->table, self->spec.count < RESERVE_MAX ? (size_t)self->spec.count : RESERVE_MAX);
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < 5; i++)
-            if (self->spec.positions[i].kind == LION_POSITION_BOUND) self->hash_positions[count++] = i;
-        lion_row_index_init(&self->hash, self->table, self->hash_positions, count);
+        init_table(self, arena);
         self->is_hashing = true;
     }
     while ((status = need_datoms(self, error)) == LION_OK) {
         lion_value parts[5] = { { 0 } };
         for (; self->at < self->datoms.count; self->at++) {
             datom_parts(self, self->at, parts);
-            if (matches(self, parts)) lion_relation_append(self->table, parts);
+            if (matches(self, parts)) add_to_table(self, parts);
         }
         status = lion_run_check(self->operator.run, error);
         if (status != LION_OK) return status;
@@ -323,8 +358,11 @@ static void start_hash_row(pattern *self)
 
 static void run_hash_row(pattern *self, uint32_t row)
 {
+    lion_value parts[5] = { { 0 } }; /* what is compared was, as the table was read */
     while (self->found != 0 && !lion_output_is_full(&self->output)) {
-        emit(self, row, lion_relation_row(self->table, self->found - 1));
+        const lion_value *found = lion_relation_row(self->table, self->found - 1);
+        for (uint32_t i = 0; i < self->table->width; i++) parts[self->table_positions[i]] = found[i];
+        put(self, row, parts);
         self->found = lion_row_index_next(&self->hash, self->found, self->hash_key);
     }
     self->is_row_open = self->found != 0;

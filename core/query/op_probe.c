@@ -14,14 +14,15 @@
 enum { E, A, V, TX, OP };
 
 #define TABLE_COUNT_MAX (UINT64_C(16) << 20)
-#define TABLE_BYTES 48  /* of a datom, at most: key, start, target, places */
+#define KEY_BYTES 44    /* of a datom that has a key of its own: the key, where its run starts, places */
 #define TABLE_PROBES 64 /* a table pays when so many times more datoms than keys are read for it */
+#define ROOM_MIN 256
 #define SHARED_ROWS 16384 /* of a part that is worth being another thread's */
 #define DENSE_PART 8    /* keys are places when they spread at most so many times wider than there are keys */
 
 typedef struct runs {
     uint64_t count, room;      /* runs */
-    lion_value *keys;          /* NULL where places tell */
+    lion_vector keys;          /* bits or values; none where places tell */
     uint32_t *starts;          /* count + 1 */
     uint64_t target_count, target_room;
     lion_vector targets;       /* bits or values */
@@ -83,39 +84,59 @@ static lion_status key_of(probe *self, uint32_t row, lion_value *key_out, lion_e
 
 /* ---- the table ---- */
 
+static inline size_t size_of(const lion_vector *column)
+{
+    return lion_type_is_scalar((lion_type)column->type) ? sizeof(int64_t) : sizeof(lion_value);
+}
+
+static inline void *column_at(const lion_vector *column, uint64_t at)
+{
+    return (uint8_t *)column->bits + at * size_of(column);
+}
+
+/* By half, so that little of them lies idle. */
+static uint64_t larger(uint64_t room, uint64_t least, uint64_t wanted)
+{
+    if (room < least) room = least;
+    if (room < ROOM_MIN) room = ROOM_MIN;
+    while (room < wanted) room += room / 2;
+    return room;
+}
+
 static bool grow_runs(runs *all, uint64_t more, lion_arena *arena)
 {
     if (all->count + more <= all->room) return true;
-    uint64_t room = all->room == 0 ? 256 : all->room * 2;
-    while (room < all->count + more) room *= 2;
-    all->keys = lion_arena_grow(arena, all->keys, all->room * sizeof(*all->keys), room * sizeof(*all->keys));
+    uint64_t room = larger(all->room, 0, all->count + more);
+    size_t size = size_of(&all->keys);
+    all->keys.bits = lion_arena_grow(arena, all->keys.bits, all->room * size, room * size);
     all->starts = lion_arena_grow(arena, all->starts, all->room == 0 ? 0 : (all->room + 1) * sizeof(*all->starts), (room + 1) * sizeof(*all->starts));
     all->room = room;
-    return all->keys != NULL && all->starts != NULL && !arena->is_exhausted;
+    return all->keys.bits != NULL && all->starts != NULL && !arena->is_exhausted;
 }
 
-static inline size_t target_size(const runs *all)
-{
-    return lion_type_is_scalar((lion_type)all->targets.type) ? sizeof(int64_t) : sizeof(lion_value);
-}
-
-static bool grow_targets(runs *all, uint64_t more, lion_arena *arena)
+/* `all_of_them`: as many as there are to be, as far as that is known. */
+static bool grow_targets(runs *all, uint64_t more, uint64_t all_of_them, lion_arena *arena)
 {
     if (all->target_count + more <= all->target_room) return true;
-    uint64_t room = all->target_room == 0 ? 4096 : all->target_room;
-    while (room < all->target_count + more) room *= 2;
-    all->targets.bits = lion_arena_grow(arena, all->targets.bits, all->target_room * target_size(all), room * target_size(all));
+    uint64_t room = larger(all->target_room, all_of_them, all->target_count + more);
+    size_t size = size_of(&all->targets);
+    all->targets.bits = lion_arena_grow(arena, all->targets.bits, all->target_room * size, room * size);
     all->target_room = room;
     return all->targets.bits != NULL && !arena->is_exhausted;
 }
 
+static inline lion_value key_at(const runs *all, uint64_t at)
+{
+    return lion_vector_get(&all->keys, at);
+}
+
 /* Keys that are whole numbers, of which those that are new begin runs: no branch tells. */
-static void add_whole_keys(runs *all, uint8_t type, const int64_t *bits, uint32_t count)
+static void add_whole_keys(runs *all, const int64_t *bits, uint32_t count)
 {
     uint64_t at = all->count;
-    int64_t last = at > 0 ? all->keys[at - 1].bits : ~bits[0];
+    int64_t last = at > 0 ? all->keys.bits[at - 1] : ~bits[0];
     for (uint32_t i = 0; i < count; i++) {
-        all->keys[at] = lion_value_scalar(type, bits[i]);
+        all->keys.bits[at] = bits[i];
         all->starts[at] = (uint32_t)(all->target_count + i);
         at += bits[i] != last;
         last = bits[i];
@@ -125,10 +146,12 @@ static void add_whole_keys(runs *all, uint8_t type, const int64_t *bits, uint32_
 
 static void add_keys(runs *all, const lion_vector *keys, uint32_t count)
 {
+    bool is_bits = lion_type_is_scalar((lion_type)all->keys.type);
     for (uint32_t i = 0; i < count; i++) {
         lion_value key = lion_vector_get(keys, i);
-        if (all->count > 0 && lion_value_equal(all->keys[all->count - 1], key)) continue;
-        all->keys[all->count] = key;
+        if (all->count > 0 && lion_value_equal(key_at(all, all->count - 1), key)) continue;
+        if (is_bits) all->keys.bits[all->count] = key.bits;
+        else all->keys.values[all->count] = key;
         all->starts[all->count++] = (uint32_t)(all->target_count + i);
     }
 }
@@ -140,10 +163,10 @@ static void add_datoms(const probe *self, runs *all, const lion_datom_batch *dat
     lion_vector entities = { .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)datoms->e };
     const lion_vector *keys = self->is_by_value ? &datoms->v : &entities, *targets = self->is_by_value ? &entities : &datoms->v;
     bool is_whole = lion_type_is_scalar((lion_type)keys->type) && keys->type != LION_TYPE_DOUBLE;
-    if (is_whole) add_whole_keys(all, keys->type, keys->bits, datoms->count);
+    if (is_whole) add_whole_keys(all, keys->bits, datoms->count);
     else add_keys(all, keys, datoms->count);
     if (self->out != LION_SLOT_NONE) {
-        size_t size = target_size(all);
+        size_t size = size_of(&all->targets);
         memcpy((uint8_t *)all->targets.bits + all->target_count * size, targets->bits, datoms->count * size);
     }
     all->target_count += datoms->count;
@@ -153,8 +176,8 @@ static bool index_by_place(runs *all, lion_arena *arena)
 {
     int64_t least = INT64_MAX, most = INT64_MIN;
     for (uint64_t i = 0; i < all->count; i++) {
-        least = all->keys[i].bits < least ? all->keys[i].bits : least;
-        most = all->keys[i].bits > most ? all->keys[i].bits : most;
+        least = all->keys.bits[i] < least ? all->keys.bits[i] : least;
+        most = all->keys.bits[i] > most ? all->keys.bits[i] : most;
     }
     uint64_t range = (uint64_t)most - (uint64_t)least;
     if (range / DENSE_PART > all->count + 64) return false;
@@ -162,9 +185,9 @@ static bool index_by_place(runs *all, lion_arena *arena)
     all->range = range + 1;
     all->places = lion_arena_zalloc(arena, sizeof(*all->places) * (range + 1));
     if (all->places == NULL) return false;
-    for (uint64_t i = 0; i < all->count; i++) all->places[all->keys[i].bits - least] = (uint32_t)i + 1;
-    lion_arena_release(arena, all->keys, all->room * sizeof(*all->keys));
-    all->keys = NULL;
+    for (uint64_t i = 0; i < all->count; i++) all->places[all->keys.bits[i] - least] = (uint32_t)i + 1;
+    lion_arena_release(arena, all->keys.bits, all->room * sizeof(*all->keys.bits));
+    all->keys.bits = NULL;
     return true;
 }
 
@@ -190,7 +213,7 @@ static bool index_runs(probe *self, lion_arena *arena)
     if (all->slots == NULL) return false;
     all->slot_mask = slots - 1;
     for (uint64_t i = 0; i < all->count; i++) {
-        uint64_t at = hash_key(self->key_type, all->keys[i]) & all->slot_mask;
+        uint64_t at = hash_key(self->key_type, key_at(all, i)) & all->slot_mask;
         while (all->slots[at] != 0) at = (at + 1) & all->slot_mask;
         all->slots[at] = (uint32_t)i + 1;
     }
@@ -207,7 +230,7 @@ static inline uint32_t find_run(const probe *self, lion_value key)
     }
     if (all->slots == NULL) return 0;
     uint64_t at = hash_key(self->key_type, key) & all->slot_mask;
-    while (all->slots[at] != 0 && !is_equal_key(self->key_type, all->keys[all->slots[at] - 1], key)) at = (at + 1) & all->slot_mask;
+    while (all->slots[at] != 0 && !is_equal_key(self->key_type, key_at(all, all->slots[at] - 1), key)) at = (at + 1) & all->slot_mask;
     return all->slots[at];
 }
 
@@ -257,7 +280,7 @@ static lion_status read_all(probe *self, lion_error *error)
     }
     while ((status = next_datoms(self, error)) == LION_OK) {
         bool has_room = grow_runs(&self->runs, self->datoms.count, arena);
-        if (has_room && self->out != LION_SLOT_NONE) has_room = grow_targets(&self->runs, self->datoms.count, arena);
+        if (has_room && self->out != LION_SLOT_NONE) has_room = grow_targets(&self->runs, self->datoms.count, self->spec.count, arena);
         if (!has_room) return lion_fail_memory(error);
         add_datoms(self, &self->runs, &self->datoms);
         status = lion_run_check(self->operator.run, error);
@@ -305,9 +328,9 @@ static lion_status read_part(void *context, uint32_t number, lion_run *run, lion
 static void join_runs(probe *self, const runs *part)
 {
     runs *all = &self->runs;
-    bool goes_on = all->count > 0 && part->count > 0 && lion_value_equal(all->keys[all->count - 1], part->keys[0]);
+    bool goes_on = all->count > 0 && part->count > 0 && lion_value_equal(key_at(all, all->count - 1), key_at(part, 0));
     uint64_t first = goes_on ? 1 : 0, count = part->count - first;
-    memmove(all->keys + all->count, part->keys + first, count * sizeof(*all->keys));
+    memmove(column_at(&all->keys, all->count), column_at(&part->keys, first), count * size_of(&all->keys));
     for (uint64_t i = 0; i < count; i++) all->starts[all->count + i] = part->starts[first + i] + (uint32_t)all->target_count;
     all->count += count;
     all->target_count += part->target_count;
@@ -318,13 +341,14 @@ static lion_status read_parts(probe *self, reading_parts *parts, lion_error *err
     lion_run *run = self->operator.run;
     runs *all = &self->runs;
     bool has_room = grow_runs(all, parts->rows, &run->arena);
-    if (has_room && self->out != LION_SLOT_NONE) has_room = grow_targets(all, parts->rows, &run->arena);
+    if (has_room && self->out != LION_SLOT_NONE) has_room = grow_targets(all, parts->rows, parts->rows, &run->arena);
     parts->runs = lion_arena_zalloc(&run->arena, sizeof(runs) * parts->count);
     if (!has_room || parts->runs == NULL) return lion_fail_memory(error);
     for (uint32_t i = 0; i < parts->count; i++) {
         uint64_t before = parts->parts[i].rows_before;
-        parts->runs[i] = (runs){ .keys = all->keys + before, .starts = all->starts + before, .targets = { .type = all->targets.type } };
-        if (all->targets.bits != NULL) parts->runs[i].targets.bits = (int64_t *)(void *)((uint8_t *)all->targets.bits + before * target_size(all));
+        parts->runs[i] = (runs){ .starts = all->starts + before, .keys = { .type = all->keys.type }, .targets = { .type = all->targets.type } };
+        parts->runs[i].keys.bits = column_at(&all->keys, before);
+        if (all->targets.bits != NULL) parts->runs[i].targets.bits = column_at(&all->targets, before);
     }
     lion_status status = lion_threads_share(run, parts->count, read_part, parts, error);
     for (uint32_t i = 0; status == LION_OK && i < parts->count; i++) {
@@ -356,6 +380,7 @@ static lion_status build_table(probe *self, lion_error *error)
 {
     lion_arena *arena = &self->operator.run->arena;
     reading_parts parts;
+    self->runs.keys.type = self->key_type;
     self->runs.targets.type = (uint8_t)(self->is_by_value ? LION_TYPE_REF : self->spec.attribute->type);
     lion_status status = find_parts(self, &parts, error);
     if (status == LION_OK) status = parts.count > 0 ? read_parts(self, &parts, error) : read_all(self, error);
@@ -492,14 +517,26 @@ static lion_status run_batch(probe *self, lion_error *error)
     return status;
 }
 
-static bool wants_table(const probe *self)
+/* What a table takes at most, with keys that are all different. */
+static bool has_table_room(probe *self)
+{
+    size_t each = KEY_BYTES, texts = sizeof(lion_value) - sizeof(int64_t);
+    if (!lion_type_is_scalar((lion_type)self->key_type)) each += texts;
+    if (self->out != LION_SLOT_NONE) each += sizeof(int64_t);
+    if (self->out != LION_SLOT_NONE && !self->is_by_value && !lion_type_is_scalar((lion_type)self->spec.attribute->type)) each += texts;
+    bool has_room = lion_run_has_room(self->operator.run, self->spec.count * each);
+    if (!has_room && self->operator.advice == NULL) self->operator.advice = LION_NO_TABLE;
+    return has_room;
+}
+
+static bool wants_table(probe *self)
 {
     uint64_t probes = self->probes + lion_batch_rows(&self->batch) - self->at;
     lion_tables tables = lion_pattern_tables(self->operator.run);
     if (tables == LION_TABLES_NEVER) return false;
     bool is_worth_it = self->spec.count <= TABLE_COUNT_MAX && self->spec.count / TABLE_PROBES <= probes && probes > 4;
     is_worth_it = is_worth_it || tables == LION_TABLES_AT_ONCE;
-    return is_worth_it && !self->has_table && !self->is_open && lion_run_has_room(self->operator.run, self->spec.count * TABLE_BYTES);
+    return is_worth_it && !self->has_table && !self->is_open && has_table_room(self);
 }
 
 static lion_status probe_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
@@ -571,7 +608,7 @@ static lion_status probe_prepare(lion_operator *operator, lion_error *error)
     probe *self = (probe *)operator;
     double probes = operator->inputs[0]->rows_estimated;
     bool pays = self->spec.count <= TABLE_COUNT_MAX && (double)(self->spec.count / TABLE_PROBES) <= probes && probes > 4;
-    return self->has_table || !pays ? LION_OK : build_table(self, error);
+    return self->has_table || !pays || !has_table_room(self) ? LION_OK : build_table(self, error);
 }
 
 static lion_operator *probe_copy(const lion_operator *operator, lion_run *run, lion_operator *input)

@@ -41,10 +41,11 @@ static lion_status give_up(semi *self, lion_error *error)
     if (self->instead == NULL) self->instead = lion_hash_join_plain(self->operator.run, self->left, inputs[1], self->keep);
     if (self->operator.run->arena.is_exhausted) return lion_fail_memory(error);
     bottom_of(self->instead, self->left)->inputs[0] = inputs[0]; /* threads may work on the left now */
-    lion_key_set_clear(self->keys);
+    lion_key_set_forget(self->keys);
     self->has_batch = false;
     self->is_instead = true;
     self->operator.name = self->instead->name;
+    self->operator.advice = "a set of its keys has no room, so that it takes longer: raise memory_mb";
     self->operator.copy = NULL;
     self->operator.ascending = 0; /* partition by partition, the left's rows go on in another order */
     return lion_operator_rewind(self->instead, error);

@@ -369,10 +369,29 @@ void lion_order_copy(lion_order *to, const lion_order *from, lion_arena *arena)
     }
 }
 
+/* References of the cores in the plan that have no room for them. */
+static double references_missed(const lion_join_plan *plan)
+{
+    if (plan == NULL) return 0;
+    double missed = plan->core != NULL && plan->core->cycle->lacks_room ? plan->core->references : 0;
+    return missed + references_missed(plan->left) + references_missed(plan->right);
+}
+
+/* The run is told of what it would do if it had room for it. */
+static void tell_missed(const lion_join_graph *graph, const lion_operator *operator, const uint8_t *needed)
+{
+    lion_run *run = graph->scope->run;
+    lion_join_graph *all = lion_arena_new(&run->arena, lion_join_graph);
+    all->ignores_room = true;
+    if (run->dice != 0 || !lion_join_graph_make(all, graph->scope, graph->todo, operator, needed)) return;
+    run->references_missed = fmax(run->references_missed, references_missed(lion_join_search(all)));
+}
+
 static bool make(lion_order *order_out, lion_scope *scope, const lion_todo *todo, const lion_operator *operator, const uint8_t *needed, bool is_flat)
 {
     lion_join_graph *graph = lion_arena_new(&scope->run->arena, lion_join_graph);
     if (!lion_join_graph_make(graph, scope, todo, operator, needed)) return false;
+    if (graph->lacks_room && scope->run->options.statistics) tell_missed(graph, operator, needed);
     for (uint32_t n = 0; is_flat && n < graph->node_count; n++) graph->nodes[n].uses_feed = true;
     return graph->node_count == 0 ? write_order(order_out, graph, NULL) : search(order_out, graph);
 }

@@ -149,6 +149,8 @@ typedef struct lion_join_graph {
     uint32_t input_count;
     lion_join_node *nodes;
     uint32_t node_count;
+    bool ignores_room;         /* cores whose arrays have no room are among these, too … */
+    bool lacks_room;           /* … or there are such beside them */
     lion_join_core *cores;
     uint32_t core_count;
     uint8_t *cycle_of;         /* per clause: the core that it is in, or NONE */

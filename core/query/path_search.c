@@ -207,7 +207,8 @@ static bool have_arrays_room(const lion_paths *self)
     const lion_arena *arena = &self->run->arena;
     uint64_t each = READ_BYTES + (lion_graph_may_be_kept(self->graph) ? 0 : ARRAY_BYTES);
     if (self->run->options.table_rows_max != 0) return false; /* a test of what goes on without */
-    return arena->budget == 0 || arena->used + lion_graph_edge_count(self->graph) * each <= arena->budget - arena->budget / 4;
+    if (arena->budget == 0) return true;
+    return !self->run->is_frugal && arena->used + lion_graph_edge_count(self->graph) * each <= arena->budget - arena->budget / 4;
 }
 
 /* LION_ABSENT: they have no room, searches stay in the trees. */

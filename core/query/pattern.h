@@ -48,4 +48,7 @@ static inline lion_tables lion_pattern_tables(const lion_run *run)
     return (lion_tables)(run->options.plan_seed % 3);
 }
 
+/* The advice where it would pay. */
+#define LION_NO_TABLE "a table instead of look-ups has no room, so that they take longer: raise memory_mb"
+
 #endif

@@ -611,6 +611,10 @@ static bool add_cycle_of(lion_scope *scope, lion_todo *todo, uint32_t next, doub
         bool is_dear = lion_run_forces(scope->run, LION_PLAN_MULTIWAY_JOIN) ? true : scope->run->dice != 0 ? lion_plan_dice(scope->run, 2) == 0
                                              : rows * CYCLE_ROW_COST >= lion_cycle_references(&cycles[i], scope->run);
         if (!is_in || waits || !is_dear) continue;
+        if (cycles[i].lacks_room) {
+            scope->run->references_missed = fmax(scope->run->references_missed, lion_cycle_references(&cycles[i], scope->run));
+            continue;
+        }
         return add_cycle(scope, todo, &step, operator, needed, error) == LION_OK;
     }
     return false;

@@ -4,6 +4,8 @@
  * clauses those that have one variable with the edges in common are a plan by themselves, which
  * gives each entity a number. What is left (what is found, and what leads there) may have one
  * variable in common with the edges, too: the wanted one, for whose values there are counts. */
+#include <math.h>
+
 #include "index/view_parts.h"
 #include "query/aggregate.h"
 #include "query/count.h"
@@ -382,7 +384,7 @@ static double references(const lion_count *spec)
 static double rows_on_the_way(finding *self, bool *has_cycle_out)
 {
     lion_todo open = *self->todo;
-    lion_join_graph graph;
+    lion_join_graph graph = { 0 };
     uint8_t roots[LION_COUNT_VARS_MAX];
     uint32_t edge = 0;
     open.is_done = lion_arena_alloc(&self->scope->run->arena, open.count + 1);
@@ -432,16 +434,43 @@ static bool has_few_wanted(finding *self, const uint8_t *attached, double rows)
     return false;
 }
 
-static bool is_worth_it(finding *self, const uint8_t *attached)
+/* Of an entity: weights, of which there are copies, totals and sums while they are made, and for each
+ * variable a list and a bitmap; vectors of trees come and go. */
+#define NUMBER_BYTES 8
+#define SUMS 2
+#define VAR_NODE_BYTES 5
+
+static bool has_room(const finding *self)
+{
+    const lion_count *spec = self->spec;
+    lion_run *run = self->scope->run;
+    uint32_t rows = 2 * self->part_count;
+    lion_graph graph;
+    lion_graph_init(&graph, run, spec->db, spec->attribute_count);
+    if (run->arena.is_exhausted) return false;
+    for (uint32_t i = 0; i < spec->attribute_count; i++)
+        lion_graph_add(&graph, spec->attributes[i]);
+    return lion_graph_has_room(&graph, NUMBER_BYTES * (rows + SUMS) +
+                                           VAR_NODE_BYTES * spec->var_count);
+}
+
+static bool pays(finding *self, const uint8_t *attached)
 {
     bool has_cycle = false;
-    if (!lion_run_has_room(self->scope->run, (uint64_t)references(self->spec) * LION_GRAPH_EDGE_BYTES))
-        return false;
     if (lion_run_forces(self->scope->run, LION_PLAN_COUNT)) return true;
     if (self->scope->run->dice != 0) return lion_plan_dice(self->scope->run, 2) == 1;
     double rows = rows_on_the_way(self, &has_cycle), read = references(self->spec);
     if (self->spec->edge_count == 1) return has_few_wanted(self, attached, rows);
     return has_cycle ? rows * ROW_COST >= read : rows >= read * ROWS_PER_REFERENCE;
+}
+
+static bool is_worth_it(finding *self, const uint8_t *attached)
+{
+    lion_run *run = self->scope->run;
+    if (!pays(self, attached)) return false;
+    if (has_room(self)) return true;
+    run->references_missed = fmax(run->references_missed, references(self->spec));
+    return false;
 }
 
 /* ---- doing it ---- */

@@ -178,9 +178,16 @@ double lion_cycle_references(const lion_cycle *cycle, lion_run *run)
     return all_references(cycle) * (lion_graph_may_be_kept(&graph) ? KEPT_PART : 1);
 }
 
+/* Of an entity, what a variable takes: its list, and bitmaps. */
+#define VAR_NODE_BYTES 5
+
 static bool has_room(const lion_scope *scope, const lion_cycle *cycle)
 {
-    return lion_run_has_room(scope->run, (uint64_t)all_references(cycle) * LION_GRAPH_EDGE_BYTES);
+    lion_graph graph;
+    lion_graph_init(&graph, scope->run, cycle->db, cycle->edge_count);
+    if (scope->run->arena.is_exhausted) return false;
+    lion_cycle_add_attributes(&graph, cycle);
+    return lion_graph_has_room(&graph, VAR_NODE_BYTES * var_count(cycle));
 }
 
 /* ---- finding ---- */
@@ -208,7 +215,7 @@ uint32_t lion_cycles_find(lion_cycle cycles_out[LION_CYCLES_MAX], const lion_sco
         for (uint8_t i = 0; i < all.edge_count && count < LION_CYCLES_MAX; i++) {
             bool is_one = block_of(&found, i) == i && take_block(&cycles_out[count], &found, i);
             const lion_cycle *cycle = &cycles_out[count];
-            count += is_one && var_count(cycle) <= LION_CYCLE_VARS_MAX && has_room(scope, cycle);
+            count += is_one && var_count(cycle) <= LION_CYCLE_VARS_MAX;
         }
         for (uint8_t i = 0; i < 2 * all.edge_count && count < LION_CYCLES_MAX; i++) {
             const lion_cycle_edge *edge = &all.edges[i / 2];
@@ -218,9 +225,10 @@ uint32_t lion_cycles_find(lion_cycle cycles_out[LION_CYCLES_MAX], const lion_sco
                           take_star(&cycles_out[count], &found, is_forward ? edge->e : edge->v,
                                     is_forward, edge->attribute) &&
                           !is_taken(cycles_out, count, &cycles_out[count]);
-            count += is_one && has_room(scope, &cycles_out[count]);
+            count += is_one;
         }
     }
+    for (uint32_t i = 0; i < count; i++) cycles_out[i].lacks_room = !has_room(scope, &cycles_out[i]);
     return count;
 }
 

@@ -32,6 +32,7 @@ struct lion_query_run {
     lion_query_input *inputs; /* as they were given */
     lion_query_pull *pulls;   /* by element; NULL: none is pulled */
     bool may_rest;            /* its next run can begin with what is there */
+    bool has_yielded;         /* rows have gone out */
 };
 
 /* ---- queries ---- */
@@ -279,14 +280,17 @@ static lion_status copy_run(lion_query_run *self, lion_error *error)
     return lion_result_new(&self->result, &self->run, self->root, UINT32_MAX, lion_kept_plan_attributes(self->plan), self->pulls, error);
 }
 
-static lion_status open_all(lion_query_run *self, lion_query *query, const lion_query_input *inputs, lion_error *error)
+static lion_status take_inputs(lion_query_run *self, const lion_query_input *inputs, lion_error *error)
 {
-    lion_run *run = &self->run;
     lion_status status = make_inputs(self, error);
     if (status == LION_OK) status = open_inputs(self, inputs, error);
-    if (status == LION_OK) status = open_pulls(self, error);
-    if (status != LION_OK) return status;
-    bool may_keep = query != NULL && lion_kept_plan_may(run);
+    return status == LION_OK ? open_pulls(self, error) : status;
+}
+
+static lion_status make_operators(lion_query_run *self, lion_query *query, lion_error *error)
+{
+    lion_run *run = &self->run;
+    bool may_keep = query != NULL && !run->is_frugal && lion_kept_plan_may(run);
     if (may_keep) self->plan = lion_kept_plans_find(&self->root, &query->kept, run);
     if (self->plan != NULL) return copy_run(self, error);
     opening *state = lion_arena_new(&run->arena, opening); /* the plan may be changed while it runs: the scope lives as long */
@@ -319,7 +323,8 @@ static lion_status open_run(lion_query_run **run_out, const lion_query_ir *ir, l
     if (query != NULL && lion_kept_plans_have_renewable(&query->kept)) lion_arena_init(&run->run.arena, memory_max);
     else lion_arena_init_again(&run->run.arena, memory_max);
     set_options(&run->run, options, outer);
-    lion_status status = open_all(run, query, inputs, error);
+    lion_status status = take_inputs(run, inputs, error);
+    if (status == LION_OK) status = make_operators(run, query, error);
     if (status != LION_OK) {
         lion_query_close(run);
         return status;
@@ -337,9 +342,8 @@ lion_status lion_query_open_ir(lion_query_run **run_out, const lion_query_ir *ir
 /* ---- runs that rest between two openings ---- */
 
 /* What it was given is not its own any longer, nor what it holds of it (overlays). */
-static void let_go(lion_query_run *self)
+static void let_go(lion_run *run)
 {
-    lion_run *run = &self->run;
     lion_arena_end(&run->arena);
     for (uint32_t i = 0; run->sources != NULL && i < run->ir->source_count; i++) {
         lion_db_drop(run->sources[i].db);
@@ -353,7 +357,7 @@ static void end_run(lion_query_run *run)
 {
     lion_operator_close(run->root);
     lion_kept_plan_drop(run->plan);
-    let_go(run);
+    let_go(&run->run);
     lion_spill_deinit(&run->run.spill);
     lion_arena_deinit(&run->run.arena);
     lion_query_drop(run->query);
@@ -369,7 +373,7 @@ static bool is_light(const lion_run *run)
 
 static void rest_run(lion_query_run *self, lion_query *query)
 {
-    let_go(self);
+    let_go(&self->run);
     lion_run *gone = lion_kept_plans_rest(&query->kept, self->plan, &self->run);
     if (gone != NULL) end_run((lion_query_run *)gone);
 }
@@ -396,6 +400,7 @@ static lion_status begin_again(lion_query_run *self, const lion_query_input *inp
     set_options(run, options, NULL);
     run->arena.peak = run->arena.used;
     run->checks = 0;
+    self->has_yielded = false;
     lion_status status = open_inputs(self, inputs, error);
     if (status == LION_OK) status = open_pulls(self, error);
     if (status != LION_OK) return status;
@@ -443,13 +448,56 @@ lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const l
     return status;
 }
 
+/* ---- once more, for want of memory ----
+ *
+ * What is made where there is another way (arrays, tables of look-ups, sets of keys) is made where it is thought to fit. Where all of it
+ * together turns out not to, a run from which nothing has gone out begins again without any of it, so that more memory never
+ * answers less than little. */
+
+static bool needs_less(const lion_query_run *self, const lion_error *error)
+{
+    const lion_arena *arena = &self->run.arena;
+    bool is_over = arena->budget != 0 && (arena->peak > arena->budget || self->run.options.threads > 1); /* threads have peaks of their own */
+    return is_over && !arena->is_exhausted && strcmp(error->code, "lion/limit") == 0 && !self->run.is_frugal && !self->has_yielded;
+}
+
+static lion_status begin_frugally(lion_query_run *self, lion_error *error)
+{
+    lion_run *run = &self->run, before = *run;
+    lion_operator_close(self->root);
+    lion_kept_plan_drop(self->plan);
+    self->plan = NULL;
+    self->pulls = NULL;
+    self->result = NULL;
+    self->may_rest = false;
+    *run = (lion_run){ .ir = before.ir, .options = before.options, .deadline_ns = before.deadline_ns, .depth = before.depth,
+                       .dice = before.options.plan_seed, .checks = before.checks, .unchecked_ns = before.unchecked_ns, .is_frugal = true };
+    run->options.threads = 1;
+    lion_arena_init(&run->arena, before.arena.budget);
+    lion_spill_init(&run->spill, &run->arena, run->options.temp_max);
+    lion_status status = take_inputs(self, self->inputs, error);
+    let_go(&before);
+    lion_spill_deinit(&before.spill);
+    lion_arena_deinit(&before.arena);
+    run->arena.peak = before.arena.peak;
+    self->root = lion_unit_new(run);
+    return status == LION_OK ? make_operators(self, self->query, error) : status;
+}
+
 /* ---- stepping ---- */
 
 lion_status lion_query_next(lion_query_run *run, lion_query_batch *batch_out, lion_error *error)
 {
+    if (run->result == NULL) return LION_END; /* it has failed */
     run->run.call = NULL;
     run->run.checked_ns = 0;
-    lion_status status = lion_result_next(run->result, batch_out, error);
+    lion_error own = { 0 }, *told = error != NULL ? error : &own;
+    lion_status status = lion_result_next(run->result, batch_out, told);
+    if (status == LION_FAILED && needs_less(run, told)) {
+        status = begin_frugally(run, told);
+        if (status == LION_OK) status = lion_result_next(run->result, batch_out, told);
+    }
+    run->has_yielded = run->has_yielded || status == LION_OK;
     if (status == LION_FAILED || status == LION_CALL) run->may_rest = false;
     return status;
 }
@@ -474,5 +522,6 @@ void lion_query_close(lion_query_run *run)
 
 lion_status lion_query_explain(lion_form *tree_out, char **text_out, lion_query_run *run, lion_arena *arena, lion_error *error)
 {
-    return lion_explain(tree_out, text_out, lion_result_shown(run->result), arena, error);
+    const lion_operator *root = run->result == NULL ? run->root : lion_result_shown(run->result);
+    return lion_explain(tree_out, text_out, root, arena, error);
 }

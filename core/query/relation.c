@@ -167,6 +167,8 @@ bool lion_relation_has(const lion_relation *relation, const lion_value *row, siz
 
 /* ---- indexes ---- */
 
+#define INDEX_ROOM_MIN 64
+
 void lion_row_index_init(lion_row_index *index, const lion_relation *relation, const uint32_t *key, uint32_t key_count)
 {
     *index = (lion_row_index){ .relation = relation, .key_count = key_count, .clearings = relation->clearings };
@@ -182,17 +184,25 @@ static uint32_t hash_row(const lion_row_index *index, size_t row)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
+/* Two numbers and two places for each row that there is room for. */
+size_t lion_row_index_size(size_t rows)
+{
+    return doubled(0, INDEX_ROOM_MIN, rows) * 4 * sizeof(uint32_t);
+}
+
+/* The places are made anew of the hashes: old and new are never there at once. */
 static bool grow_index(lion_row_index *index, size_t count)
 {
     lion_arena *arena = index->relation->arena;
-    size_t room = index->room == 0 ? 64 : index->room;
-    while (room < count) room *= 2;
+    size_t room = doubled(index->room, INDEX_ROOM_MIN, count);
     if (room != index->room) {
         uint32_t *next = lion_arena_grow(arena, index->next, index->room * sizeof(*next), room * sizeof(*next));
         uint32_t *hashes = lion_arena_grow(arena, index->hashes, index->room * sizeof(*hashes), room * sizeof(*hashes));
+        if (next == NULL || hashes == NULL) return false;
+        lion_arena_release(arena, index->heads, index->head_count * sizeof(*index->heads));
+        index->head_count = 0;
         uint32_t *heads = lion_arena_zalloc(arena, room * 2 * sizeof(*heads));
-        if (next == NULL || hashes == NULL || heads == NULL) return false;
-        lion_arena_release(arena, index->heads, index->head_count * sizeof(*heads));
+        if (heads == NULL) return false;
         index->next = next;
         index->hashes = hashes;
         index->heads = heads;

@@ -56,6 +56,8 @@ typedef struct lion_row_index {
     size_t room;           /* of next and hashes */
 } lion_row_index;
 
+/* The bytes that one of so many rows takes. */
+size_t lion_row_index_size(size_t rows);
 void lion_row_index_init(lion_row_index *index, const lion_relation *relation, const uint32_t *key, uint32_t key_count);
 /* Take in the rows added since. */
 void lion_row_index_follow(lion_row_index *index);

@@ -39,18 +39,19 @@ lion_status lion_run_check_with(lion_run *run, const lion_arena *scratch, lion_e
 }
 
 #define TABLES_PART 2
+#define TABLES_PART_FRUGAL 4
 
 bool lion_run_is_tight(const lion_run *run, size_t rows, size_t bytes)
 {
     const lion_query_options *options = &run->options;
     if (options->temp_max == 0 || rows == 0) return false;
     if (options->table_rows_max != 0 && rows >= options->table_rows_max) return true;
-    return bytes != 0 && run->arena.budget != 0 && run->arena.used + bytes > run->arena.budget / TABLES_PART;
+    return bytes != 0 && run->arena.budget != 0 && run->arena.used + bytes > run->arena.budget / (run->is_frugal ? TABLES_PART_FRUGAL : TABLES_PART);
 }
 
 bool lion_run_has_room(const lion_run *run, uint64_t bytes)
 {
-    return run->arena.budget == 0 || run->arena.used + bytes <= run->arena.budget / TABLES_PART;
+    return run->arena.budget == 0 || (!run->is_frugal && run->arena.used + bytes <= run->arena.budget / TABLES_PART);
 }
 
 /* The databases that a run reads: those of its sources, then those of its logs; NULL: no database is there. */

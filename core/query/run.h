@@ -37,6 +37,8 @@ struct lion_run {
     uint32_t depth;            /* nested queries */
     uint32_t dice;             /* options.plan_seed, as the planner goes on with it */
     uint32_t var_room;         /* of arrays by variable: that of the widest scope */
+    bool is_frugal;            /* it had no room for all that it made, and has begun again: nothing is made without which there is another way */
+    double references_missed;  /* that would be read into arrays, had they room: for explain */
     bool is_once;              /* the plan says what holds of these inputs alone, or has clauses of its own: it is not kept */
     bool is_kept;              /* it is no run: what its operators have must be theirs (plan_kept.h) */
     const uint8_t *is_attribute; /* a kept plan's, for copies of its operators; NULL: they have their scope's */
@@ -69,9 +71,9 @@ lion_status lion_run_check(lion_run *run, lion_error *error);
 /* The same for a step that holds memory beside the run's own for a while. */
 lion_status lion_run_check_with(lion_run *run, const lion_arena *scratch, lion_error *error);
 /* Whether a table of so many rows, which is to grow by `bytes` (0: by none), shall go on in the temporary file instead: half of
- * the memory is for tables, the other for all else. */
+ * the memory is for tables (of a frugal run's a quarter), the other for all else. */
 bool lion_run_is_tight(const lion_run *run, size_t rows, size_t bytes);
-/* Whether a table of so many bytes, without which there is another way, has room. */
+/* Whether a table of so many bytes, without which there is another way, has room; of a frugal run none has. */
 bool lion_run_has_room(const lion_run *run, uint64_t bytes);
 /* The database of a source, or incorrect where it is none. */
 lion_status lion_run_db(const lion_db **db_out, lion_run *run, uint32_t source, lion_slice text, lion_error *error);

@@ -263,7 +263,10 @@ static lion_status next_block(lion_spool *spool, lion_error *error)
 lion_status lion_spool_next(const void **row_out, lion_spool *spool, lion_error *error)
 {
     uint32_t block_size = spool->spill->block_size;
-    if (spool->next == spool->count) return LION_END;
+    if (spool->next == spool->count) {
+        drop_buffer(spool); /* it may wait long until it is read again, or freed */
+        return LION_END;
+    }
     for (uint32_t done = 0; done < spool->row_size;) {
         lion_status status = spool->read_at == block_size ? next_block(spool, error) : LION_OK;
         if (status != LION_OK) return status;

@@ -182,4 +182,32 @@ describe("A search for paths", function()
     assert.same(expected, rows)
     conn:close()
   end)
+
+  -- Of nodes whose ids are far apart, arrays take more than a search expects of them.
+  it("begins again without arrays where they turn out to have no room, and says so", function()
+    local conn, nodes = lion.connect "mem:", 4000
+    conn:transact(lion.schema { n = { to = { "ref", many = true }, k = "long" } })
+    local tx = {}
+    for i = 1, nodes do
+      for k = 1, 9 do tx[#tx + 1] = { ["db/id"] = "between" .. i .. "-" .. k, ["n/k"] = 0 } end
+      local to = { "n" .. i % nodes + 1, "n" .. i * 7 % nodes + 1 }
+      tx[#tx + 1] = { ["db/id"] = "n" .. i, ["n/k"] = i, ["n/to"] = to }
+    end
+    conn:transact(tx)
+    local db, memory_max, is_again = conn:db(), MB, false
+    local rules = "[[(path ?a ?b) [?a :n/to ?b]] [(path ?a ?b) [?a :n/to ?m] (path ?m ?b)]]"
+    while true do
+      local query = "[:find ?b :in $ % :where [?a :n/k 1] (path ?a ?b)]"
+      local ok, rows, tree = pcall(ask, db, query, rules, { memory_max = memory_max })
+      if not ok then
+        assert.equal("lion/limit", rows.code)
+        break
+      end
+      assert.equal(nodes, #rows)
+      is_again = is_again or (tree.advice or ""):find("begun again", 1, true) ~= nil
+      memory_max = memory_max - 4096
+    end
+    assert.is_true(is_again)
+    conn:close()
+  end)
 end)
