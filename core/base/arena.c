@@ -137,7 +137,7 @@ void lion_arena_init_again(lion_arena *arena, size_t budget)
     arena->chunk = chunk;
     arena->next = chunk_room(chunk);
     arena->end = arena->next + SPARE_SIZE;
-    arena->used = arena->peak = SPARE_SIZE;
+    arena->used = SPARE_SIZE;
 }
 
 static void free_chunks_after(lion_arena_chunk *newest, const lion_arena_chunk *kept)
@@ -151,10 +151,17 @@ static void free_chunks_after(lion_arena_chunk *newest, const lion_arena_chunk *
 
 /* ---- large blocks ---- */
 
+size_t lion_arena_peak(lion_arena *arena)
+{
+    size_t filled = lion_arena_filled(arena);
+    if (filled > arena->peak) arena->peak = filled;
+    return arena->peak;
+}
+
 static void count_in(lion_arena *arena, size_t size)
 {
     arena->used += size;
-    if (arena->used > arena->peak) arena->peak = arena->used;
+    (void)lion_arena_peak(arena);
 }
 
 static void link_large(lion_arena *arena, large *block)
@@ -236,6 +243,7 @@ static void *grow_large(lion_arena *arena, void *old, size_t size)
 
 static void free_large(lion_arena *arena, large *block)
 {
+    (void)lion_arena_peak(arena);
     unlink_large(arena, block);
     arena->used -= block->size;
     large_free(block);
@@ -373,7 +381,8 @@ void lion_arena_reset(lion_arena *arena)
     free_large_after(arena, 0);
     forget_released(arena);
     reset_chunks(arena);
-    arena->used = arena->peak = arena->chunk == NULL ? 0 : arena->chunk->size;
+    arena->used = arena->chunk == NULL ? 0 : arena->chunk->size;
+    arena->peak = 0;
     arena->is_exhausted = false;
 }
 
@@ -520,6 +529,7 @@ lion_arena_mark lion_arena_set_mark(const lion_arena *arena)
 
 void lion_arena_rewind(lion_arena *arena, lion_arena_mark mark)
 {
+    (void)lion_arena_peak(arena);
     end_until(arena, mark.endings);
     free_large_after(arena, mark.large_count);
     forget_released(arena);

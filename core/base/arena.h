@@ -53,6 +53,10 @@ static inline size_t lion_arena_filled(const lion_arena *arena)
     return arena->used - (size_t)(arena->end - arena->next);
 }
 
+/* The most of them that there were at once since init, or the last reset: what `peak` says, which is
+ * looked at where blocks come and go, and now. */
+size_t lion_arena_peak(lion_arena *arena);
+
 /* A zero-terminated copy. */
 char *lion_arena_text(lion_arena *arena, lion_slice bytes);
 char *lion_arena_printf(lion_arena *arena, const char *format, ...)

@@ -271,7 +271,7 @@ typedef struct lion_arena {
     struct lion_arena_large *large; /* blocks by themselves, the newest; others behind it */
     uint64_t large_count;           /* of those there ever were */
     struct lion_arena_released *released[LION_ARENA_RELEASED]; /* smaller ones that nobody wants any longer */
-    size_t used, peak;              /* bytes in all of them now, and at most */
+    size_t used, peak;              /* bytes in all of them now; and of those that were handed out, at most */
     size_t budget;                  /* 0: none */
     struct lion_arena_ending *endings; /* what is to be done when the memory goes, the newest first */
     bool is_exhausted;              /* the system refused memory once */

@@ -48,6 +48,12 @@ static double missed_by(const lion_operator *operator)
     return rows / estimated;
 }
 
+static size_t peak_of(const lion_run *run)
+{
+    lion_arena arena = run->arena;
+    return lion_arena_peak(&arena);
+}
+
 /* What concerns the whole run. */
 static const char *advice_of_run(const lion_run *run, lion_arena *arena)
 {
@@ -98,7 +104,7 @@ static lion_form tree_of(const lion_operator *operator, lion_arena *arena, uint3
     for (uint32_t i = 0; i < 3; i++)
         if (texts[i][1] != NULL) put(&map, at++, arena, texts[i][0], text_form(arena, texts[i][1]));
     if (!is_root) return map;
-    put(&map, at++, arena, "memory_peak", lion_form_value(lion_value_long((int64_t)run->arena.peak)));
+    put(&map, at++, arena, "memory_peak", lion_form_value(lion_value_long((int64_t)peak_of(run))));
     put(&map, at++, arena, "temp_peak", lion_form_value(lion_value_long((int64_t)lion_spill_peak(&run->spill))));
     put(&map, at++, arena, "checks", lion_form_value(lion_value_long((int64_t)run->checks)));
     put(&map, at, arena, "unchecked_ns", lion_form_value(lion_value_long(run->unchecked_ns)));
@@ -136,7 +142,7 @@ lion_status lion_explain(lion_form *tree_out, char **text_out, const lion_operat
     uint64_t temp = lion_spill_peak(&root->run->spill);
     if (temp > 0)
         put_line(&buffer, lion_arena_printf(arena, "at most %llu KiB in memory, %llu KiB in a temporary file\n",
-                                            (unsigned long long)(root->run->arena.peak + 1023) / 1024, (unsigned long long)(temp + 1023) / 1024));
+                                            (unsigned long long)(peak_of(root->run) + 1023) / 1024, (unsigned long long)(temp + 1023) / 1024));
     lion_status status = lion_buffer_check(&buffer, error);
     if (status == LION_OK) *text_out = lion_arena_text(arena, lion_buffer_view(&buffer));
     lion_buffer_deinit(&buffer);

@@ -398,7 +398,7 @@ static lion_status begin_again(lion_query_run *self, const lion_query_input *inp
 {
     lion_run *run = &self->run;
     set_options(run, options, NULL);
-    run->arena.peak = run->arena.used;
+    run->arena.peak = lion_arena_filled(&run->arena);
     run->checks = 0;
     self->has_yielded = false;
     lion_status status = open_inputs(self, inputs, error);
@@ -457,8 +457,8 @@ lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const l
 static bool needs_less(const lion_query_run *self, const lion_error *error)
 {
     const lion_arena *arena = &self->run.arena;
-    bool is_over = arena->budget != 0 && (arena->peak > arena->budget || self->run.options.threads > 1); /* threads have peaks of their own */
-    return is_over && !arena->is_exhausted && strcmp(error->code, "lion/limit") == 0 && !self->run.is_frugal && !self->has_yielded;
+    bool is_limit = arena->budget != 0 && !arena->is_exhausted && strcmp(error->code, "lion/limit") == 0;
+    return is_limit && !self->run.is_frugal && !self->has_yielded;
 }
 
 static lion_status begin_frugally(lion_query_run *self, lion_error *error)
@@ -478,8 +478,8 @@ static lion_status begin_frugally(lion_query_run *self, lion_error *error)
     lion_status status = take_inputs(self, self->inputs, error);
     let_go(&before);
     lion_spill_deinit(&before.spill);
+    run->arena.peak = lion_arena_peak(&before.arena);
     lion_arena_deinit(&before.arena);
-    run->arena.peak = before.arena.peak;
     self->root = lion_unit_new(run);
     return status == LION_OK ? make_operators(self, self->query, error) : status;
 }

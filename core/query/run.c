@@ -32,8 +32,9 @@ lion_status lion_run_check_with(lion_run *run, const lion_arena *scratch, lion_e
     lion_arena both = run->arena;
     lion_status status = lion_run_check(run, error);
     if (status != LION_OK) return status;
+    size_t filled = lion_arena_filled(&run->arena) + lion_arena_filled(scratch);
     both.used += scratch->used;
-    if (both.used > run->arena.peak) run->arena.peak = both.used;
+    if (filled > run->arena.peak) run->arena.peak = filled;
     both.is_exhausted = scratch->is_exhausted;
     return lion_arena_check(&both, error);
 }
