@@ -2,15 +2,15 @@
  *
  * Entities that follow each other without a gap, as those of a scan do, are a run: between the
  * places of its ends a leaf has those of them that it has, whatever its encoding. If that is all of
- * them, the column is unpacked where it goes; else the leaf's own entities say where. What an
- * overlay has side by side is copied.
+ * them, the column is unpacked where it goes; else the leaf's own entities say where.
  *
  * Rows of any others are taken in turn; those of one leaf gather as places, which are read when
  * another leaf follows. Where the places lie close together the stretch from the first to the last
  * is unpacked at once.
  *
  * An overlay (index/overlay.h) comes before the tree: it has what novelty says, or what stood at
- * another time. Before one pays, entities are looked up one by one. */
+ * another time. It cuts runs; of what it has itself it has runs, too. Before one pays, entities are
+ * looked up one by one. */
 #include "index/gather.h"
 
 #include <string.h>
@@ -419,12 +419,14 @@ LION_KERNEL static void list_rows(uint16_t *rows_out, uint32_t first, uint32_t c
     for (uint32_t i = 0; i < count; i++) rows_out[i] = (uint16_t)(first + i);
 }
 
-/* Of entities that begin a run of RUN_MIN or more, its length; of others 1. */
-static uint32_t run_length(const int64_t *e, uint32_t count)
+/* Of entities that begin a run of RUN_MIN or more, its length; else (*is_run_out) how far on one is
+ * looked for next: a run of twice that is not missed. */
+static uint32_t run_length(const int64_t *e, uint32_t count, bool *is_run_out)
 {
     uint32_t length = RUN_MIN;
-    bool is_long = count >= RUN_MIN && (uint64_t)e[RUN_MIN - 1] - (uint64_t)e[0] == RUN_MIN - 1;
-    if (!is_long || !is_run(e, RUN_MIN)) return 1;
+    *is_run_out = count >= RUN_MIN && (uint64_t)e[RUN_MIN - 1] - (uint64_t)e[0] == RUN_MIN - 1 &&
+                  is_run(e, RUN_MIN);
+    if (!*is_run_out) return count < RUN_MIN ? count : RUN_MIN;
     if ((uint64_t)e[count - 1] - (uint64_t)e[0] == count - 1 && is_run(e, count)) return count;
     while (length < count && (uint64_t)e[length] - (uint64_t)e[length - 1] == 1) length++;
     return length;
@@ -497,7 +499,7 @@ static lion_status find_run(lion_gather *self, int64_t e, uint32_t *count_out, s
     return LION_OK;
 }
 
-/* The rows that the overlay has side by side. */
+/* The run of entities from e on has rows of the overlay that follow each other, too. */
 static void read_added(const lion_gather *self, int64_t e, uint32_t row, uint32_t count,
                        lion_vector *v)
 {
@@ -505,40 +507,39 @@ static void read_added(const lion_gather *self, int64_t e, uint32_t row, uint32_
     uint32_t place = lion_overlay_code(self->overlay, e) - 1;
     if (v == NULL) return;
     if (lion_type_is_scalar((lion_type)v->type))
-        memcpy(v->bits + row, from->bits + place, count * sizeof(*v->bits));
+        memcpy(v->bits + row, from->bits + place, count * sizeof *v->bits);
     else
-        memcpy(v->values + row, from->values + place, count * sizeof(*v->values));
+        memcpy(v->values + row, from->values + place, count * sizeof *v->values);
 }
 
-/* Of a run of entities from e on, how many the overlay has side by side (true), or else says
- * nothing of. */
-static bool is_added(const lion_gather *self, int64_t e, uint32_t *count)
+/* Of a run of entities from e on: how many follow whose values are all in the overlay (*is_added),
+ * or all in the tree, or else are told one by one: these are fewer than RUN_MIN. */
+static uint32_t cut_run(const lion_gather *self, int64_t e, uint32_t count, bool *is_added)
 {
-    if (self->is_whole) return false;
-    uint32_t added = lion_overlay_stretch(self->overlay, e, *count);
-    *count = added > 0 ? added : lion_overlay_silence(self->overlay, e, *count);
-    return added > 0;
+    *is_added = false;
+    if (self->is_whole) return count;
+    uint32_t added = lion_overlay_stretch(self->overlay, e, count);
+    *is_added = added > 0;
+    if (added > 0) return added;
+    uint32_t silent = lion_overlay_silence(self->overlay, e, count);
+    return silent > 0 ? silent : 1;
 }
 
-/* Rows whose entities are a run, as far as the overlay or one leaf has them: *count_out of them are
- * done. LION_END: so many are to be read one by one. */
+/* Rows whose entities are a run, as far as one leaf has them, or the overlay: *count_out of them
+ * are done. LION_END: they are to be read one by one. */
 static lion_status read_run(lion_gather *self, int64_t e, uint32_t row, uint32_t *count_out,
                             lion_vector *v, uint16_t *rows_out, uint32_t *found, lion_error *error)
 {
     size_t place = 0, end = 0;
-    uint32_t length = *count_out;
-    bool is_of_overlay = is_added(self, e, count_out);
-    if (*count_out < RUN_MIN) {
-        *count_out = length < RUN_MIN ? length : RUN_MIN;
-        return LION_END;
-    }
-    if (is_of_overlay) {
-        read_added(self, e, row, *count_out, v);
+    bool is_added;
+    *count_out = cut_run(self, e, *count_out, &is_added);
+    if (*count_out < RUN_MIN || (self->tree == NULL && !is_added)) return LION_END;
+    if (is_added) {
         list_rows(rows_out + *found, row, *count_out);
         *found += *count_out;
+        read_added(self, e, row, *count_out, v);
         return LION_OK;
     }
-    if (self->tree == NULL) return LION_END;
     lion_status status = find_run(self, e, count_out, &place, &end, v, error);
     if (status != LION_OK) return status;
     uint32_t count = *count_out, places = (uint32_t)(end - place);
@@ -558,7 +559,14 @@ static lion_status read_part(lion_gather *self, const int64_t *e, const uint16_t
     if (!ascends || !lion_type_is_scalar((lion_type)v->type)) return LION_END;
     uint32_t first = rows[0], span = rows[count - 1] - first + 1u, taken = span;
     if (span / STRETCH_PART > count || !is_run_of(e, rows, count, span)) return LION_END;
-    if (self->tree == NULL || is_added(self, e[first], &taken) || taken < span) return LION_END;
+    bool is_added;
+    if (cut_run(self, e[first], span, &is_added) < span) return LION_END;
+    if (self->tree == NULL && !is_added) return LION_END;
+    if (is_added) {
+        memmove(rows_out, rows, count * sizeof *rows);
+        read_added(self, e[first], first, span, v);
+        return LION_OK;
+    }
     size_t place = 0, end = 0;
     lion_status status = find_run(self, e[first], &taken, &place, &end, v, error);
     if (status != LION_OK) return status;
@@ -601,10 +609,12 @@ static lion_status read_runs(lion_gather *self, const int64_t *e, uint32_t count
                              uint16_t *rows_out, uint32_t *found, lion_error *error)
 {
     lion_status status = LION_OK;
-    uint32_t between = 0; /* the first row that is not done */
+    uint32_t between = 0, end = 0; /* the first row that is not done; where the present run ends */
+    bool is_in_run = false;
     for (uint32_t i = 0, length; status == LION_OK && i < count; i += length) {
-        length = run_length(e + i, count - i);
-        if (length < RUN_MIN) continue;
+        if (i == end) end = i + run_length(e + i, count - i, &is_in_run);
+        length = end - i;
+        if (!is_in_run || length < RUN_MIN) continue;
         status = read_rows(self, e, NULL, between, i, v, rows_out, found, error);
         between = i;
         if (status == LION_OK) status = read_run(self, e[i], i, &length, v, rows_out, found, error);
@@ -625,7 +635,9 @@ lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t
     if (count > self->place_room && make_places(self, count, error) != LION_OK) return LION_FAILED;
     if (!self->is_whole && self->overlay == NULL && find_overlay(self, count, error) != LION_OK)
         return LION_FAILED;
-    bool has_runs = (self->is_whole || self->overlay != NULL) && count >= RUN_MIN;
+    bool has_runs =
+        self->is_whole ? self->tree != NULL : self->overlay != NULL && self->overlay->slots == NULL;
+    has_runs = has_runs && count >= RUN_MIN;
     if (has_runs && rows == NULL) status = read_runs(self, e, count, v, rows_out, &found, error);
     if (has_runs && rows != NULL) {
         status = read_part(self, e, rows, count, v, rows_out, error);
