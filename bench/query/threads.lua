@@ -24,6 +24,9 @@ local QUERIES = {
   { "last names", [=[[:find ?l :where [?e :person/last_name ?l] [?e :person/sex "male"]]]=] },
   { "ages, sexes and last names", [=[[:find ?a ?x ?l :where [?e :person/age ?a] [?e :person/sex ?x]
       [?e :person/last_name ?l]]]=] },
+  { "median by age", "[:find ?a (median ?s) :with ?e :where [?e :person/age ?a] [?e :person/salary ?s]]" },
+  { "sum of products", [=[[:find (sum ?x) . :with ?e :where [?e :person/age ?a] [?e :person/salary ?s]
+      [(* ?a ?s) ?x]]]=] },
 }
 
 local one = engine.open({ people.persons(tonumber(arg[1] or 400000)) }, {})

@@ -6,6 +6,8 @@
 
 /* ---- filter ---- */
 
+#define COMPARISON_NS 1.0 /* a row */
+
 typedef struct filter {
     lion_operator operator;
     lion_caller caller;
@@ -109,6 +111,7 @@ lion_operator *lion_filter_new(lion_run *run, lion_operator *input, const lion_e
     self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     if (self->caller.prepared == LION_OK && expression->function != NULL && lion_caller_is_by_values(&self->caller))
         self->comparison = lion_comparison_of(lion_slice_text(expression->function->name), self->caller.slots, self->caller.values, self->caller.count);
+    if (self->comparison.kind != LION_COMPARE_NONE) self->operator.row_ns = COMPARISON_NS;
     return &self->operator;
 }
 

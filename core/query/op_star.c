@@ -6,6 +6,11 @@
 
 enum { E, A, V, TX, OP };
 
+/* A row, where entities ascend, and where they do not. */
+#define SCALAR_NS 1.0
+#define BYTES_NS 3.0
+#define LOOK_NS 60.0
+
 typedef struct star {
     lion_operator operator;
     lion_pattern_spec spec;
@@ -179,5 +184,7 @@ lion_operator *lion_star_new(lion_run *run, lion_operator *input, const lion_pat
     self->wants_value = is_out || v->kind == LION_POSITION_CONST || v->kind == LION_POSITION_BOUND;
     lion_passing_init(&self->passing, &self->operator, input, keep, &v->index, is_out);
     self->out = is_out ? self->passing.kept : LION_SLOT_NONE;
+    bool ascends = input->ascending == 1 + spec->positions[E].index;
+    self->operator.row_ns = !ascends ? LOOK_NS : lion_type_is_scalar((lion_type)spec->attribute->type) ? SCALAR_NS : BYTES_NS;
     return &self->operator;
 }

@@ -4,6 +4,10 @@
 #include "query/binding.h"
 #include "query/caller.h"
 
+/* A row: of arithmetic, and of what is called for each. */
+#define ARITHMETIC_NS 1.0
+#define CALL_NS 100.0
+
 typedef struct answer {
     lion_operator operator;
     lion_caller caller;
@@ -187,5 +191,6 @@ lion_operator *lion_value_function_new(lion_run *run, lion_operator *input, cons
     self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     if (caller->prepared == LION_OK && expression->function != NULL && lion_caller_is_by_values(caller))
         lion_arithmetic_init(&self->arithmetic, &run->arena, lion_slice_text(expression->function->name), caller->slots, caller->values, caller->count);
+    self->operator.row_ns = self->arithmetic.operation != NULL ? ARITHMETIC_NS : CALL_NS;
     return &self->operator;
 }

@@ -61,6 +61,7 @@ struct lion_operator {
     lion_operator **subplans;  /* of not, or, rules: run for each batch of the input; for explain */
     uint32_t subplan_count;
     double rows_estimated;
+    double row_ns;             /* nanoseconds of a row of the input, as measured, where it is a loop over columns; 0: of no such */
     bool is_unplanned;         /* how many rows it leaves is known when it runs: its estimate is its input's */
     const char *index;         /* for explain: what a pattern reads, "aevt", "avet" …; NULL: no index */
     const char *range;         /* for explain: the part of the index that comparisons leave, or NULL */

@@ -3,16 +3,22 @@
 
 #include "query/adapt.h"
 
-/* What is estimated to take less is not worth waking threads for. */
-#define COST_MIN_NS 2e6
+/* What threads take before they are of use, and what is to be saved beside it. */
+#define BEGIN_NS 5e5
+#define SAVED_MIN_NS 5e5
 /* So few rows are no work to be shared. */
 #define ROWS_MIN 4096
 /* What a thread may need for the morsels that are on their way. */
 #define MEMORY_EACH (UINT64_C(16) << 20)
-/* Of an operator, as bench/ finds them. */
+/* Of an operator that does not say, as bench/ finds them. */
 #define INPUT_NS 40.0
 #define OUTPUT_NS 20.0
 #define SUBPLAN_NS 250.0
+/* Of what threads begin of the last step: a row that is only counted or summed, and one that is looked up. */
+#define GROUPED_NS 1.0
+#define KEYED_NS 20.0
+/* A value that crosses to the run's own thread: it is copied, and read out of the other's cache. */
+#define CROSSING_NS 2.0
 
 /* ---- copies ---- */
 
@@ -75,6 +81,7 @@ typedef struct part {
 static double cost_of(const lion_operator *operator)
 {
     double in = operator->inputs[0]->rows_estimated, each = INPUT_NS + SUBPLAN_NS * operator->subplan_count;
+    if (operator->row_ns > 0) return in * operator->row_ns;
     return in * each + operator->rows_estimated * OUTPUT_NS;
 }
 
@@ -119,13 +126,22 @@ static part find_part(const lion_run *run, lion_operator **root, const lion_oper
     return best;
 }
 
-/* What threads do of the step above the part before its rows cross: the part, or that onto it. */
-static lion_operator *begin_last_step(lion_run *run, const part *found, const lion_partial_plan *groups)
+/* What threads do of the step above the part before its rows cross; NULL: they cross as they are. */
+static const lion_partial_plan *last_step(lion_run *run, const part *found, const lion_partial_plan *groups)
 {
     const lion_operator *above = found->above;
     bool is_set = above != NULL && lion_operator_is_distinct(above) && above->ascending == 0; /* where rows ascend it is quick */
-    if (is_set) return lion_partial_new(run, *found->top, lion_partial_distinct(run, above->vars, above->width));
-    return above == NULL && groups != NULL ? lion_partial_new(run, *found->top, groups) : *found->top;
+    if (is_set) return lion_partial_distinct(run, above->vars, above->width);
+    return above == NULL ? groups : NULL;
+}
+
+/* What all threads do each for a part less what it costs to have them. */
+static bool pays(const lion_run *run, const part *found, const lion_partial_plan *last)
+{
+    double rows = (*found->top)->rows_estimated, cost = found->cost_ns, crossing = rows * (*found->top)->width * CROSSING_NS;
+    if (last != NULL) cost += rows * (last->key_count > 0 ? KEYED_NS : GROUPED_NS);
+    if (last != NULL) crossing = 0;
+    return cost - cost / run->options.threads - crossing >= BEGIN_NS + SAVED_MIN_NS;
 }
 
 void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below, const lion_partial_plan *groups)
@@ -137,6 +153,8 @@ void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator
     part best = find_part(run, root, below);
     for (lion_operator *at = *root; at != below; at = at->inputs[0])
         if (at->inputs[1] != NULL) lion_parallel_make(run, &at->inputs[1], NULL, NULL); /* by itself: a hash join's table */
-    if (best.top == NULL || (best.cost_ns < COST_MIN_NS && !is_forced(run))) return;
-    *best.top = lion_exchange_new(run, begin_last_step(run, &best, groups), best.bottom);
+    const lion_partial_plan *last = best.top == NULL ? NULL : last_step(run, &best, groups);
+    if (best.top == NULL || (!pays(run, &best, last) && !is_forced(run))) return;
+    lion_operator *top = last == NULL ? *best.top : lion_partial_new(run, *best.top, last);
+    *best.top = lion_exchange_new(run, top, best.bottom);
 }

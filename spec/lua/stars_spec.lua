@@ -189,3 +189,38 @@ describe("Rows of a star that are only counted", function()
     assert.is_true(is_set "[?e :n/many ?m] [(rand 1000) ?r] [(< ?r 1000)]")
   end)
 end)
+
+describe("A second thread", function()
+  local conn = lion.connect "mem:"
+  conn:transact(lion.schema { n = { a = "long", b = "long" } })
+  local tx = {}
+  for i = 1, 30000 do tx[i] = { ["n/a"] = i % 700, ["n/b"] = i % 500 } end
+  conn:transact(tx)
+  conn:request_index()
+
+  local function has_operator(tree, op)
+    for _, child in ipairs(tree.children or {}) do
+      if has_operator(child, op) then return true end
+    end
+    return tree.op == op
+  end
+  local function is_shared(text)
+    local one = lion.q { query = text, args = { conn:db() }, threads = 1 }
+    local two = lion.q { query = text, args = { conn:db() }, threads = 2, stats = true }
+    assert.same(one, two.ret)
+    return has_operator(two.query_stats, "parallel")
+  end
+
+  it("is for what is called row by row", function()
+    assert.is_true(is_shared [=[[:find (max ?c) . :where [?e :n/a ?a] [?e :n/b ?b] [(str ?a ?b) ?x]
+      [(count ?x) ?c]]]=])
+  end)
+
+  it("is not for loops over columns, which are over before it is there", function()
+    assert.is_false(is_shared "[:find (sum ?x) . :with ?e :where [?e :n/a ?a] [?e :n/b ?b] [(* ?a ?b) ?x]]")
+  end)
+
+  it("is not for a star whose rows all have to cross", function()
+    assert.is_false(is_shared "[:find ?a (median ?b) :with ?e :where [?e :n/a ?a] [?e :n/b ?b]]")
+  end)
+end)
