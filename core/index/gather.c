@@ -2,7 +2,9 @@
  *
  * Entities that follow each other without a gap, as those of a scan do, are a run: between the
  * places of its ends a leaf has those of them that it has, whatever its encoding. If that is all of
- * them, the column is unpacked where it goes; else the leaf's own entities say where.
+ * them, the column is unpacked where it goes; else the leaf's own entities say where. Of entities
+ * that ascend with gaps, as a predicate leaves them, the same is asked of all from the first to the
+ * last.
  *
  * Rows of any others are taken in turn; those of one leaf gather as places, which are read when
  * another leaf follows. Where the places lie close together the stretch from the first to the last
@@ -400,18 +402,27 @@ LION_KERNEL static bool is_run(const int64_t *e, uint32_t count)
     return gaps == 0;
 }
 
-/* The same of rows among the `span` from the first on, some of which are left out: each entity is
- * as far on as its row. */
-LION_KERNEL static bool is_run_of(const int64_t *e, const uint16_t *rows, uint32_t count,
-                                  uint32_t span)
+/* Whether the rows' entities are among the span from `low` on. */
+LION_KERNEL static bool is_among(const int64_t *e, const uint16_t *rows, uint32_t count,
+                                 int64_t low, uint64_t span)
 {
-    uint64_t apart = (uint64_t)e[rows[0]] - rows[0], gaps = 0;
-    uint32_t outside = 0;
-    for (uint32_t i = 1; i < count; i++) {
-        gaps |= ((uint64_t)e[rows[i]] - rows[i]) ^ apart;
-        outside |= (uint32_t)rows[i] - rows[0] >= span;
+    uint64_t outside = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t step = (uint64_t)e[rows == NULL ? i : rows[i]] - (uint64_t)low;
+        outside |= span - 1 - step; /* below 0 as is its highest bit: both are small */
+        outside |= step;
     }
-    return gaps == 0 && outside == 0;
+    return outside >> 63 == 0;
+}
+
+/* Each row's value among those of the span. */
+LION_KERNEL static void take_bits(int64_t *out, const int64_t *bits, const int64_t *e,
+                                  const uint16_t *rows, uint32_t count, int64_t low)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = rows == NULL ? i : rows[i];
+        out[row] = bits[e[row] - low];
+    }
 }
 
 LION_KERNEL static void list_rows(uint16_t *rows_out, uint32_t first, uint32_t count)
@@ -550,29 +561,66 @@ static lion_status read_run(lion_gather *self, int64_t e, uint32_t row, uint32_t
     return read_stretch(self, place, row, count, v, error);
 }
 
-/* Rows of which some are left out of a run that the leaf has whole: the others are read, too, if
- * that is not much more. LION_END: it is. */
-static lion_status read_part(lion_gather *self, const int64_t *e, const uint16_t *rows,
-                             uint32_t count, lion_vector *v, uint16_t *rows_out, lion_error *error)
+/* Rows of a span that the overlay has, all of it side by side. */
+static void take_added(const lion_gather *self, const int64_t *e, const uint16_t *rows,
+                       uint32_t count, int64_t low, lion_vector *v)
 {
-    bool ascends = v != NULL && rows[count - 1] >= rows[0];
-    if (!ascends || !lion_type_is_scalar((lion_type)v->type)) return LION_END;
-    uint32_t first = rows[0], span = rows[count - 1] - first + 1u, taken = span;
-    if (span / STRETCH_PART > count || !is_run_of(e, rows, count, span)) return LION_END;
-    bool is_added;
-    if (cut_run(self, e[first], span, &is_added) < span) return LION_END;
-    if (self->tree == NULL && !is_added) return LION_END;
-    if (is_added) {
-        memmove(rows_out, rows, count * sizeof *rows);
-        read_added(self, e[first], first, span, v);
+    const lion_vector *from = &self->overlay->added.v;
+    uint32_t place = lion_overlay_code(self->overlay, low) - 1;
+    if (lion_type_is_scalar((lion_type)v->type)) {
+        take_bits(v->bits, from->bits + place, e, rows, count, low);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = rows == NULL ? i : rows[i];
+        v->values[row] = from->values[place + (uint64_t)(e[row] - low)];
+    }
+}
+
+/* Rows of a span that the leaf has, all of it from the place on. */
+static lion_status take_leaf_span(lion_gather *self, size_t place, uint32_t span, const int64_t *e,
+                                  const uint16_t *rows, uint32_t count, int64_t low, lion_vector *v,
+                                  lion_error *error)
+{
+    if (lion_type_is_scalar((lion_type)v->type)) {
+        int64_t bits[STRETCH_MAX];
+        lion_column_read_bits(&self->leaf->v, place, span, bits);
+        take_bits(v->bits, bits, e, rows, count, low);
         return LION_OK;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
+        if (add_place(self, (uint32_t)(place + (size_t)(e[row] - low)), row, error) != LION_OK)
+            return LION_FAILED;
+    }
+    return LION_OK;
+}
+
+/* Rows whose entities ascend and lie close together, where a leaf or the overlay has all from the
+ * first to the last: so each has a value. LION_END: it is not so. */
+static lion_status read_span(lion_gather *self, const int64_t *e, const uint16_t *rows,
+                             uint32_t count, lion_vector *v, uint16_t *rows_out, lion_error *error)
+{
+    int64_t low = e[rows == NULL ? 0 : rows[0]],
+            high = e[rows == NULL ? count - 1 : rows[count - 1]];
+    uint64_t span = (uint64_t)high - (uint64_t)low + 1;
+    bool is_close = high >= low && span <= STRETCH_MAX && span / STRETCH_PART <= count, is_added;
+    if (!is_close || !is_among(e, rows, count, low, span)) return LION_END;
+    uint32_t taken = (uint32_t)span;
+    if (cut_run(self, low, taken, &is_added) < span) return LION_END;
+    if (self->tree == NULL && !is_added) return LION_END;
     size_t place = 0, end = 0;
-    lion_status status = find_run(self, e[first], &taken, &place, &end, v, error);
+    lion_status status = is_added ? LION_OK : find_run(self, low, &taken, &place, &end, v, error);
     if (status != LION_OK) return status;
-    if (taken < span || end - place < span) return LION_END;
-    memmove(rows_out, rows, count * sizeof *rows);
-    return read_stretch(self, place, first, span, v, error);
+    if (!is_added && (taken < span || end - place < span)) return LION_END;
+    if (rows == NULL)
+        list_rows(rows_out, 0, count);
+    else
+        memmove(rows_out, rows, count * sizeof *rows);
+    if (v == NULL) return LION_OK;
+    if (!is_added) return take_leaf_span(self, place, taken, e, rows_out, count, low, v, error);
+    take_added(self, e, rows_out, count, low, v);
+    return LION_OK;
 }
 
 static inline lion_status read_row(lion_gather *self, int64_t e, lion_vector *v, uint16_t row,
@@ -625,24 +673,37 @@ static lion_status read_runs(lion_gather *self, const int64_t *e, uint32_t count
     return read_rows(self, e, NULL, between, count, v, rows_out, found, error);
 }
 
+/* Whether the tree, or the overlay, can tell of many entities at once. */
+static bool tells_many(const lion_gather *self)
+{
+    if (self->is_whole) return self->tree != NULL;
+    return self->overlay != NULL && self->overlay->slots == NULL;
+}
+
+/* LION_END: rows are to be read one by one. */
+static lion_status read_many(lion_gather *self, const int64_t *e, const uint16_t *rows,
+                             uint32_t count, lion_vector *v, uint16_t *rows_out, uint32_t *found,
+                             lion_error *error)
+{
+    bool is_run = false;
+    if (count < RUN_MIN || !tells_many(self)) return LION_END;
+    if (rows == NULL) run_length(e, count, &is_run);
+    lion_status status = is_run ? LION_END : read_span(self, e, rows, count, v, rows_out, error);
+    if (status == LION_OK) *found = count;
+    if (status != LION_END || rows != NULL) return status;
+    return read_runs(self, e, count, v, rows_out, found, error);
+}
+
 lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t *rows,
                              uint32_t count, lion_vector *v, uint16_t *rows_out,
                              uint32_t *count_out, lion_error *error)
 {
     uint32_t found = 0;
-    lion_status status = LION_END;
     if (v != NULL) v->type = (uint8_t)self->type;
     if (count > self->place_room && make_places(self, count, error) != LION_OK) return LION_FAILED;
     if (!self->is_whole && self->overlay == NULL && find_overlay(self, count, error) != LION_OK)
         return LION_FAILED;
-    bool has_runs =
-        self->is_whole ? self->tree != NULL : self->overlay != NULL && self->overlay->slots == NULL;
-    has_runs = has_runs && count >= RUN_MIN;
-    if (has_runs && rows == NULL) status = read_runs(self, e, count, v, rows_out, &found, error);
-    if (has_runs && rows != NULL) {
-        status = read_part(self, e, rows, count, v, rows_out, error);
-        if (status == LION_OK) found = count;
-    }
+    lion_status status = read_many(self, e, rows, count, v, rows_out, &found, error);
     if (status == LION_END) status = read_rows(self, e, rows, 0, count, v, rows_out, &found, error);
     if (status != LION_OK) return status;
     *count_out = found;
