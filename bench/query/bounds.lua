@@ -7,6 +7,7 @@ local lion = require "lion"
 
 local ALL = { "people", "rest", "time", "rules", "reach", "movies", "cyclic", "growth" }
 local RUNS, CANCELS, LONG_MS, MIB = 5, 20, 4, 2 ^ 20
+local GROWS_MIN = 64 * 1024 -- less is not worth a ratio
 
 local function drain(run)
   while true do
@@ -36,6 +37,15 @@ local function largest(tree)
   local most = math.max(tree.rows * tree.width * 16, (tonumber(references) or 0) * 8)
   for _, child in ipairs(tree.children) do most = math.max(most, largest(child)) end
   return most
+end
+
+-- Of an operator's memory, what its batches may take however much data there is: a value of 1,024 rows a
+-- column.
+local BATCH_ROWS = 1024
+local function fixed_of(tree)
+  local bytes = math.min(tree.memory, tree.width * BATCH_ROWS * 16)
+  for _, child in ipairs(tree.children) do bytes = bytes + fixed_of(child) end
+  return bytes
 end
 
 -- Of the run that was disturbed least, but with the peak of the one that took most: the first, where it makes
@@ -71,16 +81,20 @@ local function longest_delay(one, query, ms)
   return longest
 end
 
-local function fixed(format, value) return value and format:format(value) or "" end
+local function shown(format, value) return value and format:format(value) or "" end
 
 local function print_query(one, query)
   local tree, why = measured(one, query)
   if not tree then return print(("| %-34s | %s"):format(query[1], tostring(why))) end
   local ms, most = took_ms(one, query), largest(tree)
-  local delay = fixed("%.2f", longest_delay(one, query, ms))
-  local ratio = fixed("%.2f", tree.memory_peak > MIB and tree.memory_peak / most or nil)
-  print(("| %-34s | %9.2f | %9.2f | %7s | %7.2f | %6.2f | %8.2f | %6s |"):format(query[1], ms,
-    tree.unchecked_ns / 1e6, delay, tree.memory_peak / MIB, tree.temp_peak / MIB, most / MIB, ratio))
+  local delay = shown("%.2f", longest_delay(one, query, ms))
+  local ratio = shown("%.2f", tree.memory_peak > MIB and tree.memory_peak / most or nil)
+  local fixed = fixed_of(tree)
+  local grown = tree.memory_peak - fixed
+  local grows = shown("%.2f", grown > GROWS_MIN and grown / most or nil)
+  print(("| %-34s | %9.2f | %9.2f | %7s | %7.2f | %6.2f | %6.2f | %8.2f | %6s | %6s |"):format(query[1], ms,
+    tree.unchecked_ns / 1e6, delay, tree.memory_peak / MIB, fixed / MIB, tree.temp_peak / MIB, most / MIB,
+    ratio, grows))
   io.stdout:flush()
 end
 
@@ -89,9 +103,9 @@ local function run_size(name, suite, size)
   local one = engine.open(world.tables, world)
   if world.opened then world.opened { one } end
   print(("\n%s, %s; ms and MiB\n"):format(name, world.title))
-  print(("| %-34s | %9s | %9s | %7s | %7s | %6s | %8s | %6s |"):format("query", "ms", "unchecked", "delay",
-    "peak", "file", "largest", "ratio"))
-  print "|---|---:|---:|---:|---:|---:|---:|---:|"
+  print(("| %-34s | %9s | %9s | %7s | %7s | %6s | %6s | %8s | %6s | %6s |"):format("query", "ms", "unchecked",
+    "delay", "peak", "fixed", "file", "largest", "ratio", "grows"))
+  print "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
   for _, query in ipairs(world.queries) do
     if query.lion and not query.call then print_query(one, query) end
   end
