@@ -45,8 +45,7 @@ static const lion_overlay *find_overlay(const lion_value_run *run)
 static bool is_in_tree_alone(const lion_value_run *run, const lion_key *key)
 {
     lion_datom datom;
-    return run->is_plain &&
-           !lion_novelty_first(&run->view->novelty, LION_AVET, key, &datom) &&
+    return run->is_plain && !lion_novelty_first(&run->view->novelty, LION_AVET, key, &datom) &&
            !lion_novelty_first(&run->view->speculative, LION_AVET, key, &datom);
 }
 
@@ -141,4 +140,31 @@ void lion_value_run_read(lion_value_run *run, uint32_t count, int64_t *e_out)
     if (count == 0) return;
     memcpy(e_out, run->overlay->added.e + run->added, count * sizeof(*e_out));
     run->added += count;
+}
+
+bool lion_value_run_ascends(const lion_value_run *run)
+{
+    if (run->row == run->row_end || run->added == run->added_end) return true;
+    return lion_ints_get(&run->leaf->e, run->row_end - 1) < run->overlay->added.e[run->added];
+}
+
+static uint32_t first_from(const int64_t *entities, uint32_t low, uint32_t high, int64_t e)
+{
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (entities[middle] < e)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void lion_value_run_skip(lion_value_run *run, int64_t e)
+{
+    if (run->row < run->row_end)
+        run->row = (uint32_t)lion_ints_lower_bound(&run->leaf->e, run->row, run->row_end, e);
+    if (run->overlay == NULL) return;
+    run->gone = first_from(run->overlay->gone.e, run->gone, run->gone_end, e);
+    run->added = first_from(run->overlay->added.e, run->added, run->added_end, e);
 }

@@ -30,6 +30,9 @@ void lion_value_run_init(lion_value_run *run, const lion_view *view, uint32_t a,
 lion_status lion_value_run_seek(lion_value_run *run, lion_value v, lion_error *error);
 /* The next entities, `count` of those that are left. */
 void lion_value_run_read(lion_value_run *run, uint32_t count, int64_t *e_out);
+/* Whether those that are left ascend. Then: on to the first that is not below e. */
+bool lion_value_run_ascends(const lion_value_run *run);
+void lion_value_run_skip(lion_value_run *run, int64_t e);
 
 static inline uint32_t lion_value_run_left(const lion_value_run *run)
 {

@@ -1,11 +1,14 @@
 /* op_scan.c - a pattern that nothing before it binds: the datoms of one attribute, of one value or of a range of them,
- * handed on as the cursor's own columns. Each row of the input meets all of them. */
+ * handed on as the cursor's own columns. Each row of the input meets all of them. The entities of one value are read
+ * without a cursor where they are there so (index/value_run.h). */
+#include "index/value_run.h"
 #include "query/operators.h"
 #include "query/pattern.h"
 
 enum { E, A, V, TX, OP };
 
 #define ORDERED_ROWS 64 /* of the first batch, where only the first rows are wanted */
+#define RUN_ROWS 64     /* of the first batch of a value's run */
 
 typedef struct scan {
     lion_operator operator;
@@ -16,7 +19,11 @@ typedef struct scan {
     uint32_t out[5];           /* the output's slot, or NONE */
     lion_cursor *cursor;       /* NULL before the first row */
     lion_reading reading;
-    bool is_open;              /* the cursor goes on for the current row */
+    bool is_open;              /* the cursor goes on for the current row … */
+    bool may_run, is_run;      /* … or the value's run */
+    lion_value_run run;        /* view NULL: not opened yet */
+    uint32_t run_rows;         /* of its next batch */
+    int64_t *entities;         /* LION_BATCH_ROWS, of the run; NULL: none were read */
     lion_passing passing;
     lion_value *constants;     /* of the kept columns: the current row's */
     int64_t *added;            /* of OP; NULL: not wanted */
@@ -43,10 +50,28 @@ static lion_status open_cursor(scan *self, lion_error *error)
     return lion_cursor_open(&self->cursor, &self->spec.db->view, self->index, &self->key, &self->options, &self->operator.run->arena, error);
 }
 
+/* LION_END: it takes the cursor, which also has the order where the run has not. */
+static lion_status seek_run(scan *self, lion_error *error)
+{
+    if (self->run.view == NULL) lion_value_run_init(&self->run, &self->spec.db->view, self->spec.attribute->id, &self->operator.run->arena);
+    lion_status status = lion_value_run_seek(&self->run, self->key.datom.v, error);
+    if (status == LION_ABSENT) return LION_OK;
+    if (status == LION_OK && !lion_value_run_ascends(&self->run)) return LION_END;
+    return status;
+}
+
 static lion_status open_row(scan *self, uint32_t row, lion_error *error)
 {
     lion_status status = LION_OK;
     keep_row(self, row);
+    self->is_run = false;
+    if (self->may_run && self->part == NULL) {
+        status = seek_run(self, error);
+        self->is_run = self->is_open = status == LION_OK;
+        self->run_rows = RUN_ROWS;
+        if (status != LION_END) return status;
+        status = LION_OK;
+    }
     if (self->cursor == NULL) status = open_cursor(self, error);
     else if (self->part == NULL) status = lion_cursor_seek(self->cursor, &self->key, error);
     if (status == LION_OK && self->part != NULL) status = lion_cursor_seek_range(self->cursor, self->part, error);
@@ -54,10 +79,33 @@ static lion_status open_row(scan *self, uint32_t row, lion_error *error)
     return status;
 }
 
+static lion_status next_of_run(scan *self, lion_error *error)
+{
+    uint32_t left = lion_value_run_left(&self->run), count = left < self->run_rows ? left : self->run_rows;
+    if (count == 0) return LION_END;
+    if (self->entities == NULL) self->entities = lion_arena_array(&self->operator.run->arena, int64_t, LION_BATCH_ROWS);
+    if (self->entities == NULL) return lion_fail_memory(error);
+    lion_value_run_read(&self->run, count, self->entities);
+    self->run_rows = self->run_rows < LION_BATCH_ROWS / 4 ? self->run_rows * 4 : LION_BATCH_ROWS;
+    self->datoms = (lion_datom_batch){ .count = count, .columns = LION_COLUMN_E, .e = self->entities };
+    return LION_OK;
+}
+
+static lion_status next_of_cursor(scan *self, lion_error *error)
+{
+    lion_status status = lion_cursor_next(self->cursor, &self->datoms, error);
+    if (status == LION_CALL) self->operator.run->call = lion_cursor_call(self->cursor);
+    return status;
+}
+
 /* What is read ends where it did. */
 static lion_status skip_rows(scan *self, lion_error *error)
 {
     self->skips = false;
+    if (self->is_run) {
+        lion_value_run_skip(&self->run, self->rest.from.datom.e);
+        return LION_OK;
+    }
     self->rest.to = self->key;
     self->rest.to_upper = true;
     if (self->part != NULL) {
@@ -123,8 +171,7 @@ static lion_status scan_next(lion_operator *operator, lion_batch *batch_out, lio
         if (status == LION_OK && !self->is_open) status = open_row(self, row, error);
         if (status == LION_OK && self->skips) status = skip_rows(self, error);
         if (status != LION_OK) return status;
-        status = lion_cursor_next(self->cursor, &self->datoms, error);
-        if (status == LION_CALL) operator->run->call = lion_cursor_call(self->cursor);
+        status = self->is_run ? next_of_run(self, error) : next_of_cursor(self, error);
         if (status == LION_END) {
             self->is_open = false;
             self->datoms.count = 0;
@@ -154,6 +201,7 @@ static void scan_renew(lion_operator *operator)
     scan *self = (scan *)operator;
     self->spec.db = operator->run->sources[self->spec.source].db;
     if (self->cursor != NULL) lion_cursor_renew(self->cursor, &self->spec.db->view);
+    self->run.view = NULL;
     self->part = NULL;
 }
 
@@ -234,6 +282,9 @@ lion_operator *lion_scan_new(lion_run *run, lion_operator *input, const lion_pat
         self->selection = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
     }
     if (self->options.columns == 0) self->options.columns = LION_COLUMN_E;
+    const lion_view *view = &spec->db->view;
+    self->may_run = spec->positions[V].kind == LION_POSITION_CONST && self->options.columns == LION_COLUMN_E && view->filter_count == 0 &&
+                    !view->is_history;
     lion_passing_init(&self->passing, &self->operator, input, keep, added, added_count);
     for (int i = 0; i < 5; i++)
         if (self->out[i] != LION_SLOT_NONE) self->out[i] += self->passing.kept;
