@@ -1,12 +1,14 @@
 /* bits.c - packing, and unpacking with one small loop for each width.
  *
  * Eight values of any width end on a byte, so a group of eight has constant byte offsets and shifts
- * once the width is a constant: the compiler turns each into load, shift, mask, add, store. */
+ * once the width is a constant: the compiler turns each into load, shift, mask, add, store. With
+ * AVX2 four are shifted at once, each by its own. */
 #include "base/bits.h"
 
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/kernel.h"
 
 #define HEADER_SIZE 16
 #define TRAILER_SIZE 8
@@ -122,6 +124,65 @@ typedef void unpack_fn(const uint8_t *at, size_t groups, uint64_t minimum, int64
 #define ENTRY(width) [width] = unpack_##width,
 static unpack_fn *const UNPACKERS[65] = { WIDTHS(ENTRY) };
 
+#ifdef LION_KERNEL_WIDE
+
+#define WIDE_MAX 57 /* of a value that lies in the eight bytes from its first on */
+
+typedef uint64_t four __attribute__((vector_size(32)));
+
+static inline __attribute__((always_inline)) void
+unpack_fours(const uint8_t *at, size_t groups, uint64_t minimum, int64_t *out, unsigned width)
+{
+    uint64_t mask = (UINT64_C(1) << width) - 1;
+    for (; groups > 0; groups--, at += width, out += GROUP) {
+#pragma GCC unroll 2
+        for (unsigned first = 0; first < GROUP; first += 4) {
+            four words, shifts;
+#pragma GCC unroll 4
+            for (unsigned i = 0; i < 4; i++) {
+                unsigned bit = (first + i) * width;
+                uint64_t word;
+                memcpy(&word, at + (bit >> 3), 8);
+                words[i] = word;
+                shifts[i] = bit & 7;
+            }
+            words = ((words >> shifts) & mask) + minimum;
+            memcpy(out + first, &words, sizeof words);
+        }
+    }
+}
+
+#define CASE(width)                                                                                \
+    case width:                                                                                    \
+        if (width <= WIDE_MAX) unpack_fours(at, groups, minimum, out, width & 63);                 \
+        return;
+
+LION_KERNEL_WIDE static void unpack_wide(const uint8_t *at, size_t groups, uint64_t minimum,
+                                         int64_t *out, unsigned width)
+{
+    switch (width) {
+        WIDTHS(CASE)
+    default: return;
+    }
+}
+
+static void unpack(const uint8_t *at, size_t groups, uint64_t minimum, int64_t *out, unsigned width)
+{
+    if (width <= WIDE_MAX && lion_kernel_is_wide())
+        unpack_wide(at, groups, minimum, out, width);
+    else
+        UNPACKERS[width](at, groups, minimum, out);
+}
+
+#else
+
+static void unpack(const uint8_t *at, size_t groups, uint64_t minimum, int64_t *out, unsigned width)
+{
+    UNPACKERS[width](at, groups, minimum, out);
+}
+
+#endif
+
 void lion_packed_read(const lion_packed *packed, size_t from, size_t count, int64_t *out)
 {
     LION_ASSERT(from <= packed->count && count <= packed->count - from);
@@ -136,7 +197,7 @@ void lion_packed_read(const lion_packed *packed, size_t from, size_t count, int6
     size_t groups = (to - from) / GROUP;
     if (groups > 0) {
         const uint8_t *at = packed->bits + from / GROUP * packed->width;
-        UNPACKERS[packed->width](at, groups, (uint64_t)packed->minimum, out);
+        unpack(at, groups, (uint64_t)packed->minimum, out, packed->width);
         from += groups * GROUP;
         out += groups * GROUP;
     }

@@ -2,9 +2,8 @@
  * it was in the beginning and again for AVX2, and the loader takes what the processor has. Plain C;
  * elsewhere, and under sanitizers, there is one of each.
  *
- * Comparisons and arithmetic have their loops where they are chosen (comparison.c, arithmetic.c). The
- * unpacking of leaves is not here: bench/core/kernels_bench.c shows that wider registers do nothing
- * for it as it is. */
+ * Comparisons and arithmetic have their loops where they are chosen (comparison.c, arithmetic.c), and
+ * so has what unpacks leaves (base/bits.c). */
 #ifndef LION_QUERY_KERNELS_H
 #define LION_QUERY_KERNELS_H
 
