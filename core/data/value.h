@@ -19,6 +19,13 @@ static inline bool lion_type_is_number(uint8_t type)
     return type >= LION_TYPE_LONG && type <= LION_TYPE_ATTRIBUTE;
 }
 
+/* For a vector whose dictionary has it not. */
+static inline lion_value lion_value_uncoded(lion_value value)
+{
+    value.code = 0;
+    return value;
+}
+
 static inline bool lion_value_is_nan(lion_value value)
 {
     return value.type == LION_TYPE_DOUBLE && isnan(value.number);

@@ -112,7 +112,8 @@ typedef enum lion_type {
 
 typedef struct lion_value {
     uint8_t type; /* lion_type */
-    uint8_t zero[3];
+    uint8_t zero[1];
+    uint16_t code; /* in a vector with a dictionary: its place there + 1, or 0; anywhere else it says nothing */
     uint32_t size; /* of data; 0 for scalars */
     union {
         int64_t bits;
@@ -162,9 +163,21 @@ typedef struct lion_datom {
 
 typedef enum lion_index { LION_EAVT = 0, LION_AEVT = 1, LION_AVET = 2, LION_VAET = 3 } lion_index;
 
+/* The values that rows of a column have. The stamp tells them from all others that there are or were in the
+ * process, so that what was found out about them can be kept. */
+typedef struct lion_dictionary {
+    const lion_value *values; /* that with code n is values[n - 1] */
+    uint32_t count;           /* up to 65535 */
+    uint64_t stamp;           /* not 0 */
+} lion_dictionary;
+
 /* One column of up to LION_BATCH_ROWS rows. When its type is a scalar one (up to ATTRIBUTE), the values are
  * bits[]; otherwise they are values[] (all of that type, or tagged one by one when type is MIXED). A
- * constant vector holds one value that stands for every row. lion_vector_get reads either. */
+ * constant vector holds one value that stands for every row. lion_vector_get reads either.
+ *
+ * Beside values[] of one type there may be a dictionary, for as long as the batch: a row's value is there,
+ * under its code, unless that is 0. Who asks the same of every row can ask once for each code. Equal values
+ * may have several. */
 typedef struct lion_vector {
     uint8_t type; /* lion_type */
     bool is_constant;
@@ -173,6 +186,7 @@ typedef struct lion_vector {
         int64_t *bits;      /* scalar types (doubles by their bits) */
         lion_value *values; /* the others, and MIXED */
     };
+    const lion_dictionary *dictionary; /* NULL: there is none */
 } lion_vector;
 
 /* Datoms from a cursor. Only the columns asked for are filled. Valid until the next step of the cursor;

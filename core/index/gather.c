@@ -19,6 +19,7 @@
 
 #include "base/assert.h"
 #include "base/kernel.h"
+#include "index/dictionary.h"
 #include "index/lane.h"
 #include "index/overlay.h"
 #include "index/points.h"
@@ -26,7 +27,6 @@
 
 #define STRETCH_MAX 4096 /* places of a leaf that are unpacked at once … */
 #define STRETCH_PART 4   /* … if so many times fewer are wanted */
-#define TABLE_MAX 4096   /* distinct values of a leaf that are laid out */
 #define RUN_MIN 16       /* entities that follow each other, and are looked for by their ends */
 
 struct lion_gather {
@@ -54,10 +54,14 @@ struct lion_gather {
 
     lion_value *stretch; /* places of a leaf, unpacked */
     uint32_t stretch_room;
-    lion_value *table; /* the distinct values of a leaf */
-    uint32_t table_room;
-    const lion_leaf *table_leaf;
+
+    lion_column_dictionary dictionary; /* of this leaf: */
+    const lion_leaf *dictionary_leaf;
+    uint64_t coded_by; /* of which dictionary the batch's rows from leaves are: its stamp, or … */
 };
+
+#define UNREAD UINT64_MAX /* … there are none yet */
+#define UNCODED 0         /* … of several, or some of none */
 
 /* ---- opening ---- */
 
@@ -87,7 +91,7 @@ void lion_gather_renew(lion_gather *self, const lion_view *view)
     if (self->tree != NULL) lion_points_keep_open(view->root, self->tree);
     self->leaf = NULL;
     self->place_count = 0;
-    self->table_leaf = NULL;
+    self->dictionary_leaf = NULL;
 }
 
 /* Room for so many rows; there are none. */
@@ -155,7 +159,7 @@ static inline void put(lion_vector *v, uint32_t row, const lion_value *value)
     if (lion_type_is_scalar((lion_type)v->type))
         v->bits[row] = value->bits;
     else
-        v->values[row] = *value;
+        v->values[row] = lion_value_uncoded(*value);
 }
 
 /* ---- a leaf ---- */
@@ -225,33 +229,29 @@ static lion_status read_scalars(lion_gather *self, lion_vector *v)
     return LION_OK;
 }
 
-/* The leaf's distinct values side by side, once so many rows of it are wanted. */
-static bool has_table(lion_gather *self, lion_error *error)
+/* The leaf's dictionary, where it is worth it for so many rows; else LION_ABSENT. */
+static lion_status find_dictionary(lion_gather *self, uint32_t rows, lion_error *error)
 {
-    const lion_column *column = &self->leaf->v;
-    if (self->table_leaf == self->leaf) return true;
-    bool pays = (column->mode & LION_COLUMN_CODES) != 0 && column->distinct <= TABLE_MAX &&
-                column->distinct / STRETCH_PART <= self->place_count;
-    if (!pays) return false;
-    self->table_leaf = NULL;
-    self->table = make_values(self, self->table, &self->table_room, column->distinct);
-    if (self->table == NULL) return false;
-    for (uint32_t i = 0; i < column->distinct; i++) {
-        if (!lion_column_get_distinct(column, i, &self->table[i])) return false;
-        if (lion_stub_resolve(&self->table[i], self->view.root->snapshot, error) != LION_OK)
-            return false;
+    lion_status status = LION_OK;
+    if (self->dictionary_leaf != self->leaf) {
+        self->dictionary_leaf = NULL;
+        status = lion_column_dictionary_make(&self->dictionary, &self->leaf->v, rows,
+                                             self->view.root->snapshot, self->arena, error);
     }
-    self->table_leaf = self->leaf;
-    return true;
+    if (status == LION_OK) self->dictionary_leaf = self->leaf;
+    uint64_t stamp = status == LION_OK ? self->dictionary.values.stamp : UNCODED;
+    bool is_same = self->coded_by == UNREAD || self->coded_by == stamp;
+    self->coded_by = is_same ? stamp : UNCODED;
+    return status;
 }
 
 static lion_status read_coded(lion_gather *self, lion_vector *v, lion_error *error)
 {
     const lion_column *column = &self->leaf->v;
     for (uint32_t i = 0; i < self->place_count; i++) {
-        uint64_t code = (uint64_t)lion_ints_get(&column->ints, self->places[i]);
-        if (code >= column->distinct) return lion_leaf_corrupt(error, "column v");
-        v->values[self->place_rows[i]] = self->table[code];
+        uint64_t number = (uint64_t)lion_ints_get(&column->ints, self->places[i]);
+        if (number >= column->distinct) return lion_leaf_corrupt(error, "column v");
+        v->values[self->place_rows[i]] = self->dictionary.room[number];
     }
     return LION_OK;
 }
@@ -259,12 +259,12 @@ static lion_status read_coded(lion_gather *self, lion_vector *v, lion_error *err
 static lion_status read_near_coded(lion_gather *self, lion_vector *v, lion_error *error)
 {
     const lion_column *column = &self->leaf->v;
-    int64_t codes[STRETCH_MAX];
-    lion_ints_read(&column->ints, self->lowest, self->highest - self->lowest + 1, codes);
+    int64_t numbers[STRETCH_MAX];
+    lion_ints_read(&column->ints, self->lowest, self->highest - self->lowest + 1, numbers);
     for (uint32_t i = 0; i < self->place_count; i++) {
-        uint64_t code = (uint64_t)codes[self->places[i] - self->lowest];
-        if (code >= column->distinct) return lion_leaf_corrupt(error, "column v");
-        v->values[self->place_rows[i]] = self->table[code];
+        uint64_t number = (uint64_t)numbers[self->places[i] - self->lowest];
+        if (number >= column->distinct) return lion_leaf_corrupt(error, "column v");
+        v->values[self->place_rows[i]] = self->dictionary.room[number];
     }
     return LION_OK;
 }
@@ -274,7 +274,9 @@ static lion_status read_bytes(lion_gather *self, lion_vector *v, lion_error *err
     const lion_column *column = &self->leaf->v;
     bool is_stretch = is_close(self);
     uint32_t span = self->highest - self->lowest + 1;
-    if (has_table(self, error))
+    lion_status status = find_dictionary(self, self->place_count, error);
+    if (status == LION_FAILED) return status;
+    if (status == LION_OK)
         return is_stretch ? read_near_coded(self, v, error) : read_coded(self, v, error);
     if (is_stretch) self->stretch = make_values(self, self->stretch, &self->stretch_room, span);
     if (is_stretch && self->stretch == NULL) return lion_fail_memory(error);
@@ -455,18 +457,12 @@ static lion_status read_stretch(lion_gather *self, size_t from, uint32_t row, ui
     }
     lion_value *values = v->values + row;
     if (read_places(self, v, error) != LION_OK) return LION_FAILED;
-    self->place_count = count;
-    if (has_table(self, error)) {
-        int64_t codes[LION_BATCH_ROWS];
-        lion_ints_read(&column->ints, from, count, codes);
-        self->place_count = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            if ((uint64_t)codes[i] >= column->distinct) return lion_leaf_corrupt(error, "column v");
-            values[i] = self->table[codes[i]];
-        }
-        return LION_OK;
-    }
-    self->place_count = 0;
+    lion_status status = find_dictionary(self, count, error);
+    if (status == LION_FAILED) return status;
+    if (status == LION_OK)
+        return lion_column_dictionary_read(&self->dictionary, column, from, count, values)
+                   ? LION_OK
+                   : lion_leaf_corrupt(error, "column v");
     if (!lion_column_read_values(column, from, count, values))
         return lion_leaf_corrupt(error, "column v");
     for (uint32_t i = 0; i < count && lion_column_has_stubs(column); i++)
@@ -694,11 +690,18 @@ static lion_status read_many(lion_gather *self, const int64_t *e, const uint16_t
     return read_runs(self, e, count, v, rows_out, found, error);
 }
 
+static void tell_dictionary(const lion_gather *self, lion_vector *v)
+{
+    bool is_coded = self->coded_by != UNREAD && self->coded_by != UNCODED;
+    v->dictionary = is_coded ? &self->dictionary.values : NULL;
+}
+
 lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t *rows,
                              uint32_t count, lion_vector *v, uint16_t *rows_out,
                              uint32_t *count_out, lion_error *error)
 {
     uint32_t found = 0;
+    self->coded_by = UNREAD;
     if (v != NULL) v->type = (uint8_t)self->type;
     if (count > self->place_room && make_places(self, count, error) != LION_OK) return LION_FAILED;
     if (!self->is_whole && self->overlay == NULL && find_overlay(self, count, error) != LION_OK)
@@ -707,5 +710,7 @@ lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t
     if (status == LION_END) status = read_rows(self, e, rows, 0, count, v, rows_out, &found, error);
     if (status != LION_OK) return status;
     *count_out = found;
-    return read_places(self, v, error);
+    status = read_places(self, v, error);
+    if (status == LION_OK && v != NULL) tell_dictionary(self, v);
+    return status;
 }

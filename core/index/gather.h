@@ -19,7 +19,7 @@ void lion_gather_renew(lion_gather *gather, const lion_view *view);
 
 /* Of entities e[row] for the `count` rows that `rows` lists (NULL: 0 … count - 1): rows_out lists those that have a
  * value, and v has it at the same row (v NULL: nobody wants it). v->type is set, its room is LION_BATCH_ROWS of what the type
- * needs. rows_out may be rows. */
+ * needs. rows_out may be rows. v->dictionary is the gather's, until the next call. */
 lion_status lion_gather_read(lion_gather *gather, const int64_t *e, const uint16_t *rows, uint32_t count, lion_vector *v,
                              uint16_t *rows_out, uint32_t *count_out, lion_error *error);
 

@@ -27,7 +27,7 @@ void lion_rows_put(lion_rows *rows, const lion_datom *datom)
     if (lion_type_is_scalar(rows->v.type))
         rows->v.bits[row] = datom->v.bits;
     else
-        rows->v.values[row] = datom->v;
+        rows->v.values[row] = lion_value_uncoded(datom->v);
 }
 
 void lion_rows_append(lion_rows *rows, const lion_datom_batch *batch, uint32_t from, uint32_t to)
@@ -46,12 +46,14 @@ void lion_rows_append(lion_rows *rows, const lion_datom_batch *batch, uint32_t f
             if (lion_type_is_scalar(rows->v.type))
                 rows->v.bits[row + i] = value.bits;
             else
-                rows->v.values[row + i] = value;
+                rows->v.values[row + i] = lion_value_uncoded(value);
         }
     } else if (lion_type_is_scalar(rows->v.type)) {
         memcpy(rows->v.bits + row, batch->v.bits + from, count * sizeof *rows->v.bits);
     } else {
         memcpy(rows->v.values + row, batch->v.values + from, count * sizeof *rows->v.values);
+        for (uint32_t i = 0; batch->v.dictionary != NULL && i < count; i++)
+            rows->v.values[row + i].code = 0;
     }
 }
 

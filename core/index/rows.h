@@ -1,5 +1,6 @@
 /* rows.h - datoms as columns that can be written: what cursors gather and compact. Private to
- * index/. All columns are there; v holds bits or values, as a lion_vector of its type does. */
+ * index/. All columns are there; v holds bits or values, as a lion_vector of its type does, and none
+ * has a code. */
 #ifndef LION_INDEX_ROWS_H
 #define LION_INDEX_ROWS_H
 

@@ -3,12 +3,14 @@
 
 #include "base/assert.h"
 #include "index/descent.h"
+#include "index/dictionary.h"
 
 struct lion_tree_buffers {
     uint32_t capacity; /* rows */
     int64_t *e;
     uint32_t *a;
-    void *v; /* int64_t or lion_value */
+    void *v;                           /* int64_t or lion_value */
+    lion_column_dictionary dictionary; /* of the leaf */
     int64_t *tx;
     uint8_t *added;
     size_t value_size;
@@ -97,6 +99,7 @@ static lion_status reserve(lion_tree_iterator *iterator, uint32_t rows, lion_err
 static lion_status prepare_leaf(lion_tree_iterator *iterator, lion_error *error)
 {
     lion_leaf *leaf = &iterator->descent->leaf;
+    iterator->buffers->dictionary.values.count = 0;
     if (leaf->order != LION_EAVT || !(iterator->columns & LION_COLUMN_V)) return LION_OK;
     struct lion_tree_buffers *buffers = iterator->buffers;
     if (leaf->attributes > buffers->column_capacity) {
@@ -188,6 +191,30 @@ static void reverse(const lion_tree_iterator *iterator, const lion_leaf_target *
         REVERSE(lion_value, target->v.values, count);
 }
 
+/* Values of AEVT by the leaf's dictionary. LION_ABSENT: it has none that is worth it for so many
+ * rows. */
+static lion_status read_coded(lion_tree_iterator *iterator, uint32_t from, uint32_t count,
+                              lion_vector *v, lion_error *error)
+{
+    struct lion_tree_buffers *buffers = iterator->buffers;
+    lion_column_dictionary *dictionary = &buffers->dictionary;
+    lion_leaf *leaf = &iterator->descent->leaf;
+    bool is_bytes = v->values != NULL && !lion_type_is_scalar(v->type);
+    bool can = is_bytes && leaf->order == LION_AEVT && iterator->snapshot != NULL;
+    if (!can || iterator->is_reverse) return LION_ABSENT;
+    if (lion_leaf_need(leaf, LION_LEAF_V, error) != LION_OK) return LION_FAILED;
+    if (dictionary->values.count == 0) {
+        if (leaf->v.distinct > count) return LION_ABSENT;
+        lion_status status = lion_column_dictionary_make(
+            dictionary, &leaf->v, count, iterator->snapshot, iterator->arena, error);
+        if (status != LION_OK) return status;
+    }
+    if (!lion_column_dictionary_read(dictionary, &leaf->v, from, count, v->values))
+        return lion_leaf_corrupt(error, "column v");
+    v->dictionary = &dictionary->values;
+    return LION_OK;
+}
+
 lion_status lion_tree_iterator_next(lion_tree_iterator *iterator, lion_datom_batch *batch_out,
                                     uint32_t limit, lion_error *error)
 {
@@ -208,7 +235,11 @@ lion_status lion_tree_iterator_next(lion_tree_iterator *iterator, lion_datom_bat
                                 .added = leaf->is_history ? buffers->added : NULL,
                                 .v = { .type = vector_type(iterator), .bits = buffers->v } };
     uint32_t from = iterator->is_reverse ? iterator->row - count : iterator->row;
-    status = lion_leaf_read(leaf, from, count, &target, iterator->snapshot, error);
+    lion_vector v = target.v;
+    status = read_coded(iterator, from, count, &v, error);
+    if (status == LION_OK) target.v.values = NULL; /* they are there */
+    if (status != LION_FAILED)
+        status = lion_leaf_read(leaf, from, count, &target, iterator->snapshot, error);
     if (status != LION_OK) return status;
     if (iterator->is_reverse) reverse(iterator, &target, count);
     if (buffers->added != NULL && !leaf->is_history) memset(buffers->added, 1, count);
@@ -217,7 +248,7 @@ lion_status lion_tree_iterator_next(lion_tree_iterator *iterator, lion_datom_bat
                                      .columns = iterator->columns,
                                      .e = buffers->e,
                                      .a = buffers->a,
-                                     .v = target.v,
+                                     .v = v,
                                      .tx = buffers->tx,
                                      .added = buffers->added };
     return LION_OK;

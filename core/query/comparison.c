@@ -57,6 +57,7 @@ typedef struct side {
     size_t step; /* 0: one value */
     const int64_t *bits;
     const lion_value *values;
+    const lion_dictionary *dictionary; /* of a column's values; NULL: there is none */
 } side;
 
 static side side_of_value(const lion_value *value)
@@ -69,7 +70,8 @@ static side side_of(const lion_comparison *comparison, uint32_t i, const lion_ba
     if (comparison->slots[i] == LION_SLOT_NONE) return side_of_value(&comparison->constants[i]);
     const lion_vector *vector = &batch->columns[comparison->slots[i]];
     if (vector->type == LION_TYPE_MIXED && vector->is_constant) return side_of_value(&vector->values[0]);
-    return (side){ .type = vector->type, .step = !vector->is_constant, .bits = vector->bits, .values = vector->values };
+    return (side){ .type = vector->type, .step = !vector->is_constant, .bits = vector->bits, .values = vector->values,
+                   .dictionary = vector->dictionary };
 }
 
 /* ---- numbers ---- */
@@ -356,6 +358,30 @@ static selector selector_of(uint8_t kind, const side *a, const side *b, const li
     return found;
 }
 
+/* A column of few values with one for all: those of the dictionary are compared instead of the rows'. */
+static bool is_by_codes(const side *coded, const side *other, const lion_batch *batch)
+{
+    return coded->dictionary != NULL && other->step == 0 && coded->dictionary->count < lion_batch_rows(batch) / 2;
+}
+
+static uint32_t select_by_codes(selector select, const side *a, const side *b, const lion_batch *batch, uint16_t *out)
+{
+    const side *coded = a->dictionary != NULL ? a : b;
+    side distinct = { .type = coded->type, .step = 1, .values = coded->dictionary->values };
+    lion_batch all = { .count = coded->dictionary->count };
+    uint16_t held[LION_BATCH_ROWS];
+    uint8_t holds[LION_BATCH_ROWS] = { 0 };
+    uint32_t rows = lion_batch_rows(batch), kept = 0, count = select(a == coded ? &distinct : a, b == coded ? &distinct : b, &all, held);
+    for (uint32_t i = 0; i < count; i++) holds[held[i] + 1] = 1;
+    for (uint32_t i = 0; i < rows; i++) {
+        uint16_t row = (uint16_t)lion_batch_row(batch, i), code = coded->values[row].code, unused;
+        lion_batch alone = { .count = 1, .selection = &row, .selected = 1 };
+        out[kept] = row;
+        kept += code != 0 ? holds[code] : select(a, b, &alone, &unused);
+    }
+    return kept;
+}
+
 bool lion_comparison_select(const lion_comparison *comparison, const lion_batch *batch, uint16_t *selection_out, uint32_t *selected_out)
 {
     lion_batch left = *batch;
@@ -365,7 +391,9 @@ bool lion_comparison_select(const lion_comparison *comparison, const lion_batch 
         side a = side_of(comparison, i - 1, batch), b = side_of(comparison, i, batch);
         selector select = selector_of(comparison->kind, &a, &b, &left);
         if (select == NULL && lion_batch_rows(&left) > 0) return false;
-        if (select != NULL) left.selected = select(&a, &b, &left, selection_out);
+        bool by_codes = is_by_codes(&a, &b, &left) || is_by_codes(&b, &a, &left);
+        if (select != NULL && by_codes) left.selected = select_by_codes(select, &a, &b, &left, selection_out);
+        else if (select != NULL) left.selected = select(&a, &b, &left, selection_out);
         left.selection = selection_out;
     }
     *selected_out = left.selected;

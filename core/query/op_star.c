@@ -75,9 +75,29 @@ static lion_status meet_bound(star *self, lion_error *error)
     return LION_OK;
 }
 
+/* Each of the dictionary's values is compared once. They are fewer than rows. */
+static void meet_coded(star *self)
+{
+    const lion_dictionary *dictionary = self->values.dictionary;
+    uint8_t is_met[LION_BATCH_ROWS];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < dictionary->count; i++) is_met[i + 1] = lion_value_equal(dictionary->values[i], self->constant);
+    for (uint32_t i = 0; i < self->selected; i++) {
+        uint16_t row = self->selection[i];
+        const lion_value *value = &self->values.values[row];
+        self->selection[kept] = row;
+        kept += value->code != 0 ? is_met[value->code] : lion_value_equal(*value, self->constant);
+    }
+    self->selected = kept;
+}
+
 static void meet_constant(star *self)
 {
     uint32_t kept = 0;
+    if (self->values.dictionary != NULL && self->values.dictionary->count < self->selected) {
+        meet_coded(self);
+        return;
+    }
     const lion_value *constant = &self->constant;
     bool is_bits = lion_type_is_scalar(self->values.type) && self->values.type != LION_TYPE_DOUBLE;
     for (uint32_t i = 0; i < self->selected && is_bits; i++) {

@@ -29,6 +29,15 @@ struct lion_interned_short {
     uint32_t head, number;
 };
 
+/* A column's words by the codes of the dictionary that it had last; by 0, which is no code, always UNKNOWN_WORD. */
+struct lion_coded {
+    uint64_t stamp;  /* the dictionary's; 0: there is none */
+    uint32_t *words; /* UNKNOWN_WORD: not interned yet */
+    uint32_t room;
+};
+
+#define UNKNOWN_WORD UINT32_MAX
+
 void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width)
 {
     *set = (lion_row_set){ .arena = arena, .width = width };
@@ -38,6 +47,7 @@ void lion_row_set_init(lion_row_set *set, lion_arena *arena, uint32_t width)
 
 static void forget_recent(lion_row_set *set)
 {
+    for (uint32_t i = 0; set->coded != NULL && i < set->width; i++) set->coded[i].stamp = 0;
     if (set->recent_count == 0) return;
     memset(set->recent, 0, sizeof(*set->recent) * set->recent_count);
     memset(set->recent_short, 0, sizeof(*set->recent_short) * set->recent_count);
@@ -309,12 +319,57 @@ static lion_status intern_constant(lion_row_set *set, uint32_t column, const lio
     return status;
 }
 
+/* The column's words by the dictionary's codes. NULL: there is no memory. */
+static uint32_t *words_of(lion_row_set *set, uint32_t column, const lion_dictionary *dictionary)
+{
+    uint32_t wanted = dictionary->count + 1;
+    if (set->coded == NULL) set->coded = lion_arena_zalloc(set->arena, sizeof(*set->coded) * set->width);
+    if (set->coded == NULL || set->arena->is_exhausted) return NULL;
+    struct lion_coded *coded = &set->coded[column];
+    if (coded->stamp == dictionary->stamp) return coded->words;
+    coded->stamp = 0;
+    if (coded->room < wanted) {
+        lion_arena_release(set->arena, coded->words, sizeof(*coded->words) * coded->room);
+        coded->room = coded->room * 2 < wanted ? wanted : coded->room * 2;
+        coded->words = lion_arena_array(set->arena, uint32_t, coded->room);
+    }
+    if (coded->words == NULL || set->arena->is_exhausted) return NULL;
+    memset(coded->words, 0xff, sizeof(*coded->words) * wanted); /* UNKNOWN_WORD */
+    coded->stamp = dictionary->stamp;
+    return coded->words;
+}
+
+/* A value is interned where a row has it first: the dictionary has others, too. What has no code is each time. */
+static inline lion_status intern_codes(lion_row_set *set, uint32_t column, const lion_value *values, const uint16_t *selection, uint32_t rows,
+                                       uint32_t *known, lion_error *error)
+{
+    uint64_t *words = set->batch_words + column;
+    size_t width = set->width;
+    for (uint32_t i = 0; i < rows; i++, words += width) {
+        const lion_value *value = &values[selection != NULL ? selection[i] : i];
+        *words = known[value->code];
+        if (*words != UNKNOWN_WORD) continue;
+        if (intern_text(set, value, words, error) != LION_OK) return LION_FAILED;
+        if (value->code != 0 && *words < UNKNOWN_WORD) known[value->code] = (uint32_t)*words;
+    }
+    return LION_OK;
+}
+
+static lion_status intern_coded(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
+{
+    uint32_t rows = lion_batch_rows(batch), *known = words_of(set, column, vector->dictionary);
+    if (known == NULL) return lion_fail_memory(error);
+    if (batch->selection == NULL) return intern_codes(set, column, vector->values, NULL, rows, known, error);
+    return intern_codes(set, column, vector->values, batch->selection, rows, known, error);
+}
+
 static lion_status intern_batch(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
 {
     uint32_t rows = lion_batch_rows(batch);
     uint64_t *words = set->batch_words + column;
     if (make_recent(set, error) != LION_OK) return LION_FAILED;
     if (vector->is_constant) return intern_constant(set, column, vector, rows, error);
+    if (vector->dictionary != NULL) return intern_coded(set, column, batch, vector, error);
     bool is_text = vector->type != LION_TYPE_MIXED && !lion_type_is_scalar((lion_type)vector->type);
     for (uint32_t i = 0; is_text && batch->selection == NULL && i < rows; i++)
         if (intern_text(set, &vector->values[i], &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;

@@ -21,6 +21,7 @@ typedef struct lion_row_set {
     struct lion_interned *recent; /* texts that were interned lately: by place … */
     struct lion_interned_short *recent_short; /* … and as many short ones by what they say */
     uint32_t recent_count;
+    struct lion_coded *coded;  /* per column: what the codes of a dictionary were interned as */
     uint32_t missed;           /* texts that were interned already, but not found so, since it grew */
     uint32_t batch_room;       /* rows of a batch that there is room for */
     uint64_t *batch_words;     /* of the batch at hand, row by row */

@@ -231,6 +231,55 @@ static void texts_that_come_again_are_the_same_row(void **state)
     assert_int_equal(batches * ROWS, set.count);
 }
 
+/* Every second row has its text's code in the dictionary, where texts are in another order each
+ * time; the others have none. */
+static const lion_batch *make_coded(made *rows, lion_dictionary *dictionary, lion_value *values,
+                                    uint64_t stamp)
+{
+    enum { TEXTS = 1 + ROWS / 4 };
+    (void)make(rows, 0, ROWS);
+    for (uint32_t i = 0; i < TEXTS; i++) {
+        values[i] = rows->values[(i + stamp) % TEXTS];
+        values[i].code = (uint16_t)(i + 1);
+    }
+    for (uint32_t i = 0; i < ROWS; i++) {
+        rows->values[i] = values[i % TEXTS];
+        if (i % 2 != 0) rows->values[i].code = 0;
+        rows->selection[i] = (uint16_t)(ROWS - 1 - i);
+    }
+    *dictionary = (lion_dictionary){ .values = values, .count = TEXTS, .stamp = stamp };
+    rows->columns[1].dictionary = dictionary;
+    if (stamp % 2 == 0) return &rows->batch;
+    rows->batch.selection = rows->selection;
+    rows->batch.selected = ROWS;
+    return &rows->batch;
+}
+
+static void texts_of_several_dictionaries_are_the_same_row(void **state)
+{
+    (void)state;
+    lion_row_set set, plain;
+    made rows;
+    lion_dictionary dictionary;
+    static lion_value values[ROWS];
+    static uint32_t numbers[ROWS], expected[ROWS];
+    static const uint32_t TEXT[] = { 1 };
+    lion_row_set_init(&set, &arena, 1);
+    lion_row_set_init(&plain, &arena, 1);
+    for (uint64_t stamp = 1; stamp < 40; stamp++) {
+        const lion_batch *batch = make_coded(&rows, &dictionary, values, stamp);
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(LION_OK, lion_row_set_add(&set, batch, TEXT, numbers, NULL));
+            rows.columns[1].dictionary = NULL;
+            assert_int_equal(LION_OK, lion_row_set_add(&plain, batch, TEXT, expected, NULL));
+            rows.columns[1].dictionary = &dictionary;
+            assert_memory_equal(expected, numbers, sizeof numbers);
+        }
+        if (stamp % 10 == 0) lion_row_set_clear(&set);
+        if (stamp % 10 == 0) lion_row_set_clear(&plain);
+    }
+}
+
 /* ---- relations ---- */
 
 static void a_relation_numbers_its_rows(void **state)
@@ -267,6 +316,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_small_set_that_was_forgotten_needs_no_more, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(texts_that_come_again_are_the_same_row, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(texts_of_several_dictionaries_are_the_same_row, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_relation_numbers_its_rows, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

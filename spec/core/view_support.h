@@ -5,6 +5,7 @@
 #include "model_support.h"
 
 #include "index/cursor.h"
+#include "index/gather.h"
 #include "index/overlay.h"
 #include "index/points.h"
 #include "index/value_run.h"
@@ -32,6 +33,15 @@ static inline bool expected_has(const expected *all, const lion_key *key,
     return options->is_reverse ? place <= 0 : place >= 0;
 }
 
+/* What the row's code stands for, if it has one, is its value. */
+static inline void check_code(const lion_vector *v, uint32_t row)
+{
+    if (v->dictionary == NULL || v->values[row].code == 0) return;
+    assert_in_range(v->values[row].code, 1, v->dictionary->count);
+    lion_value value = v->dictionary->values[v->values[row].code - 1];
+    assert_int_equal(lion_value_compare(value, v->values[row]), 0);
+}
+
 static inline void check_row(const lion_datom_batch *batch, uint32_t row, const lion_datom *expect)
 {
     if (batch->columns & LION_COLUMN_E) assert_int_equal(batch->e[row], expect->e);
@@ -42,6 +52,7 @@ static inline void check_row(const lion_datom_batch *batch, uint32_t row, const 
     lion_value v = lion_vector_get(&batch->v, row);
     assert_int_equal(v.type, expect->v.type);
     assert_int_equal(lion_value_compare(v, expect->v), 0);
+    check_code(&batch->v, row);
 }
 
 static inline void fail_at(const expected *all, const lion_key *key,
@@ -150,8 +161,10 @@ static inline void check_probe(model *m, const lion_view *view, const expected *
     assert_true(estimated >= count);
 }
 
-/* Rows that may come in any order: each once, whatever their place. Of a history, retractions alone at times. */
-static inline void check_any_order(model *m, const lion_view *view, const expected *all, lion_arena *arena)
+/* Rows that may come in any order: each once, whatever their place. Of a history, retractions alone
+ * at times. */
+static inline void check_any_order(model *m, const lion_view *view, const expected *all,
+                                   lion_arena *arena)
 {
     lion_error error = { 0 };
     lion_key key = model_key(m, all->index, m->count);
@@ -170,14 +183,19 @@ static inline void check_any_order(model *m, const lion_view *view, const expect
         seen[i] = !is_wanted;
         left += is_wanted;
     }
-    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &options, arena, &error), LION_OK);
+    assert_int_equal(lion_cursor_open(&cursor, view, all->index, &key, &options, arena, &error),
+                     LION_OK);
     while (lion_cursor_next(cursor, &batch, &error) == LION_OK)
         for (uint32_t row = 0; row < batch.count; row++) {
             lion_datom datom = lion_datom_batch_get(&batch, row);
+            check_code(&batch.v, row);
             if (options.is_retractions && datom.added) continue;
             size_t i = 0;
-            while (i < all->count && (seen[i] || lion_datom_compare(all->index, &all->rows[i], &datom) != 0)) i++;
-            if (i == all->count) fail_at(all, &key, &options, "a row that is not expected in any order");
+            while (i < all->count &&
+                   (seen[i] || lion_datom_compare(all->index, &all->rows[i], &datom) != 0))
+                i++;
+            if (i == all->count)
+                fail_at(all, &key, &options, "a row that is not expected in any order");
             seen[i] = 1;
             left--;
         }
@@ -213,6 +231,46 @@ static inline void check_row_of(model *m, const lion_view *view, const expected 
         assert_int_equal(values[i].type, expect != NULL ? expect->v.type : LION_TYPE_NIL);
         if (expect != NULL) assert_int_equal(lion_value_compare(values[i], expect->v), 0);
     }
+}
+
+/* Of one attribute for many entities, most of them ascending: some have none, some come twice. */
+static inline void check_gather(model *m, const lion_view *view, const expected *aevt,
+                                lion_arena *arena)
+{
+    lion_error error = { 0 };
+    const model_attribute *attribute = &MODEL_ATTRIBUTES[random_below(MODEL_ATTRIBUTE_COUNT)];
+    uint32_t rows = 1 + (uint32_t)random_below(LION_BATCH_ROWS / 8 + 1), count = 0, found = 0;
+    int64_t *e = lion_arena_array(arena, int64_t, rows);
+    uint16_t *selection = lion_arena_array(arena, uint16_t, rows);
+    uint16_t *found_rows = lion_arena_array(arena, uint16_t, rows);
+    lion_vector v = { .values = lion_arena_array(arena, lion_value, LION_BATCH_ROWS) };
+    lion_gather *gather;
+    if (attribute->is_many || view->is_history || view->filter_count > 0) return;
+    size_t at = aevt->count == 0 ? 0 : random_below(aevt->count);
+    for (uint32_t row = 0; row < rows; row++) {
+        bool is_next = aevt->count > 0 && random_below(8) != 0;
+        e[row] = is_next ? aevt->rows[at++ % aevt->count].e : model_entity(m);
+        if (random_below(3) != 0) selection[count++] = (uint16_t)row;
+    }
+    if (random_below(2) == 0) selection = NULL;
+    if (selection == NULL) count = rows;
+    assert_int_equal(lion_gather_new(&gather, view, attribute->a, attribute->type, arena, &error),
+                     LION_OK);
+    assert_int_equal(lion_gather_read(gather, e, selection, count, &v, found_rows, &found, &error),
+                     LION_OK);
+    uint32_t left = found;
+    for (uint32_t i = 0, k = 0; i < count; i++) {
+        uint32_t row = selection == NULL ? i : selection[i];
+        lion_key key = { .datom = { .e = e[row], .a = attribute->a }, .parts = 2 };
+        const lion_datom *expect = first_match(aevt, &key);
+        if (expect == NULL) continue;
+        assert_in_range(k, 0, found - 1);
+        assert_int_equal(found_rows[k++], row);
+        assert_int_equal(lion_value_compare(lion_vector_get(&v, row), expect->v), 0);
+        check_code(&v, row);
+        left--;
+    }
+    assert_int_equal(left, 0);
 }
 
 static inline void check_points(model *m, const lion_view *view, const expected *aevt,
@@ -300,7 +358,8 @@ static inline void check_value_run(model *m, const lion_view *view, const expect
 }
 
 /* Everything of one view; datoms: how many of the model's the view's sources hold. */
-static inline void check_view_as_it_is(model *m, const lion_view *view, size_t datoms, unsigned probes)
+static inline void check_view_as_it_is(model *m, const lion_view *view, size_t datoms,
+                                       unsigned probes)
 {
     expected all[4];
     for (lion_index index = LION_EAVT; index <= LION_VAET; index++) {
@@ -322,6 +381,7 @@ static inline void check_view_as_it_is(model *m, const lion_view *view, size_t d
         check_points(m, view, &all[LION_AEVT], &all[LION_AVET], &arena);
         check_row_of(m, view, &all[LION_AEVT], &arena);
         check_value_run(m, view, &all[LION_AVET], &arena);
+        check_gather(m, view, &all[LION_AEVT], &arena);
         lion_arena_reset(&arena);
     }
     lion_arena_deinit(&arena);
