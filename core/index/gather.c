@@ -520,16 +520,14 @@ static void read_added(const lion_gather *self, int64_t e, uint32_t row, uint32_
 }
 
 /* Of a run of entities from e on: how many follow whose values are all in the overlay (*is_added),
- * or all in the tree, or else are told one by one: these are fewer than RUN_MIN. */
+ * or all in the tree. 0: the first is told by itself. */
 static uint32_t cut_run(const lion_gather *self, int64_t e, uint32_t count, bool *is_added)
 {
     *is_added = false;
     if (self->is_whole) return count;
     uint32_t added = lion_overlay_stretch(self->overlay, e, count);
     *is_added = added > 0;
-    if (added > 0) return added;
-    uint32_t silent = lion_overlay_silence(self->overlay, e, count);
-    return silent > 0 ? silent : 1;
+    return added > 0 ? added : lion_overlay_silence(self->overlay, e, count);
 }
 
 /* Rows whose entities are a run, as far as one leaf has them, or the overlay: *count_out of them
@@ -539,8 +537,9 @@ static lion_status read_run(lion_gather *self, int64_t e, uint32_t row, uint32_t
 {
     size_t place = 0, end = 0;
     bool is_added;
-    *count_out = cut_run(self, e, *count_out, &is_added);
-    if (*count_out < RUN_MIN || (self->tree == NULL && !is_added)) return LION_END;
+    uint32_t cut = cut_run(self, e, *count_out, &is_added);
+    *count_out = cut > 0 ? cut : 1;
+    if (cut < RUN_MIN || (self->tree == NULL && !is_added)) return LION_END;
     if (is_added) {
         list_rows(rows_out + *found, row, *count_out);
         *found += *count_out;
