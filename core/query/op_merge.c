@@ -449,11 +449,20 @@ static bool is_known(const lion_value *const *known, uint32_t var)
     return known != NULL && known[var] != NULL;
 }
 
+/* Whatever happens when it runs. */
+static bool stays_ascending(const lion_operator *operator)
+{
+    for (const lion_operator *at = operator; at != NULL && at->ascending != 0; at = at->inputs[0])
+        if (at->may_lose_order) return false;
+    return operator->ascending != 0;
+}
+
 bool lion_merge_can(const lion_operator *left, const lion_operator *right, const lion_value *const *known)
 {
     uint32_t shared = 0;
     for (uint32_t i = 0; i < right->width; i++) shared += !is_known(known, right->vars[i]) && lion_operator_slot(left, right->vars[i]) != LION_SLOT_NONE;
-    return left->ascending != 0 && left->ascending == right->ascending && shared == 1 && !is_known(known, left->ascending - 1);
+    bool ascends = stays_ascending(left) && stays_ascending(right) && left->ascending == right->ascending;
+    return ascends && shared == 1 && !is_known(known, left->ascending - 1);
 }
 
 lion_operator *lion_merge_new(lion_run *run, lion_operator *left, lion_operator *right, const uint8_t *keep)

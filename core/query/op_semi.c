@@ -38,6 +38,7 @@ static lion_operator *bottom_of(lion_operator *instead, const lion_operator *lef
 static lion_status give_up(semi *self, lion_error *error)
 {
     lion_operator **inputs = self->operator.inputs;
+    if (self->operator.may_lose_order) self->operator.ascending = 0; /* partition by partition, the left's rows go on in another order */
     if (self->instead == NULL) self->instead = lion_hash_join_plain(self->operator.run, self->left, inputs[1], self->keep);
     if (self->operator.run->arena.is_exhausted) return lion_fail_memory(error);
     bottom_of(self->instead, self->left)->inputs[0] = inputs[0]; /* threads may work on the left now */
@@ -47,7 +48,6 @@ static lion_status give_up(semi *self, lion_error *error)
     self->operator.name = self->instead->name;
     self->operator.advice = "a set of its keys has no room, so that it takes longer: raise memory_mb";
     self->operator.copy = NULL;
-    self->operator.ascending = 0; /* partition by partition, the left's rows go on in another order */
     return lion_operator_rewind(self->instead, error);
 }
 
@@ -145,7 +145,8 @@ lion_operator *lion_semi_new(lion_run *run, lion_operator *left, lion_operator *
     self->operator.prepare = semi_prepare;
     self->operator.copy = semi_copy;
     self->operator.close = semi_close;
-    self->operator.keeps_order = true;
+    self->operator.keeps_order = instead != NULL;
+    self->operator.may_lose_order = instead == NULL;
     self->operator.inputs[0] = left;
     self->operator.inputs[1] = right;
     self->is_anti = is_anti;

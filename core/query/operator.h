@@ -55,6 +55,7 @@ struct lion_operator {
     bool is_distinct;          /* no two rows are the same */
     bool keeps_order;          /* its rows are rows of inputs[0], in their order */
     uint32_t ascending;        /* 1 + the variable in which the rows ascend from one start to its end, or 0 */
+    bool may_lose_order;       /* for want of memory they may turn out, before the first of them, not to ascend: ascending is 0 then */
     bool is_set;               /* what it makes of one input row are different rows (rules, groups of patterns) */
     bool spans_rows;           /* what becomes of a row depends on those before it, since the last rewind */
     lion_operator *inputs[2];

@@ -70,7 +70,7 @@ void lion_hash_join_filter(lion_operator *join, const lion_value *const *known, 
 
 /* Rows of the left whose keys (variables that both have) the right has, or, is_anti, has not (op_semi.c). The right stands by itself,
  * and runs once. instead: an operator over the left (and the right) with the same output, which is taken where the keys find no
- * room; NULL: a hash join. */
+ * room, in the left's order; NULL: a hash join, which may have none. */
 lion_operator *lion_semi_new(lion_run *run, lion_operator *left, lion_operator *right, const uint32_t *keys, uint32_t key_count,
                              const uint8_t *keep, bool is_anti, lion_operator *instead);
 
