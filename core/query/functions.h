@@ -32,7 +32,6 @@ const lion_function *lion_function_named(lion_slice name);
 bool lion_function_yields(const lion_function *function);
 /* incorrect, naming the nearest built-in. */
 lion_status lion_function_fail_unknown(lion_error *error, lion_slice name);
-void lion_function_forget(lion_function_call *call); /* frees `memory`, if there is any */
 
 static inline bool lion_value_is_truthy(lion_value value)
 {
@@ -46,6 +45,7 @@ extern const lion_function lion_functions_data[];
 extern const lion_function lion_functions_db[];
 extern const lion_function lion_functions_log[];
 
+void lion_function_forget(lion_function_call *call); /* frees `memory`, if there is any */
 /* incorrect: what the function wanted of its argument, and what it got. */
 lion_status lion_function_fail(lion_function_call *call, const char *wanted, lion_value found, lion_error *error);
 

@@ -41,14 +41,6 @@ uint32_t lion_graph_add_derived(lion_graph *graph, const lion_adjacency *forward
     return graph->edges_count++;
 }
 
-uint64_t lion_graph_edge_count(const lion_graph *graph)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < graph->edges_count; i++)
-        if (graph->edges[i].attribute != NULL) count += graph->edges[i].count;
-    return count;
-}
-
 /* ---- reading ---- */
 
 /* The edges of one attribute as its index has them: what they lead to, and where those of each end they come from begin. */

@@ -48,8 +48,6 @@ uint32_t lion_graph_add(lion_graph *graph, const lion_attribute *attribute);
 /* Edges that were made of others of a graph that was read, in the run's arena, which are the run's. Their place in edges, for
  * which there is room. */
 uint32_t lion_graph_add_derived(lion_graph *graph, const lion_adjacency *forward);
-/* Datoms of all its attributes (an upper estimate before they are read). */
-uint64_t lion_graph_edge_count(const lion_graph *graph);
 /* Whether reading it, its arrays of both directions and `node_bytes` for each entity beside them have room in the run's memory: before it
  * is read, and exactly where ids are close together. */
 bool lion_graph_has_room(lion_graph *graph, uint32_t node_bytes);
@@ -60,6 +58,15 @@ lion_status lion_graph_adjacency(lion_adjacency *adjacency_out, lion_graph *grap
                                  lion_error *error);
 /* The number of an entity, or LION_ID_NONE. */
 uint32_t lion_graph_number(const lion_graph *graph, int64_t id);
+
+/* Datoms of all its attributes (an upper estimate before they are read). */
+static inline uint64_t lion_graph_edge_count(const lion_graph *graph)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < graph->edges_count; i++)
+        if (graph->edges[i].attribute != NULL) count += graph->edges[i].count;
+    return count;
+}
 
 static inline int64_t lion_graph_id(const lion_graph *graph, uint32_t number)
 {

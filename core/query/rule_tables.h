@@ -149,30 +149,44 @@ lion_status lion_rule_argument_of(lion_rule_argument *out, const lion_term *term
 lion_status lion_rule_table_get(lion_rule_table **out, lion_rule_engine *engine, uint32_t rule, uint64_t adornment, uint64_t given,
                                 lion_error *error);
 
-/* ---- rule_run.c: evaluation ---- */
+/* ---- rule_sets.c: what is held ---- */
+
+/* The sets of the engine: of each table what was asked and what was answered, of each call what has arrived. */
+uint32_t lion_rule_set_count(const lion_rule_engine *engine);
+/* NULL: the segment has no call before it. */
+lion_rule_rows *lion_rule_set_at(const lion_rule_engine *engine, uint32_t at);
+/* Nothing was asked, nothing is known. */
+void lion_rule_engine_forget(lion_rule_engine *engine);
+/* Nothing is known any more, and from now on what is known is on file. */
+lion_status lion_rule_engine_spill(lion_rule_engine *engine, lion_error *error);
+/* Sets that are not on file yet go on there: tables may come while a query runs. */
+lion_status lion_rule_sets_spill(const lion_rule_engine *engine, lion_error *error);
+/* Rows of one of the sets have come: in memory they stay as long as there is room. */
+lion_status lion_rule_sets_relieve(lion_rule_engine *engine, lion_rule_rows *rows, lion_error *error);
+/* Who is reading answers takes what is left of them before they move. */
+lion_status lion_rule_readers_set_aside(lion_rule_engine *engine, lion_error *error);
+
+/* ---- rule_take.c: what goes into the sets ---- */
 
 /* A column that is the argument, of rows with these columns. */
 lion_vector lion_rule_column(const lion_rule_argument *argument, const lion_vector *columns);
 /* Ask for the bound arguments, a column each, of the batch's rows: only what was not asked before is new. */
 lion_status lion_rule_ask(lion_rule_engine *engine, lion_rule_table *table, const lion_vector *bound, const lion_batch *batch, lion_error *error);
-/* Run until nothing is new. LION_CALL: answer, then run again. LION_ABSENT, where the engine may stop: all that it has to hold
- * has no room. */
-lion_status lion_rule_engine_run(lion_rule_engine *engine, bool may_stop, lion_error *error);
-/* Nothing was asked, nothing is known. */
-void lion_rule_engine_forget(lion_rule_engine *engine);
 /* A batch of what a segment makes goes where it belongs. */
 lion_status lion_rule_take_in(lion_rule_engine *engine, lion_rule_segment *segment, const lion_batch *batch, lion_error *error);
+
+/* ---- rule_difference.c ---- */
+
 /* What feeds the segment behind a call: the pairs of prefixes and answers that are new. */
 lion_operator *lion_rule_difference_new(lion_run *run, lion_rule_call *call, const uint32_t *vars, uint32_t width);
 
-/* ---- rule_rounds.c ---- */
+/* ---- rule_run.c, rule_rounds.c: evaluation ---- */
 
-/* Nothing is known any more, and from now on what is known is on file. */
-lion_status lion_rule_engine_spill(lion_rule_engine *engine, lion_error *error);
-/* As lion_rule_engine_run. */
+/* Run until nothing is new. LION_CALL: answer, then run again. LION_ABSENT, where the engine may stop: all that it has to hold
+ * has no room. */
+lion_status lion_rule_engine_run(lion_rule_engine *engine, bool may_stop, lion_error *error);
+/* The same by rounds, where what is known is on file. */
 lion_status lion_rule_spilled_run(lion_rule_engine *engine, lion_error *error);
-/* Rows of one of the tables have come: in memory they stay as long as there is room. */
-lion_status lion_rule_spilled_relieve(lion_rule_engine *engine, lion_rule_rows *rows, lion_error *error);
 
 /* ---- rule_pairs.c ---- */
 
