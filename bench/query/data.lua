@@ -43,6 +43,23 @@ function data.table(name, count, columns, row)
   return { name = name, columns = columns, rows = rows }
 end
 
+--- The nodes and edges of a file with two numbers a line; nodes are numbered as they come.
+function data.read_edges(path)
+  local numbers, nodes, edges = {}, 0, {}
+  local function number(id)
+    if not numbers[id] then
+      nodes = nodes + 1
+      numbers[id] = nodes
+    end
+    return numbers[id]
+  end
+  for line in assert(io.open(path)):lines() do
+    local a, b = line:match "^(%d+)%D+(%d+)"
+    if a then edges[#edges + 1] = { number(a), number(b) } end
+  end
+  return nodes, edges
+end
+
 local SQL_TYPE = { string = "text", long = "bigint", double = "double precision" }
 
 --- Statements that make the table in SQL, and then its indexes.

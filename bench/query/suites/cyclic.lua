@@ -19,22 +19,6 @@ local function generated(size)
   return nodes, edges
 end
 
-local function read(path)
-  local numbers, nodes, edges = {}, 0, {}
-  local function number(id)
-    if not numbers[id] then
-      nodes = nodes + 1
-      numbers[id] = nodes
-    end
-    return numbers[id]
-  end
-  for line in assert(io.open(path)):lines() do
-    local a, b = line:match "^(%d+)%D+(%d+)"
-    if a then edges[#edges + 1] = { number(a), number(b) } end
-  end
-  return nodes, edges
-end
-
 local TRIANGLE = "[?a :node/to ?b] [?b :node/to ?c] [?a :node/to ?c]"
 local TRIANGLE_SQL = "edge x join edge y on y.a = x.b join edge z on z.a = x.a and z.b = y.b"
 local TRIANGLE_KUZU = "(a:node)-[:edge]->(b:node)-[:edge]->(c:node), (a)-[:edge]->(c)"
@@ -94,8 +78,7 @@ local function rows()
 end
 
 function cyclic.make(size)
-  local nodes, edges
-  if tonumber(size) then nodes, edges = generated(tonumber(size)) else nodes, edges = read(size) end
+  local nodes, edges = (tonumber(size) and generated or data.read_edges)(size)
   local queries = counted(#edges > 200000)
   for _, query in ipairs(rows()) do queries[#queries + 1] = query end
   return {
