@@ -7,8 +7,8 @@
 
 enum { E, A, V, TX, OP };
 
-#define ORDERED_ROWS 64 /* of the first batch, where only the first rows are wanted */
-#define RUN_ROWS 64     /* of the first batch of a value's run */
+#define ORDERED_ROWS 64             /* of the first batch, where only the first rows are wanted */
+#define RUN_ROWS LION_ROOM_ROWS_MIN /* of the first batch of a value's run */
 
 typedef struct scan {
     lion_operator operator;

@@ -1,6 +1,7 @@
 /* run.c - bounds, the stepping of operators, outputs, and forms as values. */
 #include "query/run.h"
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "data/tuple.h"
 
@@ -164,6 +165,7 @@ lion_status lion_operator_next(lion_operator *self, lion_batch *batch_out, lion_
     lion_status status = lion_run_check(self->run, error);
     if (status != LION_OK) return status;
     status = self->run->options.statistics ? next_with_statistics(self, batch_out, error) : self->next(self, batch_out, error);
+    LION_AUDIT(status != LION_OK || batch_out->count <= LION_BATCH_ROWS);
     self->is_ended = status == LION_END;
     if (self->is_ended && self->run->arena.is_exhausted) return lion_fail_memory(error); /* it may have ended of that */
     return status == LION_OK ? count_rows(self, batch_out, error) : status;
