@@ -50,7 +50,6 @@ struct lion_gather {
     uint32_t place_room;
     uint32_t *places;
     uint16_t *place_rows;
-    uint32_t lowest, highest;
 
     lion_value *stretch; /* places of a leaf, unpacked */
     uint32_t stretch_room;
@@ -200,24 +199,35 @@ static inline uint32_t find_place(lion_gather *self, int64_t e)
 
 /* ---- reading the places ---- */
 
-static bool is_close(const lion_gather *self)
+/* From the lowest place to the highest; 0 as their number: they do not lie close together. */
+typedef struct stretch {
+    uint32_t from, count;
+} stretch;
+
+LION_KERNEL static stretch stretch_of(const uint32_t *places, uint32_t count)
 {
-    uint32_t span = self->highest - self->lowest + 1;
-    return span <= STRETCH_MAX && span / STRETCH_PART <= self->place_count;
+    uint32_t lowest = UINT32_MAX, highest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        lowest = places[i] < lowest ? places[i] : lowest;
+        highest = places[i] > highest ? places[i] : highest;
+    }
+    uint32_t span = highest - lowest + 1;
+    bool is_close = span <= STRETCH_MAX && span / STRETCH_PART <= count;
+    return (stretch){ lowest, is_close ? span : 0 };
 }
 
-static void read_near_scalars(lion_gather *self, lion_vector *v)
+static void read_near_scalars(lion_gather *self, stretch at, lion_vector *v)
 {
     int64_t bits[STRETCH_MAX];
-    lion_column_read_bits(&self->leaf->v, self->lowest, self->highest - self->lowest + 1, bits);
+    lion_column_read_bits(&self->leaf->v, at.from, at.count, bits);
     for (uint32_t i = 0; i < self->place_count; i++)
-        v->bits[self->place_rows[i]] = bits[self->places[i] - self->lowest];
+        v->bits[self->place_rows[i]] = bits[self->places[i] - at.from];
 }
 
-static lion_status read_scalars(lion_gather *self, lion_vector *v)
+static lion_status read_scalars(lion_gather *self, stretch at, lion_vector *v)
 {
     const lion_column *column = &self->leaf->v;
-    if (!is_close(self)) {
+    if (at.count == 0) {
         bool is_double = column->type == LION_TYPE_DOUBLE;
         for (uint32_t i = 0; i < self->place_count; i++)
             v->bits[self->place_rows[i]] = is_double
@@ -225,7 +235,7 @@ static lion_status read_scalars(lion_gather *self, lion_vector *v)
                                                : lion_ints_get(&column->ints, self->places[i]);
         return LION_OK;
     }
-    read_near_scalars(self, v);
+    read_near_scalars(self, at, v);
     return LION_OK;
 }
 
@@ -256,36 +266,35 @@ static lion_status read_coded(lion_gather *self, lion_vector *v, lion_error *err
     return LION_OK;
 }
 
-static lion_status read_near_coded(lion_gather *self, lion_vector *v, lion_error *error)
+static lion_status read_near_coded(lion_gather *self, stretch at, lion_vector *v, lion_error *error)
 {
     const lion_column *column = &self->leaf->v;
     int64_t numbers[STRETCH_MAX];
-    lion_ints_read(&column->ints, self->lowest, self->highest - self->lowest + 1, numbers);
+    lion_ints_read(&column->ints, at.from, at.count, numbers);
     for (uint32_t i = 0; i < self->place_count; i++) {
-        uint64_t number = (uint64_t)numbers[self->places[i] - self->lowest];
+        uint64_t number = (uint64_t)numbers[self->places[i] - at.from];
         if (number >= column->distinct) return lion_leaf_corrupt(error, "column v");
         v->values[self->place_rows[i]] = self->dictionary.room[number];
     }
     return LION_OK;
 }
 
-static lion_status read_bytes(lion_gather *self, lion_vector *v, lion_error *error)
+static lion_status read_bytes(lion_gather *self, stretch at, lion_vector *v, lion_error *error)
 {
     const lion_column *column = &self->leaf->v;
-    bool is_stretch = is_close(self);
-    uint32_t span = self->highest - self->lowest + 1;
+    bool is_stretch = at.count > 0;
     lion_status status = find_dictionary(self, self->place_count, error);
     if (status == LION_FAILED) return status;
     if (status == LION_OK)
-        return is_stretch ? read_near_coded(self, v, error) : read_coded(self, v, error);
-    if (is_stretch) self->stretch = make_values(self, self->stretch, &self->stretch_room, span);
+        return is_stretch ? read_near_coded(self, at, v, error) : read_coded(self, v, error);
+    if (is_stretch) self->stretch = make_values(self, self->stretch, &self->stretch_room, at.count);
     if (is_stretch && self->stretch == NULL) return lion_fail_memory(error);
-    if (is_stretch && !lion_column_read_values(column, self->lowest, span, self->stretch))
+    if (is_stretch && !lion_column_read_values(column, at.from, at.count, self->stretch))
         return lion_leaf_corrupt(error, "column v");
     for (uint32_t i = 0; i < self->place_count; i++) {
         lion_value *value = &v->values[self->place_rows[i]];
         if (is_stretch)
-            *value = self->stretch[self->places[i] - self->lowest];
+            *value = self->stretch[self->places[i] - at.from];
         else if (!lion_column_get_bytes(column, self->places[i], value))
             return lion_leaf_corrupt(error, "column v");
         if (lion_value_is_stub(value) &&
@@ -299,8 +308,11 @@ static lion_status read_places(lion_gather *self, lion_vector *v, lion_error *er
 {
     lion_status status = LION_OK;
     if (self->place_count == 0) return LION_OK;
-    if (v != NULL)
-        status = lion_type_is_scalar(v->type) ? read_scalars(self, v) : read_bytes(self, v, error);
+    if (v != NULL) {
+        stretch at = stretch_of(self->places, self->place_count);
+        status = lion_type_is_scalar(v->type) ? read_scalars(self, at, v)
+                                              : read_bytes(self, at, v, error);
+    }
     self->place_count = 0;
     return status;
 }
@@ -312,9 +324,6 @@ static inline lion_status add_place(lion_gather *self, uint32_t run, uint16_t ro
     if (self->leaf->leads != self->leaf->rows &&
         lion_leaf_run_rows(&place, &to, self->leaf, run, error) != LION_OK)
         return LION_FAILED;
-    if (self->place_count == 0) self->lowest = self->highest = place;
-    if (place < self->lowest) self->lowest = place;
-    if (place > self->highest) self->highest = place;
     self->places[self->place_count] = place;
     self->place_rows[self->place_count++] = row;
     return LION_OK;
@@ -358,39 +367,57 @@ static inline lion_status from_tree(lion_gather *self, int64_t e, lion_vector *v
     return place < self->leaf->leads ? add_place(self, place, row, error) : LION_ABSENT;
 }
 
-/* Rows from the i-th on while the leaf at hand has every entity between its first and its last, and
- * theirs lie there: their places are told by their ids. → The first that is not done. */
-static inline uint32_t add_dense(lion_gather *self, const int64_t *e, const uint16_t *rows,
-                                 uint32_t i, uint32_t count, lion_vector *v, uint16_t *rows_out,
-                                 uint32_t *found)
+/* Whether the leaf at hand has every entity between its first and its last, with one row each:
+ * their places are told by their ids. */
+static inline bool is_dense(const lion_gather *self)
 {
-    const lion_leaf *leaf = self->leaf;
-    const lion_overlay *overlay = self->is_whole ? NULL : self->overlay;
-    bool is_fit = leaf != NULL && self->is_consecutive && leaf->leads == leaf->rows &&
-                  (self->is_whole || overlay != NULL);
-    if (!is_fit) return i;
-    uint32_t lowest = self->place_count == 0 ? UINT32_MAX : self->lowest;
-    uint32_t highest = self->place_count == 0 ? 0 : self->highest, places = self->place_count;
-    uint32_t out = *found;
+    return self->leaf != NULL && self->is_consecutive && self->leaf->leads == self->leaf->rows;
+}
+
+/* Rows from the i-th on while theirs lie in the dense leaf at hand. → The first that is not done.
+ */
+static inline uint32_t add_dense(lion_gather *self, const int64_t *e, const uint16_t *rows,
+                                 uint32_t i, uint32_t count, uint16_t *rows_out, uint32_t *found)
+{
+    uint32_t room = self->leaf->rows, places = self->place_count, out = *found;
     for (; i < count; i++) {
         uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
-        uint32_t code = overlay == NULL ? 0 : lion_overlay_code(overlay, e[row]);
         uint64_t place = (uint64_t)e[row] - (uint64_t)self->first;
-        if (code == 0 && place >= leaf->rows) break;
-        rows_out[out] = row;
-        out += code != LION_OVERLAY_GONE;
-        if (code == 0) {
-            self->places[places] = (uint32_t)place;
-            self->place_rows[places++] = row;
-            if (place < lowest) lowest = (uint32_t)place;
-            if (place > highest) highest = (uint32_t)place;
-        } else if (code != LION_OVERLAY_GONE) {
-            put_shown(overlay, code, v, row);
-        }
+        if (place >= room) break;
+        rows_out[out++] = row;
+        self->places[places] = (uint32_t)place;
+        self->place_rows[places++] = row;
     }
     self->place_count = places;
-    self->lowest = lowest;
-    self->highest = highest;
+    *found = out;
+    return i;
+}
+
+/* The same beside an overlay: rows that it tells of are listed, too, and get their values at the
+ * end. What it tells may be of any row, so there is no branch on it, which would be guessed
+ * wrongly. */
+static uint32_t add_beside(lion_gather *self, const int64_t *e, const uint16_t *rows, uint32_t i,
+                           uint32_t count, lion_vector *v, uint16_t *rows_out, uint32_t *found)
+{
+    const lion_overlay *overlay = self->overlay;
+    uint16_t told[LION_BATCH_ROWS];
+    uint32_t told_count = 0, room = self->leaf->rows, places = self->place_count, out = *found;
+    for (; i < count; i++) {
+        uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
+        uint32_t code = lion_overlay_code(overlay, e[row]);
+        uint64_t place = (uint64_t)e[row] - (uint64_t)self->first;
+        if (code == 0 && place >= room) break;
+        rows_out[out] = row;
+        out += code != LION_OVERLAY_GONE;
+        told[told_count] = row;
+        told_count += (code != 0) & (code != LION_OVERLAY_GONE);
+        self->places[places] = (uint32_t)place;
+        self->place_rows[places] = row;
+        places += code == 0;
+    }
+    for (uint32_t k = 0; k < told_count && v != NULL; k++)
+        put_shown(overlay, lion_overlay_code(overlay, e[told[k]]), v, told[k]);
+    self->place_count = places;
     *found = out;
     return i;
 }
@@ -471,11 +498,21 @@ static lion_status read_stretch(lion_gather *self, size_t from, uint32_t row, ui
     return LION_OK;
 }
 
+/* A row that the tree has, at the place among the leaf's entities, unless it is patched. */
+static inline lion_status add_or_patch(lion_gather *self, int64_t e, uint32_t place, uint16_t row,
+                                       lion_vector *v, lion_error *error)
+{
+    uint32_t code = self->is_whole ? 0 : lion_overlay_code(self->overlay, e);
+    if (code == 0) return add_place(self, place, row, error);
+    put_shown(self->overlay, code, v, row);
+    return LION_OK;
+}
+
 /* Some entities of a run have no value here: the leaf's from the place on say which rows' theirs
  * are. */
 static lion_status add_places(lion_gather *self, int64_t e, uint32_t row, uint32_t count,
-                              size_t place, uint32_t places, uint16_t *rows_out, uint32_t *found,
-                              lion_error *error)
+                              size_t place, uint32_t places, lion_vector *v, uint16_t *rows_out,
+                              uint32_t *found, lion_error *error)
 {
     int64_t ids[LION_BATCH_ROWS];
     lion_ints_read(&self->leaf->e, place, places, ids);
@@ -483,7 +520,8 @@ static lion_status add_places(lion_gather *self, int64_t e, uint32_t row, uint32
         uint64_t step = (uint64_t)ids[i] - (uint64_t)e;
         if (step >= count) return lion_leaf_corrupt(error, "column e");
         uint16_t at = (uint16_t)(row + step);
-        if (add_place(self, (uint32_t)place + i, at, error) != LION_OK) return LION_FAILED;
+        if (add_or_patch(self, ids[i], (uint32_t)place + i, at, v, error) != LION_OK)
+            return LION_FAILED;
         rows_out[(*found)++] = at;
     }
     return LION_OK;
@@ -520,7 +558,7 @@ static void read_added(const lion_gather *self, int64_t e, uint32_t row, uint32_
 }
 
 /* Of a run of entities from e on: how many follow whose values are all in the overlay (*is_added),
- * or all in the tree. 0: the first is told by itself. */
+ * or all in the tree, patches aside. 0: the first is told by itself. */
 static uint32_t cut_run(const lion_gather *self, int64_t e, uint32_t count, bool *is_added)
 {
     *is_added = false;
@@ -550,10 +588,12 @@ static lion_status read_run(lion_gather *self, int64_t e, uint32_t row, uint32_t
     if (status != LION_OK) return status;
     uint32_t count = *count_out, places = (uint32_t)(end - place);
     if (places < count)
-        return add_places(self, e, row, count, place, places, rows_out, found, error);
+        return add_places(self, e, row, count, place, places, v, rows_out, found, error);
     list_rows(rows_out + *found, row, count);
     *found += count;
-    return read_stretch(self, place, row, count, v, error);
+    if (read_stretch(self, place, row, count, v, error) != LION_OK) return LION_FAILED;
+    if (!self->is_whole) lion_overlay_patch(self->overlay, e, count, v, row, NULL);
+    return LION_OK;
 }
 
 /* Rows of a span that the overlay has, all of it side by side. */
@@ -579,14 +619,16 @@ static lion_status take_leaf_span(lion_gather *self, size_t place, uint32_t span
 {
     if (lion_type_is_scalar((lion_type)v->type)) {
         int64_t bits[STRETCH_MAX];
+        lion_vector part = { .type = v->type, .bits = bits };
         lion_column_read_bits(&self->leaf->v, place, span, bits);
+        if (!self->is_whole) lion_overlay_patch(self->overlay, low, span, &part, 0, NULL);
         take_bits(v->bits, bits, e, rows, count, low);
         return LION_OK;
     }
     for (uint32_t i = 0; i < count; i++) {
         uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
-        if (add_place(self, (uint32_t)(place + (size_t)(e[row] - low)), row, error) != LION_OK)
-            return LION_FAILED;
+        uint32_t at = (uint32_t)(place + (size_t)(e[row] - low));
+        if (add_or_patch(self, e[row], at, row, v, error) != LION_OK) return LION_FAILED;
     }
     return LION_OK;
 }
@@ -637,7 +679,10 @@ static lion_status read_rows(lion_gather *self, const int64_t *e, const uint16_t
                              uint32_t *found, lion_error *error)
 {
     for (uint32_t i = from; i < to; i++) {
-        i = add_dense(self, e, rows, i, to, v, rows_out, found);
+        if (is_dense(self) && self->is_whole)
+            i = add_dense(self, e, rows, i, to, rows_out, found);
+        else if (is_dense(self) && self->overlay != NULL)
+            i = add_beside(self, e, rows, i, to, v, rows_out, found);
         if (i == to) break;
         uint16_t row = rows == NULL ? (uint16_t)i : rows[i];
         lion_status status = read_row(self, e[row], v, row, error);

@@ -145,26 +145,22 @@ lion_status lion_lane_overlay_seek(lion_lane *lane, const lion_key *start, bool 
 
 /* ---- masks ---- */
 
-static uint32_t lower_by_entity(const lion_rows *rows, int64_t e)
-{
-    uint32_t low = 0, high = rows->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (rows->e[middle] < e)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* The list's rows of the chunk's entities, from the first to the last. */
 static void entities_of(const lion_lane *lane, const lion_rows *list, const lion_datom_batch *chunk,
                         uint32_t *from_out, uint32_t *to_out)
 {
     int64_t first = chunk->e[0], last = chunk->e[chunk->count - 1];
-    *from_out = lower_by_entity(list, lane->is_reverse ? last : first);
-    *to_out = lower_by_entity(list, (lane->is_reverse ? first : last) + 1);
+    *from_out = lion_rows_from(list, 0, list->count, lane->is_reverse ? last : first);
+    *to_out = lion_rows_from(list, *from_out, list->count, (lane->is_reverse ? first : last) + 1);
+}
+
+/* Whether the chunk has every entity between its first and its last, in AEVT without an entity
+ * twice. */
+static bool is_consecutive(const lion_lane *lane, const lion_datom_batch *chunk)
+{
+    uint32_t last = chunk->count - 1;
+    int64_t span = chunk->e[last] - chunk->e[0];
+    return (lane->is_reverse ? -span : span) == (int64_t)last;
 }
 
 /* AEVT without an entity twice: where the chunk has the entity, from the last one's place on.
@@ -173,10 +169,8 @@ static bool find_entity(const lion_lane *lane, const lion_datom_batch *chunk, in
                         uint32_t *place)
 {
     uint32_t last = chunk->count - 1;
-    int64_t first = chunk->e[0],
-            span = lane->is_reverse ? first - chunk->e[last] : chunk->e[last] - first;
-    if (span == (int64_t)last) {
-        *place = (uint32_t)(lane->is_reverse ? first - e : e - first);
+    if (is_consecutive(lane, chunk)) {
+        *place = (uint32_t)(lane->is_reverse ? chunk->e[0] - e : e - chunk->e[0]);
         return *place <= last;
     }
     uint32_t low = *place, high = chunk->count;
@@ -208,6 +202,11 @@ static void patch(const lion_lane *lane, lion_datom_batch *chunk)
     const lion_rows *patches = &lane->overlay->patches;
     if (patches->count == 0 || (chunk->v.bits == NULL && chunk->tx == NULL)) return;
     uint32_t from, to, row = 0;
+    if (!lane->is_reverse && is_consecutive(lane, chunk)) {
+        lion_overlay_patch(lane->overlay, chunk->e[0], chunk->count, &chunk->v, 0,
+                           (int64_t *)(uintptr_t)chunk->tx);
+        return;
+    }
     entities_of(lane, patches, chunk, &from, &to);
     for (uint32_t i = from; i < to; i++) {
         uint32_t k = lane->is_reverse ? to - 1 - (i - from) : i;

@@ -70,19 +70,16 @@ static inline uint32_t lion_overlay_code(const lion_overlay *overlay, int64_t e)
     return overlay->codes[at];
 }
 
-/* Of `count` entities from e on: how many follow that the overlay says nothing of. Where codes are in
- * a hash table it tells of none. */
-static inline uint32_t lion_overlay_silence(const lion_overlay *overlay, int64_t e, uint32_t count)
-{
-    uint64_t place = (uint64_t)e - (uint64_t)overlay->base, before = -place;
-    if (overlay->slots != NULL) return 0;
-    if (e < overlay->base) return before < count ? (uint32_t)before : count;
-    uint32_t rows = 0;
-    while (rows < count && (place + rows >= overlay->range || overlay->codes[place + rows] == 0)) rows++;
-    return rows;
-}
+/* ---- entities that follow each other (overlay_read.c) ---- */
 
-/* And how many have rows of `added` that follow each other. */
+/* Of `count` entities from e on: how many follow that the tree tells of, patches aside. */
+uint32_t lion_overlay_silence(const lion_overlay *overlay, int64_t e, uint32_t count);
+/* The tree's values of `count` entities from e on lie in v from row on (and their txs at tx, unless
+ * that is NULL): those that are patched get what is shown. */
+void lion_overlay_patch(const lion_overlay *overlay, int64_t e, uint32_t count, lion_vector *v,
+                        uint32_t row, int64_t *tx);
+
+/* Of `count` entities from e on: how many follow whose rows of `added` do so, too. */
 static inline uint32_t lion_overlay_stretch(const lion_overlay *overlay, int64_t e, uint32_t count)
 {
     uint64_t place = (uint64_t)e - (uint64_t)overlay->base;

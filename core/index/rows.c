@@ -70,6 +70,18 @@ void lion_rows_move(lion_rows *rows, uint32_t to, uint32_t from)
         rows->v.values[to] = rows->v.values[from];
 }
 
+uint32_t lion_rows_from(const lion_rows *rows, uint32_t low, uint32_t high, int64_t e)
+{
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (rows->e[middle] < e)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 lion_datom_batch lion_rows_batch(const lion_rows *rows, uint32_t columns)
 {
     return (lion_datom_batch){ .count = rows->count,

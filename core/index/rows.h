@@ -23,6 +23,8 @@ void lion_rows_put(lion_rows *rows, const lion_datom *datom);
 void lion_rows_append(lion_rows *rows, const lion_datom_batch *batch, uint32_t from, uint32_t to);
 /* The row from becomes row to. */
 void lion_rows_move(lion_rows *rows, uint32_t to, uint32_t from);
+/* Of entities that ascend: the first row of [low, high) whose entity is not below e. */
+uint32_t lion_rows_from(const lion_rows *rows, uint32_t low, uint32_t high, int64_t e);
 /* Borrowed columns; `columns` is what the reader may look at. */
 lion_datom_batch lion_rows_batch(const lion_rows *rows, uint32_t columns);
 /* batch from row `from` on, `count` rows: nothing is copied. */

@@ -148,23 +148,11 @@ bool lion_value_run_ascends(const lion_value_run *run)
     return lion_ints_get(&run->leaf->e, run->row_end - 1) < run->overlay->added.e[run->added];
 }
 
-static uint32_t first_from(const int64_t *entities, uint32_t low, uint32_t high, int64_t e)
-{
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (entities[middle] < e)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 void lion_value_run_skip(lion_value_run *run, int64_t e)
 {
     if (run->row < run->row_end)
         run->row = (uint32_t)lion_ints_lower_bound(&run->leaf->e, run->row, run->row_end, e);
     if (run->overlay == NULL) return;
-    run->gone = first_from(run->overlay->gone.e, run->gone, run->gone_end, e);
-    run->added = first_from(run->overlay->added.e, run->added, run->added_end, e);
+    run->gone = lion_rows_from(&run->overlay->gone, run->gone, run->gone_end, e);
+    run->added = lion_rows_from(&run->overlay->added, run->added, run->added_end, e);
 }
