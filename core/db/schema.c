@@ -45,6 +45,24 @@ const lion_attribute *lion_schema_attribute(const lion_schema *schema, int64_t i
     return set->by_id[id]->created_tx == 0 ? NULL : &set->by_id[id]->attribute;
 }
 
+static bool was_so(const lion_attribute *attribute, int64_t since_tx, int64_t t)
+{
+    const lion_attribute_record *record = (const lion_attribute_record *)attribute;
+    return since_tx <= record->created_tx || lion_tx_to_t(since_tx) <= t;
+}
+
+bool lion_attribute_was_one(const lion_attribute *attribute, int64_t t)
+{
+    const lion_attribute_record *record = (const lion_attribute_record *)attribute;
+    return !attribute->is_many && was_so(attribute, record->cardinality_tx, t);
+}
+
+bool lion_attribute_was_unique(const lion_attribute *attribute, int64_t t)
+{
+    const lion_attribute_record *record = (const lion_attribute_record *)attribute;
+    return attribute->unique != LION_UNIQUE_NONE && was_so(attribute, record->unique_tx, t);
+}
+
 const lion_attribute *lion_schema_attribute_named(const lion_schema *schema, lion_slice name)
 {
     int64_t id = 0;

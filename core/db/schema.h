@@ -17,6 +17,11 @@ uint64_t lion_schema_epoch(const lion_schema *schema);
 /* lion/unknown-attribute (incorrect), naming the nearest known one. */
 lion_status lion_schema_fail_unknown(lion_error *error, const lion_schema *schema, lion_slice name);
 
+/* Whether an entity has one value at most, and a value one entity at most, in what stood at t: the attribute is of
+ * cardinality one (unique), and was so by then, or has been since it was made. */
+bool lion_attribute_was_one(const lion_attribute *attribute, int64_t t);
+bool lion_attribute_was_unique(const lion_attribute *attribute, int64_t t);
+
 /* ---- ids of what comes next ---- */
 
 /* Attributes and other schema entities get ids of the db partition from LION_ATTRIBUTE_ID_FIRST up, partitions

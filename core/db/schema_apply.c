@@ -221,12 +221,15 @@ static void apply_datom(lion_attribute_set *set, const lion_datom *datom, const 
         if (datom->e >= set->next_attribute) set->next_attribute = datom->e + 1;
         break;
     case LION_ID_CARDINALITY:
-        if (datom->added) attribute->is_many = datom->v.bits == LION_ID_CARDINALITY_MANY;
+        if (!datom->added) break;
+        attribute->is_many = datom->v.bits == LION_ID_CARDINALITY_MANY;
+        record->cardinality_tx = datom->tx;
         break;
     case LION_ID_UNIQUE:
         attribute->unique = !datom->added                              ? LION_UNIQUE_NONE
                             : datom->v.bits == LION_ID_UNIQUE_IDENTITY ? LION_UNIQUE_IDENTITY
                                                                        : LION_UNIQUE_VALUE;
+        record->unique_tx = datom->tx;
         break;
     case LION_ID_IS_COMPONENT: attribute->is_component = is_on; break;
     case LION_ID_NO_HISTORY: attribute->no_history = is_on; break;

@@ -10,6 +10,7 @@ typedef struct lion_attribute_record {
     lion_attribute attribute; /* first: a pointer to it is a pointer to the record */
     int64_t created_tx;       /* that asserted its db/valueType; 0: it is no attribute (yet) */
     int64_t index_tx;         /* that asserted db/index */
+    int64_t cardinality_tx, unique_tx; /* that asserted what they are */
     uint8_t index_said;       /* 0: nothing, 1: false, 2: true */
 } lion_attribute_record;
 

@@ -1,7 +1,7 @@
 /* join_graph.c - clauses as nodes, and what hangs on. */
 #include <math.h>
 
-#include "index/view_parts.h"
+#include "db/schema.h"
 #include "query/order.h"
 
 static uint64_t bit(uint32_t var)
@@ -218,7 +218,8 @@ static void finish_star(lion_join_graph *graph, lion_join_node *node)
     node->needs = node->vars & graph->pending;
     for (uint32_t i = 0; i < node->part_count; i++) {
         const lion_pattern_stats *stats = &node->parts[i].stats;
-        bool is_one = !stats->attribute->is_many && lion_view_is_plain(&stats->db->view);
+        const lion_view *view = &stats->db->view;
+        bool is_one = !view->is_history && lion_attribute_was_one(stats->attribute, view->upper_t);
         if (is_one && node->parts[i].value != LION_JOIN_NONE) node->tells |= bit(node->parts[i].value);
     }
 }

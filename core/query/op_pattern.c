@@ -375,10 +375,10 @@ static lion_status run_point(pattern *self, uint32_t row, lion_error *error)
     lion_value parts[5] = { { 0 } };
     int64_t tx = 0;
     lion_status status;
-    if (self->is_known[E] && !attribute->is_many) {
+    if (self->is_known[E] && lion_attribute_was_one(attribute, view->upper_t)) {
         parts[E] = self->known[E];
         status = lion_view_get(&parts[V], &tx, view, self->known[E].bits, attribute->id, arena, error);
-    } else if (!self->is_known[E] && self->is_known[V] && attribute->unique != LION_UNIQUE_NONE) {
+    } else if (!self->is_known[E] && self->is_known[V] && lion_attribute_was_unique(attribute, view->upper_t)) {
         int64_t e = 0;
         parts[V] = self->known[V];
         status = lion_view_find(&e, &tx, view, attribute->id, self->known[V], arena, error);

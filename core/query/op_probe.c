@@ -641,7 +641,7 @@ lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pa
     const lion_view *view = &spec->db->view;
     self->may_run = self->is_by_value && view->filter_count == 0;
     if (self->may_run) open_run(self);
-    self->is_unique = self->is_by_value && spec->attribute->unique != LION_UNIQUE_NONE && view->filter_count == 0 && !view->is_history;
+    self->is_unique = self->is_by_value && lion_attribute_was_unique(spec->attribute, view->upper_t) && view->filter_count == 0 && !view->is_history;
     const lion_position *target = &spec->positions[self->is_by_value ? E : V];
     bool is_out = target->kind == LION_POSITION_OUT && keep[target->index];
     lion_columns_init(&self->columns, &self->operator, input, keep, &target->index, is_out);

@@ -170,7 +170,7 @@ bool lion_star_can(const lion_pattern_spec *spec)
     const lion_position *positions = spec->positions;
     const lion_view *view = &spec->db->view;
     bool is_open = positions[TX].kind == LION_POSITION_BLANK && positions[OP].kind == LION_POSITION_BLANK;
-    bool is_one = spec->attribute != NULL && !spec->attribute->is_many && spec->attribute->type != LION_TYPE_MIXED;
+    bool is_one = spec->attribute != NULL && lion_attribute_was_one(spec->attribute, view->upper_t) && spec->attribute->type != LION_TYPE_MIXED;
     return is_open && is_one && positions[E].kind == LION_POSITION_BOUND && positions[V].kind != LION_POSITION_SAME && view->filter_count == 0 &&
            !view->is_history;
 }

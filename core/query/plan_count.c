@@ -6,7 +6,7 @@
  * variable in common with the edges, too: the wanted one, for whose values there are counts. */
 #include <math.h>
 
-#include "index/view_parts.h"
+#include "db/schema.h"
 #include "query/aggregate.h"
 #include "query/count.h"
 #include "query/cycle.h"
@@ -78,8 +78,7 @@ static bool read_elements(finding *self)
     return counts;
 }
 
-/* ---- what is determined: plain views promise one value per entity, or one entity per value ----
- */
+/* ---- what is determined: one value per entity, or one entity per value ---- */
 
 static void tell_by(finding *self, const lion_clause *clause, uint8_t *is_told, bool *grows)
 {
@@ -87,12 +86,14 @@ static void tell_by(finding *self, const lion_clause *clause, uint8_t *is_told, 
     const lion_db *db = self->scope->run->sources[clause->source].db;
     const lion_attribute *attribute = db == NULL ? NULL : lion_clause_attribute(db->schema, clause);
     const lion_term *e = &clause->terms[0], *v = &clause->terms[2];
-    if (attribute == NULL || !lion_view_is_plain(&db->view)) return;
+    if (attribute == NULL || db->view.is_history) return;
     bool e_told = e->kind == LION_TERM_CONST || (e->kind == LION_TERM_VAR && is_told[e->index]);
     bool v_told = v->kind == LION_TERM_CONST || (v->kind == LION_TERM_VAR && is_told[v->index]);
-    if (!attribute->is_many && e_told && v->kind == LION_TERM_VAR && !v_told)
+    bool is_one = lion_attribute_was_one(attribute, db->view.upper_t);
+    bool is_unique = lion_attribute_was_unique(attribute, db->view.upper_t);
+    if (is_one && e_told && v->kind == LION_TERM_VAR && !v_told)
         is_told[v->index] = *grows = true;
-    if (attribute->unique != LION_UNIQUE_NONE && v_told && e->kind == LION_TERM_VAR && !e_told)
+    if (is_unique && v_told && e->kind == LION_TERM_VAR && !e_told)
         is_told[e->index] = *grows = true;
 }
 

@@ -2,9 +2,10 @@
  *
  * Rows stay distinct when each says which row of the input and which datom it comes from. What a clause drops is no
  * loss if it has but one value, or if something that is kept determines it: an attribute of cardinality one gives each
- * entity one value, a unique one each value one entity, and what is computed is determined by what it is computed of. Of attributes only
- * plain views promise that (in the past one may have had many values); history has a fact as often as it was asserted and
- * retracted, each time by another transaction, unless nothing of the attribute was ever retracted. */
+ * entity one value, a unique one each value one entity, and what is computed is determined by what it is computed of. Of the past an
+ * attribute promises that from when on it was so; history has a fact as often as it was asserted and retracted, each time by
+ * another transaction, unless nothing of the attribute was ever retracted. */
+#include "db/schema.h"
 #include "index/view_parts.h"
 #include "query/plan.h"
 
@@ -94,9 +95,9 @@ static bool pattern_tells(lion_scope *scope, const lion_clause *clause, const li
     const lion_attribute *attribute = db == NULL ? NULL : lion_clause_attribute(db->schema, clause);
     if (attribute == NULL) return false;
     bool has_past = db->view.is_history && !lion_view_is_without_past(&db->view, attribute->id);
-    bool is_now = !has_past && (db->view.is_history || lion_view_is_plain(&db->view));
+    int64_t t = db->view.is_history ? INT64_MAX : db->view.upper_t; /* a history without a past is what stands */
     bool tells_tx = !has_past || is_term_told(scope, input, output, clause, 3);
-    bool is_one = is_now && !attribute->is_many, is_unique = is_now && attribute->unique != LION_UNIQUE_NONE;
+    bool is_one = !has_past && lion_attribute_was_one(attribute, t), is_unique = !has_past && lion_attribute_was_unique(attribute, t);
     uint32_t e = var_at(clause, 0), v = var_at(clause, 2);
     if (e != LION_SLOT_NONE && v != LION_SLOT_NONE && e != v) {
         if (is_one) add_leader(scope, v, e);

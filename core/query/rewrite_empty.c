@@ -1,6 +1,6 @@
-/* rewrite_empty.c - conjunctions that no row can answer. Only what is certain counts: facts of now, attributes of
+/* rewrite_empty.c - conjunctions that no row can answer. Only what is certain counts: what stands, or stood, attributes of
  * cardinality one, bounds of the type that a pattern gives the variable. */
-#include "index/view_parts.h"
+#include "db/schema.h"
 #include "query/rewrite.h"
 
 static bool is_constant(const lion_clause *clause, uint32_t place)
@@ -13,8 +13,8 @@ static const lion_attribute *said_attribute(const lion_scope *scope, const lion_
 {
     if (clause->kind != LION_CLAUSE_PATTERN || !is_constant(clause, 2) || clause->terms[0].kind != LION_TERM_VAR) return NULL;
     const lion_db *db = scope->run->sources[clause->source].db;
-    const lion_attribute *attribute = db == NULL || !lion_view_is_plain(&db->view) ? NULL : lion_clause_attribute(db->schema, clause);
-    return attribute == NULL || attribute->is_many ? NULL : attribute;
+    const lion_attribute *attribute = db == NULL || db->view.is_history ? NULL : lion_clause_attribute(db->schema, clause);
+    return attribute != NULL && lion_attribute_was_one(attribute, db->view.upper_t) ? attribute : NULL;
 }
 
 static const char *two_values(const lion_scope *scope, const lion_clause *one, const lion_clause *other, const lion_attribute *attribute)

@@ -112,6 +112,45 @@ describe("A database value", function()
     conn:close()
   end)
 
+  describe("as of a time", function()
+    local conn, then_t = lion.connect "mem:", nil
+    local EACH = "[:find (count ?v) . :with ?e :where [?e :item/name ?n] [?e :item/tag ?v]]"
+    local NAMED = "[:find (count ?v) . :with ?e :in $ ?n :where [?e :item/name ?n] [?e :item/tag ?v]]"
+    local OF_CODE = "[:find (count ?v) . :with ?e :in $ ?c :where [?e :item/code ?c] [?e :item/tag ?v]]"
+
+    local function tags(db) return { lion.q(EACH, db), lion.q(NAMED, db, "n1"), lion.q(OF_CODE, db, 3) } end
+
+    setup(function()
+      local items, fewer = {}, {}
+      for i = 1, 60 do -- each with two tags, and two of a code
+        items[i] = { ["db/id"] = "i" .. i, ["item/name"] = "n" .. i, ["item/tag"] = { i, 1000 + i }, ["item/code"] = i % 30 }
+      end
+      conn:transact(lion.schema { item = { name = "string", tag = { "long", many = true }, code = "long" } })
+      local report = conn:transact(items)
+      then_t = conn:db().basis_t
+      for i = 1, 60 do
+        local id = report.tempids["i" .. i]
+        fewer[#fewer + 1] = { "db/retract", id, "item/tag", i }
+        if i >= 30 then fewer[#fewer + 1] = { "db/retract", id, "item/code", i % 30 } end
+      end
+      conn:transact(fewer)
+      conn:transact { { ["db/id"] = ":item/tag", ["db/cardinality"] = ":db.cardinality/one" },
+        { ["db/id"] = ":item/code", ["db/unique"] = ":db.unique/value" } }
+    end)
+    teardown(function() conn:close() end)
+
+    it("shows all values that an attribute had, though it may have but one by now", function()
+      assert.same({ 60, 1, 1 }, tags(conn:db()))
+      for _ = 1, 3 do assert.same({ 120, 2, 4 }, tags(conn:db():as_of(then_t))) end
+    end)
+
+    it("shows them when that is long indexed", function()
+      conn:request_index()
+      for _ = 1, 3 do assert.same({ 120, 2, 4 }, tags(conn:db():as_of(then_t))) end
+      assert.same({ 60, 1, 1 }, tags(conn:db()))
+    end)
+  end)
+
   it("keeps its filters, whatever the collector does", function()
     local conn, ids = people()
     local name = "Bob"
