@@ -1,8 +1,8 @@
 /* plan_kept.c - plans by what their numbers were, copied into runs. */
 #include "query/plan_kept.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
-#include "index/view_parts.h"
 #include "query/parallel.h"
 #include "query/result.h"
 
@@ -21,6 +21,7 @@ typedef struct basis {
     lion_schema *schema;       /* kept */
     const lion_root *root;     /* compared, never read: it may be gone */
     uint64_t novelty;
+    int64_t upper_t, since_t;  /* INT64_MAX: all there is */
 } basis;
 
 struct lion_kept_plan {
@@ -70,7 +71,7 @@ bool lion_kept_plan_may(const lion_run *run)
     if (options->statistics || lion_run_is_told(run) || options->table_rows_max != 0 || run->log_count > 0) return false;
     for (uint32_t i = 0; i < run->ir->source_count; i++) {
         const lion_db *db = run->sources[i].db;
-        if (db == NULL || db->view.filter_count > 0 || !lion_view_is_plain(&db->view)) return false;
+        if (db == NULL || db->view.filter_count > 0 || db->view.is_history) return false;
     }
     for (uint32_t i = 0; i < run->input_count; i++)
         if (run->input_rows[i]->count != 1) return false;
@@ -84,6 +85,12 @@ static uint64_t novelty_of(const lion_view *view)
     return view->novelty.datoms + view->speculative.datoms;
 }
 
+/* What is shown up to a t stays as it is; all there is grows. */
+static int64_t upper_of(const lion_view *view)
+{
+    return view->upper_t < lion_view_newest_t(view) ? view->upper_t : INT64_MAX;
+}
+
 static bool is_near(uint64_t a, uint64_t b)
 {
     return (a > b ? a - b : b - a) <= NOVELTY_MAX;
@@ -92,7 +99,9 @@ static bool is_near(uint64_t a, uint64_t b)
 static bool fits_source(const lion_kept_plan *plan, uint32_t source, const lion_db *db)
 {
     const basis *was = &plan->bases[source];
-    return db->schema == was->schema && db->view.root == was->root && is_near(novelty_of(&db->view), was->novelty);
+    bool is_same = db->schema == was->schema && db->view.root == was->root && db->view.filter_count == 0 && !db->view.is_history &&
+                   upper_of(&db->view) == was->upper_t && db->view.since_t == was->since_t;
+    return is_same && is_near(novelty_of(&db->view), was->novelty);
 }
 
 static bool fits(const lion_kept_plan *plan, const lion_run *run)
@@ -212,7 +221,8 @@ static void add_bases(lion_kept_plan *plan, const lion_run *run)
     plan->bases = lion_arena_array(&plan->run.arena, basis, run->ir->source_count + 1);
     for (uint32_t i = 0; i < run->ir->source_count && !plan->run.arena.is_exhausted; i++) {
         const lion_db *db = run->sources[i].db;
-        plan->bases[i] = (basis){ .schema = lion_schema_keep(db->schema), .root = db->view.root, .novelty = novelty_of(&db->view) };
+        plan->bases[i] = (basis){ .schema = lion_schema_keep(db->schema), .root = db->view.root, .novelty = novelty_of(&db->view),
+                                    .upper_t = upper_of(&db->view), .since_t = db->view.since_t };
         plan->basis_count++;
     }
 }
@@ -251,15 +261,39 @@ static void copy_operators(lion_kept_plan *plan, const lion_run *from, const lio
     if (!run->arena.is_exhausted) own_texts(plan->root, &run->arena);
 }
 
+static bool is_of_same(const lion_kept_plan *a, const lion_kept_plan *b)
+{
+    if (a->key != b->key || a->threads != b->threads) return false;
+    if (a->basis_count == 0 || b->basis_count == 0) return true;
+    const basis *one = &a->bases[0], *other = &b->bases[0];
+    return one->schema == other->schema && one->upper_t == other->upper_t && one->since_t == other->since_t;
+}
+
+/* Whether the run's databases show what is there now, or the part of time that was asked for the last time a plan of another was made:
+ * one that is asked for once is not worth the copy, nor the place of a plan of now. */
+static bool is_asked_again(lion_kept_plans *plans, const lion_run *run)
+{
+    uint64_t past = 0;
+    for (uint32_t i = 0; i < run->ir->source_count; i++) {
+        const lion_view *view = &run->sources[i].db->view;
+        if (upper_of(view) == INT64_MAX && view->since_t < 0) continue;
+        past = lion_hash_u64(past ^ lion_hash_u64((uint64_t)view->upper_t) ^ (uint64_t)view->since_t) | 1;
+    }
+    if (past == 0) return true;
+    pthread_mutex_lock(&plans->lock);
+    bool is_again = plans->past == past;
+    plans->past = past;
+    pthread_mutex_unlock(&plans->lock);
+    return is_again;
+}
+
 /* In front; the last one goes, or one that is the same but for what its numbers are. */
 static void put(lion_kept_plans *plans, lion_kept_plan *plan)
 {
     pthread_mutex_lock(&plans->lock);
     uint32_t at = 0;
     while (at + 1 < LION_KEPT_PLANS_MAX && plans->plans[at] != NULL) {
-        const lion_kept_plan *other = plans->plans[at];
-        bool is_same_schema = other->basis_count == 0 || other->bases[0].schema == plan->bases[0].schema;
-        if (other->key == plan->key && other->threads == plan->threads && is_same_schema) break;
+        if (is_of_same(plans->plans[at], plan)) break;
         at++;
     }
     lion_kept_plan *gone = plans->plans[at];
@@ -271,7 +305,7 @@ static void put(lion_kept_plans *plans, lion_kept_plan *plan)
 
 void lion_kept_plans_add(lion_kept_plans *plans, lion_run *run, lion_operator *root, const lion_scope *scope)
 {
-    if (run->is_once || run->arena.is_exhausted || !can_keep(root)) return;
+    if (run->is_once || run->arena.is_exhausted || !can_keep(root) || !is_asked_again(plans, run)) return;
     lion_kept_plan *plan = lion_zalloc(sizeof(*plan));
     if (plan == NULL) return;
     plan->references = 1;

@@ -3,11 +3,12 @@
  * What is kept is the plan's operators, which never run themselves: a run has copies of its own (operator.h's copy), of its databases
  * and inputs. A run that is over rests, if it is small: without a database or an input it waits for the next run of its plan, which has
  * nothing to copy then (operator.h's renew). A plan is only kept where every operator can be copied, and where it says nothing that holds of one run's inputs alone
- * (lion_run.is_once): each input is one row, and all sources are databases that show what is there now.
+ * (lion_run.is_once): each input is one row, and all sources are databases, without history and filters.
  *
- * A kept plan is right for any run of one schema. It is good where its numbers were: for the same trees and about as much novelty, and
- * values of inputs that are about as frequent (by class, as in plan_cache.h; where nothing but one pattern is asked, no number says
- * anything). Otherwise the run is planned, and its plan kept instead. Any thread. */
+ * A kept plan is right for any run of one schema and one part of time: all there is, or up to a t, or since one. It is good where its
+ * numbers were: for the same trees and about as much novelty, and values of inputs that are about as frequent (by class, as in
+ * plan_cache.h; where nothing but one pattern is asked, no number says anything). Otherwise the run is planned, and its plan kept
+ * instead; of the past one that is asked for again. Any thread. */
 #ifndef LION_QUERY_PLAN_KEPT_H
 #define LION_QUERY_PLAN_KEPT_H
 
@@ -29,6 +30,7 @@ typedef struct lion_resting_run {
 typedef struct lion_kept_plans {
     pthread_mutex_t lock;
     lion_kept_plan *plans[LION_KEPT_PLANS_MAX]; /* kept; the newest first */
+    uint64_t past;             /* the part of time, but all there is, that was planned for last: a hash; 0: none */
     lion_resting_run resting[LION_RESTING_RUNS_MAX]; /* the latest first */
     bool have_renewable;       /* atomic: runs of some plan may rest */
 } lion_kept_plans;

@@ -136,7 +136,7 @@ static void any_value_of_any_database_finds_what_is_there(void **state)
 {
     (void)state;
     lion_query *queries[CASES(ASKINGS)];
-    lion_db *past = NULL, *history = NULL, *before = lion_db_keep(world.db);
+    lion_db *past = NULL, *earlier = NULL, *recent = NULL, *history = NULL, *before = lion_db_keep(world.db);
     for (size_t i = 0; i < CASES(ASKINGS); i++) queries[i] = query_of(ASKINGS[i].query);
     check(world.db, queries);
     transacted(&world, people(300));
@@ -144,10 +144,17 @@ static void any_value_of_any_database_finds_what_is_there(void **state)
     check(before, queries);
     assert_int_equal(lion_db_as_of(&past, world.db, before->basis_t - 1, &world.error), LION_OK);
     assert_int_equal(lion_db_history(&history, world.db, &world.error), LION_OK);
+    assert_int_equal(lion_db_as_of(&earlier, world.db, before->basis_t - 3, &world.error), LION_OK);
+    assert_int_equal(lion_db_since(&recent, world.db, before->basis_t, &world.error), LION_OK);
     check(past, queries);
+    check(earlier, queries);
+    check(recent, queries);
     check(history, queries);
     check(world.db, queries);
+    check(past, queries);
     lion_db_drop(history);
+    lion_db_drop(recent);
+    lion_db_drop(earlier);
     lion_db_drop(past);
     lion_db_drop(before);
     for (size_t i = 0; i < CASES(ASKINGS); i++) lion_query_drop(queries[i]);
