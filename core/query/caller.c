@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "query/kernels.h"
+
 void lion_caller_init(lion_caller *self, lion_run *run, const lion_operator *input, const lion_expression *expression)
 {
     const lion_clause *clause = expression->clause;
@@ -57,7 +59,7 @@ static bool typed_column(lion_caller *self, uint32_t argument, const lion_batch 
     if (batch->selection == NULL) return true;
     if (lion_type_is_scalar((lion_type)from->type)) {
         column->bits = bits_room(self, argument);
-        for (uint32_t k = 0; column->bits != NULL && k < rows; k++) column->bits[k] = from->bits[batch->selection[k]];
+        if (column->bits != NULL) lion_kernel_gather(column->bits, from->bits, batch->selection, rows);
         return column->bits != NULL;
     }
     column->values = values_room(self, argument);

@@ -10,6 +10,7 @@
 #include "query/comparison.h"
 
 #include "base/kernel.h"
+#include "query/kernels.h"
 
 static const struct {
     const char *name;
@@ -237,48 +238,6 @@ static bool mark_pair(uint8_t *marks, uint8_t kind, side a, side b, uint32_t cou
     return mark != NULL;
 }
 
-/* Of four rows those that are marked, side by side, and how many they are. */
-static const struct {
-    uint64_t rows;             /* 16 bits each */
-    uint32_t count;
-} MARKED[16] = {
-    { 0, 0 },
-    { UINT64_C(0), 1 },
-    { UINT64_C(1), 1 },
-    { UINT64_C(0x00010000), 2 },
-    { UINT64_C(2), 1 },
-    { UINT64_C(0x00020000), 2 },
-    { UINT64_C(0x00020001), 2 },
-    { UINT64_C(0x000200010000), 3 },
-    { UINT64_C(3), 1 },
-    { UINT64_C(0x00030000), 2 },
-    { UINT64_C(0x00030001), 2 },
-    { UINT64_C(0x000300010000), 3 },
-    { UINT64_C(0x00030002), 2 },
-    { UINT64_C(0x000300020000), 3 },
-    { UINT64_C(0x000300020001), 3 },
-    { UINT64_C(0x0003000200010000), 4 },
-};
-
-/* Four places are written for four rows: never behind the row at hand. */
-static uint32_t list_marked(uint16_t *out, const uint8_t *marks, uint32_t count)
-{
-    uint32_t kept = 0, i = 0;
-    for (; i + 4 <= count; i += 4) {
-        uint32_t bytes, mark;
-        memcpy(&bytes, marks + i, sizeof bytes);
-        mark = bytes * UINT32_C(0x10204080) >> 28; /* a bit of each byte */
-        uint64_t rows = MARKED[mark].rows + i * UINT64_C(0x0001000100010001);
-        memcpy(out + kept, &rows, sizeof rows);
-        kept += MARKED[mark].count;
-    }
-    for (; i < count; i++) {
-        out[kept] = (uint16_t)i;
-        kept += marks[i];
-    }
-    return kept;
-}
-
 /* false: some of its pairs have no such loop. */
 static bool select_marked(const lion_comparison *comparison, const lion_batch *batch, uint16_t *selection_out, uint32_t *selected_out)
 {
@@ -286,7 +245,7 @@ static bool select_marked(const lion_comparison *comparison, const lion_batch *b
     memset(marks, 1, batch->count);
     for (uint32_t i = 1; i < comparison->count; i++)
         if (!mark_pair(marks, comparison->kind, side_of(comparison, i - 1, batch), side_of(comparison, i, batch), batch->count)) return false;
-    *selected_out = list_marked(selection_out, marks, batch->count);
+    *selected_out = lion_kernel_list(selection_out, marks, batch->count);
     return true;
 }
 

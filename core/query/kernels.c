@@ -1,6 +1,8 @@
 /* kernels.c - one function each, and one that calls it. */
 #include "query/kernels.h"
 
+#include <string.h>
+
 #include "base/kernel.h"
 
 LION_KERNEL static void gather(int64_t *out, const int64_t *values, const uint16_t *rows,
@@ -45,6 +47,11 @@ LION_KERNEL static uint64_t sum_group(const int64_t *values, const uint32_t *num
     return sum;
 }
 
+LION_KERNEL static void make_marks(uint8_t *bytes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) bytes[i] = bytes[i] != 0;
+}
+
 void lion_kernel_gather(int64_t *out, const int64_t *values, const uint16_t *rows, uint32_t count)
 {
     gather(out, values, rows, count);
@@ -84,4 +91,52 @@ bool lion_kernel_sum_groups(int64_t *sums_out, const int64_t *values, const uint
     }
     sums_out[groups - 1] = left;
     return true;
+}
+
+void lion_kernel_make_marks(uint8_t *bytes, uint32_t count)
+{
+    make_marks(bytes, count);
+}
+
+/* Of four rows those that are marked, side by side, and how many they are. */
+static const struct {
+    uint64_t rows; /* 16 bits each */
+    uint32_t count;
+} MARKED[16] = {
+    { 0, 0 },
+    { UINT64_C(0), 1 },
+    { UINT64_C(1), 1 },
+    { UINT64_C(0x00010000), 2 },
+    { UINT64_C(2), 1 },
+    { UINT64_C(0x00020000), 2 },
+    { UINT64_C(0x00020001), 2 },
+    { UINT64_C(0x000200010000), 3 },
+    { UINT64_C(3), 1 },
+    { UINT64_C(0x00030000), 2 },
+    { UINT64_C(0x00030001), 2 },
+    { UINT64_C(0x000300010000), 3 },
+    { UINT64_C(0x00030002), 2 },
+    { UINT64_C(0x000300020000), 3 },
+    { UINT64_C(0x000300020001), 3 },
+    { UINT64_C(0x0003000200010000), 4 },
+};
+
+/* Four places are written for four rows: never behind the row at hand. */
+uint32_t lion_kernel_list(uint16_t *out, const uint8_t *marks, uint32_t count)
+{
+    uint32_t kept = 0, i = 0;
+    uint64_t first = 0; /* i, four times */
+    for (; i + 4 <= count; i += 4, first += UINT64_C(0x0004000400040004)) {
+        uint32_t bytes, mark;
+        memcpy(&bytes, marks + i, sizeof bytes);
+        mark = bytes * UINT32_C(0x10204080) >> 28; /* a bit of each byte */
+        uint64_t rows = MARKED[mark].rows + first;
+        memcpy(out + kept, &rows, sizeof rows);
+        kept += MARKED[mark].count;
+    }
+    for (; i < count; i++) {
+        out[kept] = (uint16_t)i;
+        kept += marks[i];
+    }
+    return kept;
 }

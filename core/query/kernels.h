@@ -12,6 +12,10 @@
 
 /* out[i] = values[rows[i]]. */
 void lion_kernel_gather(int64_t *out, const int64_t *values, const uint16_t *rows, uint32_t count);
+/* Marks, 0 or 1 for each row, of bytes of which some are not 0. */
+void lion_kernel_make_marks(uint8_t *bytes, uint32_t count);
+/* The rows that are marked, and how many; out has room for all. (One loop: wider registers gain nothing.) */
+uint32_t lion_kernel_list(uint16_t *out, const uint8_t *marks, uint32_t count);
 /* The hash of each word alone (row_set.c). */
 void lion_kernel_hash(uint32_t *hashes_out, const uint64_t *words, uint32_t count);
 /* The sum of up to LION_KERNEL_SUM_MAX values. false: some of them are below -LION_KERNEL_SMALL or

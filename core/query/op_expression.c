@@ -2,6 +2,7 @@
 #include "query/binding.h"
 #include "query/caller.h"
 #include "query/comparison.h"
+#include "query/kernels.h"
 #include "query/query_memo.h"
 
 /* ---- filter ---- */
@@ -36,13 +37,11 @@ static lion_status filter_user(filter *self)
 {
     lion_status status = lion_caller_hear(&self->caller, &self->batch, LION_CALL_PREDICATE);
     if (status != LION_OK) return status;
-    const uint8_t *verdict = self->caller.verdict;
-    uint32_t rows = lion_batch_rows(&self->batch), kept = 0;
-    for (uint32_t k = 0; k < rows; k++) { /* without a branch: nobody foretells a verdict */
-        self->selection[kept] = (uint16_t)lion_batch_row(&self->batch, k);
-        kept += verdict[k] != 0;
-    }
-    self->kept_count = kept;
+    uint32_t rows = lion_batch_rows(&self->batch);
+    lion_kernel_make_marks(self->caller.verdict, rows);
+    self->kept_count = lion_kernel_list(self->selection, self->caller.verdict, rows);
+    for (uint32_t k = 0; self->batch.selection != NULL && k < self->kept_count; k++)
+        self->selection[k] = self->batch.selection[self->selection[k]];
     return LION_OK;
 }
 

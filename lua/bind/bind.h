@@ -42,6 +42,7 @@ typedef enum lion_bind_slot {
     LION_BIND_CONNS,     /* userdata of a connection → true, weak */
     LION_BIND_TYPED,     /* "instant" …, plain value → a value that knows its type */
     LION_BIND_DECIMAL,   /* text → decimal */
+    LION_BIND_PAY,       /* steps of a program → whether they were paid in one */
 } lion_bind_slot;
 
 /* The table at index is that of the slots from now on. */
@@ -147,6 +148,7 @@ extern const luaL_Reg lion_bind_db_functions[];
 extern const luaL_Reg lion_bind_json_functions[];
 extern const luaL_Reg lion_bind_point_functions[];
 extern const luaL_Reg lion_bind_step_functions[];
+extern const luaL_Reg lion_bind_answers_functions[];
 extern const luaL_Reg lion_bind_query_functions[];
 extern const luaL_Reg lion_bind_verify_functions[];
 void lion_bind_code_types(lua_State *L);

@@ -1,16 +1,16 @@
-/* column_code.h - functions of numbers that lua/lion/column_code.lua has made code of, over
- * columns: what LuaJIT makes of the same function for one row after the other. Private to lua/bind.
+/* column_code.h - functions of numbers that lua/lion/column_code.lua has made code of, over the
+ * columns of a call: what LuaJIT makes of the same function for one row after the other. Private to
+ * lua/bind.
  *
  * Code is a string of instructions of four bytes: operation, out, a, b. Registers hold a number, or
- * a mask (0 or 1), of each row; registers of numbers from 0 on are the operands. */
+ * a mask (0 or 1), of each row; registers of numbers from 0 on are the arguments, then constants.
+ */
 #ifndef LION_LUA_BIND_COLUMN_CODE_H
 #define LION_LUA_BIND_COLUMN_CODE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <lion.h>
 
-#define LION_BIND_REGISTERS 32  /* of numbers, and of masks */
-#define LION_BIND_CODE_ROWS 128 /* at once: all registers stay in the processor's nearest cache */
+#define LION_BIND_REGISTERS 32 /* of numbers, and of masks */
 
 typedef enum lion_bind_operation {
     LION_BIND_ADD = 1,
@@ -29,15 +29,22 @@ typedef enum lion_bind_operation {
     LION_BIND_OR,
 } lion_bind_operation;
 
-typedef struct lion_bind_registers {
-    double numbers[LION_BIND_REGISTERS][LION_BIND_CODE_ROWS];
-    uint8_t masks[LION_BIND_REGISTERS][LION_BIND_CODE_ROWS];
-} lion_bind_registers;
+typedef struct lion_bind_code {
+    const uint8_t *instructions;
+    uint32_t size; /* in bytes */
+    uint32_t argument_count;
+    const double *constants; /* in the registers behind the arguments */
+    uint32_t constant_count;
+    char kind;      /* of the result: 'v'erdict or 'b'oolean, of a mask; 'n'umber */
+    uint8_t result; /* its register */
+} lion_bind_code;
 
-/* Whether code of so many bytes keeps to the registers, and to operations that there are. */
-bool lion_bind_code_check(const uint8_t *code, uint32_t size);
-/* For so many rows, up to LION_BIND_CODE_ROWS. */
-void lion_bind_code_run(const uint8_t *code, uint32_t size, lion_bind_registers *registers,
-                        uint32_t rows);
+/* Whether the code keeps to the registers, and to operations that there are. */
+bool lion_bind_code_check(const lion_bind_code *code);
+/* Whether it can answer the call: its columns are numbers, and none of them a whole one that is no
+ * double. */
+bool lion_bind_code_can(const lion_bind_code *code, const lion_call *wanted);
+/* Write the verdict, or the results, of all rows of a call that it can answer. */
+void lion_bind_code_run(const lion_bind_code *code, const lion_call *wanted);
 
 #endif

@@ -72,6 +72,7 @@ LUALIB_API int luaopen_lion_core(lua_State *L)
     luaL_register(L, NULL, lion_bind_json_functions);
     luaL_register(L, NULL, lion_bind_point_functions);
     luaL_register(L, NULL, lion_bind_step_functions);
+    luaL_register(L, NULL, lion_bind_answers_functions);
     luaL_register(L, NULL, lion_bind_query_functions);
     luaL_register(L, NULL, lion_bind_verify_functions);
     return 1;

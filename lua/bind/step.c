@@ -1,11 +1,9 @@
 /* step.c - transactions, `with`, pulls and cursors as steps, and the calls that steps ask for. */
 #include "step.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "bind/column_code.h"
 #include "bind/state.h"
 
 #define STEP_TYPE "lion.step"
@@ -438,7 +436,7 @@ static int cursor_next(lua_State *L)
 
 /* ---- calls ---- */
 
-static lion_call *call_of(lion_bind_step *step)
+lion_call *lion_bind_step_call(lion_bind_step *step)
 {
     switch (step->kind) {
     case LION_BIND_TRANSACT: return lion_transacting_call(step->transacting);
@@ -557,16 +555,12 @@ static int push_columns(lua_State *L, lion_bind_step *step, const lion_call *wan
     return (int)count + 1;
 }
 
-/* call(step, is_compiled) → kind, rows, name or nil, function or nil, db or nil, arguments or nil,
- * their number, the lion_call, the flag that is 0 once the step was closed. Arguments: the values
- * of the one-shot kinds; those of rows follow, as push_columns says: to be read in place where the
- * loop over them is compiled. */
+/* call(step) → kind, rows, name or nil, function or nil, db or nil, arguments or nil, their number.
+ * Arguments: the values of the one-shot kinds; those of rows are call_columns'. */
 static int call(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, 0);
-    bool is_compiled = lua_toboolean(L, 2) != 0;
-    lion_call *wanted = call_of(step);
-    int top = lua_gettop(L);
+    lion_call *wanted = lion_bind_step_call(step);
     lua_pushnumber(L, wanted->kind);
     lua_pushnumber(L, wanted->count);
     if (wanted->name.size > 0) {
@@ -585,87 +579,27 @@ static int call(lua_State *L)
     else
         push_call_forms(L, wanted, &step->arena);
     lua_pushnumber(L, is_by_row(wanted) ? wanted->argument_count : wanted->form_count);
-    lua_pushlightuserdata(L, wanted);
-    lua_pushlightuserdata(L, &step->is_open);
-    int count = lua_gettop(L) - top;
-    if (!is_by_row(wanted)) return count;
-    return count + push_columns(L, step, wanted, is_compiled);
+    return 7;
 }
 
-/* What compute is given beside the code: columns of numbers, as call handed them out, and numbers.
- */
-static void take_operands(lua_State *L, int first, lion_bind_registers *registers,
-                          const double **columns, int count)
-{
-    for (int i = 0; i < count; i++) {
-        columns[i] = lua_touserdata(L, first + i);
-        double number = columns[i] == NULL ? luaL_checknumber(L, first + i) : 0;
-        for (uint32_t k = 0; k < LION_BIND_CODE_ROWS && columns[i] == NULL; k++)
-            registers->numbers[i][k] = number;
-    }
-}
-
-static bool is_long(double number)
-{
-    bool is_whole = number >= -(double)LION_BIND_NUMBER_MAX &&
-                    number <= (double)LION_BIND_NUMBER_MAX && (double)(int64_t)number == number;
-    return is_whole && (number != 0 || !signbit(number));
-}
-
-/* Numbers as the binding reads them: whole ones are longs, but for -0. */
-static void write_numbers(lion_form *results, const double *numbers, uint32_t rows)
-{
-    for (uint32_t i = 0; i < rows; i++)
-        results[i].value = is_long(numbers[i]) ? lion_value_long((int64_t)numbers[i])
-                                               : lion_value_double(numbers[i]);
-}
-
-static void write_rows(const lion_call *wanted, char kind, int result,
-                       const lion_bind_registers *registers, uint32_t from, uint32_t rows)
-{
-    const uint8_t *mask = registers->masks[result];
-    if (kind == 'v') memcpy(wanted->verdict + from, mask, rows);
-    if (kind == 'n') write_numbers(wanted->results + from, registers->numbers[result], rows);
-    for (uint32_t i = 0; i < rows && kind == 'b'; i++)
-        wanted->results[from + i].value = lion_value_boolean(mask[i] != 0);
-}
-
-/* compute(step, code, kind, result, operands…): the answer for all rows of the call, by code
- * (lion.column_code). kind: "verdict" or "boolean", result is a mask; "number". */
-static int compute(lua_State *L)
+/* call_columns(step, is_compiled) → the lion_call, the flag that is 0 once the step was closed,
+ * then the columns of a call by rows, as push_columns says: to be read in place where the loop over
+ * them is compiled. */
+static int call_columns(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, 0);
-    const lion_call *wanted = call_of(step);
-    size_t size = 0;
-    const uint8_t *code = (const uint8_t *)luaL_checklstring(L, 2, &size);
-    char kind = *luaL_checkstring(L, 3);
-    int result = luaL_checkint(L, 4), count = lua_gettop(L) - 4;
-    bool is_well = count <= LION_BIND_REGISTERS && result >= 0 && result < LION_BIND_REGISTERS &&
-                   (kind == 'v' ? wanted->verdict != NULL : wanted->results != NULL);
-    if (!is_well || !lion_bind_code_check(code, (uint32_t)size))
-        lion_bind_fail(L, LION_FAULT, "lion/fault", "no such code");
-    const double *columns[LION_BIND_REGISTERS];
-    lion_bind_registers registers;
-    memset(registers.numbers[result], 0,
-           sizeof(registers.numbers[result])); /* what is taken row by row */
-    take_operands(L, 5, &registers, columns, count);
-    for (uint32_t from = 0; from < wanted->count; from += LION_BIND_CODE_ROWS) {
-        uint32_t rows =
-            wanted->count - from < LION_BIND_CODE_ROWS ? wanted->count - from : LION_BIND_CODE_ROWS;
-        for (int i = 0; i < count; i++)
-            if (columns[i] != NULL)
-                memcpy(registers.numbers[i], columns[i] + from, rows * sizeof(double));
-        lion_bind_code_run(code, (uint32_t)size, &registers, rows);
-        write_rows(wanted, kind, result, &registers, from, rows);
-    }
-    return 0;
+    bool is_compiled = lua_toboolean(L, 2) != 0;
+    lion_call *wanted = lion_bind_step_call(step);
+    lua_pushlightuserdata(L, wanted);
+    lua_pushlightuserdata(L, &step->is_open);
+    return 2 + push_columns(L, step, wanted, is_compiled);
 }
 
 /* call_datoms(step) → the datoms that a filter is asked about */
 static int call_datoms(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, 0);
-    const lion_call *wanted = call_of(step);
+    const lion_call *wanted = lion_bind_step_call(step);
     if (wanted->kind != LION_CALL_FILTER)
         lion_bind_fail(L, LION_FAULT, "lion/fault", "a call without datoms");
     const lion_db *db = wanted->db;
@@ -687,10 +621,12 @@ static int call_datoms(lua_State *L)
 static int answer(lua_State *L)
 {
     lion_bind_step *step = lion_bind_step_check(L, 1, 0);
-    lion_call *wanted = call_of(step);
+    lion_call *wanted = lion_bind_step_call(step);
     bool is_sparse = lua_toboolean(L, 3) != 0;
     bool is_verdict = wanted->kind == LION_CALL_PREDICATE || wanted->kind == LION_CALL_FILTER;
     bool is_written = is_sparse && lua_isnil(L, 2);
+    if (is_written && wanted->is_answered) return 0; /* by code */
+    lion_bind_answers_forget(step);
     if (!is_written) luaL_checktype(L, 2, LUA_TTABLE);
     for (uint32_t row = 0; row < wanted->count && !is_written; row++) {
         lua_rawgeti(L, 2, (int)row + 1);
@@ -725,7 +661,7 @@ const luaL_Reg lion_bind_step_functions[] = {
     { "cursor_open", cursor_open },
     { "cursor_next", cursor_next },
     { "call", call },
-    { "compute", compute },
+    { "call_columns", call_columns },
     { "call_datoms", call_datoms },
     { "datom_type", datom_type },
     { "answer", answer },

@@ -15,6 +15,8 @@ typedef enum lion_bind_step_kind {
     LION_BIND_RUN
 } lion_bind_step_kind;
 
+typedef struct lion_bind_answers lion_bind_answers; /* answers.c */
+
 typedef struct lion_bind_step {
     uint8_t kind;
     bool is_open;
@@ -35,6 +37,7 @@ typedef struct lion_bind_step {
     lion_datom_batch datoms; /* CURSOR: the present batch, rows from `row` on not handed out yet */
     uint32_t row;
     lion_query_batch rows; /* RUN: the present batch */
+    lion_bind_answers *answers; /* RUN: code that answers its calls; NULL: none did yet */
     double **numbers;      /* of the call at hand, by argument: rooms of a batch, in the arena */
     uint32_t number_count;
 } lion_bind_step;
@@ -49,6 +52,17 @@ lion_bind_step *lion_bind_step_check(lua_State *L, int index,
 void lion_bind_step_close(lion_bind_step *step);
 /* Close the step and raise. */
 int lion_bind_step_fail(lua_State *L, lion_bind_step *step, const lion_error *error);
+
+/* What it waits for. */
+lion_call *lion_bind_step_call(lion_bind_step *step);
+
+/* ---- calls that code answers (answers.c) ---- */
+
+/* Answer the call that a run waits for as an earlier one of the same function was; false: it is not
+ * known, or not of numbers. */
+bool lion_bind_answers_again(lua_State *L, lion_bind_step *step);
+/* A function of the program may have run: what others are may have changed. */
+void lion_bind_answers_forget(lion_bind_step *step);
 
 /* ---- reports: fields of the table at the top ---- */
 

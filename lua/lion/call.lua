@@ -40,6 +40,11 @@ local host = { hold = nothing, release = nothing, is_held = nothing }
 -- function they call, and pay_at_once(n), whether n steps were taken in one
 function call.set_host(h) host = h end
 
+--- Have the host pay for steps of a program that are not taken one by one.
+-- @tparam number steps
+-- @treturn boolean whether they were paid
+function call.pay_at_once(steps) return host.pay_at_once(steps) end
+
 --- Raise forbidden, lion/not-allowed, where a function runs for the core, if there is a host that says so.
 -- @tparam string what is not allowed there
 function call.refuse_within(what)
@@ -410,7 +415,7 @@ local function run_loop(fn, write, rows, out, open, letters, columns, memo, db, 
   return loop(fn, rows, columns, out, open, memo, db, datoms, datoms and idents_of(db))
 end
 
--- Run a function over the rows of a call; returns what core.answer takes beside the step.
+-- Run a function over the rows of a call, row by row; returns what core.answer takes beside the step.
 local function run_rows(step, is_compiled, kind, fn, rows, db, wanted, open, letters, ...)
   if not letters then -- a filter, without the compiler
     local datoms, out = core.call_datoms(step), {}
@@ -418,10 +423,6 @@ local function run_rows(step, is_compiled, kind, fn, rows, db, wanted, open, let
     return out
   end
   local columns = { ... }
-  local is_predicate = kind == PREDICATE
-  if kind ~= FILTER and column_code.run(step, fn, is_predicate, rows, letters, columns, host) then
-    return nil, true
-  end
   for i = 1, #letters do
     local cast = CAST[letters:sub(i, i)]
     if cast then columns[i] = cast(columns[i]) end
@@ -435,7 +436,7 @@ local function run_rows(step, is_compiled, kind, fn, rows, db, wanted, open, let
   if not is_compiled then
     return loop_of(fn, letters, nil, nil, memo ~= nil)(fn, rows, columns, memo)
   end
-  if is_predicate then
+  if kind == PREDICATE then
     run_loop(fn, "verdict", rows, wanted.verdict, open, letters, columns, memo)
     return nil, true
   end
@@ -516,10 +517,12 @@ function call.cancel(e)
   error(anomaly.wrap(copy), 0)
 end
 
-local function answer_call(step, is_compiled, kind, rows, name, fn, db, arguments, count, ...)
+local function answer_call(step, kind, rows, name, fn, db, arguments, count)
   fn = resolve(kind, name, fn)
   if arguments then return run(kind, fn, db, arguments, count) end
-  return run_rows(step, is_compiled, kind, fn, rows, db, ...)
+  if kind ~= FILTER and column_code.answer(step, fn, kind == PREDICATE, count, host) then return nil, true end
+  local is_compiled = jit.status()
+  return run_rows(step, is_compiled, kind, fn, rows, db, core.call_columns(step, is_compiled))
 end
 
 -- What ends a call: results handed over, or the step closed and the error raised.
@@ -533,18 +536,15 @@ local function finish(step, held, kind, name, ok, result, is_sparse)
   error(wrap(kind, name, result), 0)
 end
 
-local function answer_wanted(step, is_compiled, kind, rows, name, ...)
+local function answer_wanted(step, kind, rows, name, ...)
   local held = host.hold()
-  return finish(step, held, kind, name, pcall(answer_call, step, is_compiled, kind, rows, name, ...))
+  return finish(step, held, kind, name, pcall(answer_call, step, kind, rows, name, ...))
 end
 
 --- Answer the call that a step waits for. The step is closed when the function fails.
 -- @treturn boolean did a predicate of a transaction answer other than true?
 -- @return what it answered
-function call.answer(step)
-  local is_compiled = jit.status()
-  return answer_wanted(step, is_compiled, core.call(step, is_compiled))
-end
+function call.answer(step) return answer_wanted(step, core.call(step)) end
 
 -- The step after a refusal raises: what was answered goes along.
 local function refuse(step, answered)

@@ -373,54 +373,40 @@ function column_code.of(fn, argument_count, is_predicate)
   return mine[key] or nil
 end
 
--- Columns of numbers and constants that are numbers, and nothing else.
-local function are_numbers(letters, columns)
-  for i = 1, #letters do
-    local letter = letters:byte(i)
-    if letter == 99 then -- c
-      if type(columns[i]) ~= "number" then return false end
-    elseif letter ~= 100 then -- d
-      return false
-    end
-  end
-  return true
-end
-
 local getupvalue = debug.getupvalue
 
--- Behind the columns, what else the code is given; false: an upvalue is no number.
-local function add_operands(fn, code, columns)
+-- What the function has from elsewhere, in the order of the code's registers; nil: an upvalue is no number.
+local function constants_of(fn, code)
+  local constants = {}
   for i, operand in ipairs(code.operands) do
     local value = operand.value
     if operand.kind == "upvalue" then value = select(2, getupvalue(fn, value)) end
-    if type(value) ~= "number" then return false end
-    columns[code.argument_count + i] = value
+    if type(value) ~= "number" then return nil end
+    constants[i] = value
   end
-  return true
+  return constants
 end
 
---- Compute what a function says of the rows of a step's call; false: it is to be called, nothing was done.
+--- Answer a step's call of a function by its code, if it has some and the columns are numbers; false: it is
+-- to be called, nothing was done. The core then answers the step's next calls of the same function itself,
+-- until another function was called or rows were handed out (bind/answers.c).
 -- @param waiting the step
 -- @tparam function fn
 -- @tparam boolean is_predicate
--- @tparam number rows
--- @tparam string letters of the columns, as lion.call has them
--- @tparam table columns their addresses or constants; the operands are added
+-- @tparam number argument_count
 -- @tparam table host step, a function whose call pays one step, and pay_at_once(n), whether n were paid;
 -- or neither
 -- @treturn boolean
-function column_code.run(waiting, fn, is_predicate, rows, letters, columns, host)
-  if not letters:find "^[dc]+$" then return false end
-  local code = column_code.of(fn, #letters, is_predicate)
-  local is_ready = code and are_numbers(letters, columns) and add_operands(fn, code, columns)
-  if not is_ready then return false end
+function column_code.answer(waiting, fn, is_predicate, argument_count, host)
+  local code = column_code.of(fn, argument_count, is_predicate)
+  local constants = code and constants_of(fn, code)
+  if not constants then return false end
   if code.step_upvalue then
     local _, paid = getupvalue(fn, code.step_upvalue)
-    if paid ~= host.step or not host.pay_at_once or not host.pay_at_once(rows) then return false end
+    if paid ~= host.step or not host.pay_at_once then return false end
   end
-  local count = code.argument_count + #code.operands
-  core.compute(waiting, code.code, code.kind, code.result, unpack(columns, 1, count))
-  return true
+  return core.compute(waiting, code.code, code.kind, code.result, argument_count, code.step_upvalue ~= nil,
+    unpack(constants, 1, #constants))
 end
 
 return column_code

@@ -21,7 +21,7 @@ function Datom:__tostring()
   return ("[%.0f %s %s %.0f %s]"):format(self[1], a, v, self[4], added)
 end
 
-local wrap, wrap_log -- of a database's handle; set below
+local wrap, wrap_log, pay_at_once -- of a database's handle; of the host; set below
 
 local function split(x)
   if ffi.istype(uint64, x) then
@@ -46,6 +46,7 @@ core.setup {
   setmetatable({}, { __mode = "k" }),
   values.typed,
   values.decimal,
+  function(steps) return pay_at_once(steps) end,
 }
 
 local call = require "lion.call"
@@ -59,7 +60,7 @@ local query = require "lion.query"
 local schema = require "lion.schema"
 local verify = require "lion.verify"
 
-wrap, wrap_log = db.wrap, log.wrap
+wrap, wrap_log, pay_at_once = db.wrap, log.wrap, call.pay_at_once
 
 -- ---- the module -------------------------------------------------------------------------------
 
