@@ -1,5 +1,6 @@
-/* plain_processor.c - stands in the place of libgcc's look at the processor, and has seen none of what it may have: where
- * this is linked, the choices of core/base/kernel.h are those of a processor without AVX2. */
+/* plain_processor.c - stands in the place of libgcc's look at the processor, and has seen none of
+ * what it may have: where this is linked, the choices of core/base/kernel.h are those of a
+ * processor without AVX2. */
 struct features {
     unsigned int vendor, type, subtype, features[1];
 };
