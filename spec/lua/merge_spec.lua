@@ -310,6 +310,31 @@ describe("A merge join", function()
     conn:close()
   end)
 
+  it("relies on no order that a not below it loses where its keys have no room", function()
+    local conn = lion.connect "mem:"
+    conn:transact(SCHEMA)
+    local tx, without_room = {}, 0
+    for i = 1, 200 do
+      tx[i] = { ["db/id"] = "e" .. i, ["a/text"] = "text " .. i * 7 % 90 }
+      if i % 2 == 0 then tx[i]["a/to"] = "e" .. i * 3 % 200 + 1 end
+      if i % 3 > 0 then tx[i]["a/long"] = i end
+    end
+    conn:transact(tx)
+    conn:request_index()
+    local query = "[:find ?x :where [?x :a/text ?v] [?y :a/to ?t] (not-join [?t] [?t :a/to ?z] [?z :a/long _]) [?y :a/text ?v]]"
+    for seed = 1, 40 do
+      local options = { plan_seed = seed, table_rows_max = 3, threads = 2, rows_max = 100000 }
+      local rows, tree = merged(conn:db(), query, options)
+      assert.equal(100, #rows, "plan " .. seed)
+      for _, operator in ipairs(named(tree, "not")) do
+        local is_told = operator.advice and operator.advice:find("no room", 1, true)
+        without_room = without_room + (is_told and 1 or 0)
+      end
+    end
+    assert.is_true(without_room > 0)
+    conn:close()
+  end)
+
   it("is taken where both sides are large, and not where one row of the other would do", function()
     local random, left, right = random_numbers.new(SEED), {}, {}
     for i = 1, 5000 do left[i], right[i] = random(1000), random(1000) end
