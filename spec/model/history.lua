@@ -19,38 +19,36 @@ function history.begin(conn, schema, count)
   return ids
 end
 
--- Up to `size` facts for the reference, and as a transaction. Each (e, a) is touched once, so nothing
--- contradicts itself.
-local function facts_of(random, ids, size, fact)
-  local ops, tx, touched = {}, {}, {}
+--- Up to `size` facts: { "add" | "retract", e, a, v }… Each (e, a) is touched once, so nothing contradicts
+-- itself.
+-- @param fact function() → attribute, value
+function history.ops(random, ids, size, fact)
+  local ops, touched = {}, {}
   for _ = 1, size do
     local name, v = fact()
     local e = ids[random(#ids)]
     if not touched[e .. name] then
       touched[e .. name] = true
       ops[#ops + 1] = { random(6) == 1 and "retract" or "add", e, name, v }
-      tx[#tx + 1] = { "db/" .. ops[#ops][1], e, name, v }
     end
   end
-  return ops, tx
+  return ops
+end
+
+--- The same as a transaction.
+function history.tx_of(ops)
+  local tx = {}
+  for i, op in ipairs(ops) do tx[i] = { "db/" .. op[1], op[2], op[3], op[4] } end
+  return tx
 end
 
 --- So many transactions of up to `size` facts.
 -- @param fact function() → attribute, value
 function history.live(random, conn, reference, ids, transactions, size, fact)
   for _ = 1, transactions do
-    local ops, tx = facts_of(random, ids, size, fact)
-    reference:transact(conn:transact(tx).t, ops)
+    local ops = history.ops(random, ids, size, fact)
+    reference:transact(conn:transact(history.tx_of(ops)).t, ops)
   end
-end
-
---- One more, as if it were written.
--- @return the value that shows it, and its reference
-function history.as_if(random, db, reference, ids, size, fact)
-  local ops, tx = facts_of(random, ids, size, fact)
-  local after, copy = db:with(tx).db_after, reference:copy()
-  copy:transact(after.basis_t, ops)
-  return after, copy
 end
 
 return history

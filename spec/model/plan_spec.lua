@@ -5,8 +5,9 @@ package.path = "spec/?.lua;" .. package.path
 local lion = require "lion"
 local answers = require "model.answers"
 local history = require "model.history"
-local model = require "model.model"
 local random_numbers = require "model.random"
+local shrink = require "model.shrink"
+local story = require "model.story"
 
 local pick, shuffled, sorted = random_numbers.pick, random_numbers.shuffled, answers.sorted
 
@@ -28,18 +29,12 @@ local ENTITIES = 9
 
 -- ---- data ----------------------------------------------------------------------------------------
 
-local function begin(conn) return history.begin(conn, SCHEMA, ENTITIES) end
-
 -- function() → attribute, value
 local function any_fact(random, ids)
   return function()
     local name = random(2) == 1 and pick(random, REFS) or pick(random, NUMBERS)
     return name, SCHEMA[name].type == "ref" and pick(random, ids) or random(5)
   end
-end
-
-local function live(random, conn, reference, ids, transactions)
-  history.live(random, conn, reference, ids, transactions, 6, any_fact(random, ids))
 end
 
 -- ---- queries -------------------------------------------------------------------------------------
@@ -208,25 +203,54 @@ local function expected_rows(reference, view, found, clauses, rules, var, values
   return rows
 end
 
-local function check(random, db, reference, view)
+local function flat(rules)
+  local list = {}
+  for level, of_level in ipairs(rules) do
+    for _, rule in ipairs(of_level) do list[#list + 1] = { level = level, rule = rule } end
+  end
+  return list
+end
+
+-- Of a question (model.shrink).
+local Question = {}
+
+function Question:expected(reference)
+  local rules = {}
+  for _, item in ipairs(self.rules or {}) do
+    rules[item.level] = rules[item.level] or {}
+    table.insert(rules[item.level], item.rule)
+  end
+  rules[1] = rules[1] or {}
+  return expected_rows(reference, self.view, self.find, self.clauses, rules, self.var, self.values)
+end
+
+function Question:query()
+  local query = { find = self.find, where = shrink.kept(self.where, self.clauses) }
+  if self.rules then
+    query.rules = {}
+    for i, item in ipairs(self.rules) do query.rules[i] = item.rule end
+  end
+  if self.var then query["in"] = { "$", { self.var, "..." } } end
+  return query, { self.values }
+end
+
+function Question.compare(_, expected, rows) assert.same(sorted(expected), sorted(rows)) end
+
+local function check(random, told, view)
   local found, clauses, made = random_query(random)
-  local var, values = random_inputs(random, made)
-  local rules = made.rules or {}
-  local expected = sorted(expected_rows(reference, view, found, clauses, rules, var, values))
+  local question = { story = told, view = view, find = found, clauses = clauses }
+  question.rules = made.rules and flat(made.rules)
+  question.var, question.values = random_inputs(random, made)
+  for name, method in pairs(Question) do question[name] = method end
+  local db, reference = told:value(view)
+  local expected = question:expected(reference)
   for plan = 0, PLANS + 1 do
-    local query = { find = found, where = shuffled(random, clauses) }
-    if made.rules then
-      query.rules = {}
-      for _, list in ipairs(made.rules) do
-        for _, rule in ipairs(list) do query.rules[#query.rules + 1] = rule end
-      end
-    end
-    if var then query["in"] = { "$", { var, "..." } } end
-    local arguments = { db, values }
-    local options, told = answers.options(random, plan, PLANS)
-    local note = ("%s of %s %s"):format(told, lion.edn.write(query), var and lion.edn.write(values) or "")
-    local rows = answers.of(query, arguments, var and 2 or 1, options, note)
-    if rows then assert.same(expected, sorted(rows), note) end
+    question.where = shuffled(random, clauses)
+    local options, how = answers.options(random, plan, PLANS)
+    question.options = options
+    local query, arguments = question:query()
+    local note = ("%s of %s %s"):format(how, lion.edn.write(query), lion.edn.write(arguments))
+    shrink.check(question, db, expected, note)
   end
 end
 
@@ -260,12 +284,12 @@ describe("Any plan gives the same answer (seed " .. SEED .. ")", function()
   for world = 1, 4 do
     it("in history " .. world, function()
       local random = random_numbers.new(SEED + 7919 * world)
-      local conn = lion.connect("mem:", { segment_size = 512, node_entries = 4 })
-      local ids, reference = begin(conn), model.new(SCHEMA)
-      live(random, conn, reference, ids, 8)
+      local told = story.new(SCHEMA, ENTITIES, { segment_size = 512, node_entries = 4 })
+      local ids, conn = told.ids, told.conn
+      told:live(random, 8, 6, any_fact(random, ids))
       local early = conn:db()
-      if world % 2 == 0 then conn:request_index() end
-      live(random, conn, reference, ids, world)
+      if world % 2 == 0 then told:request_index() end
+      told:live(random, world, 6, any_fact(random, ids))
       local db = conn:db()
       local past = db.basis_t - random(6)
       local of_all_times = {
@@ -273,27 +297,16 @@ describe("Any plan gives the same answer (seed " .. SEED .. ")", function()
         { db = db:as_of(past), view = { upper = past } }, { db = db:history(), view = { history = true } },
         { db = db:since(past), view = { since = past } },
       }
+      local views = {
+        { is_filtered = true }, { since = past }, { history = true }, { upper = past, since = past - 4 }, {},
+        {}, { upper = past },
+      }
       for i = 1, QUERIES / 4 do
-        if i % 7 == 0 then
-          check(random, db:as_of(past), reference, { upper = past })
-        elseif i % 7 == 2 then
-          check(random, db:since(past), reference, { since = past })
-        elseif i % 7 == 3 then
-          check(random, db:history(), reference, { history = true })
-        elseif i % 7 == 4 then
-          local narrow = db:as_of(past):since(past - 4)
-          check(random, narrow, reference, { upper = past, since = past - 4 })
-        elseif i % 7 == 1 then
-          check(random, db:filter(function() return true end), reference, {})
-        elseif i % 7 == 5 then
-          local after, as_if = history.as_if(random, db, reference, ids, 6, any_fact(random, ids))
-          check(random, after, as_if, {})
-        else
-          check(random, db, reference, {})
-        end
-        if i % 4 == 0 then check_prepared(random, of_all_times, reference, ids) end
+        views[5] = { as_if = i % 7 == 5 and history.ops(random, ids, 6, any_fact(random, ids)) or nil }
+        check(random, told, views[(i - 1) % 7 + 1])
+        if i % 4 == 0 then check_prepared(random, of_all_times, told.reference, ids) end
       end
-      conn:close()
+      told:close()
     end)
   end
 
