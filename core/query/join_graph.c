@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "db/schema.h"
+#include "index/view_parts.h"
 #include "query/order.h"
 
 static uint64_t bit(uint32_t var)
@@ -250,6 +251,16 @@ static bool add_star(lion_join_graph *graph, uint32_t first, uint8_t *is_taken)
     if (node->part_count == 0) graph->node_count--;
     else finish_star(graph, node);
     return true;
+}
+
+/* All of a star's patterns are of one database (is_star_part). */
+bool lion_join_can_sample(const lion_join_node *node)
+{
+    if (node->kind != LION_JOIN_STAR || node->uses_feed || node->part_count == 0) return false;
+    const lion_view *view = &node->parts[0].stats.db->view;
+    for (uint32_t i = 0; i < node->part_count; i++)
+        if (node->parts[i].stats.has_e) return false;
+    return lion_view_is_plain(view) && view->filter_count == 0;
 }
 
 /* ---- clauses of other kinds ---- */

@@ -113,11 +113,14 @@ void lion_join_count(lion_join_plan *plan, const lion_join_graph *graph)
     for (uint32_t var = 0; var < graph->var_count; var++) rows *= least[var] / product[var];
     if (uses_feed) rows *= graph->feed_rows;
     if (graph->corrections != NULL) rows *= corrections_of(graph, set);
-    plan->all = plan->rows = rows;
+    plan->even = rows;
+    plan->ways = lion_join_ways_all(graph, set);
+    plan->all = plan->rows = rows * lion_join_met(graph, &plan->ways);
     plan->drops = false;
     plan->live = lion_join_live(graph, set, bound);
-    if (rows < MADE_MIN) return;
+    if (plan->all < MADE_MIN) return;
     uint64_t live = plan->live;
     plan->drops = (bound & ~live & ~graph->known & ~graph->feed) != 0;
-    plan->rows = fmin(rows, different(graph, set, live, fewest, uses_feed));
+    if (plan->drops) plan->ways = lion_join_ways_of(graph, set, live);
+    plan->rows = fmin(plan->even * lion_join_met(graph, &plan->ways), different(graph, set, live, fewest, uses_feed));
 }

@@ -129,7 +129,28 @@ static void spread(sample *self, drawn *star, const lion_pattern_stats *stats, l
     }
 }
 
-/* A range that holds less of an attribute is drawn from by itself: its first values stand for it. */
+/* … of a range: one of each of so many stretches of equally many datoms, as far as the tree has them. Its first values alone may be those
+ * of entities that came first. */
+static void spread_range(sample *self, drawn *star, const lion_pattern_stats *stats, const lion_index_range *range)
+{
+    const lion_view *view = &stats->db->view;
+    const lion_tree *tree = lion_view_tree(view, LION_AVET, stats->attribute->id, false);
+    lion_key low = { .datom = { .a = stats->attribute->id, .v = range->low }, .parts = 2 };
+    lion_key end = { .datom = { .a = stats->attribute->id, .v = range->end }, .parts = 2 };
+    uint64_t from = 0, to = tree == NULL ? 0 : tree->count;
+    if (tree == NULL || (double)tree->count < stats->total / 2) return;
+    if (range->has_low && lion_tree_rank(&from, tree, view->root->snapshot, &low, false, NULL) != LION_OK) return;
+    if (range->has_end && lion_tree_rank(&to, tree, view->root->snapshot, &end, false, NULL) != LION_OK) return;
+    for (uint32_t i = 0; i < DRAWN_MAX && to > from; i++) {
+        lion_datom datom;
+        if (lion_tree_select(&datom, tree, view->root->snapshot, from + (2 * i + 1) * (to - from) / (2 * DRAWN_MAX), NULL) != LION_OK) return;
+        self->looks--;
+        star->ids[i] = datom.e;
+        star->count = i + 1;
+    }
+}
+
+/* A range that holds less of an attribute is drawn from by itself. */
 #define RANGE_PART 0.25
 
 /* Entities that the pattern has, or, of a range that holds much of the attribute, those that the attribute has. Of how many they stand
@@ -152,7 +173,7 @@ static double draw(sample *self, drawn *star, const lion_pattern_stats *stats, c
         options.end_v = range.has_end ? &range.end : NULL;
         key.datom.v = range.low;
         key.parts = range.has_low ? 2 : 1;
-        read_ids(self, star, stats, &key, LION_AVET, &options);
+        if (read_ids(self, star, stats, &key, LION_AVET, &options) && stats->count > DRAWN_MAX * 2) spread_range(self, star, stats, &range);
         return stats->count;
     }
     if (read_ids(self, star, stats, &key, index, &options) && stats->count > DRAWN_MAX * 2) spread(self, star, stats, key, index, options);
@@ -208,6 +229,34 @@ static bool has_filter(const lion_join_node *node)
     return false;
 }
 
+static double passing_part(const lion_join_part *link, const lion_join_node *to)
+{
+    return fmin(1, to->rows / fmax(1, fmax(to->domain, link->stats.distinct_v)));
+}
+
+/* So many of those that are drawn are to pass. */
+#define PASSING_MIN 4
+
+/* From all of a link's datoms, one of each of so many stretches of its values, to what they name: do they pass? So those that are named
+ * often count as often. */
+static double forward_by_rank(sample *self, const lion_join_part *link, const lion_join_node *to)
+{
+    const lion_view *view = &link->stats.db->view;
+    const lion_tree *tree = lion_view_tree(view, LION_AVET, link->stats.attribute->id, false);
+    if (tree == NULL || tree->count < DRAWN_MAX || (double)tree->count < link->stats.total / 2) return 1;
+    int64_t before = 0;
+    uint32_t met = 0, passed = 0;
+    bool passes_again = false;
+    for (; met < DRAWN_MAX && !is_late(self); met++) {
+        lion_datom datom;
+        if (lion_tree_select(&datom, tree, view->root->snapshot, (2 * met + 1) * tree->count / (2 * DRAWN_MAX), NULL) != LION_OK) return 1;
+        if (met == 0 || datom.v.bits != before) passes_again = passes_all(self, to, UINT32_MAX, datom.v.bits);
+        before = datom.v.bits;
+        passed += passes_again;
+    }
+    return met < DRAWN_MAX ? 1 : corrected(fmax(passed, 0.5) / met, passing_part(link, to));
+}
+
 /* From the star's entities to those that its values name: do they pass? */
 static double forward(sample *self, const drawn *from, const lion_join_part *link, const lion_join_node *to)
 {
@@ -220,8 +269,7 @@ static double forward(sample *self, const drawn *from, const lion_join_part *lin
         met++;
         passed += passes_all(self, to, UINT32_MAX, value.bits);
     }
-    double expected = fmin(1, to->rows / fmax(1, fmax(to->domain, link->stats.distinct_v)));
-    return met < 4 ? 1 : corrected((passed + (passed == 0 ? 0.5 : 0)) / met, expected);
+    return met < 4 ? 1 : corrected(fmax(passed, 0.5) / met, passing_part(link, to));
 }
 
 /* From the other star's entities back: how many datoms name each? */
@@ -238,12 +286,12 @@ static double backward(sample *self, const drawn *from, const lion_join_part *li
         met++;
     }
     double expected = link->stats.total / fmax(1, fmax(named->domain, link->stats.distinct_v));
-    return met == 0 ? 1 : corrected((sum + (sum == 0 ? 0.5 : 0)) / met, expected);
+    bool is_whole = met > 0 && met == from->passed; /* the first of them tell of the first */
+    return is_whole ? corrected(fmax(sum, 0.5) / met, expected) : 1;
 }
 
-/* From the star's entities to as many datoms of another attribute as have the same value: frequent values are met as often as they are
- * frequent. */
-static double by_value(sample *self, const drawn *from, const lion_join_part *part, const lion_join_part *other)
+/* From the star's entities to as many datoms of another attribute as have the same value. */
+static double by_value(sample *self, const drawn *from, const lion_join_part *part, const lion_join_part *other, double expected)
 {
     double sum = 0;
     uint32_t met = 0;
@@ -258,8 +306,7 @@ static double by_value(sample *self, const drawn *from, const lion_join_part *pa
         sum += (double)count;
         met++;
     }
-    double expected = other->stats.total / fmax(1, fmax(part->stats.distinct_v, other->stats.distinct_v));
-    return met == 0 ? 1 : corrected((sum + (sum == 0 ? 0.5 : 0)) / met, expected);
+    return met == 0 ? 1 : corrected(fmax(sum, 0.5) / met, expected);
 }
 
 static bool has_drawn(const sample *self, uint32_t n)
@@ -286,18 +333,10 @@ static void sample_link(sample *self, uint32_t n, const lion_join_part *link)
     uint32_t other = 0;
     const lion_join_node *node = &self->graph->nodes[n], *to = named_by(self->graph, n, link, &other);
     if (to == NULL || self->graph->corrections[n][other] != 1) return;
-    if (to->rows < node->rows && has_drawn(self, other)) correct(self->graph, n, other, backward(self, self->stars[other], link, to));
+    bool passes_often = !has_filter(node) && has_filter(to) && passing_part(link, to) * DRAWN_MAX >= PASSING_MIN;
+    if (passes_often) correct(self->graph, n, other, forward_by_rank(self, link, to));
+    else if (to->rows < node->rows && has_drawn(self, other)) correct(self->graph, n, other, backward(self, self->stars[other], link, to));
     else if (has_filter(to) && has_drawn(self, n)) correct(self->graph, n, other, forward(self, self->stars[n], link, to));
-}
-
-/* All of a star's patterns are of one database (is_star_part). */
-static bool can_sample(const lion_join_node *node)
-{
-    if (node->kind != LION_JOIN_STAR || node->uses_feed || node->part_count == 0) return false;
-    const lion_view *view = &node->parts[0].stats.db->view;
-    for (uint32_t i = 0; i < node->part_count; i++)
-        if (node->parts[i].stats.has_e) return false;
-    return lion_view_is_plain(view) && view->filter_count == 0;
 }
 
 static bool begin(sample *self, lion_join_graph *graph, int64_t time_ns)
@@ -322,7 +361,7 @@ static uint32_t smallest(const sample *self)
     const lion_join_graph *graph = self->graph;
     uint32_t best = graph->node_count;
     for (uint32_t n = 0; n < graph->node_count; n++) {
-        if (self->stars[n] != NULL || !can_sample(&graph->nodes[n]) || graph->nodes[n].rows < 0.5) continue;
+        if (self->stars[n] != NULL || !lion_join_can_sample(&graph->nodes[n]) || graph->nodes[n].rows < 0.5) continue;
         if (best == graph->node_count || graph->nodes[n].rows < graph->nodes[best].rows) best = n;
     }
     return best;
@@ -332,7 +371,7 @@ static uint32_t smallest(const sample *self)
 static const lion_join_part *same_valued(const lion_join_graph *graph, uint32_t n, const lion_join_part *part, uint32_t other)
 {
     const lion_join_node *node = &graph->nodes[other];
-    for (uint32_t i = 0; other != n && can_sample(node) && i < node->part_count; i++) {
+    for (uint32_t i = 0; other != n && lion_join_can_sample(node) && i < node->part_count; i++) {
         const lion_join_part *found = &node->parts[i];
         bool is_same = found->value == part->value && found->stats.attribute->type == part->stats.attribute->type;
         if (is_same && !found->stats.has_v && found->stats.attribute->is_in_avet) return found;
@@ -340,6 +379,8 @@ static const lion_join_part *same_valued(const lion_join_graph *graph, uint32_t 
     return NULL;
 }
 
+/* Frequent values are met as often as they are frequent: which a hub tells (join_hub.c), of all that its members have. A star's filters may
+ * leave values that are more frequent, or less. */
 static void sample_values(sample *self, uint32_t n, const lion_join_part *part)
 {
     lion_join_graph *graph = self->graph;
@@ -347,7 +388,9 @@ static void sample_values(sample *self, uint32_t n, const lion_join_part *part)
     bool is_shared = part->value != LION_JOIN_NONE && !part->stats.has_v && has_drawn(self, n) && star_of(graph, part->value, &named) == NULL;
     for (uint32_t other = 0; is_shared && other < graph->node_count && !is_late(self); other++) {
         const lion_join_part *found = same_valued(graph, n, part, other);
-        if (found != NULL && graph->corrections[n][other] == 1) correct(graph, n, other, by_value(self, self->stars[n], part, found));
+        if (found == NULL || graph->corrections[n][other] != 1) continue;
+        double met = lion_join_met_by(graph, n, other), even = found->stats.total / fmax(1, fmax(part->stats.distinct_v, found->stats.distinct_v));
+        if (met < 0 || has_filter(&graph->nodes[n])) correct(graph, n, other, by_value(self, self->stars[n], part, found, met < 0 ? even : met));
     }
 }
 
@@ -652,17 +695,18 @@ bool lion_join_has_branches(const lion_join_graph *graph)
     return false;
 }
 
-void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
+void lion_join_sample(lion_join_graph *graph, int64_t time_ns, bool has_hubs)
 {
     sample self;
     if (!begin(&self, graph, time_ns)) return;
     int64_t kept = lion_join_has_branches(graph) ? self.looks / 2 : 0; /* stars do not take all */
     self.looks -= kept;
+    if (has_hubs) lion_join_draw(graph, &self.looks);
     for (uint32_t star; (star = smallest(&self)) < graph->node_count && !is_late(&self);) {
         sample_star(&self, star);
         if (graph->scope->run->arena.is_exhausted) return;
         for (uint32_t n = 0; n < graph->node_count; n++)
-            for (uint32_t i = 0; can_sample(&graph->nodes[n]) && i < graph->nodes[n].part_count && !is_late(&self); i++) {
+            for (uint32_t i = 0; lion_join_can_sample(&graph->nodes[n]) && i < graph->nodes[n].part_count && !is_late(&self); i++) {
                 sample_link(&self, n, &graph->nodes[n].parts[i]);
                 sample_values(&self, n, &graph->nodes[n].parts[i]);
             }
@@ -670,21 +714,7 @@ void lion_join_sample(lion_join_graph *graph, int64_t time_ns)
     if (!graph->scope->run->arena.is_exhausted) sample_paths(&self);
     self.looks = (self.looks > 0 ? self.looks : 0) + kept;
     if (!graph->scope->run->arena.is_exhausted) sample_branches(&self);
-}
-
-bool lion_join_by_value(const lion_join_graph *graph)
-{
-    for (uint32_t n = 0; n < graph->node_count; n++) {
-        const lion_join_node *node = &graph->nodes[n];
-        for (uint32_t i = 0; can_sample(node) && i < node->part_count; i++) {
-            const lion_join_part *part = &node->parts[i];
-            uint32_t named = 0;
-            if (part->value == LION_JOIN_NONE || part->stats.has_v || star_of(graph, part->value, &named) != NULL) continue;
-            for (uint32_t other = 0; other < graph->node_count; other++)
-                if (same_valued(graph, n, part, other) != NULL) return true;
-        }
-    }
-    return false;
+    if (!graph->scope->run->arena.is_exhausted) lion_join_draw_finish(graph);
 }
 
 /* ---- a few entities, exactly ---- */
@@ -694,7 +724,7 @@ bool lion_join_by_value(const lion_join_graph *graph)
 
 static bool is_few(const lion_join_node *node)
 {
-    return node->rows <= FEW_ROWS && node->rows >= 0.5 && can_sample(node);
+    return node->rows <= FEW_ROWS && node->rows >= 0.5 && lion_join_can_sample(node);
 }
 
 void lion_join_look(lion_join_graph *graph)

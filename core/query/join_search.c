@@ -152,11 +152,19 @@ static double distinct_cost(double made, bool drops)
     return drops ? made * DISTINCT_NS : 0;
 }
 
-/* Of the rows that joining them makes, those are missing that went on either side. */
-static double rows_made(const lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right)
+/* What a hub's values are met with evenly, over what there is of it. */
+static double uneven_rows(const lion_join_graph *graph, const lion_join_plan *plan)
 {
-    double made = plan->all * left->rows / fmax(left->all, 1e-9);
-    if (right != NULL) made *= right->rows / fmax(right->all, 1e-9);
+    return plan->rows / fmax(plan->even * lion_join_met(graph, &plan->ways), 1e-9);
+}
+
+/* Of the rows that joining them makes, those are missing that went on either side. */
+static double rows_made(const lion_join_graph *graph, const lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right)
+{
+    lion_join_ways others = right != NULL ? right->ways : lion_join_ways_all(graph, plan->set & ~left->set);
+    lion_join_ways ways = lion_join_ways_joined(&left->ways, &others);
+    double made = plan->even * lion_join_met(graph, &ways) * uneven_rows(graph, left);
+    if (right != NULL) made *= uneven_rows(graph, right);
     return fmax(made, plan->rows);
 }
 
@@ -366,7 +374,7 @@ static void consider_core(const search *self, lion_join_plan *plan, const lion_j
 {
     const lion_join_graph *graph = self->graph;
     if ((core->needs & ~left->bound) != 0) return;
-    double times = times_of(graph, left, core->uses_feed), made = rows_made(plan, left, NULL);
+    double times = times_of(graph, left, core->uses_feed), made = rows_made(graph, plan, left, NULL);
     double cost = left->cost_ns * times + lion_join_core_cost(graph, core, left, fmax(left->rows, 1) * times, made) + distinct_cost(made, plan->drops);
     take_cheaper(self, plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .node = NO_NODE, .core = core });
 }
@@ -377,7 +385,7 @@ static void consider_node(const search *self, lion_join_plan *plan, const lion_j
     const lion_join_graph *graph = self->graph;
     const lion_join_node *node = &graph->nodes[n];
     if (!is_ready(graph, node, left->bound)) return;
-    double times = times_of(graph, left, node->uses_feed), made = rows_made(plan, left, NULL);
+    double times = times_of(graph, left, node->uses_feed), made = rows_made(graph, plan, left, NULL);
     double cost = distinct_cost(made, plan->drops) +
                   probe_cost(graph, node, fmax(left->rows, 1) * times, left->bound, made, met_more(graph, n, left->set));
     for (const lion_join_plan *each = left; each != NULL; each = each->others) {
@@ -388,7 +396,7 @@ static void consider_node(const search *self, lion_join_plan *plan, const lion_j
 
 static void consider_hash(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right)
 {
-    double made = rows_made(plan, left, right);
+    double made = rows_made(self->graph, plan, left, right);
     double cost = left->cost_ns + right->cost_ns + hash_cost(self->graph, left, right, made) + distinct_cost(made, plan->drops);
     take_cheaper(self, plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = left, .right = right, .node = NO_NODE });
 }
@@ -405,7 +413,7 @@ static uint8_t common_order(const lion_join_graph *graph, const lion_join_plan *
 static void consider_merge(const search *self, lion_join_plan *plan, const lion_join_plan *left, const lion_join_plan *right, uint8_t ascending)
 {
     const lion_join_plan *one = ordered(left, ascending), *other = ordered(right, ascending);
-    double made = rows_made(plan, left, right);
+    double made = rows_made(self->graph, plan, left, right);
     double cost = one->cost_ns + other->cost_ns + (left->rows + right->rows) * MERGE_NS + made * MERGE_ROW_NS + distinct_cost(made, plan->drops);
     take_cheaper(self, plan, (lion_join_plan){ .cost_ns = cost, .made = made, .left = one, .right = other, .node = NO_NODE, .is_merged = true,
                                                .ascending = ascending });

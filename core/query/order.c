@@ -328,7 +328,8 @@ static bool search(lion_order *order, lion_join_graph *graph)
     if (plan == NULL) return false;
     bool is_dear = is_worth_sampling(graph, plan);
     if (is_dear) {
-        lion_join_sample(graph, (int64_t)fmin(fmax(plan->cost_ns / SAMPLE_PART, SAMPLE_MIN_NS), SAMPLE_MAX_NS));
+        int64_t time_ns = (int64_t)fmin(fmax(plan->cost_ns / SAMPLE_PART, SAMPLE_MIN_NS), SAMPLE_MAX_NS);
+        lion_join_sample(graph, time_ns, plan->cost_ns >= SAMPLE_COST_MIN_NS);
         plan = lion_join_search(graph);
     }
     if (plan == NULL || !write_order(order, graph, plan)) return false;

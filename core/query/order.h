@@ -21,6 +21,9 @@
 #define LION_JOIN_NODES_MAX 40
 #define LION_JOIN_VARS_MAX 64
 #define LION_JOIN_NONE 0xff
+#define LION_JOIN_HUBS_MAX 4
+#define LION_JOIN_MEMBERS_MAX 5
+#define LION_JOIN_WAYS_MAX 486 /* 3 for each member, twice */
 
 /* Nanoseconds of semi-joins and anti-joins, beside those of join_search.c. */
 #define LION_SET_NS 8.0        /* a key into a bitmap … */
@@ -131,6 +134,35 @@ typedef struct lion_join_extra {
     bool is_done;
 } lion_join_extra;
 
+/* A star that has the hub's variable for a value. */
+typedef struct lion_join_member {
+    uint8_t node;
+    const lion_join_part *link;
+    bool is_apart;             /* what hangs on it leads to no other member … */
+    uint64_t own;              /* … and these are the variables that it and that bring along */
+    double part;               /* of the link's datoms, that these leave */
+    double distinct;           /* values, as the node's end has it */
+} lion_join_member;
+
+/* A value of the hub, that was drawn. */
+typedef struct lion_join_point {
+    lion_value value;
+    double counts[LION_JOIN_MEMBERS_MAX]; /* datoms of each member that have it */
+    double stands_for;         /* so many values … */
+    bool is_rare;              /* … of which the hub's filter leaves none, most likely */
+} lion_join_point;
+
+/* A variable for whose value several stars meet. */
+typedef struct lion_join_hub {
+    uint8_t var;
+    lion_join_member members[LION_JOIN_MEMBERS_MAX];
+    uint32_t member_count;
+    uint8_t filter;            /* the node, no member, that leaves the fewest of its values; NONE: there is none */
+    lion_join_point *points;
+    uint32_t point_count;
+    double known[LION_JOIN_WAYS_MAX]; /* by how its members come: what was measured; 0: nothing yet */
+} lion_join_hub;
+
 typedef struct lion_join_graph {
     lion_scope *scope;
     const lion_todo *todo;
@@ -157,11 +189,33 @@ typedef struct lion_join_graph {
     lion_join_extra *extras;
     uint32_t extra_count;
     double (*corrections)[LION_JOIN_NODES_MAX]; /* per pair of nodes; NULL: no samples */
+    lion_join_hub *hubs[LION_JOIN_HUBS_MAX];
+    uint32_t hub_count;
 } lion_join_graph;
 
 /* false: not of this kind. */
 bool lion_join_graph_make(lion_join_graph *graph, lion_scope *scope, const lion_todo *todo, const lion_operator *operator,
                           const uint8_t *needed);
+
+/* Whether its patterns show what is there now, so that entities can be drawn. */
+bool lion_join_can_sample(const lion_join_node *node);
+
+/* ---- hubs (join_hub.c) ---- */
+
+/* Per hub, how its members are in a set of nodes: all their rows, or each value once; and whether its filter is. Digits of a number. */
+typedef struct lion_join_ways {
+    uint16_t of[LION_JOIN_HUBS_MAX];
+} lion_join_ways;
+
+lion_join_ways lion_join_ways_all(const lion_join_graph *graph, uint64_t set);
+/* … once, where none of the member's own variables is live. */
+lion_join_ways lion_join_ways_of(const lion_join_graph *graph, uint64_t set, uint64_t live);
+/* Of two sets that have no node in common. */
+lion_join_ways lion_join_ways_joined(const lion_join_ways *left, const lion_join_ways *right);
+/* How many times as many rows come of it as if each value were met as often as any other. */
+double lion_join_met(const lion_join_graph *graph, const lion_join_ways *ways);
+/* Datoms of another member that one of the node's meets on average; negative: they have no hub. */
+double lion_join_met_by(const lion_join_graph *graph, uint32_t node, uint32_t other);
 
 /* ---- rows (join_rows.c) ---- */
 
@@ -184,14 +238,20 @@ void lion_join_cores_finish(lion_join_graph *graph);
  * it. NULL: by itself. */
 double lion_join_core_cost(const lion_join_graph *graph, const lion_join_core *core, const lion_join_plan *left, double rows, double all);
 
-/* ---- join_sample.c: what statistics of single attributes cannot tell, asked of the data, in at most so many nanoseconds ---- */
-void lion_join_sample(lion_join_graph *graph, int64_t time_ns);
-/* Whether two stars have a value in common that is no entity of a third: how often they meet depends on frequent values. */
-bool lion_join_by_value(const lion_join_graph *graph);
+/* ---- join_sample.c: what statistics of single attributes cannot tell, asked of the data, in at most so many nanoseconds ----
+ * has_hubs: values of hubs are drawn, too. */
+void lion_join_sample(lion_join_graph *graph, int64_t time_ns, bool has_hubs);
 /* Whether there are branches, of not or or, that a look at a few rows tells of. */
 bool lion_join_has_branches(const lion_join_graph *graph);
 /* The part of it that is cheap: stars of a handful of entities, and how many datoms name these. */
 void lion_join_look(lion_join_graph *graph);
+
+/* ---- join_draw.c: values of hubs, for no more than half of the looks ---- */
+void lion_join_draw(lion_join_graph *graph, int64_t *looks);
+/* When all that was sampled is known. */
+void lion_join_draw_finish(lion_join_graph *graph);
+/* Whether two stars have a value in common that is no entity of a third: how often they meet depends on frequent values. */
+bool lion_join_by_value(const lion_join_graph *graph);
 
 /* ---- join_branch.c: the clauses of a branch, tried for one row by look-ups ---- */
 
@@ -224,15 +284,17 @@ struct lion_join_plan {
     uint64_t live;             /* of bound: asked for by what is not in the set */
     double rows, cost_ns;
     double all;                /* rows if none of them ever went as it was there already */
-    bool drops;                /* rows are looked at whether they are there already, as variables go */
+    double even;               /* … and if each value of a hub was met as often as any other */
     double made;               /* rows that its last join makes */
+    lion_join_ways ways;       /* how members of hubs are among its rows */
     const lion_join_plan *left, *right; /* NULL, NULL: one node, or a core, by itself */
+    const lion_join_core *core; /* instead of a node; NULL: none */
+    lion_join_plan *others;    /* of the same nodes, in other orders: the cheapest of each; NULL: no more */
     uint32_t node;             /* by itself, or what is probed for each row of left; NODES_MAX: right is hashed … */
     bool is_merged;            /* … or merged, as both are ordered by the variable that they have in common */
-    const lion_join_core *core; /* instead of a node; NULL: none */
+    bool drops;                /* rows are looked at whether they are there already, as variables go */
     uint8_t ascending;         /* 1 + the variable that its rows ascend by, where a join that is to come may be glad of it; or 0 */
     uint8_t entry;             /* of a star by itself: 1 + the part that it begins with; 0: as lion_join_entry says */
-    lion_join_plan *others;    /* of the same nodes, in other orders: the cheapest of each; NULL: no more */
 };
 
 /* The cheapest plan of all nodes (with options.plan_seed any); NULL: there is none without a product that depends. */

@@ -430,6 +430,15 @@ static lion_operator *merge_of(lion_scope *scope, lion_operator *left, lion_oper
     return lion_merge_new(run, left, right, keep);
 }
 
+/* A set of keys finds out by itself what is there already: no distinct comes before it. */
+static lion_operator *keys_of(const lion_operator *left, lion_operator *right)
+{
+    const lion_run *run = left->run;
+    bool is_set = lion_run_allows(run, LION_PLAN_SEMI_JOIN) && !lion_run_forces(run, LION_PLAN_DISTINCT);
+    for (uint32_t i = 0; i < right->width; i++) is_set = is_set && lion_operator_slot(left, right->vars[i]) != LION_SLOT_NONE;
+    return is_set && lion_operator_is_distinct(right) && right->inputs[0]->width == right->width ? right->inputs[0] : right;
+}
+
 /* A part of the plan by itself, joined by hash, or in the order of what both have. */
 static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_order_step *step, lion_operator **operator, const uint8_t *needed,
                              lion_error *error)
@@ -442,6 +451,7 @@ static lion_status add_group(lion_scope *scope, lion_todo *todo, const lion_orde
     lion_status status = follow(scope, todo, &right, wanted, (following){ .order = step->group }, NULL, error);
     if (status != LION_OK) return status;
     right->rows_estimated = step->group->rows;
+    if (!step->is_merged) right = keys_of(left, right);
     lion_operator *made = step->is_merged ? NULL : semi_before_distinct(scope, left, right, step->rows, lion_plan_keep(scope, todo, needed));
     if (made != NULL) {
         made->rows_estimated = step->kept;
