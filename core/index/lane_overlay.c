@@ -67,6 +67,39 @@ static uint32_t place_in(const lion_lane *lane, const lion_datom_batch *chunk, u
     return low;
 }
 
+/* The same of the tree where it has no entity twice (AEVT): the place is not farther than the ids
+ * are, and just there if none is left out. */
+static uint32_t place_of_entity(const lion_lane *lane, const lion_datom_batch *chunk, uint32_t from,
+                                int64_t e)
+{
+    if (from == chunk->count) return from;
+    int64_t sign = lane->is_reverse ? -1 : 1, distance = sign * (e - chunk->e[from]);
+    if (distance <= 0) return from;
+    uint32_t low = from + 1, left = chunk->count - from;
+    uint32_t high = distance < left ? from + (uint32_t)distance : chunk->count;
+    if (sign * (e - chunk->e[high - 1]) > 0) return high;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (sign * (e - chunk->e[middle]) > 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Of the tree's chunk: the first row from the next on that does not come before the added row k. */
+static uint32_t place_in_tree(const lion_lane *lane, const lion_datom_batch *added, uint32_t k)
+{
+    const lion_datom_batch *chunk = &lane->current->chunk;
+    uint32_t from = lane->current->row;
+    if (lane->order != LION_AEVT || !lane->overlay->is_single)
+        return place_in(lane, chunk, from, added, k);
+    uint32_t place = place_of_entity(lane, chunk, from, added->e[k]);
+    bool is_of_entity = place < chunk->count && chunk->e[place] == added->e[k];
+    return place + (is_of_entity && comes_before(lane, chunk, place, added, k));
+}
+
 /* ---- seeking ---- */
 
 /* Rows of an overlay's list that lie before the boundary. */
@@ -163,27 +196,12 @@ static bool is_consecutive(const lion_lane *lane, const lion_datom_batch *chunk)
     return (lane->is_reverse ? -span : span) == (int64_t)last;
 }
 
-/* AEVT without an entity twice: where the chunk has the entity, from the last one's place on.
- * false: it has not. */
+/* Where the chunk has the entity, from the last one's place on. false: it has not. */
 static bool find_entity(const lion_lane *lane, const lion_datom_batch *chunk, int64_t e,
                         uint32_t *place)
 {
-    uint32_t last = chunk->count - 1;
-    if (is_consecutive(lane, chunk)) {
-        *place = (uint32_t)(lane->is_reverse ? chunk->e[0] - e : e - chunk->e[0]);
-        return *place <= last;
-    }
-    uint32_t low = *place, high = chunk->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        bool is_before = lane->is_reverse ? chunk->e[middle] > e : chunk->e[middle] < e;
-        if (is_before)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *place = low;
-    return low <= last && chunk->e[low] == e;
+    *place = place_of_entity(lane, chunk, *place, e);
+    return *place < chunk->count && chunk->e[*place] == e;
 }
 
 static void patch_row(lion_datom_batch *chunk, uint32_t row, const lion_rows *patches, uint32_t k)
@@ -420,8 +438,7 @@ static lion_status merge(lion_lane *lane, uint32_t limit, lion_datom_batch *batc
     if (reserve(lane, limit, error) != LION_OK) return LION_FAILED;
     while (lane->rows.count < limit && source->row < chunk->count) {
         uint32_t left = limit - lane->rows.count, place = chunk->count;
-        if (lane->added_from < lane->added_to)
-            place = place_in(lane, chunk, source->row, &all, next_added(lane));
+        if (lane->added_from < lane->added_to) place = place_in_tree(lane, &all, next_added(lane));
         uint32_t take = place - source->row;
         if (take >= LION_LANE_STRETCH && lane->rows.count > 0) break;
         if (take > left) take = left;
@@ -445,8 +462,7 @@ lion_status lion_lane_overlay_next(lion_lane *lane, lion_datom_batch *batch_out,
     uint32_t place = rows;
     if (added > 0 && !lane->is_any_order) {
         lion_datom_batch list = lion_rows_batch(&lane->overlay->added, LION_COLUMN_ALL);
-        place = place_in(lane, &lane->current->chunk, lane->current->row, &list, next_added(lane)) -
-                lane->current->row;
+        place = place_in_tree(lane, &list, next_added(lane)) - lane->current->row;
     }
     if (place == rows || place >= LION_LANE_STRETCH) {
         take_tree(lane, place < limit ? place : limit, batch_out);
