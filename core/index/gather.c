@@ -27,6 +27,8 @@
 
 #define STRETCH_MAX 4096 /* places of a leaf that are unpacked at once … */
 #define STRETCH_PART 4   /* … if so many times fewer are wanted */
+#define SPAN_MAX 8192    /* the same of scalars of entities that ascend, whose places … */
+#define SPAN_PART 8      /* … need not be listed */
 #define RUN_MIN 16       /* entities that follow each other, and are looked for by their ends */
 
 struct lion_gather {
@@ -618,7 +620,7 @@ static lion_status take_leaf_span(lion_gather *self, size_t place, uint32_t span
                                   lion_error *error)
 {
     if (lion_type_is_scalar((lion_type)v->type)) {
-        int64_t bits[STRETCH_MAX];
+        int64_t bits[SPAN_MAX];
         lion_vector part = { .type = v->type, .bits = bits };
         lion_column_read_bits(&self->leaf->v, place, span, bits);
         if (!self->is_whole) lion_overlay_patch(self->overlay, low, span, &part, 0, NULL);
@@ -633,6 +635,13 @@ static lion_status take_leaf_span(lion_gather *self, size_t place, uint32_t span
     return LION_OK;
 }
 
+static bool is_near(uint64_t span, uint32_t count, const lion_vector *v)
+{
+    bool is_scalar = v == NULL || lion_type_is_scalar((lion_type)v->type);
+    if (is_scalar) return span <= SPAN_MAX && span / SPAN_PART <= count;
+    return span <= STRETCH_MAX && span / STRETCH_PART <= count;
+}
+
 /* Rows whose entities ascend and lie close together, where a leaf or the overlay has all from the
  * first to the last: so each has a value. LION_END: it is not so. */
 static lion_status read_span(lion_gather *self, const int64_t *e, const uint16_t *rows,
@@ -641,8 +650,9 @@ static lion_status read_span(lion_gather *self, const int64_t *e, const uint16_t
     int64_t low = e[rows == NULL ? 0 : rows[0]],
             high = e[rows == NULL ? count - 1 : rows[count - 1]];
     uint64_t span = (uint64_t)high - (uint64_t)low + 1;
-    bool is_close = high >= low && span <= STRETCH_MAX && span / STRETCH_PART <= count, is_added;
-    if (!is_close || !is_among(e, rows, count, low, span)) return LION_END;
+    bool is_added;
+    if (high < low || !is_near(span, count, v) || !is_among(e, rows, count, low, span))
+        return LION_END;
     uint32_t taken = (uint32_t)span;
     if (cut_run(self, low, taken, &is_added) < span) return LION_END;
     if (self->tree == NULL && !is_added) return LION_END;
