@@ -754,6 +754,7 @@ lion_status lion_gather_read(lion_gather *self, const int64_t *e, const uint16_t
                              uint32_t count, lion_vector *v, uint16_t *rows_out,
                              uint32_t *count_out, lion_error *error)
 {
+    LION_ASSERT(count <= LION_BATCH_ROWS);
     uint32_t found = 0;
     self->coded_by = UNREAD;
     if (v != NULL) v->type = (uint8_t)self->type;
