@@ -37,7 +37,7 @@ end
 local function bound(query, best, earlier, slowness)
   local least = query.at_most and query.at_most * slowness
   if query.times and best then least = math.min(least or math.huge, best / query.times) end
-  if query.of then least = earlier[query.of[1]] * query.of[2] end
+  if query.of then least = math.min(least or math.huge, earlier[query.of[1]] * query.of[2]) end
   return least
 end
 
