@@ -1,37 +1,24 @@
 /* op_probe.c - a pattern that meets bound values with many entities, or bound entities with many values: each row of
  * the input becomes as many rows as its key has datoms.
  *
- * Few keys are looked up in the index one by one. Once there are enough, the attribute is read whole, in the order of
- * the keys, into runs: the keys, where the run of each begins, and what lies in it; keys that are numbers close
- * together are places in an array, others are found by their hash. Rows go out column by column. Where nobody wants what
- * lies in the run, a row goes out once. */
-#include "base/hash.h"
+ * Few keys are looked up in the index one by one. Once there are enough, the attribute is read in the order of the keys into a
+ * table (probe_table.h). Rows of the input wait before, as long as they take no more memory than its targets may: if the input ends so,
+ * nothing else is kept than what they ask for. Rows go out column by column. Where nobody wants what lies in the run of a key, a row goes
+ * out once. */
 #include "index/value_run.h"
 #include "query/columns.h"
+#include "query/key_set.h"
 #include "query/pattern.h"
+#include "query/probe_table.h"
+#include "query/row_queue.h"
 #include "query/threads.h"
 
 enum { E, A, V, TX, OP };
 
 #define TABLE_COUNT_MAX (UINT64_C(16) << 20)
-#define KEY_BYTES 44    /* of a datom that has a key of its own: the key, where its run starts, places */
 #define TABLE_PROBES 64 /* a table pays when so many times more datoms than keys are read for it */
-#define ROOM_MIN 256
 #define SHARED_ROWS 16384 /* of a part that is worth being another thread's */
-#define DENSE_PART 8    /* keys are places when they spread at most so many times wider than there are keys */
-
-typedef struct runs {
-    uint64_t count, room;      /* runs */
-    lion_vector keys;          /* bits or values; none where places tell */
-    uint32_t *starts;          /* count + 1 */
-    uint64_t target_count, target_room;
-    lion_vector targets;       /* bits or values */
-    uint32_t *places;          /* by key - base: the run + 1, or 0; NULL: by hash */
-    int64_t base;
-    uint64_t range;
-    uint32_t *slots;           /* open addressing: the run + 1, or 0 */
-    uint64_t slot_mask;
-} runs;
+#define WAITING_BYTES 8 /* of rows that wait, for each datom that a table may have */
 
 typedef struct probe {
     lion_operator operator;
@@ -55,19 +42,17 @@ typedef struct probe {
     lion_value_run run;
     int64_t found;
     bool is_building, has_table;
-    runs runs;
+    lion_probe_table table;
+    bool is_gathering, is_ended; /* rows of the input wait; there are no more */
+    bool is_partial;           /* the table has what these ask for, and no more */
+    bool is_again;             /* it was rewound: another input may ask for more */
+    bool asks_others;          /* keys of another type wait */
+    lion_row_queue waiting;
+    lion_key_set wanted;       /* the keys of what waits */
     uint16_t *rows;            /* LION_BATCH_ROWS */
 } probe;
 
 /* ---- keys ---- */
-
-/* Equal keys have equal bits: one zero, one NaN. */
-static inline int64_t key_bits(lion_value key)
-{
-    if (key.type != LION_TYPE_DOUBLE) return key.bits;
-    if (key.number != key.number) return INT64_MIN + 1;
-    return key.number == 0 ? 0 : key.bits;
-}
 
 /* The row's key as the index has it. LION_ABSENT: it can match nothing. */
 static lion_status key_of(probe *self, uint32_t row, lion_value *key_out, lion_error *error)
@@ -82,157 +67,7 @@ static lion_status key_of(probe *self, uint32_t row, lion_value *key_out, lion_e
     return lion_pattern_entity(key_out, &self->spec, value, arena, error);
 }
 
-/* ---- the table ---- */
-
-static inline size_t size_of(const lion_vector *column)
-{
-    return lion_type_is_scalar((lion_type)column->type) ? sizeof(int64_t) : sizeof(lion_value);
-}
-
-static inline void *column_at(const lion_vector *column, uint64_t at)
-{
-    return (uint8_t *)column->bits + at * size_of(column);
-}
-
-/* By half, so that little of them lies idle. */
-static uint64_t larger(uint64_t room, uint64_t least, uint64_t wanted)
-{
-    if (room < least) room = least;
-    if (room < ROOM_MIN) room = ROOM_MIN;
-    while (room < wanted) room += room / 2;
-    return room;
-}
-
-static bool grow_runs(runs *all, uint64_t more, lion_arena *arena)
-{
-    if (all->count + more <= all->room) return true;
-    uint64_t room = larger(all->room, 0, all->count + more);
-    size_t size = size_of(&all->keys);
-    all->keys.bits = lion_arena_grow(arena, all->keys.bits, all->room * size, room * size);
-    all->starts = lion_arena_grow(arena, all->starts, all->room == 0 ? 0 : (all->room + 1) * sizeof(*all->starts), (room + 1) * sizeof(*all->starts));
-    all->room = room;
-    return all->keys.bits != NULL && all->starts != NULL && !arena->is_exhausted;
-}
-
-/* `all_of_them`: as many as there are to be, as far as that is known. */
-static bool grow_targets(runs *all, uint64_t more, uint64_t all_of_them, lion_arena *arena)
-{
-    if (all->target_count + more <= all->target_room) return true;
-    uint64_t room = larger(all->target_room, all_of_them, all->target_count + more);
-    size_t size = size_of(&all->targets);
-    all->targets.bits = lion_arena_grow(arena, all->targets.bits, all->target_room * size, room * size);
-    all->target_room = room;
-    return all->targets.bits != NULL && !arena->is_exhausted;
-}
-
-static inline lion_value key_at(const runs *all, uint64_t at)
-{
-    return lion_vector_get(&all->keys, at);
-}
-
-/* Keys that are whole numbers, of which those that are new begin runs: no branch tells. */
-static void add_whole_keys(runs *all, const int64_t *bits, uint32_t count)
-{
-    uint64_t at = all->count;
-    int64_t last = at > 0 ? all->keys.bits[at - 1] : ~bits[0];
-    for (uint32_t i = 0; i < count; i++) {
-        all->keys.bits[at] = bits[i];
-        all->starts[at] = (uint32_t)(all->target_count + i);
-        at += bits[i] != last;
-        last = bits[i];
-    }
-    all->count = at;
-}
-
-static void add_keys(runs *all, const lion_vector *keys, uint32_t count)
-{
-    bool is_bits = lion_type_is_scalar((lion_type)all->keys.type);
-    for (uint32_t i = 0; i < count; i++) {
-        lion_value key = lion_vector_get(keys, i);
-        if (all->count > 0 && lion_value_equal(key_at(all, all->count - 1), key)) continue;
-        if (is_bits) all->keys.bits[all->count] = key.bits;
-        else all->keys.values[all->count] = key;
-        all->starts[all->count++] = (uint32_t)(all->target_count + i);
-    }
-}
-
-/* The datoms' targets behind those that are there, where somebody wants them; their keys, where they are new, begin runs. There is
- * room. */
-static void add_datoms(const probe *self, runs *all, const lion_datom_batch *datoms)
-{
-    lion_vector entities = { .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)datoms->e };
-    const lion_vector *keys = self->is_by_value ? &datoms->v : &entities, *targets = self->is_by_value ? &entities : &datoms->v;
-    bool is_whole = lion_type_is_scalar((lion_type)keys->type) && keys->type != LION_TYPE_DOUBLE;
-    if (is_whole) add_whole_keys(all, keys->bits, datoms->count);
-    else add_keys(all, keys, datoms->count);
-    if (self->out != LION_SLOT_NONE) {
-        size_t size = size_of(&all->targets);
-        memcpy((uint8_t *)all->targets.bits + all->target_count * size, targets->bits, datoms->count * size);
-    }
-    all->target_count += datoms->count;
-}
-
-static bool index_by_place(runs *all, lion_arena *arena)
-{
-    int64_t least = INT64_MAX, most = INT64_MIN;
-    for (uint64_t i = 0; i < all->count; i++) {
-        least = all->keys.bits[i] < least ? all->keys.bits[i] : least;
-        most = all->keys.bits[i] > most ? all->keys.bits[i] : most;
-    }
-    uint64_t range = (uint64_t)most - (uint64_t)least;
-    if (range / DENSE_PART > all->count + 64) return false;
-    all->base = least;
-    all->range = range + 1;
-    all->places = lion_arena_zalloc(arena, sizeof(*all->places) * (range + 1));
-    if (all->places == NULL) return false;
-    for (uint64_t i = 0; i < all->count; i++) all->places[all->keys.bits[i] - least] = (uint32_t)i + 1;
-    lion_arena_release(arena, all->keys.bits, all->room * sizeof(*all->keys.bits));
-    all->keys.bits = NULL;
-    return true;
-}
-
-static inline uint64_t hash_key(uint8_t type, lion_value key)
-{
-    return lion_type_is_scalar((lion_type)type) ? lion_hash_u64((uint64_t)key_bits(key)) : lion_value_hash(key);
-}
-
-static inline bool is_equal_key(uint8_t type, lion_value a, lion_value b)
-{
-    if (lion_type_is_scalar((lion_type)type)) return key_bits(a) == key_bits(b);
-    return lion_value_equal(a, b);
-}
-
-static bool index_runs(probe *self, lion_arena *arena)
-{
-    runs *all = &self->runs;
-    bool is_whole = lion_type_is_scalar((lion_type)self->key_type) && self->key_type != LION_TYPE_DOUBLE;
-    if (all->count == 0 || (is_whole && index_by_place(all, arena))) return true;
-    uint64_t slots = 64;
-    while (slots < all->count * 2) slots *= 2;
-    all->slots = lion_arena_zalloc(arena, sizeof(*all->slots) * slots);
-    if (all->slots == NULL) return false;
-    all->slot_mask = slots - 1;
-    for (uint64_t i = 0; i < all->count; i++) {
-        uint64_t at = hash_key(self->key_type, key_at(all, i)) & all->slot_mask;
-        while (all->slots[at] != 0) at = (at + 1) & all->slot_mask;
-        all->slots[at] = (uint32_t)i + 1;
-    }
-    return true;
-}
-
-/* The run + 1 of the key; 0: it has none. */
-static inline uint32_t find_run(const probe *self, lion_value key)
-{
-    const runs *all = &self->runs;
-    if (all->places != NULL) {
-        uint64_t place = (uint64_t)key.bits - (uint64_t)all->base;
-        return place < all->range ? all->places[place] : 0;
-    }
-    if (all->slots == NULL) return 0;
-    uint64_t at = hash_key(self->key_type, key) & all->slot_mask;
-    while (all->slots[at] != 0 && !is_equal_key(self->key_type, key_at(all, all->slots[at] - 1), key)) at = (at + 1) & all->slot_mask;
-    return all->slots[at];
-}
+/* ---- the index ---- */
 
 /* Of a key's first datoms so many are read at once, where few are estimated for each, or more. */
 #define FEW_EACH 8
@@ -265,12 +100,22 @@ static lion_status next_datoms(probe *self, lion_error *error)
     return status;
 }
 
-/* ---- reading it all ---- */
+/* ---- the table: reading ---- */
+
+/* The datoms read last, as far as they are wanted. */
+static lion_status add_datoms(probe *self, lion_error *error)
+{
+    lion_vector entities = { .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)self->datoms.e };
+    lion_vector *keys = self->is_by_value ? &self->datoms.v : &entities, *targets = self->is_by_value ? &entities : &self->datoms.v;
+    if (!self->is_partial) return lion_probe_table_add(&self->table, keys, targets, NULL, self->datoms.count, self->spec.count, error);
+    lion_batch batch = { .count = self->datoms.count, .width = 1, .columns = keys };
+    uint32_t slot = 0, count = lion_key_set_select(&self->wanted, &batch, &slot, true, self->rows);
+    return lion_probe_table_add(&self->table, keys, targets, count < self->datoms.count ? self->rows : NULL, count, 0, error);
+}
 
 /* By the run's own thread. Taken again after a LION_CALL. */
 static lion_status read_all(probe *self, lion_error *error)
 {
-    lion_arena *arena = &self->operator.run->arena;
     lion_status status = LION_OK;
     if (!self->is_building) {
         lion_key key = { .datom = { .a = self->spec.attribute->id }, .parts = 1 };
@@ -279,11 +124,8 @@ static lion_status read_all(probe *self, lion_error *error)
         self->is_building = true;
     }
     while ((status = next_datoms(self, error)) == LION_OK) {
-        bool has_room = grow_runs(&self->runs, self->datoms.count, arena);
-        if (has_room && self->out != LION_SLOT_NONE) has_room = grow_targets(&self->runs, self->datoms.count, self->spec.count, arena);
-        if (!has_room) return lion_fail_memory(error);
-        add_datoms(self, &self->runs, &self->datoms);
-        status = lion_run_check(self->operator.run, error);
+        status = add_datoms(self, error);
+        if (status == LION_OK) status = lion_run_check(self->operator.run, error);
         if (status != LION_OK) return status;
     }
     return status == LION_END ? LION_OK : status;
@@ -295,7 +137,7 @@ typedef struct reading_parts {
     lion_key_range *parts;
     uint32_t count;
     uint64_t rows;             /* of all */
-    runs *runs;                /* of each part */
+    lion_probe_table *tables;  /* of each part */
 } reading_parts;
 
 static uint64_t part_end(const reading_parts *all, uint32_t number)
@@ -316,45 +158,28 @@ static lion_status read_part(void *context, uint32_t number, lion_run *run, lion
     lion_status status = lion_cursor_open(&cursor, &self->spec.db->view, index, &key, &options, &run->arena, error);
     if (status == LION_OK) status = lion_cursor_seek_range(cursor, part, error);
     while (status == LION_OK && (status = lion_cursor_next(cursor, &datoms, error)) == LION_OK) {
-        if (part->rows_before + all->runs[number].target_count + datoms.count > part_end(all, number))
+        lion_vector entities = { .type = LION_TYPE_REF, .bits = (int64_t *)(uintptr_t)datoms.e };
+        if (part->rows_before + all->tables[number].target_count + datoms.count > part_end(all, number))
             return lion_fail_corrupt(error, "a tree of attribute %u has more rows than it counts", self->spec.attribute->id);
-        add_datoms(self, &all->runs[number], &datoms);
-        status = lion_run_check(run, error);
+        status = lion_probe_table_add(&all->tables[number], self->is_by_value ? &datoms.v : &entities, self->is_by_value ? &entities : &datoms.v,
+                                      NULL, datoms.count, 0, error);
+        if (status == LION_OK) status = lion_run_check(run, error);
     }
     return status == LION_END ? LION_OK : status;
-}
-
-/* One part's runs behind the others': a key that both have goes on. */
-static void join_runs(probe *self, const runs *part)
-{
-    runs *all = &self->runs;
-    bool goes_on = all->count > 0 && part->count > 0 && lion_value_equal(key_at(all, all->count - 1), key_at(part, 0));
-    uint64_t first = goes_on ? 1 : 0, count = part->count - first;
-    memmove(column_at(&all->keys, all->count), column_at(&part->keys, first), count * size_of(&all->keys));
-    for (uint64_t i = 0; i < count; i++) all->starts[all->count + i] = part->starts[first + i] + (uint32_t)all->target_count;
-    all->count += count;
-    all->target_count += part->target_count;
 }
 
 static lion_status read_parts(probe *self, reading_parts *parts, lion_error *error)
 {
     lion_run *run = self->operator.run;
-    runs *all = &self->runs;
-    bool has_room = grow_runs(all, parts->rows, &run->arena);
-    if (has_room && self->out != LION_SLOT_NONE) has_room = grow_targets(all, parts->rows, parts->rows, &run->arena);
-    parts->runs = lion_arena_zalloc(&run->arena, sizeof(runs) * parts->count);
-    if (!has_room || parts->runs == NULL) return lion_fail_memory(error);
-    for (uint32_t i = 0; i < parts->count; i++) {
-        uint64_t before = parts->parts[i].rows_before;
-        parts->runs[i] = (runs){ .starts = all->starts + before, .keys = { .type = all->keys.type }, .targets = { .type = all->targets.type } };
-        parts->runs[i].keys.bits = column_at(&all->keys, before);
-        if (all->targets.bits != NULL) parts->runs[i].targets.bits = column_at(&all->targets, before);
-    }
+    bool has_room = lion_probe_table_reserve(&self->table, parts->rows);
+    parts->tables = lion_arena_alloc(&run->arena, sizeof(lion_probe_table) * parts->count);
+    if (!has_room || parts->tables == NULL || run->arena.is_exhausted) return lion_fail_memory(error);
+    for (uint32_t i = 0; i < parts->count; i++) parts->tables[i] = lion_probe_table_part(&self->table, parts->parts[i].rows_before);
     lion_status status = lion_threads_share(run, parts->count, read_part, parts, error);
     for (uint32_t i = 0; status == LION_OK && i < parts->count; i++) {
-        if (parts->parts[i].rows_before + parts->runs[i].target_count != part_end(parts, i))
+        if (parts->parts[i].rows_before + parts->tables[i].target_count != part_end(parts, i))
             return lion_fail_corrupt(error, "a tree of attribute %u has fewer rows than it counts", self->spec.attribute->id);
-        join_runs(self, &parts->runs[i]);
+        lion_probe_table_join(&self->table, &parts->tables[i]);
     }
     return status;
 }
@@ -368,45 +193,105 @@ static lion_status find_parts(probe *self, reading_parts *parts, lion_error *err
     lion_key_range all = { .from = { .datom = { .a = self->spec.attribute->id }, .parts = 1 } };
     uint64_t each = run->options.plan_seed != 0 ? 1 : SHARED_ROWS;
     *parts = (reading_parts){ .probe = self };
-    if (tasks == 0 || self->is_building || view->filter_count > 0) return LION_OK;
+    if (tasks == 0 || self->is_building || self->is_partial || view->filter_count > 0) return LION_OK;
     lion_status status = lion_view_split(&parts->parts, &parts->count, view, self->is_by_value ? LION_AVET : LION_AEVT, &all, each, tasks, true,
                                          &run->arena, error);
     if (status != LION_OK || parts->count == 0) return status;
     return lion_view_count(&parts->rows, view, self->is_by_value ? LION_AVET : LION_AEVT, &all.from, &run->arena, error);
 }
 
+static uint8_t target_type(const probe *self)
+{
+    return (uint8_t)(self->is_by_value ? LION_TYPE_REF : self->spec.attribute->type);
+}
+
 /* Taken again after a LION_CALL. */
 static lion_status build_table(probe *self, lion_error *error)
 {
-    lion_arena *arena = &self->operator.run->arena;
     reading_parts parts;
-    self->runs.keys.type = self->key_type;
-    self->runs.targets.type = (uint8_t)(self->is_by_value ? LION_TYPE_REF : self->spec.attribute->type);
+    if (!self->is_building)
+        lion_probe_table_init(&self->table, &self->operator.run->arena, self->key_type, target_type(self), self->out != LION_SLOT_NONE);
     lion_status status = find_parts(self, &parts, error);
     if (status == LION_OK) status = parts.count > 0 ? read_parts(self, &parts, error) : read_all(self, error);
+    if (status == LION_OK) status = lion_probe_table_index(&self->table, error);
     if (status != LION_OK) return status;
-    if (!grow_runs(&self->runs, 1, arena) || !index_runs(self, arena)) return lion_fail_memory(error);
-    self->runs.starts[self->runs.count] = (uint32_t)self->runs.target_count;
     self->is_building = false;
     self->has_table = true;
     self->operator.name = "hash-join";
     return LION_OK;
 }
 
+/* ---- the table: what waits for it ---- */
+
+/* What is left of the batch, with its keys. */
+static lion_status let_wait(probe *self, lion_error *error)
+{
+    lion_batch rest = self->batch;
+    uint32_t count = lion_batch_rows(&self->batch) - self->at;
+    for (uint32_t k = 0; k < count; k++) self->rows[k] = (uint16_t)lion_batch_row(&self->batch, self->at + k);
+    rest.selection = self->rows;
+    rest.selected = count;
+    self->has_batch = false;
+    self->asks_others = self->asks_others || rest.columns[self->key_slot].type != self->key_type;
+    if (!self->asks_others && lion_key_set_add(&self->wanted, &rest, &self->key_slot, error) != LION_OK) return LION_FAILED;
+    return lion_row_queue_add(&self->waiting, &rest, error);
+}
+
+/* Rows of the input, as many as may wait, from the one at hand on. Taken again after a LION_CALL. */
+static lion_status gather(probe *self, lion_error *error)
+{
+    lion_operator *input = self->operator.inputs[0];
+    lion_status status = self->has_batch ? let_wait(self, error) : LION_OK;
+    self->is_gathering = true;
+    while (status == LION_OK && self->waiting.count < self->spec.count * WAITING_BYTES / (sizeof(lion_value) * (input->width + 1))) {
+        status = lion_operator_next(input, &self->batch, error);
+        self->at = 0;
+        if (status == LION_OK) status = let_wait(self, error);
+    }
+    self->is_ended = status == LION_END;
+    if (status != LION_OK && status != LION_END) return status;
+    self->is_gathering = false;
+    self->is_partial = self->is_ended && !self->asks_others && self->wanted.words != NULL;
+    return LION_OK;
+}
+
+/* Of what the rows ask for that wait, or of all. Taken again after a LION_CALL. */
+static lion_status make_table(probe *self, lion_error *error)
+{
+    bool is_whole = self->key_type == LION_TYPE_REF || self->key_type == LION_TYPE_LONG;
+    bool is_to_gather = self->is_gathering || (!self->is_building && !self->is_again && is_whole);
+    lion_status status = is_to_gather ? gather(self, error) : LION_OK;
+    if (status == LION_OK) status = build_table(self, error);
+    if (status == LION_OK) lion_key_set_forget(&self->wanted);
+    return status;
+}
+
+/* Rows that wait, then the input's. */
+static lion_status next_batch(probe *self, lion_error *error)
+{
+    lion_status status = lion_row_queue_next(&self->waiting, &self->batch);
+    if (status == LION_END && !self->is_ended) status = lion_operator_next(self->operator.inputs[0], &self->batch, error);
+    self->has_batch = status == LION_OK;
+    self->at = 0;
+    return status;
+}
+
 /* ---- emitting ---- */
 
-/* Rows of the batch are gathered in self->rows, their targets already in place; then the kept columns follow. from NULL: entities
- * of the value's run. */
+/* Rows of the batch are gathered in self->rows, their targets already in place; then the kept columns follow. from NULL: those
+ * of the table, or entities of the value's run. */
 static inline bool put_targets(probe *self, uint32_t pending, const lion_vector *from, uint32_t first, uint32_t count)
 {
     if (self->out == LION_SLOT_NONE) return true;
-    uint8_t type = from == NULL ? (uint8_t)LION_TYPE_REF : from->type;
+    uint8_t type = from == NULL ? target_type(self) : from->type;
     if (pending > 0 && self->columns.vectors[self->out].type != type) return false;
     bool is_bits = lion_type_is_scalar((lion_type)type);
     uint8_t *room = lion_columns_room(&self->columns, self->out, type);
     if (room == NULL) return false;
     if (from == NULL) {
-        lion_value_run_read(&self->run, count, (int64_t *)(void *)room + pending);
+        void *to = room + pending * (is_bits ? sizeof(int64_t) : sizeof(lion_value));
+        if (self->has_table) lion_probe_table_read(&self->table, first, count, to);
+        else lion_value_run_read(&self->run, count, to);
         return true;
     }
     for (uint32_t k = 0; is_bits && k < count; k++) ((int64_t *)(void *)room)[pending + k] = from->bits[first + k];
@@ -451,10 +336,10 @@ static lion_status open_row(probe *self, uint32_t row, lion_error *error)
     if (status != LION_OK) return status;
     self->probes++;
     if (self->has_table) {
-        uint32_t run = find_run(self, key);
+        uint32_t run = lion_probe_table_find(&self->table, key);
         if (run == 0) return LION_ABSENT;
-        self->datom_at = self->runs.starts[run - 1];
-        self->run_to = self->runs.starts[run];
+        self->datom_at = self->table.starts[run - 1];
+        self->run_to = self->table.starts[run];
         return LION_OK;
     }
     if (self->is_unique) return find_point(self, key, error);
@@ -470,12 +355,6 @@ static lion_status open_row(probe *self, uint32_t row, lion_error *error)
     else at.datom.e = key.bits;
     self->datoms.count = self->datom_at = 0;
     return self->cursor == NULL ? open_cursor(self, &at, error) : lion_cursor_seek(self->cursor, &at, error);
-}
-
-/* Of the table, or of a value's run. */
-static lion_status run_whole_row(probe *self, uint32_t row, uint32_t *pending)
-{
-    return emit(self, row, self->has_table ? &self->runs.targets : NULL, self->run_to, pending);
 }
 
 static lion_status run_cursor_row(probe *self, uint32_t row, uint32_t *pending, lion_error *error)
@@ -510,20 +389,17 @@ static lion_status run_batch(probe *self, lion_error *error)
             self->is_open = true;
         }
         bool is_whole = self->has_table || self->is_run;
-        status = is_whole ? run_whole_row(self, row, &pending) : run_cursor_row(self, row, &pending, error);
+        status = is_whole ? emit(self, row, NULL, self->run_to, &pending) : run_cursor_row(self, row, &pending, error);
         if (status == LION_OK) self->is_open = false;
     }
     lion_columns_take(&self->columns, &self->batch, self->rows, pending);
     return status;
 }
 
-/* What a table takes at most, with keys that are all different. */
+/* What a table takes at most, with keys that are all different, and rows that wait for it. */
 static bool has_table_room(probe *self)
 {
-    size_t each = KEY_BYTES, texts = sizeof(lion_value) - sizeof(int64_t);
-    if (!lion_type_is_scalar((lion_type)self->key_type)) each += texts;
-    if (self->out != LION_SLOT_NONE) each += sizeof(int64_t);
-    if (self->out != LION_SLOT_NONE && !self->is_by_value && !lion_type_is_scalar((lion_type)self->spec.attribute->type)) each += texts;
+    size_t each = WAITING_BYTES + lion_probe_table_each(self->key_type, target_type(self), self->out != LION_SLOT_NONE);
     bool has_room = lion_run_has_room(self->operator.run, self->spec.count * each);
     if (!has_room && self->operator.advice == NULL) self->operator.advice = LION_NO_TABLE;
     return has_room;
@@ -544,15 +420,12 @@ static lion_status probe_next(lion_operator *operator, lion_batch *batch_out, li
     probe *self = (probe *)operator;
     for (;;) {
         lion_status status = LION_OK;
-        if (!self->has_batch) {
-            status = lion_operator_next(operator->inputs[0], &self->batch, error);
-            if (status == LION_END) break;
-            if (status != LION_OK) return status;
-            self->has_batch = true;
-            self->at = 0;
-        }
-        if (self->is_building || wants_table(self)) status = build_table(self, error);
+        bool is_making = self->is_gathering || self->is_building;
+        if (!self->has_batch && !is_making) status = next_batch(self, error);
+        if (status == LION_END) break;
+        if (status == LION_OK && (is_making || wants_table(self))) status = make_table(self, error);
         if (status != LION_OK) return status;
+        if (!self->has_batch) continue; /* it waits */
         if (!lion_columns_fit(&self->columns, &self->batch)) break;
         status = run_batch(self, error);
         if (status == LION_OK) self->has_batch = false;
@@ -563,12 +436,24 @@ static lion_status probe_next(lion_operator *operator, lion_batch *batch_out, li
     return lion_columns_yield(&self->columns, batch_out);
 }
 
+/* What was asked for before is forgotten with those who asked. */
+static void drop_partial(probe *self)
+{
+    lion_row_queue_clear(&self->waiting);
+    lion_key_set_clear(&self->wanted);
+    if (self->is_partial) lion_probe_table_forget(&self->table);
+    if (self->is_partial) self->has_table = self->is_building = false;
+    self->is_partial = self->is_gathering = self->is_ended = self->asks_others = false;
+}
+
 static lion_status probe_rewind(lion_operator *operator, lion_error *error)
 {
     probe *self = (probe *)operator;
     (void)error;
     self->has_batch = self->is_open = false;
     self->columns.count = 0;
+    self->is_again = self->is_again || self->probes > 0;
+    drop_partial(self);
     return LION_OK;
 }
 
@@ -584,8 +469,8 @@ static void probe_renew(lion_operator *operator)
     self->spec.db = operator->run->sources[self->spec.source].db;
     if (self->cursor != NULL) lion_cursor_renew(self->cursor, &self->spec.db->view);
     if (self->may_run) open_run(self);
-    if (self->has_table) self->runs = (runs){ 0 };
-    self->has_table = self->is_building = false;
+    if (self->has_table) lion_probe_table_forget(&self->table);
+    self->has_table = self->is_building = self->is_again = false;
     self->probes = 0;
     operator->name = "lookup";
 }
@@ -618,7 +503,7 @@ static lion_operator *probe_copy(const lion_operator *operator, lion_run *run, l
     lion_operator *made = lion_probe_new(run, input, &spec, lion_operator_keep(operator, run));
     probe *self = (probe *)made;
     self->has_table = from->has_table;
-    if (from->has_table) self->runs = from->runs;
+    if (from->has_table) self->table = from->table;
     made->name = operator->name;
     return made;
 }
@@ -635,6 +520,8 @@ lion_operator *lion_probe_new(lion_run *run, lion_operator *input, const lion_pa
     }
     self->spec = *spec;
     self->rows = lion_arena_array(&run->arena, uint16_t, LION_BATCH_ROWS);
+    lion_row_queue_init(&self->waiting, &run->arena, input->width);
+    lion_key_set_init(&self->wanted, &run->arena, 1);
     self->is_by_value = spec->positions[V].kind == LION_POSITION_BOUND;
     self->key_type = (uint8_t)(self->is_by_value ? spec->attribute->type : LION_TYPE_REF);
     self->key_slot = lion_operator_slot(input, spec->positions[self->is_by_value ? V : E].index);
