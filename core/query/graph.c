@@ -406,6 +406,13 @@ bool lion_graph_has_room(lion_graph *graph, uint32_t node_bytes)
     return have_room(graph, ways_bytes(graph, nodes) + nodes * node_bytes, READING_BYTES + (is_dense ? 0 : count * SPARSE_EDGE_BYTES));
 }
 
+#define VAR_NODE_BYTES 5
+
+bool lion_graph_has_room_for(lion_graph *graph, uint32_t var_count, uint32_t node_bytes)
+{
+    return !graph->run->arena.is_exhausted && lion_graph_has_room(graph, node_bytes + VAR_NODE_BYTES * var_count);
+}
+
 /* ---- reading it so ---- */
 
 /* Straight into the arrays. LION_ABSENT: the range or the estimate was mistaken. */

@@ -51,6 +51,8 @@ uint32_t lion_graph_add_derived(lion_graph *graph, const lion_adjacency *forward
 /* Whether reading it, its arrays of both directions and `node_bytes` for each entity beside them have room in the run's memory: before it
  * is read, and exactly where ids are close together. */
 bool lion_graph_has_room(lion_graph *graph, uint32_t node_bytes);
+/* The same, of what is to join or count by so many variables: each has a list of its entities, and a bitmap. */
+bool lion_graph_has_room_for(lion_graph *graph, uint32_t var_count, uint32_t node_bytes);
 /* Read what was added; nothing if that was done. lion/limit where there are 2^32 entities or edges. */
 lion_status lion_graph_read(lion_graph *graph, lion_error *error);
 /* Of a graph that was read; the direction that was not read is made when it is first wanted. */

@@ -435,24 +435,21 @@ static bool has_few_wanted(finding *self, const uint8_t *attached, double rows)
     return false;
 }
 
-/* Of an entity: weights, of which there are copies, totals and sums while they are made, and for each
- * variable a list and a bitmap; vectors of trees come and go. */
+/* Of an entity beside what its variables take: weights, of which there are copies, totals and sums while they are
+ * made; vectors of trees come and go. */
 #define NUMBER_BYTES 8
 #define SUMS 2
-#define VAR_NODE_BYTES 5
 
 static bool has_room(const finding *self)
 {
     const lion_count *spec = self->spec;
-    lion_run *run = self->scope->run;
-    uint32_t rows = 2 * self->part_count;
     lion_graph graph;
-    lion_graph_init(&graph, run, spec->db, spec->attribute_count);
-    if (run->arena.is_exhausted) return false;
+    lion_graph_init(&graph, self->scope->run, spec->db, spec->attribute_count);
+    if (self->scope->run->arena.is_exhausted) return false;
     for (uint32_t i = 0; i < spec->attribute_count; i++)
         lion_graph_add(&graph, spec->attributes[i]);
-    return lion_graph_has_room(&graph, NUMBER_BYTES * (rows + SUMS) +
-                                           VAR_NODE_BYTES * spec->var_count);
+    return lion_graph_has_room_for(&graph, spec->var_count,
+                                   NUMBER_BYTES * (2 * self->part_count + SUMS));
 }
 
 static bool pays(finding *self, const uint8_t *attached)

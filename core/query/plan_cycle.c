@@ -178,16 +178,13 @@ double lion_cycle_references(const lion_cycle *cycle, lion_run *run)
     return all_references(cycle) * (lion_graph_may_be_kept(&graph) ? KEPT_PART : 1);
 }
 
-/* Of an entity, what a variable takes: its list, and bitmaps. */
-#define VAR_NODE_BYTES 5
-
-static bool has_room(const lion_scope *scope, const lion_cycle *cycle)
+static bool lacks_room(const lion_scope *scope, const lion_cycle *cycle)
 {
     lion_graph graph;
     lion_graph_init(&graph, scope->run, cycle->db, cycle->edge_count);
-    if (scope->run->arena.is_exhausted) return false;
+    if (scope->run->arena.is_exhausted) return true;
     lion_cycle_add_attributes(&graph, cycle);
-    return lion_graph_has_room(&graph, VAR_NODE_BYTES * var_count(cycle));
+    return !lion_graph_has_room_for(&graph, var_count(cycle), 0);
 }
 
 /* ---- finding ---- */
@@ -228,7 +225,7 @@ uint32_t lion_cycles_find(lion_cycle cycles_out[LION_CYCLES_MAX], const lion_sco
             count += is_one;
         }
     }
-    for (uint32_t i = 0; i < count; i++) cycles_out[i].lacks_room = !has_room(scope, &cycles_out[i]);
+    for (uint32_t i = 0; i < count; i++) cycles_out[i].lacks_room = lacks_room(scope, &cycles_out[i]);
     return count;
 }
 
