@@ -121,7 +121,9 @@ static void spread(sample *self, drawn *star, const lion_pattern_stats *stats, l
     key.parts++;
     for (uint32_t i = 0; i < DRAWN_MAX; i++) {
         key.datom.e = first + (int64_t)((double)(last - first) * (i + 0.5) / DRAWN_MAX);
-        if (lion_cursor_open(&cursor, &stats->db->view, index, &key, &options, self->arena, NULL) != LION_OK) return;
+        bool is_there = i == 0 ? lion_cursor_open(&cursor, &stats->db->view, index, &key, &options, self->arena, NULL) == LION_OK
+                               : lion_cursor_seek(cursor, &key, NULL) == LION_OK;
+        if (!is_there) return;
         if (lion_cursor_next(cursor, &batch, NULL) != LION_OK) return;
         self->looks--;
         star->ids[i] = batch.e[0];
