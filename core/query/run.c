@@ -51,9 +51,15 @@ bool lion_run_is_tight(const lion_run *run, size_t rows, size_t bytes)
     return bytes != 0 && run->arena.budget != 0 && run->arena.used + bytes > run->arena.budget / (run->is_frugal ? TABLES_PART_FRUGAL : TABLES_PART);
 }
 
+/* Batches are yet to grow when a table is made, and rows may have gone out when they are large: what a few operators' take must be left. */
+#define BATCHES_BYTES (64u << 10)
+#define BATCHES_VAR_BYTES (32u << 10)
+
 bool lion_run_has_room(const lion_run *run, uint64_t bytes)
 {
-    return run->arena.budget == 0 || (!run->is_frugal && run->arena.used + bytes <= run->arena.budget / TABLES_PART);
+    uint64_t budget = run->arena.budget, with = run->arena.used + bytes;
+    if (budget == 0) return true;
+    return !run->is_frugal && with <= budget / TABLES_PART && with + BATCHES_BYTES + (uint64_t)BATCHES_VAR_BYTES * run->var_room <= budget;
 }
 
 /* The databases that a run reads: those of its sources, then those of its logs; NULL: no database is there. */
