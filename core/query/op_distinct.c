@@ -4,13 +4,27 @@
  * its end and the set, whose rows are out, is empty again.
  *
  * Where the rows of the input ascend in a column that is kept, equal rows lie side by side, and only the rows since
- * the last new value are remembered. */
+ * the last new value are remembered.
+ *
+ * Where a set is made of the rows above in any case, this one only spares what is between the two some work. If it is not expected to,
+ * and the first rows bear that out, all others pass; unless there come far more than expected, of which nothing is known then. */
+#include <math.h>
+
 #include "query/operators.h"
 #include "query/overflow.h"
 #include "query/row_set.h"
 
+#define TRIAL_ROWS 256
+#define NEW_PART 0.875     /* of the rows are new where they may pass */
+#define PASSING_TIMES 4.0  /* as many as expected */
+
 typedef struct distinct {
     lion_operator operator;
+    bool is_optional;          /* a set is made above, and this one is not expected to be worth its work, of … */
+    double expected;           /* … so many rows */
+    uint32_t tried, found;     /* first rows; those of them that were new */
+    bool is_tried, is_passing; /* they are enough to tell; they tell that others pass */
+    uint64_t passed;
     lion_row_set seen;
     uint32_t ascending;        /* the input's slot of that column, or NONE */
     bool has_last;
@@ -140,6 +154,43 @@ static bool has_lost_order(const distinct *self)
     return at == NULL || !lion_feed_is_start(at); /* where rows in an order come from */
 }
 
+/* ---- where the set is optional ---- */
+
+/* Whether all rows pass from now on, as the first ones tell. */
+static void note_trial(distinct *self, uint32_t rows, uint32_t found)
+{
+    uint32_t seed = self->operator.run->options.plan_seed;
+    self->tried += rows;
+    self->found += found;
+    self->is_tried = self->tried >= (seed == 0 ? TRIAL_ROWS : 1 + seed % 8);
+    self->is_passing = self->is_tried && self->found >= self->tried * NEW_PART;
+    if (self->is_passing) lion_row_set_release(&self->seen);
+}
+
+static bool passes(distinct *self, uint32_t rows)
+{
+    self->passed += self->is_passing ? rows : 0;
+    if ((double)self->passed > self->expected * PASSING_TIMES) self->is_passing = false;
+    return self->is_passing;
+}
+
+static lion_status select_rows(distinct *self, const lion_batch *batch, uint32_t *count_out, lion_error *error)
+{
+    uint32_t rows = lion_batch_rows(batch);
+    if (self->ascending != LION_SLOT_NONE) return select_ascending(self, batch, count_out, error);
+    lion_status status = select_new(self, batch, self->selection, count_out, error);
+    if (status == LION_OK && self->is_optional && !self->is_tried) note_trial(self, rows, *count_out);
+    return status;
+}
+
+static lion_status pass_on(distinct *self, const lion_batch *batch, const uint16_t *selection, uint32_t selected, lion_batch *batch_out)
+{
+    for (uint32_t i = 0; i < self->passing.kept; i++) self->passing.columns[i] = batch->columns[self->from[i]];
+    *batch_out = (lion_batch){ .count = batch->count, .width = self->operator.width, .columns = self->passing.columns,
+                               .selection = selection, .selected = selected };
+    return LION_OK;
+}
+
 static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out, lion_error *error)
 {
     distinct *self = (distinct *)operator;
@@ -153,22 +204,21 @@ static lion_status distinct_next(lion_operator *operator, lion_batch *batch_out,
             self->ascending = LION_SLOT_NONE;
             self->operator.ascending = 0; /* so that the set may go on in a file */
         }
-        status = self->ascending != LION_SLOT_NONE ? select_ascending(self, &batch, &count, error)
-                                                   : select_new(self, &batch, self->selection, &count, error);
+        if (passes(self, lion_batch_rows(&batch))) return pass_on(self, &batch, batch.selection, batch.selected, batch_out);
+        status = select_rows(self, &batch, &count, error);
         if (status != LION_OK) return status;
     } while (count == 0);
-    for (uint32_t i = 0; i < self->passing.kept; i++) self->passing.columns[i] = batch.columns[self->from[i]];
     bool is_all = batch.selection == NULL && count == batch.count;
-    *batch_out = (lion_batch){ .count = batch.count, .width = operator->width, .columns = self->passing.columns,
-                               .selection = is_all ? NULL : self->selection, .selected = count };
-    return LION_OK;
+    return pass_on(self, &batch, is_all ? NULL : self->selection, count, batch_out);
 }
 
 static lion_status distinct_rewind(lion_operator *operator, lion_error *error)
 {
     distinct *self = (distinct *)operator;
     (void)error;
-    self->has_last = false;
+    self->has_last = self->is_tried = self->is_passing = false;
+    self->tried = self->found = 0;
+    self->passed = 0;
     lion_row_set_clear(&self->seen);
     self->seen.is_frozen = false;
     lion_overflow_clear(&self->overflow);
@@ -190,7 +240,11 @@ static void distinct_renew(lion_operator *operator)
 
 static lion_operator *distinct_copy(const lion_operator *operator, lion_run *run, lion_operator *input)
 {
-    return lion_distinct_new(run, input, lion_operator_keep(operator, run));
+    const distinct *from = (const distinct *)operator;
+    distinct *made = (distinct *)lion_distinct_new(run, input, lion_operator_keep(operator, run));
+    made->is_optional = from->is_optional;
+    made->expected = from->expected;
+    return &made->operator;
 }
 
 lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint8_t *keep)
@@ -215,4 +269,14 @@ lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint
 bool lion_operator_is_distinct(const lion_operator *operator)
 {
     return operator->next == distinct_next;
+}
+
+void lion_distinct_is_optional(lion_operator *operator)
+{
+    distinct *self = (distinct *)operator;
+    const lion_run *run = operator->run;
+    double rows = operator->inputs[0]->rows_estimated;
+    bool is_told = run->options.plan_seed != 0 || lion_run_forces(run, LION_PLAN_DISTINCT);
+    self->is_optional = is_told ? run->options.plan_seed % 2 == 1 : operator->rows_estimated >= rows * NEW_PART;
+    self->expected = fmax(rows, TRIAL_ROWS);
 }

@@ -160,5 +160,8 @@ lion_operator *lion_or_new(lion_run *run, lion_operator *input, const lion_subpl
 /* ---- distinct rows of the kept variables ---- */
 lion_operator *lion_distinct_new(lion_run *run, lion_operator *input, const uint8_t *keep);
 bool lion_operator_is_distinct(const lion_operator *operator);
+/* Its rows need not be a set: one is made of what comes of them. Where it is not expected to be of use, and its first rows are as good as
+ * all new, it lets the others pass. */
+void lion_distinct_is_optional(lion_operator *distinct);
 
 #endif

@@ -226,6 +226,13 @@ static lion_status check_found(const opening *self, const lion_operator *root, c
     return LION_OK;
 }
 
+/* Sets that no other part of the plan needs, where one is made of all rows in the end. */
+static void note_optional(lion_operator *root)
+{
+    for (lion_operator *at = root; at != NULL; at = at->inputs[0])
+        if (lion_operator_is_distinct(at)) lion_distinct_is_optional(at);
+}
+
 /* The plan's operators and what is made of their rows; *weight_out: the variable that says how many rows each stands for, if one does. */
 static lion_status make_plan(opening *self, uint32_t *weight_out, lion_error *error)
 {
@@ -245,6 +252,7 @@ static lion_status make_plan(opening *self, uint32_t *weight_out, lion_error *er
     if (status == LION_OK) status = check_found(self, root, needed, error);
     if (status != LION_OK) return status;
     if (!lion_plan_is_result(root, needed)) {
+        if (*weight_out == UINT32_MAX) note_optional(root);
         self->run->root = lion_distinct_new(run, root, needed);
         self->run->root->rows_estimated = root->rows_estimated;
     }

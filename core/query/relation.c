@@ -35,20 +35,32 @@ void lion_relation_clear(lion_relation *relation)
     if (relation->slot_count > 0) memset(relation->slots, 0, relation->slot_count * sizeof(*relation->slots));
 }
 
+static void release_set(lion_relation *relation)
+{
+    lion_arena_release(relation->arena, relation->hashes, relation->slot_count / 2 * sizeof(*relation->hashes));
+    lion_arena_release(relation->arena, relation->slots, relation->slot_count * sizeof(*relation->slots));
+    relation->hashes = relation->slots = NULL;
+    relation->slot_count = 0;
+}
+
+static void release_rows(lion_relation *relation)
+{
+    lion_arena_release(relation->arena, relation->rows, relation->capacity * sizeof(lion_value) * relation->width);
+    relation->rows = NULL;
+    relation->capacity = 0;
+}
+
 void lion_relation_forget(lion_relation *relation)
 {
-    size_t size = sizeof(lion_value) * relation->width, hashes = relation->slot_count / 2 * sizeof(*relation->hashes);
-    if (lion_arena_is_large(hashes)) {
-        lion_arena_release(relation->arena, relation->hashes, hashes);
-        lion_arena_release(relation->arena, relation->slots, relation->slot_count * sizeof(*relation->slots));
-        relation->hashes = relation->slots = NULL;
-        relation->slot_count = 0;
-    }
-    if (lion_arena_is_large(relation->capacity * size)) {
-        lion_arena_release(relation->arena, relation->rows, relation->capacity * size);
-        relation->rows = NULL;
-        relation->capacity = 0;
-    }
+    if (lion_arena_is_large(relation->slot_count / 2 * sizeof(*relation->hashes))) release_set(relation);
+    if (lion_arena_is_large(relation->capacity * sizeof(lion_value) * relation->width)) release_rows(relation);
+    lion_relation_clear(relation);
+}
+
+void lion_relation_release(lion_relation *relation)
+{
+    release_set(relation);
+    release_rows(relation);
     lion_relation_clear(relation);
 }
 

@@ -23,6 +23,8 @@ void lion_relation_init(lion_relation *relation, lion_arena *arena, uint32_t wid
 void lion_relation_clear(lion_relation *relation);
 /* No rows, and the memory of many goes back. */
 void lion_relation_forget(lion_relation *relation);
+/* The same, and all memory goes back, for others that are filled now. */
+void lion_relation_release(lion_relation *relation);
 /* Room for so many rows at once. */
 void lion_relation_reserve(lion_relation *relation, size_t rows);
 /* The bytes that it grows by for so many rows more; as a set, if it is to be one. */

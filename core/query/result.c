@@ -92,6 +92,8 @@ static lion_status open_order(lion_result *self, lion_error *error)
     return LION_OK;
 }
 
+#define ROWS_MIN 16
+
 static void open_columns(lion_result *self)
 {
     lion_arena *arena = &self->run->arena;
@@ -104,22 +106,30 @@ static void open_columns(lion_result *self)
     self->value_rooms = lion_arena_zalloc(arena, sizeof(uint32_t) * (self->width + 1));
 }
 
-/* Room for so many of a column's bits or values, made when it is needed; NULL: out of memory. */
+/* Rows that a column is to have room for, where it has some for `room`. */
+static uint32_t more_rows(uint32_t room, uint32_t count)
+{
+    if (room == 0) room = ROWS_MIN;
+    while (room < count) room *= 2;
+    return room;
+}
+
+/* Room for so many of a column's bits or values, where those that are there stay; NULL: out of memory. */
 static int64_t *bits_room(lion_result *self, uint32_t column, uint32_t count)
 {
-    if (count > self->bit_rooms[column]) {
-        self->bit_rooms[column] = count <= LION_ROOM_ROWS_MIN ? LION_ROOM_ROWS_MIN : LION_BATCH_ROWS;
-        self->bits[column] = lion_arena_array(&self->run->arena, int64_t, self->bit_rooms[column]);
-    }
+    uint32_t room = self->bit_rooms[column], more = more_rows(room, count);
+    if (more == room) return self->bits[column];
+    self->bits[column] = lion_arena_grow(&self->run->arena, self->bits[column], room * sizeof(int64_t), more * sizeof(int64_t));
+    self->bit_rooms[column] = more;
     return self->bits[column];
 }
 
 static lion_value *value_room(lion_result *self, uint32_t column, uint32_t count)
 {
-    if (count > self->value_rooms[column]) {
-        self->value_rooms[column] = count <= LION_ROOM_ROWS_MIN ? LION_ROOM_ROWS_MIN : LION_BATCH_ROWS;
-        self->values[column] = lion_arena_array(&self->run->arena, lion_value, self->value_rooms[column]);
-    }
+    uint32_t room = self->value_rooms[column], more = more_rows(room, count);
+    if (more == room) return self->values[column];
+    self->values[column] = lion_arena_grow(&self->run->arena, self->values[column], room * sizeof(lion_value), more * sizeof(lion_value));
+    self->value_rooms[column] = more;
     return self->values[column];
 }
 
@@ -837,34 +847,40 @@ static bool take_row(lion_result *self)
     return true;
 }
 
-static void put_form(lion_result *self, uint32_t column, uint32_t row, const lion_form *form)
+/* Only where one is no value they are all forms, those before it, too. */
+static bool make_forms(lion_result *self, uint32_t column, uint32_t row)
 {
-    if (self->form_rooms[column] == NULL) self->form_rooms[column] = lion_arena_array(&self->run->arena, lion_form, LION_BATCH_ROWS);
-    self->form_rooms[column][row] = *form;
-    self->values[column][row] = form->kind == LION_FORM_VALUE ? form->value : lion_value_nil();
-    if (form->kind != LION_FORM_VALUE) self->forms[column] = self->form_rooms[column];
+    lion_form **room = &self->form_rooms[column];
+    if (*room == NULL) *room = lion_arena_array(&self->run->arena, lion_form, LION_BATCH_ROWS);
+    if (*room == NULL) return false;
+    for (uint32_t i = 0; i < row; i++) (*room)[i] = lion_form_value(self->values[column][i]);
+    self->forms[column] = *room;
+    return true;
 }
 
-static lion_status begin_batch(lion_result *self, lion_error *error)
+static bool put_form(lion_result *self, uint32_t column, uint32_t row, const lion_form *form)
 {
-    for (uint32_t i = 0; i < self->width; i++) {
-        self->forms[i] = NULL;
-        if (value_room(self, i, LION_BATCH_ROWS) == NULL) return lion_fail_memory(error);
-    }
-    return LION_OK;
+    bool is_value = form->kind == LION_FORM_VALUE;
+    lion_value *values = value_room(self, column, row + 1);
+    if (values == NULL) return false;
+    if (!is_value && self->forms[column] == NULL && !make_forms(self, column, row)) return false;
+    if (self->forms[column] != NULL) self->form_rooms[column][row] = *form;
+    values[row] = is_value ? form->value : lion_value_nil();
+    return true;
 }
 
 static lion_status next_gathered(lion_result *self, lion_query_batch *batch_out, lion_error *error)
 {
-    lion_status status = self->filled == 0 ? begin_batch(self, error) : LION_OK;
-    if (status != LION_OK) return status;
+    lion_status status = LION_OK;
+    if (self->filled == 0) memset(self->forms, 0, sizeof(*self->forms) * self->width);
     while (self->filled < LION_BATCH_ROWS && self->limit_left != 0) {
         const lion_form *row;
         status = next_row(&row, self, error);
         if (status == LION_END) break;
         if (status != LION_OK) return status;
         if (!take_row(self)) continue;
-        for (uint32_t i = 0; i < self->width; i++) put_form(self, i, self->filled, &row[i]);
+        for (uint32_t i = 0; i < self->width; i++)
+            if (!put_form(self, i, self->filled, &row[i])) return lion_fail_memory(error);
         self->filled++;
     }
     uint32_t count = self->filled;

@@ -10,9 +10,8 @@
 
 enum { UNKNOWN, NUMBERS, INSTANTS, BOOLEANS, INTERNED };
 
-#define RECENT_MIN 256 /* powers of two */
+#define RECENT_MIN 64 /* powers of two */
 #define RECENT_MAX 16384
-#define RECENT_WIDE 1024 /* up to so many are twice as many as there are texts */
 #define SHORT 16       /* bytes that fit in two words */
 #define TEXT_MAX (UINT32_C(1) << 24) /* longer ones are always looked for */
 
@@ -73,28 +72,55 @@ void lion_row_set_reset(lion_row_set *set)
     set->is_interned = set->is_frozen = false;
 }
 
+static void release_slots(lion_row_set *set)
+{
+    lion_arena_release(set->arena, set->slots, set->slot_count * sizeof(*set->slots));
+    set->slots = NULL;
+    set->slot_count = 0;
+}
+
+static void release_words(lion_row_set *set)
+{
+    lion_arena_release(set->arena, set->words, set->room * set->width * sizeof(*set->words));
+    set->words = NULL;
+    set->room = 0;
+}
+
+static void release_recent(lion_row_set *set)
+{
+    lion_arena_release(set->arena, set->recent, set->recent_count * sizeof(*set->recent));
+    lion_arena_release(set->arena, set->recent_short, set->recent_count * sizeof(*set->recent_short));
+    set->recent = NULL;
+    set->recent_short = NULL;
+    set->recent_count = 0;
+}
+
+/* Of the batch at hand. */
+static void release_batch(lion_row_set *set)
+{
+    lion_arena_release(set->arena, set->batch_words, ((size_t)set->batch_room * set->width + 1) * sizeof(*set->batch_words));
+    lion_arena_release(set->arena, set->batch_hashes, set->batch_room * sizeof(*set->batch_hashes));
+    set->batch_words = NULL;
+    set->batch_hashes = NULL;
+    set->batch_room = 0;
+}
+
 void lion_row_set_forget(lion_row_set *set)
 {
-    size_t slots = set->slot_count * sizeof(*set->slots), words = set->room * set->width * sizeof(*set->words);
-    size_t recent = set->recent_count * sizeof(*set->recent), shorts = set->recent_count * sizeof(*set->recent_short);
-    if (lion_arena_is_large(slots)) {
-        lion_arena_release(set->arena, set->slots, slots);
-        set->slots = NULL;
-        set->slot_count = 0;
-    }
-    if (lion_arena_is_large(words)) {
-        lion_arena_release(set->arena, set->words, words);
-        set->words = NULL;
-        set->room = 0;
-    }
-    if (lion_arena_is_large(recent)) {
-        lion_arena_release(set->arena, set->recent, recent);
-        lion_arena_release(set->arena, set->recent_short, shorts);
-        set->recent = NULL;
-        set->recent_short = NULL;
-        set->recent_count = 0;
-    }
+    if (lion_arena_is_large(set->slot_count * sizeof(*set->slots))) release_slots(set);
+    if (lion_arena_is_large(set->room * set->width * sizeof(*set->words))) release_words(set);
+    if (lion_arena_is_large(set->recent_count * sizeof(*set->recent))) release_recent(set);
     lion_relation_forget(&set->interned);
+    lion_row_set_reset(set);
+}
+
+void lion_row_set_release(lion_row_set *set)
+{
+    release_slots(set);
+    release_words(set);
+    release_recent(set);
+    release_batch(set);
+    lion_relation_release(&set->interned);
     lion_row_set_reset(set);
 }
 
@@ -192,7 +218,7 @@ static inline lion_status intern_text(lion_row_set *set, const lion_value *value
 static uint32_t recent_wanted(size_t texts)
 {
     uint32_t wanted = RECENT_MIN;
-    while (wanted < RECENT_MAX && wanted < (wanted < RECENT_WIDE ? texts * 2 : texts)) wanted *= 2;
+    while (wanted < RECENT_MAX && wanted < texts) wanted *= 2;
     return wanted;
 }
 
@@ -201,8 +227,7 @@ static lion_status make_recent(lion_row_set *set, lion_error *error)
 {
     uint32_t wanted = recent_wanted(set->interned.count), before = set->recent_count;
     if (before != 0 && (wanted <= before || set->missed < before)) return LION_OK;
-    lion_arena_release(set->arena, set->recent, before * sizeof(*set->recent));
-    lion_arena_release(set->arena, set->recent_short, before * sizeof(*set->recent_short));
+    release_recent(set);
     set->recent = lion_arena_zalloc(set->arena, sizeof(*set->recent) * wanted);
     set->recent_short = lion_arena_zalloc(set->arena, sizeof(*set->recent_short) * wanted);
     bool is_there = set->recent != NULL && set->recent_short != NULL && !set->arena->is_exhausted;
@@ -269,9 +294,8 @@ static bool grow(lion_row_set *set, size_t more)
         set->room = room;
     }
     if (slots == set->slot_count) return true;
-    lion_arena_release(set->arena, set->slots, set->slot_count * sizeof(uint32_t));
+    release_slots(set);
     set->slots = lion_arena_array(set->arena, uint32_t, slots);
-    set->slot_count = 0;
     if (set->slots == NULL || set->arena->is_exhausted) return false;
     set->slot_count = slots;
     place_all(set);
@@ -279,6 +303,17 @@ static bool grow(lion_row_set *set, size_t more)
 }
 
 /* ---- columns ---- */
+
+/* Rows of a batch: so many from the first one on, or those of the selection. */
+typedef struct part {
+    uint32_t first, count;
+    const uint16_t *selection;
+} part;
+
+static inline uint32_t row_of(const part *rows, uint32_t i)
+{
+    return rows->selection != NULL ? rows->selection[i] : rows->first + i;
+}
 
 /* The column's words so far become those of interned values. */
 static lion_status intern_column(lion_row_set *set, uint32_t column, lion_error *error)
@@ -304,8 +339,9 @@ static lion_status intern_column(lion_row_set *set, uint32_t column, lion_error 
 
 static lion_status intern_value(lion_row_set *set, const lion_value *value, uint64_t *word_out, lion_error *error)
 {
-    bool is_text = !lion_type_is_scalar((lion_type)value->type);
-    return is_text ? intern_text(set, value, word_out, error) : intern(set, value, word_out, error);
+    if (lion_type_is_scalar((lion_type)value->type)) return intern(set, value, word_out, error);
+    if (set->recent_count == 0 && make_recent(set, error) != LION_OK) return LION_FAILED;
+    return intern_text(set, value, word_out, error);
 }
 
 /* What one value has the others of a constant have. */
@@ -313,7 +349,6 @@ static lion_status intern_constant(lion_row_set *set, uint32_t column, const lio
 {
     uint64_t word = 0;
     lion_value value = lion_vector_get(vector, 0);
-    if (rows == 0) return LION_OK;
     lion_status status = intern_value(set, &value, &word, error);
     for (uint32_t i = 0; i < rows; i++) set->batch_words[(size_t)i * set->width + column] = word;
     return status;
@@ -339,7 +374,8 @@ static uint32_t *words_of(lion_row_set *set, uint32_t column, const lion_diction
     return coded->words;
 }
 
-/* A value is interned where a row has it first: the dictionary has others, too. What has no code is each time. */
+/* A value is interned where a row has it first: the dictionary has others, too. So it is looked for once, at length; what has no code is
+ * each time. */
 static inline lion_status intern_codes(lion_row_set *set, uint32_t column, const lion_value *values, const uint16_t *selection, uint32_t rows,
                                        uint32_t *known, lion_error *error)
 {
@@ -349,40 +385,48 @@ static inline lion_status intern_codes(lion_row_set *set, uint32_t column, const
         const lion_value *value = &values[selection != NULL ? selection[i] : i];
         *words = known[value->code];
         if (*words != UNKNOWN_WORD) continue;
-        if (intern_text(set, value, words, error) != LION_OK) return LION_FAILED;
+        lion_status status = value->code != 0 ? intern(set, value, words, error) : intern_value(set, value, words, error);
+        if (status != LION_OK) return LION_FAILED;
         if (value->code != 0 && *words < UNKNOWN_WORD) known[value->code] = (uint32_t)*words;
     }
     return LION_OK;
 }
 
-static lion_status intern_coded(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
+static lion_status intern_coded(lion_row_set *set, uint32_t column, const part *rows, const lion_vector *vector, lion_error *error)
 {
-    uint32_t rows = lion_batch_rows(batch), *known = words_of(set, column, vector->dictionary);
+    uint32_t *known = words_of(set, column, vector->dictionary);
     if (known == NULL) return lion_fail_memory(error);
-    if (batch->selection == NULL) return intern_codes(set, column, vector->values, NULL, rows, known, error);
-    return intern_codes(set, column, vector->values, batch->selection, rows, known, error);
+    if (rows->selection == NULL) return intern_codes(set, column, vector->values + rows->first, NULL, rows->count, known, error);
+    return intern_codes(set, column, vector->values, rows->selection, rows->count, known, error);
 }
 
-static lion_status intern_batch(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
+static lion_status intern_texts(lion_row_set *set, uint32_t column, const part *rows, const lion_vector *vector, lion_error *error)
 {
-    uint32_t rows = lion_batch_rows(batch);
     uint64_t *words = set->batch_words + column;
-    if (make_recent(set, error) != LION_OK) return LION_FAILED;
-    if (vector->is_constant) return intern_constant(set, column, vector, rows, error);
-    if (vector->dictionary != NULL) return intern_coded(set, column, batch, vector, error);
+    lion_status status = make_recent(set, error);
+    if (rows->selection == NULL)
+        for (uint32_t i = 0; status == LION_OK && i < rows->count; i++)
+            status = intern_text(set, &vector->values[rows->first + i], &words[(size_t)i * set->width], error);
+    else
+        for (uint32_t i = 0; status == LION_OK && i < rows->count; i++)
+            status = intern_text(set, &vector->values[rows->selection[i]], &words[(size_t)i * set->width], error);
+    return status;
+}
+
+static lion_status intern_part(lion_row_set *set, uint32_t column, const part *rows, const lion_vector *vector, lion_error *error)
+{
     bool is_text = vector->type != LION_TYPE_MIXED && !lion_type_is_scalar((lion_type)vector->type);
-    for (uint32_t i = 0; is_text && batch->selection == NULL && i < rows; i++)
-        if (intern_text(set, &vector->values[i], &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;
-    for (uint32_t i = 0; is_text && batch->selection != NULL && i < rows; i++)
-        if (intern_text(set, &vector->values[batch->selection[i]], &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;
-    for (uint32_t i = 0; !is_text && i < rows; i++) {
-        lion_value value = lion_vector_get(vector, lion_batch_row(batch, i));
-        if (intern_value(set, &value, &words[(size_t)i * set->width], error) != LION_OK) return LION_FAILED;
+    if (vector->is_constant) return intern_constant(set, column, vector, rows->count, error);
+    if (vector->dictionary != NULL) return intern_coded(set, column, rows, vector, error);
+    if (is_text) return intern_texts(set, column, rows, vector, error);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        lion_value value = lion_vector_get(vector, row_of(rows, i));
+        if (intern_value(set, &value, &set->batch_words[(size_t)i * set->width + column], error) != LION_OK) return LION_FAILED;
     }
     return LION_OK;
 }
 
-static lion_status read_column(lion_row_set *set, uint32_t column, const lion_batch *batch, const lion_vector *vector, lion_error *error)
+static lion_status read_column(lion_row_set *set, uint32_t column, const part *rows, const lion_vector *vector, lion_error *error)
 {
     uint8_t mode = mode_of(vector->type);
     if (set->modes[column] == UNKNOWN) {
@@ -390,11 +434,10 @@ static lion_status read_column(lion_row_set *set, uint32_t column, const lion_ba
         set->is_interned = mode == INTERNED;
     }
     if (set->modes[column] != mode && intern_column(set, column, error) != LION_OK) return LION_FAILED;
-    if (set->modes[column] == INTERNED) return intern_batch(set, column, batch, vector, error);
-    uint32_t rows = lion_batch_rows(batch);
+    if (set->modes[column] == INTERNED) return intern_part(set, column, rows, vector, error);
     size_t step = vector->is_constant ? 0 : 1;
     uint64_t *words = set->batch_words + column;
-    for (uint32_t i = 0; i < rows; i++) words[(size_t)i * set->width] = (uint64_t)vector->bits[lion_batch_row(batch, i) * step];
+    for (uint32_t i = 0; i < rows->count; i++) words[(size_t)i * set->width] = (uint64_t)vector->bits[row_of(rows, i) * step];
     return LION_OK;
 }
 
@@ -422,22 +465,26 @@ static inline uint32_t add_row(lion_row_set *set, const uint64_t *words, uint32_
 }
 
 #define AHEAD 8
+#define PART_ROWS 256 /* at a time: their words are few, and near */
 
-lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const uint32_t *slots, uint32_t *numbers_out, lion_error *error)
+/* Room for the words of so many rows. */
+static bool make_batch(lion_row_set *set, uint32_t rows)
 {
-    uint32_t rows = lion_batch_rows(batch);
-    if (set->batch_room < rows || set->batch_words == NULL) {
-        uint32_t room = set->batch_room == 0 ? 16 : set->batch_room;
-        while (room < rows) room *= 2;
-        lion_arena_release(set->arena, set->batch_words, ((size_t)set->batch_room * set->width + 1) * sizeof(uint64_t));
-        lion_arena_release(set->arena, set->batch_hashes, set->batch_room * sizeof(uint32_t));
-        set->batch_words = lion_arena_array(set->arena, uint64_t, (size_t)room * set->width + 1);
-        set->batch_hashes = lion_arena_array(set->arena, uint32_t, room);
-        set->batch_room = room;
-    }
-    if (set->batch_words == NULL || set->batch_hashes == NULL) return lion_fail_memory(error);
+    uint32_t room = set->batch_room == 0 ? 16 : set->batch_room;
+    if (set->batch_room >= rows && set->batch_words != NULL) return true;
+    while (room < rows) room *= 2;
+    release_batch(set);
+    set->batch_words = lion_arena_array(set->arena, uint64_t, (size_t)room * set->width + 1);
+    set->batch_hashes = lion_arena_array(set->arena, uint32_t, room);
+    set->batch_room = room;
+    return set->batch_words != NULL && set->batch_hashes != NULL && !set->arena->is_exhausted;
+}
+
+static lion_status add_part(lion_row_set *set, const lion_batch *batch, const part *at, const uint32_t *slots, uint32_t *numbers_out, lion_error *error)
+{
+    uint32_t rows = at->count;
     for (uint32_t i = 0; i < set->width; i++)
-        if (read_column(set, i, batch, &batch->columns[slots[i]], error) != LION_OK) return LION_FAILED;
+        if (read_column(set, i, at, &batch->columns[slots[i]], error) != LION_OK) return LION_FAILED;
     if (set->width == 1 && set->modes[0] == INTERNED && set->is_interned) { /* the word is the number */
         for (uint32_t i = 0; i < rows; i++) numbers_out[i] = (uint32_t)set->batch_words[i];
         set->count = set->interned.count;
@@ -451,4 +498,16 @@ lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const u
         numbers_out[i] = add_row(set, set->batch_words + (size_t)i * set->width, set->batch_hashes[i]);
     }
     return LION_OK;
+}
+
+lion_status lion_row_set_add(lion_row_set *set, const lion_batch *batch, const uint32_t *slots, uint32_t *numbers_out, lion_error *error)
+{
+    uint32_t rows = lion_batch_rows(batch), most = rows < PART_ROWS ? rows : PART_ROWS;
+    lion_status status = make_batch(set, most) ? LION_OK : lion_fail_memory(error);
+    for (uint32_t first = 0; status == LION_OK && first < rows; first += most) {
+        part at = { .first = first, .count = rows - first < most ? rows - first : most };
+        if (batch->selection != NULL) at.selection = batch->selection + first;
+        status = add_part(set, batch, &at, slots, numbers_out + first, error);
+    }
+    return status;
 }

@@ -37,6 +37,8 @@ void lion_row_set_clear(lion_row_set *set);
 void lion_row_set_reset(lion_row_set *set);
 /* The same, and the memory of many rows goes back. */
 void lion_row_set_forget(lion_row_set *set);
+/* The same, and all memory goes back, for others that are filled now. */
+void lion_row_set_release(lion_row_set *set);
 /* The bytes that it grows by for so many rows more. */
 size_t lion_row_set_growth(const lion_row_set *set, uint32_t more);
 /* The numbers of the batch's rows (in the order of lion_batch_row); those from the count before the call on are new, in

@@ -106,7 +106,7 @@ describe("Aggregates over columns", function()
     end)
     local query = [=[[:find ?g (spec.aggregate/list ?l) :with ?e :where [?e :m/group ?g] [?e :m/long ?l]
       [?e :m/double ?d] :order-by [?g]]]=]
-    local small = facts(values, { memory_mb = 1 })
+    local small = facts(values, { memory_mb = 0.7 })
     local found = lion.q { query = query, args = { small }, stats = true }
     assert.same(facts(values):q(query), found.ret)
     assert.is_true(found.query_stats.temp_peak > 0)
