@@ -13,6 +13,7 @@
  * results: its contents are garbage shared by all, and lion_arena_check tells the work to stop. */
 #include "base/arena.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -550,10 +551,11 @@ void lion_arena_rewind(lion_arena *arena, lion_arena_mark mark)
 lion_status lion_arena_check(const lion_arena *arena, lion_error *error)
 {
     if (arena->is_exhausted) return lion_fail_memory(error);
-    if (arena->budget != 0 && arena->used > arena->budget)
-        return lion_fail(error, LION_INTERRUPTED, "lion/limit",
-                         "this work needs more than its %zu bytes of memory; narrow it or raise "
-                         "memory_mb",
-                         arena->budget);
-    return LION_OK;
+    if (arena->budget == 0 || arena->used <= arena->budget) return LION_OK;
+    (void)lion_fail(error, LION_INTERRUPTED, "lion/limit",
+                    "this work needs more than its %zu bytes of memory; narrow it or raise "
+                    "memory_mb",
+                    arena->budget);
+    if (error != NULL) error->system_code = ENOMEM; /* other limits have none */
+    return LION_FAILED;
 }

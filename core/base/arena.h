@@ -3,7 +3,8 @@
  * `is_exhausted`, hands out a shared scratch block of at most LION_ARENA_SCRATCH bytes for small
  * requests and longjmps nowhere; callers check lion_arena_check() once a step and answer
  * lion/out-of-memory. Requests larger than the scratch that fail return NULL (documented per call).
- * A byte budget is soft: checked by lion_arena_check, so an overshoot is bounded by one step.
+ * A byte budget is soft: checked by lion_arena_check, so an overshoot is bounded by one step. Beyond it the error is
+ * lion/limit, with ENOMEM as its system_code.
  * One thread at a time. Under ASan rewound memory is poisoned. */
 #ifndef LION_BASE_ARENA_H
 #define LION_BASE_ARENA_H

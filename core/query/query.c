@@ -1,5 +1,7 @@
 /* query.c - queries and their runs: inputs bound, sources opened, the plan made, the result stepped. */
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/memory.h"
 #include "query/binding.h"
@@ -465,7 +467,7 @@ lion_status lion_query_open(lion_query_run **run_out, lion_query *query, const l
 static bool needs_less(const lion_query_run *self, const lion_error *error)
 {
     const lion_arena *arena = &self->run.arena;
-    bool is_limit = arena->budget != 0 && !arena->is_exhausted && strcmp(error->code, "lion/limit") == 0;
+    bool is_limit = arena->budget != 0 && !arena->is_exhausted && error->system_code == ENOMEM && strcmp(error->code, "lion/limit") == 0;
     return is_limit && !self->run.is_frugal && !self->has_yielded;
 }
 

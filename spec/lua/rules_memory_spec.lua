@@ -210,3 +210,24 @@ describe("A search for paths", function()
     conn:close()
   end)
 end)
+
+describe("A query with a bound of memory", function()
+  it("does not begin again for another limit", function()
+    local conn, calls = lion.connect "mem:", 0
+    conn:transact(lion.schema { n = { k = "long" } })
+    local tx = {}
+    for i = 1, 200 do tx[i] = { ["n/k"] = i } end
+    conn:transact(tx)
+    lion.fn("spec.memory/counted", function()
+      calls = calls + 1
+      return true
+    end)
+    local query = [=[[:find (sum ?l) . :with ?e :where [?e :n/k ?k] [(spec.memory/counted ?k)]
+      [(ground [1 2 3]) [?l ...]]]]=]
+    local ok, failure = pcall(find.all, query, { conn:db() }, 1, { rows_max = 300, memory_max = MB })
+    assert.is_false(ok)
+    assert.equal("lion/limit", failure.code)
+    assert.equal(200, calls)
+    conn:close()
+  end)
+end)
