@@ -1,223 +1,11 @@
-/* plan.c - scopes, what binds what, and operators in the order of the join graph, or clause by clause. */
+/* plan.c - operators in the order of the join graph, or clause by clause. */
 #include "query/plan.h"
 
 #include <math.h>
 
-#include "base/assert.h"
 #include "query/adapt.h"
 #include "query/order.h"
 #include "query/rewrite.h"
-
-/* ---- scopes and variables ---- */
-
-void lion_scope_init(lion_scope *scope, lion_run *run, const lion_slice *names, uint32_t name_count, uint32_t hidden)
-{
-    *scope = (lion_scope){ .run = run, .names = names, .name_count = name_count, .next_var = name_count };
-    scope->capacity = name_count + hidden;
-    if (run->var_room < scope->capacity) run->var_room = scope->capacity;
-    scope->is_attribute = lion_arena_zalloc(&run->arena, scope->capacity + 1);
-    scope->is_given = lion_arena_zalloc(&run->arena, scope->capacity + 1);
-    scope->is_pending = lion_arena_zalloc(&run->arena, scope->capacity + 1);
-    scope->leaders = lion_arena_zalloc(&run->arena, sizeof(*scope->leaders) * (scope->capacity + 1));
-}
-
-uint32_t lion_scope_hidden(lion_scope *scope)
-{
-    LION_ASSERT(scope->next_var < scope->capacity);
-    return scope->next_var++;
-}
-
-lion_plan_input *lion_scope_add_input(lion_scope *scope)
-{
-    lion_arena *arena = &scope->run->arena;
-    if (scope->input_count == scope->input_room) {
-        uint32_t room = 2 * scope->input_room + 4;
-        lion_plan_input *inputs = lion_arena_zalloc(arena, sizeof(*inputs) * room);
-        if (inputs == NULL || arena->is_exhausted) return NULL;
-        if (scope->input_count > 0) memcpy(inputs, scope->inputs, sizeof(*inputs) * scope->input_count);
-        scope->inputs = inputs;
-        scope->input_room = room;
-    }
-    return &scope->inputs[scope->input_count++];
-}
-
-void lion_scope_mark_attributes(lion_scope *scope, const lion_clauses *clauses)
-{
-    for (uint32_t i = 0; i < clauses->count; i++) {
-        const lion_clause *clause = &clauses->items[i];
-        bool is_var = clause->kind == LION_CLAUSE_PATTERN && clause->term_count > 1 && clause->terms[1].kind == LION_TERM_VAR;
-        if (is_var && scope->run->sources[clause->source].db != NULL) scope->is_attribute[clause->terms[1].index] = 1;
-        for (uint32_t b = 0; b < clause->branch_count; b++) lion_scope_mark_attributes(scope, &clause->branches[b]);
-    }
-}
-
-uint32_t lion_clauses_hidden(const lion_clauses *clauses)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < clauses->count; i++) {
-        count += clauses->items[i].kind == LION_CLAUSE_NOT || clauses->items[i].kind == LION_CLAUSE_OR;
-        for (uint32_t b = 0; b < clauses->items[i].branch_count; b++) count += lion_clauses_hidden(&clauses->items[i].branches[b]);
-    }
-    return count;
-}
-
-void lion_todo_init(lion_todo *todo, const lion_clauses *clauses, uint32_t extra, lion_arena *arena)
-{
-    todo->count = clauses->count;
-    todo->items = lion_arena_array(arena, const lion_clause *, clauses->count + extra + 1);
-    todo->is_done = lion_arena_zalloc(arena, clauses->count + extra + 1);
-    for (uint32_t i = 0; i < clauses->count; i++) todo->items[i] = &clauses->items[i];
-}
-
-static void mark_binding(const lion_binding *binding, uint8_t *marks)
-{
-    if (binding->kind == LION_BIND_SCALAR) marks[binding->var] = 1;
-    for (uint32_t i = 0; i < binding->count; i++) mark_binding(&binding->parts[i], marks);
-}
-
-void lion_clause_mark_vars(const lion_clause *clause, uint8_t *marks)
-{
-    for (uint32_t i = 0; i < clause->term_count; i++)
-        if (clause->terms[i].kind == LION_TERM_VAR) marks[clause->terms[i].index] = 1;
-    for (uint32_t i = 0; i < clause->var_count; i++) marks[clause->vars[i]] = 1;
-    for (uint32_t i = 0; i < clause->required_count; i++) marks[clause->required[i]] = 1;
-    mark_binding(&clause->binding, marks);
-}
-
-uint32_t lion_plan_dice(lion_run *run, uint32_t count)
-{
-    if (run->dice == 0 || count == 0) return 0;
-    run->dice = run->dice * UINT32_C(1664525) + UINT32_C(1013904223);
-    if (run->dice == 0) run->dice = 1;
-    return (run->dice >> 8) % count;
-}
-
-void lion_clauses_mark_given(const lion_run *run, const uint64_t *gives, const lion_clauses *clauses, uint8_t *marks)
-{
-    for (uint32_t i = 0; i < clauses->count; i++) {
-        const lion_clause *clause = &clauses->items[i];
-        bool is_relation = clause->kind == LION_CLAUSE_PATTERN && run->sources[clause->source].db == NULL;
-        bool is_call = clause->kind == LION_CLAUSE_RULE && gives != NULL;
-        for (uint32_t k = 0; k < clause->term_count; k++) {
-            bool is_given = is_relation || (is_call && k < 64 && (gives[clause->rule] >> k & 1) != 0);
-            if (is_given && clause->terms[k].kind == LION_TERM_VAR) marks[clause->terms[k].index] = 1;
-        }
-        mark_binding(&clause->binding, marks);
-        for (uint32_t b = 0; b < clause->branch_count; b++) lion_clauses_mark_given(run, gives, &clause->branches[b], marks);
-    }
-}
-
-void lion_scope_mark_given(lion_scope *scope, const lion_clauses *clauses)
-{
-    lion_clauses_mark_given(scope->run, lion_rules_gives(scope->engine), clauses, scope->is_given);
-}
-
-/* ---- what binds what ---- */
-
-#define BINDS_DEPTH_MAX 64
-
-/* The first variable that must be bound before the clause and is not; UINT32_MAX: none. */
-static uint32_t unbound_need(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound)
-{
-    bool is_expression = clause->kind == LION_CLAUSE_PREDICATE || clause->kind == LION_CLAUSE_FUNCTION || clause->kind == LION_CLAUSE_QUERY;
-    for (uint32_t i = 0; i < clause->term_count; i++) {
-        bool is_needed = is_expression || (clause->kind == LION_CLAUSE_RULE && scope->rules[clause->rule].required[i]);
-        if (is_needed && clause->terms[i].kind == LION_TERM_VAR && !bound[clause->terms[i].index]) return clause->terms[i].index;
-    }
-    if (clause->kind == LION_CLAUSE_NOT)
-        for (uint32_t i = 0; i < clause->var_count; i++)
-            if (!bound[clause->vars[i]]) return clause->vars[i];
-    for (uint32_t i = 0; i < clause->required_count; i++)
-        if (!bound[clause->required[i]]) return clause->required[i];
-    return UINT32_MAX;
-}
-
-static bool or_binds(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound, uint32_t depth)
-{
-    for (uint32_t b = 0; b < clause->branch_count; b++) {
-        uint8_t inner[scope->capacity + 1];
-        memset(inner, 0, scope->capacity + 1);
-        for (uint32_t i = 0; i < clause->var_count; i++) inner[clause->vars[i]] = bound[clause->vars[i]];
-        for (uint32_t i = 0; i < clause->required_count; i++) inner[clause->required[i]] = 1;
-        if (!lion_plan_binds(scope, &clause->branches[b], inner, NULL, depth + 1)) return false;
-        for (uint32_t i = 0; i < clause->var_count; i++)
-            if (!inner[clause->vars[i]]) return false;
-    }
-    return true;
-}
-
-static bool rule_binds(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound, uint32_t depth)
-{
-    const lion_rule *rule = &scope->rules[clause->rule];
-    lion_scope inner_scope = { .rules = scope->rules, .capacity = rule->var_count };
-    if (depth > BINDS_DEPTH_MAX / 8) return true; /* a recursion: the branch that ends it decides */
-    for (uint32_t b = 0; b < rule->branch_count; b++) {
-        uint8_t inner[rule->var_count + 1];
-        memset(inner, 0, rule->var_count + 1);
-        for (uint32_t i = 0; i < rule->arity; i++) {
-            const lion_term *term = &clause->terms[i];
-            inner[i] = term->kind == LION_TERM_CONST || (term->kind == LION_TERM_VAR && bound[term->index]);
-        }
-        if (!lion_plan_binds(&inner_scope, &rule->branches[b], inner, NULL, depth + 4)) return false;
-        for (uint32_t i = 0; i < rule->arity; i++)
-            if (!inner[i]) return false;
-    }
-    return true;
-}
-
-static bool is_ready(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound, uint32_t depth)
-{
-    if (unbound_need(scope, clause, bound) != UINT32_MAX) return false;
-    if (clause->kind == LION_CLAUSE_OR) return or_binds(scope, clause, bound, depth);
-    if (clause->kind == LION_CLAUSE_RULE) return rule_binds(scope, clause, bound, depth);
-    return true;
-}
-
-bool lion_plan_binds(const lion_scope *scope, const lion_clauses *clauses, uint8_t *bound, const lion_clause **stuck_out, uint32_t depth)
-{
-    if (depth > BINDS_DEPTH_MAX) return true;
-    uint8_t is_done[clauses->count + 1];
-    memset(is_done, 0, clauses->count + 1);
-    for (bool moves = true; moves;) {
-        moves = false;
-        for (uint32_t i = 0; i < clauses->count; i++) {
-            if (is_done[i] || !is_ready(scope, &clauses->items[i], bound, depth)) continue;
-            is_done[i] = 1;
-            moves = true;
-            if (clauses->items[i].kind != LION_CLAUSE_NOT) lion_clause_mark_vars(&clauses->items[i], bound);
-        }
-    }
-    for (uint32_t i = 0; i < clauses->count; i++)
-        if (!is_done[i]) {
-            if (stuck_out != NULL) *stuck_out = &clauses->items[i];
-            return false;
-        }
-    return true;
-}
-
-static bool has_unbound(const lion_clause *call, const uint8_t *bound)
-{
-    for (uint32_t i = 0; i < call->term_count; i++)
-        if (call->terms[i].kind == LION_TERM_VAR && !bound[call->terms[i].index]) return true;
-    return false;
-}
-
-/* Dig for the clause inside that is stuck, so that the message points at it; or for the call of the rule that said it, which is
- * what was written there. */
-lion_status lion_plan_fail_binding(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound, lion_error *error)
-{
-    if (clause->call != NULL && has_unbound(clause->call, bound)) clause = clause->call;
-    uint32_t var = unbound_need(scope, clause, bound);
-    if (var == UINT32_MAX && clause->kind == LION_CLAUSE_OR)
-        for (uint32_t i = 0; i < clause->var_count && var == UINT32_MAX; i++)
-            if (!bound[clause->vars[i]]) var = clause->vars[i];
-    if (var == UINT32_MAX)
-        for (uint32_t i = 0; i < clause->term_count && var == UINT32_MAX; i++)
-            if (clause->terms[i].kind == LION_TERM_VAR && !bound[clause->terms[i].index]) var = clause->terms[i].index;
-    lion_slice name = var < scope->name_count ? scope->names[var] : lion_slice_text("a variable");
-    return lion_fail(error, LION_INCORRECT, "db.error/insufficient-binding", "[%.*s] not bound in clause: %.*s", (int)name.size,
-                     (const char *)name.data, (int)(clause->text.size < 400 ? clause->text.size : 400), (const char *)clause->text.data);
-}
 
 /* ---- the order ---- */
 
@@ -244,7 +32,7 @@ static uint32_t choose(lion_scope *scope, const lion_todo *todo, const lion_oper
     uint32_t best = todo->count, ready = 0, only = 0;
     double best_fanout = 0;
     for (uint32_t i = 0; i < todo->count; i++) {
-        if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !is_ready(scope, todo->items[i], bound, 0)) continue;
+        if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
         ready++;
         only = i;
     }
@@ -252,7 +40,7 @@ static uint32_t choose(lion_scope *scope, const lion_todo *todo, const lion_oper
     if (scope->run->dice != 0 && ready > 1) {
         uint32_t wanted = lion_plan_dice(scope->run, ready);
         for (uint32_t i = 0; i < todo->count; i++) {
-            if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !is_ready(scope, todo->items[i], bound, 0)) continue;
+            if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
             if (wanted-- == 0) return i;
         }
     }
@@ -261,7 +49,7 @@ static uint32_t choose(lion_scope *scope, const lion_todo *todo, const lion_oper
         return only;
     }
     for (uint32_t i = 0; i < todo->count && ready > 0; i++) {
-        if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !is_ready(scope, todo->items[i], bound, 0)) continue;
+        if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
         double fanout = lion_stats_fanout(scope, todo->items[i], operator);
         if (best != todo->count && fanout >= best_fanout) continue;
         best = i;
@@ -274,24 +62,8 @@ static uint32_t choose(lion_scope *scope, const lion_todo *todo, const lion_oper
 static lion_status fail_stuck(const lion_scope *scope, const lion_todo *todo, const uint8_t *bound, lion_error *error)
 {
     for (uint32_t i = 0; i < todo->count; i++)
-        if (!todo->is_done[i] && !is_ready(scope, todo->items[i], bound, 0)) return lion_plan_fail_binding(scope, todo->items[i], bound, error);
+        if (!todo->is_done[i] && !lion_plan_is_ready(scope, todo->items[i], bound)) return lion_plan_fail_binding(scope, todo->items[i], bound, error);
     return lion_fail(error, LION_FAULT, "lion/fault", "no clause can be planned");
-}
-
-uint8_t *lion_plan_keep(lion_scope *scope, const lion_todo *todo, const uint8_t *needed)
-{
-    uint8_t *keep = lion_arena_alloc(&scope->run->arena, scope->capacity + 1);
-    memcpy(keep, needed, scope->capacity);
-    for (uint32_t i = 0; i < todo->count; i++) {
-        if (todo->is_done[i]) continue;
-        if (todo->items[i]->kind == LION_PLAN_INPUT) {
-            const lion_plan_input *input = &scope->inputs[todo->items[i]->rule];
-            for (uint32_t k = 0; k < input->var_count; k++) keep[input->vars[k]] = 1;
-        } else {
-            lion_clause_mark_vars(todo->items[i], keep);
-        }
-    }
-    return keep;
 }
 
 #define DISTINCT_ROWS_MIN 32
@@ -553,7 +325,7 @@ static lion_status follow_step(lion_scope *scope, lion_todo *todo, lion_operator
     if (todo->is_done[step->clause] && clause->kind != LION_PLAN_INPUT) return LION_OK;
     memset(bound, 0, scope->capacity + 1);
     mark_bound(*operator, bound);
-    *is_stuck_out = !is_ready(scope, clause, bound, 0);
+    *is_stuck_out = !lion_plan_is_ready(scope, clause, bound);
     lion_status status = lion_run_check(scope->run, error);
     if (status != LION_OK || *is_stuck_out) return status;
     if (step->cycle != NULL) return add_cycle(scope, todo, step, operator, needed, error);

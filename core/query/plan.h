@@ -96,6 +96,8 @@ lion_status lion_union_plan(lion_scope *scope, const lion_clause *clause, lion_o
 /* Whether some order binds everything that expressions of the clauses need, given what is bound; bound grows. The first
  * clause that nothing helps is in *stuck_out. */
 bool lion_plan_binds(const lion_scope *scope, const lion_clauses *clauses, uint8_t *bound, const lion_clause **stuck_out, uint32_t depth);
+/* Has the clause what it needs, where these are bound? */
+bool lion_plan_is_ready(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound);
 lion_status lion_plan_fail_binding(const lion_scope *scope, const lion_clause *clause, const uint8_t *bound, lion_error *error);
 
 /* Are the rows distinct that the clause's operator makes of the input's? (plan_distinct.c) */
@@ -124,6 +126,8 @@ lion_range **lion_ranges_read(lion_scope *scope, const lion_todo *todo);
 bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
                     uint32_t var);
 
+/* Datoms of the attribute. */
+uint64_t lion_ranges_all(const lion_db *db, const lion_attribute *attribute);
 /* The range's bounds as values of the attribute; false: there are none. */
 bool lion_ranges_bounds(lion_index_range *range_out, lion_scope *scope, const lion_attribute *attribute, uint32_t var);
 /* The same, however many they are. */
@@ -180,8 +184,6 @@ typedef struct lion_pattern_stats {
 void lion_stats_pattern(lion_pattern_stats *stats_out, lion_scope *scope, const lion_clause *clause);
 /* Datoms that match the pattern's constants. */
 uint64_t lion_stats_count(lion_scope *scope, const lion_clause *clause);
-/* Datoms of the attribute. */
-uint64_t lion_stats_attribute(const lion_db *db, const lion_attribute *attribute);
 /* The part of the attribute's datoms that comparisons of the variable leave, where no index tells; negative: nothing is known. */
 double lion_stats_range_part(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, uint32_t var);
 /* The constant attribute of a pattern, or NULL; unknown ones are the planner's error. */

@@ -376,7 +376,7 @@ static double references(const lion_count *spec)
         bool is_read = false; /* not only by what must not be */
         for (uint32_t k = 0; k < spec->edge_count; k++)
             is_read = is_read || spec->edges[k].via == i;
-        if (is_read) sum += (double)lion_stats_attribute(spec->db, spec->attributes[i]);
+        if (is_read) sum += (double)lion_ranges_all(spec->db, spec->attributes[i]);
     }
     return sum;
 }
@@ -548,7 +548,7 @@ static lion_status make_operator(uint32_t *weight_out, finding *self, lion_opera
     for (uint32_t i = 0; self->spec->wanted != LION_COUNT_NONE && i < self->spec->edge_count; i++)
         if (self->spec->edges[i].e == self->spec->wanted ||
             self->spec->edges[i].v == self->spec->wanted)
-            values = (double)lion_stats_attribute(self->spec->db,
+            values = (double)lion_ranges_all(self->spec->db,
                                                   self->spec->attributes[self->spec->edges[i].via]);
     (*operator)->rows_estimated = values;
     return LION_OK;

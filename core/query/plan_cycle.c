@@ -149,7 +149,7 @@ static double all_references(const lion_cycle *cycle)
     double sum = 0;
     for (uint32_t i = 0; i < cycle->edge_count; i++)
         if (is_first_of(cycle, i))
-            sum += (double)lion_stats_attribute(cycle->db, cycle->edges[i].attribute);
+            sum += (double)lion_ranges_all(cycle->db, cycle->edges[i].attribute);
     return sum;
 }
 

@@ -2,11 +2,6 @@
 #include "query/binding.h"
 #include "query/rewrite.h"
 
-const char *lion_plan_detail(lion_run *run, lion_slice text)
-{
-    return lion_arena_text(&run->arena, lion_slice_of(text.data, text.size < 300 ? text.size : 300));
-}
-
 /* The position at which the clause's variable stood before; LION_SLOT_NONE. */
 static uint32_t earlier(const lion_clause *clause, uint32_t at)
 {
@@ -40,7 +35,7 @@ static const char *advice_of(lion_scope *scope, const lion_pattern_spec *spec)
     lion_arena *arena = &scope->run->arena;
     const lion_attribute *attribute = spec->attribute;
     bool has_e = is_known(spec, 0), has_v = is_known(spec, 2), has_a = is_known(spec, 1);
-    if (attribute != NULL && !has_e && has_v && !attribute->is_in_avet && lion_stats_attribute(spec->db, attribute) >= ADVICE_COUNT_MIN)
+    if (attribute != NULL && !has_e && has_v && !attribute->is_in_avet && lion_ranges_all(spec->db, attribute) >= ADVICE_COUNT_MIN)
         return lion_arena_printf(arena, "no index on %.*s: all of its datoms are read to find a value; :db/index true makes one",
                                  (int)attribute->ident.size, (const char *)attribute->ident.data);
     if (!has_a && !has_e && !has_v && spec->count >= ADVICE_COUNT_MIN)
@@ -225,28 +220,6 @@ lion_status lion_plan_inside(lion_scope *scope, const lion_clauses *clauses, lio
     memcpy(leaders, scope->leaders, sizeof(*leaders) * (scope->capacity + 1));
     lion_todo_init(&todo, clauses, clauses->count, &scope->run->arena);
     return plan_inside(scope, &todo, root, needed, leaders, error);
-}
-
-/* The scope's input that gives the variable its one value; UINT32_MAX: none does. */
-static uint32_t input_of(const lion_scope *scope, uint32_t var)
-{
-    for (uint32_t i = 0; i < scope->input_count; i++)
-        for (uint32_t k = 0; k < scope->inputs[i].var_count; k++)
-            if (scope->inputs[i].vars[k] == var && scope->known[var] == &scope->inputs[i].rows->rows[k]) return i;
-    return UINT32_MAX;
-}
-
-void lion_todo_init_alone(lion_todo *todo, lion_scope *scope, const lion_clauses *clauses, const uint32_t *given, uint32_t given_count)
-{
-    lion_todo_init(todo, clauses, given_count + clauses->count, &scope->run->arena);
-    for (uint32_t i = 0; i < given_count; i++) {
-        uint32_t at = input_of(scope, given[i]);
-        if (at == UINT32_MAX || scope->is_pending[given[i]]) continue; /* an input gives several, and comes once */
-        lion_clause *clause = lion_arena_new(&scope->run->arena, lion_clause);
-        *clause = (lion_clause){ .kind = LION_PLAN_INPUT, .rule = at, .text = lion_slice_text("an input") };
-        todo->items[todo->count++] = clause;
-        for (uint32_t k = 0; k < scope->inputs[at].var_count; k++) scope->is_pending[scope->inputs[at].vars[k]] = 1;
-    }
 }
 
 lion_status lion_plan_alone(lion_scope *scope, const lion_clauses *clauses, const uint32_t *given, uint32_t given_count,

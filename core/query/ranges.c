@@ -165,12 +165,19 @@ bool lion_ranges_count(lion_index_range *range_out, double *count_out, lion_scop
 /* As a part of all: an index range that holds much is no better than a scan, whose entities ascend. */
 #define PART_MAX 0.25
 
+uint64_t lion_ranges_all(const lion_db *db, const lion_attribute *attribute)
+{
+    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
+    uint64_t count = 0;
+    return lion_view_estimate(&count, &db->view, LION_AEVT, &key, NULL) == LION_OK ? count : 1000000;
+}
+
 bool lion_ranges_of(lion_index_range *range_out, double *count_out, lion_scope *scope, const lion_db *db, const lion_attribute *attribute,
                     uint32_t var)
 {
     const lion_run *run = scope->run;
     if (!lion_run_allows(run, LION_PLAN_RANGE) || !lion_ranges_count(range_out, count_out, scope, db, attribute, var)) return false;
-    return lion_run_forces(run, LION_PLAN_RANGE) || *count_out < (double)lion_stats_attribute(db, attribute) * PART_MAX;
+    return lion_run_forces(run, LION_PLAN_RANGE) || *count_out < (double)lion_ranges_all(db, attribute) * PART_MAX;
 }
 
 bool lion_ranges_exclude(lion_type *type_out, const lion_scope *scope, uint32_t var)

@@ -170,3 +170,8 @@ lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lio
     if (searches != NULL) return lion_path_new(operator_out, scope, input, clause, searches, keep, error);
     return lion_rule_demand_new(operator_out, scope, input, clause, keep, error);
 }
+
+void lion_scope_mark_given(lion_scope *scope, const lion_clauses *clauses)
+{
+    lion_clauses_mark_given(scope->run, lion_rules_gives(scope->engine), clauses, scope->is_given);
+}

@@ -6,16 +6,6 @@
 
 typedef enum state { FREE, CONSTANT, BOUND } state;
 
-const lion_attribute *lion_clause_attribute(const lion_schema *schema, const lion_clause *clause)
-{
-    if (clause->term_count < 2 || clause->terms[1].kind != LION_TERM_CONST) return NULL;
-    const lion_form *form = clause->terms[1].constant;
-    lion_slice name;
-    int64_t id = 0;
-    if (lion_form_as_slice(form, &name)) return lion_schema_attribute_named(schema, name);
-    return lion_form_as_long(form, &id) ? lion_schema_attribute(schema, id) : NULL;
-}
-
 static state term_state(const lion_clause *clause, uint32_t at, const lion_operator *operator)
 {
     if (at >= clause->term_count) return FREE;
@@ -29,12 +19,6 @@ static uint64_t count_prefix(const lion_db *db, lion_index index, const lion_key
 {
     uint64_t count = 0;
     return lion_view_estimate(&count, &db->view, index, key, NULL) == LION_OK ? count : 1000000;
-}
-
-uint64_t lion_stats_attribute(const lion_db *db, const lion_attribute *attribute)
-{
-    lion_key key = { .datom = { .a = attribute->id }, .parts = 1 };
-    return count_prefix(db, LION_AEVT, &key);
 }
 
 /* Values looked at of an attribute that AVET does not have. */
@@ -98,7 +82,7 @@ static double run_length(lion_scope *scope, const lion_db *db, const lion_attrib
                                    : batch.e[i - 1] != batch.e[i];
     double length = (double)batch.count / runs;
     /* One run fills the whole sample: a handful of values at most. */
-    return runs == 1 && batch.count >= 256 ? (double)lion_stats_attribute(db, attribute) / 4 : length;
+    return runs == 1 && batch.count >= 256 ? (double)lion_ranges_all(db, attribute) / 4 : length;
 }
 
 /* Distinct leads of the attribute in the trees, for as many datoms as there are now; 0: the trees do not tell. */
@@ -131,7 +115,7 @@ static double distinct_values(lion_scope *scope, const lion_db *db, const lion_a
 double lion_stats_range_part(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, uint32_t var)
 {
     lion_index_range range;
-    const lion_value_sample *sample = sample_of(db, attribute, (double)lion_stats_attribute(db, attribute));
+    const lion_value_sample *sample = sample_of(db, attribute, (double)lion_ranges_all(db, attribute));
     if (sample == NULL || !lion_ranges_bounds(&range, scope, attribute, var)) return -1;
     return lion_value_sample_range(sample, range.has_low ? &range.low : NULL, range.has_end ? &range.end : NULL);
 }
@@ -139,7 +123,7 @@ double lion_stats_range_part(lion_scope *scope, const lion_db *db, const lion_at
 static double value_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause)
 {
     const lion_value *known = scope->known == NULL ? NULL : scope->known[clause->terms[2].index];
-    double total = (double)lion_stats_attribute(db, attribute);
+    double total = (double)lion_ranges_all(db, attribute);
     if (attribute->unique != LION_UNIQUE_NONE) return 1;
     if (known == NULL) return total / distinct_values(scope, db, attribute, total);
     lion_form form = lion_form_value(*known);
@@ -149,7 +133,7 @@ static double value_fanout(lion_scope *scope, const lion_db *db, const lion_attr
 static double attribute_fanout(lion_scope *scope, const lion_db *db, const lion_attribute *attribute, const lion_clause *clause,
                                state e, state v)
 {
-    double total = (double)lion_stats_attribute(db, attribute);
+    double total = (double)lion_ranges_all(db, attribute);
     if (e != FREE && v == BOUND) return 0.2;
     if (e != FREE && v == CONSTANT)
         return fmin(1, count_known_value(scope, db, attribute, clause->terms[2].constant, total) / fmax(total, 1)) * 0.9 + 0.001;
@@ -302,7 +286,7 @@ void lion_stats_pattern(lion_pattern_stats *stats_out, lion_scope *scope, const 
         *stats_out = stats;
         return;
     }
-    double total = stats.total = stats.count = (double)lion_stats_attribute(db, attribute);
+    double total = stats.total = stats.count = (double)lion_ranges_all(db, attribute);
     stats.distinct_e = fmax(1, total / datoms_per_lead(scope, db, attribute, LION_AEVT, total));
     stats.distinct_v = distinct_values(scope, db, attribute, total);
     lion_index_range range;
