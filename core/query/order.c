@@ -337,39 +337,6 @@ static bool search(lion_order *order, lion_join_graph *graph)
     return true;
 }
 
-static void copy_sets(lion_order_step *to, const lion_order_step *from, lion_arena *arena)
-{
-    to->sets = lion_arena_array(arena, lion_order_set, from->set_count + 1);
-    for (uint32_t i = 0; i < from->set_count && !arena->is_exhausted; i++) {
-        to->sets[i] = (lion_order_set){ .var = from->sets[i].var, .order = lion_arena_new(arena, lion_order) };
-        if (!arena->is_exhausted) lion_order_copy(to->sets[i].order, from->sets[i].order, arena);
-    }
-}
-
-void lion_order_copy(lion_order *to, const lion_order *from, lion_arena *arena)
-{
-    *to = *from;
-    to->room = to->count = 0;
-    to->steps = lion_arena_array(arena, lion_order_step, from->count + 1);
-    if (to->steps == NULL || arena->is_exhausted) return;
-    to->room = to->count = from->count;
-    for (uint32_t i = 0; i < from->count; i++) {
-        to->steps[i] = from->steps[i];
-        if (from->steps[i].cycle != NULL) {
-            size_t size = sizeof(uint32_t) * from->steps[i].cycle_count;
-            to->steps[i].cycle = lion_arena_alloc(arena, size);
-            if (arena->is_exhausted) return;
-            memcpy(to->steps[i].cycle, from->steps[i].cycle, size);
-            copy_sets(&to->steps[i], &from->steps[i], arena);
-            if (arena->is_exhausted) return;
-        }
-        if (from->steps[i].group == NULL) continue;
-        to->steps[i].group = lion_arena_new(arena, lion_order);
-        if (arena->is_exhausted) return;
-        lion_order_copy(to->steps[i].group, from->steps[i].group, arena);
-    }
-}
-
 /* References of the cores in the plan that have no room for them. */
 static double references_missed(const lion_join_plan *plan)
 {

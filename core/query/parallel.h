@@ -17,6 +17,8 @@
  * threads; else NULL. */
 void lion_parallel_make(lion_run *run, lion_operator **root, const lion_operator *below, const lion_partial_plan *groups);
 
+/* ---- copies.c ---- */
+
 /* The operators of a part from its top down to and without `below`, each with its sub-plans': in one order for all copies. How many;
  * those beyond `room` are only counted. */
 uint32_t lion_parallel_list(lion_operator **out, uint32_t room, lion_operator *top, const lion_operator *below);

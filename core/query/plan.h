@@ -58,7 +58,10 @@ void lion_todo_init(lion_todo *todo, const lion_clauses *clauses, uint32_t extra
 /* With options.plan_seed, a number below count, by chance; 0 without. */
 uint32_t lion_plan_dice(lion_run *run, uint32_t count);
 
-/* Plan clauses onto *operator until all are done, or (cut_out not NULL) the next one is a rule call that is a cut (below), which
+/* Plans are made of plans: an operator's own (plan_operators.c, plan_semi.c), a rule's (rule_tables.c) and what is planned again (op_adapt.c) come
+ * back here, which is why these files call in a circle, and no others of the planner do.
+ *
+ * Plan clauses onto *operator until all are done, or (cut_out not NULL) the next one is a rule call that is a cut (below), which
  * is marked done and handed out. needed: per variable, what the reader of the plan wants. */
 lion_status lion_plan(lion_scope *scope, lion_todo *todo, lion_operator **operator, const uint8_t *needed,
                       const lion_clause **cut_out, lion_error *error);
@@ -148,9 +151,8 @@ const uint64_t *lion_rules_gives(const lion_rules *rules);
 bool lion_rules_is_path(lion_rules *rules, uint32_t rule);
 /* Whether the clause calls a rule that calls the scope's rule: it is answered by differences (rule_tables.h), not in place. */
 bool lion_rules_is_cut(const lion_scope *scope, const lion_clause *clause);
-/* The operator that answers a call of a rule for its input. */
-lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lion_operator *input, const lion_clause *clause,
-                            const uint8_t *keep, lion_error *error);
+/* The rule's searches, forward and backward, or NULL: it goes the ordinary way. */
+struct lion_paths *const *lion_rules_paths(lion_rules *rules, uint32_t rule);
 
 /* ---- rule_stats.c: rows of rules that call themselves ---- */
 
@@ -167,8 +169,13 @@ const lion_rule_stats *lion_rules_stats(lion_rules *rules, uint32_t rule);
  * as many of them as *looks allow, which are counted down; negative: the rule is no path. */
 double lion_rules_sample(lion_rules *rules, uint32_t rule, bool is_backward, const int64_t *ids, uint32_t count, int64_t *looks);
 
-/* ---- stats.c: rows that the clause leaves per row of the operator ---- */
+/* ---- fanout.c: rows that the clause leaves per row of the operator ---- */
 double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator);
+
+/* ---- stats.c ---- */
+
+/* The same of a pattern. */
+double lion_stats_pattern_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator);
 
 /* What is known of a pattern on a database, whatever is bound when it comes. */
 typedef struct lion_pattern_stats {

@@ -1,6 +1,7 @@
 /* plan_operators.c - the operator of each clause, given what is bound before it, and what explain tells of it. */
 #include "query/binding.h"
 #include "query/rewrite.h"
+#include "query/rule_tables.h"
 
 /* The position at which the clause's variable stood before; LION_SLOT_NONE. */
 static uint32_t earlier(const lion_clause *clause, uint32_t at)
@@ -307,6 +308,13 @@ static lion_status disjunction(lion_scope *scope, const lion_clause *clause, lio
     return status == LION_FAILED ? status : LION_OK;
 }
 
+static lion_status rule_call(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error)
+{
+    lion_paths *const *searches = lion_rules_paths(scope->engine, clause->rule);
+    if (searches != NULL) return lion_path_new(operator, scope, *operator, clause, searches, keep, error);
+    return lion_rule_demand_new(operator, scope, *operator, clause, keep, error);
+}
+
 static lion_status add_operator(lion_scope *scope, const lion_clause *clause, lion_operator **operator, const uint8_t *keep, lion_error *error)
 {
     switch (clause->kind) {
@@ -319,7 +327,7 @@ static lion_status add_operator(lion_scope *scope, const lion_clause *clause, li
     case LION_CLAUSE_QUERY: *operator = lion_subquery_new(scope->run, *operator, clause, keep); return LION_OK;
     case LION_CLAUSE_NOT: return negation(scope, clause, operator, keep, error);
     case LION_CLAUSE_OR: return disjunction(scope, clause, operator, keep, error);
-    default: return lion_rules_call(operator, scope, *operator, clause, keep, error);
+    default: return rule_call(scope, clause, operator, keep, error);
     }
 }
 

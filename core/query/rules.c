@@ -99,8 +99,7 @@ lion_rules *lion_rules_new(lion_run *run, const lion_query_ir *ir)
     return self;
 }
 
-/* The rule's searches, or NULL: it goes the ordinary way. */
-static lion_paths *const *paths_of(lion_rules *self, uint32_t rule)
+lion_paths *const *lion_rules_paths(lion_rules *self, uint32_t rule)
 {
     lion_arena *arena = &self->run->arena;
     lion_path_rule *path = &self->paths[rule];
@@ -122,7 +121,7 @@ static lion_paths *const *paths_of(lion_rules *self, uint32_t rule)
 
 bool lion_rules_is_path(lion_rules *rules, uint32_t rule)
 {
-    return paths_of(rules, rule) != NULL;
+    return lion_rules_paths(rules, rule) != NULL;
 }
 
 const lion_rule *lion_rules_list(const lion_rules *rules)
@@ -159,16 +158,6 @@ bool lion_rules_is_cut(const lion_scope *scope, const lion_clause *clause)
     if (clause->kind != LION_CLAUSE_RULE || scope->tables == NULL || lion_rules_is_path(self, clause->rule)) return false;
     uint32_t component = lion_rules_component(self, clause->rule);
     return component == scope->component || (self->components.of != NULL && self->components.depth[component] >= ENGINES_DEPTH_MAX);
-}
-
-/* ---- calls ---- */
-
-lion_status lion_rules_call(lion_operator **operator_out, lion_scope *scope, lion_operator *input, const lion_clause *clause,
-                            const uint8_t *keep, lion_error *error)
-{
-    lion_paths *const *searches = paths_of(scope->engine, clause->rule);
-    if (searches != NULL) return lion_path_new(operator_out, scope, input, clause, searches, keep, error);
-    return lion_rule_demand_new(operator_out, scope, input, clause, keep, error);
 }
 
 void lion_scope_mark_given(lion_scope *scope, const lion_clauses *clauses)

@@ -1,4 +1,4 @@
-/* stats.c - how many rows a clause leaves: exact counts of prefixes with constants, and sampled run lengths where a
+/* stats.c - how many rows a pattern leaves: exact counts of prefixes with constants, and sampled run lengths where a
  * variable is bound. Nothing here decides what is right, only what comes first. */
 #include <math.h>
 
@@ -177,65 +177,10 @@ static double relation_fanout(const lion_relation *relation, const lion_clause *
     return keys == 0 ? rows : pow(rows, 1.0 / (1 + keys));
 }
 
-static double input_fanout(const lion_plan_input *input, const lion_operator *operator)
+double lion_stats_pattern_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator)
 {
-    for (uint32_t i = 0; i < input->var_count; i++)
-        if (lion_operator_slot(operator, input->vars[i]) != LION_SLOT_NONE) return 0.5;
-    return (double)input->rows->count;
-}
-
-/* A rule holds of this part of the rows that bind all of its arguments, at most. */
-#define RULE_HOLDS 0.6
-
-static double rule_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator)
-{
-    const lion_rule_stats *stats = lion_rules_stats(scope->engine, clause->rule);
-    uint32_t bound = 0;
-    double rows = stats == NULL ? 1 : stats->rows;
-    for (uint32_t i = 0; i < clause->term_count; i++) {
-        if (term_state(clause, i, operator) == FREE) continue;
-        if (stats != NULL) rows /= stats->distinct[i];
-        bound++;
-    }
-    return bound == clause->term_count ? fmin(rows, RULE_HOLDS) : rows;
-}
-
-/* The branches' first steps tell little; what is bound tells most. */
-static double or_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator)
-{
-    double sum = 0;
-    bool adds = false;
-    for (uint32_t i = 0; i < clause->var_count; i++)
-        if (lion_operator_slot(operator, clause->vars[i]) == LION_SLOT_NONE) adds = true;
-    if (!adds) return 0.7;
-    for (uint32_t b = 0; b < clause->branch_count; b++) {
-        double least = 100000;
-        for (uint32_t i = 0; i < clause->branches[b].count; i++) {
-            const lion_clause *inner = &clause->branches[b].items[i];
-            if (inner->kind == LION_CLAUSE_PATTERN || inner->kind == LION_CLAUSE_RULE || inner->kind == LION_CLAUSE_OR)
-                least = fmin(least, lion_stats_fanout(scope, inner, operator));
-        }
-        sum += least;
-    }
-    return fmax(sum, 1.01);
-}
-
-double lion_stats_fanout(lion_scope *scope, const lion_clause *clause, const lion_operator *operator)
-{
-    const lion_source *source = clause->kind == LION_CLAUSE_PATTERN ? &scope->run->sources[clause->source] : NULL;
-    switch (clause->kind) {
-    case LION_CLAUSE_PATTERN:
-        if (source->db != NULL) return database_fanout(scope, source->db, clause, operator);
-        return relation_fanout(source->relation, clause, operator);
-    case LION_PLAN_INPUT: return input_fanout(&scope->inputs[clause->rule], operator);
-    case LION_CLAUSE_PREDICATE: return lion_function_named(clause->name) != NULL ? 0.05 : 0.15;
-    case LION_CLAUSE_FUNCTION:
-        return clause->binding.kind == LION_BIND_SCALAR || clause->binding.kind == LION_BIND_TUPLE ? 0.999 : 5;
-    case LION_CLAUSE_QUERY: return clause->binding.kind == LION_BIND_SCALAR || clause->binding.kind == LION_BIND_TUPLE ? 1 : 50;
-    case LION_CLAUSE_NOT: return 0.8;
-    case LION_CLAUSE_OR: return or_fanout(scope, clause, operator);
-    default: return rule_fanout(scope, clause, operator);
-    }
+    const lion_source *source = &scope->run->sources[clause->source];
+    return source->db != NULL ? database_fanout(scope, source->db, clause, operator) : relation_fanout(source->relation, clause, operator);
 }
 
 /* ---- a pattern's numbers, whatever is bound ---- */
