@@ -65,7 +65,8 @@ typedef struct lion_lane {
     uint32_t added_from, added_to; /* overlay: rows of `added` in the range that are not handed out yet */
     bool is_masked;      /* overlay: rows of the tree may be gone, or changed */
     bool is_lead_fixed;  /* the range is one lead's */
-    bool is_any_order;   /* set behind lion_lane_open: the reader wants rows in any order; with an overlay
+    bool is_any_order;   /* set behind lion_lane_open: the reader wants rows in any order; of a whole history
+                            sources are read one after the other; with an overlay
                             it is another one than without */
 } lion_lane;
 

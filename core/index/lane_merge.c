@@ -448,9 +448,29 @@ static bool take_whole(lion_lane *lane, lion_lane_source *source, uint32_t rows,
     return true;
 }
 
+/* All rows of all sources are shown, and in any order: of one source after the other, as they lie.
+ */
+static lion_status take_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
+                             lion_error *error)
+{
+    for (unsigned i = 0; i < lane->source_count; i++) {
+        lion_lane_source *source = lane->sources[i];
+        while (!has_row(source) && !source->is_done)
+            if (lion_lane_load(lane, source, error) != LION_OK) return LION_FAILED;
+        uint32_t left = source->chunk.count - source->row;
+        if (left == 0) continue;
+        *batch_out = lion_batch_part(&source->chunk, source->row, left < limit ? left : limit);
+        source->row += batch_out->count;
+        return LION_OK;
+    }
+    return LION_END;
+}
+
 lion_status lion_lane_merge_next(lion_lane *lane, lion_datom_batch *batch_out, uint32_t limit,
                                  lion_error *error)
 {
+    if (lane->is_any_order && lane->view->is_history && !lane->has_bounds)
+        return take_next(lane, batch_out, limit, error);
     for (;;) {
         if (load_all(lane, error) != LION_OK) return LION_FAILED;
         lion_datom other;

@@ -249,8 +249,9 @@ static void choose_order(scan *self)
 {
     const lion_pattern_spec *spec = &self->spec;
     int column = spec->is_by_value ? V : E;
-    bool has_order = lion_operator_is_one_row(self->operator.inputs[0]) && (spec->range == NULL || spec->is_by_value);
-    self->options.is_any_order = spec->range != NULL && !spec->is_by_value; /* nobody is told of an order of these */
+    bool is_whole_past = spec->db->view.is_history && self->out[TX] != LION_SLOT_NONE; /* putting it in order is most of the work */
+    self->options.is_any_order = (spec->range != NULL || is_whole_past) && !spec->is_by_value; /* nobody is told of an order of these */
+    bool has_order = lion_operator_is_one_row(self->operator.inputs[0]) && !self->options.is_any_order;
     self->operator.ascending = has_order && self->out[column] != LION_SLOT_NONE ? 1 + spec->positions[column].index : 0;
 }
 
@@ -333,6 +334,7 @@ bool lion_scan_by_value(lion_operator *root, uint32_t var, bool is_descending)
     if (!is_value || !spec->attribute->is_in_avet) return false;
     self->index = LION_AVET;
     self->options.is_reverse = is_descending;
+    self->options.is_any_order = false;
     self->options.batch_rows = ORDERED_ROWS;
     at->index = "avet";
     for (lion_operator *above = root; above != at; above = above->inputs[0]) above->ascending = 0;
