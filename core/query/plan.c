@@ -14,15 +14,15 @@ static void mark_bound(const lion_operator *operator, uint8_t *bound)
     for (uint32_t i = 0; i < operator->width; i++) bound[operator->vars[i]] = 1;
 }
 
-/* A variable of an input that is still to come would be found by a pattern without its value's help. */
-static bool waits_for_input(const lion_scope *scope, const lion_clause *clause)
+/* A variable of an input that is still to come would be found by a pattern without its value's help; unless it was found so before. */
+static bool waits_for_input(const lion_scope *scope, const lion_clause *clause, const lion_operator *operator)
 {
     uint8_t marks[scope->capacity + 1];
     if (clause->kind == LION_PLAN_INPUT) return false;
     memset(marks, 0, scope->capacity + 1);
     lion_clause_mark_vars(clause, marks);
     for (uint32_t i = 0; i < scope->capacity; i++)
-        if (marks[i] && scope->is_pending[i]) return true;
+        if (marks[i] && scope->is_pending[i] && lion_operator_slot(operator, i) == LION_SLOT_NONE) return true;
     return false;
 }
 
@@ -32,7 +32,7 @@ static uint32_t choose(lion_scope *scope, const lion_todo *todo, const lion_oper
     uint32_t best = todo->count, ready = 0, only = 0;
     double best_fanout = 0;
     for (uint32_t i = 0; i < todo->count; i++) {
-        if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
+        if (todo->is_done[i] || waits_for_input(scope, todo->items[i], operator) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
         ready++;
         only = i;
     }
@@ -40,7 +40,7 @@ static uint32_t choose(lion_scope *scope, const lion_todo *todo, const lion_oper
     if (scope->run->dice != 0 && ready > 1) {
         uint32_t wanted = lion_plan_dice(scope->run, ready);
         for (uint32_t i = 0; i < todo->count; i++) {
-            if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
+            if (todo->is_done[i] || waits_for_input(scope, todo->items[i], operator) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
             if (wanted-- == 0) return i;
         }
     }
@@ -49,7 +49,7 @@ static uint32_t choose(lion_scope *scope, const lion_todo *todo, const lion_oper
         return only;
     }
     for (uint32_t i = 0; i < todo->count && ready > 0; i++) {
-        if (todo->is_done[i] || waits_for_input(scope, todo->items[i]) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
+        if (todo->is_done[i] || waits_for_input(scope, todo->items[i], operator) || !lion_plan_is_ready(scope, todo->items[i], bound)) continue;
         double fanout = lion_stats_fanout(scope, todo->items[i], operator);
         if (best != todo->count && fanout >= best_fanout) continue;
         best = i;
@@ -388,7 +388,7 @@ static bool add_cycle_of(lion_scope *scope, lion_todo *todo, uint32_t next, doub
         for (uint32_t k = 0; k < cycles[i].edge_count; k++) {
             clauses[k] = cycles[i].edges[k].at;
             is_in = is_in || clauses[k] == next;
-            waits = waits || waits_for_input(scope, todo->items[clauses[k]]);
+            waits = waits || waits_for_input(scope, todo->items[clauses[k]], *operator);
         }
         bool is_dear = lion_run_forces(scope->run, LION_PLAN_MULTIWAY_JOIN) ? true : scope->run->dice != 0 ? lion_plan_dice(scope->run, 2) == 0
                                              : rows * CYCLE_ROW_COST >= lion_cycle_references(&cycles[i], scope->run);

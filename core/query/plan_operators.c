@@ -227,10 +227,14 @@ lion_status lion_plan_alone(lion_scope *scope, const lion_clauses *clauses, cons
                             const uint8_t *needed, lion_operator **root_out, lion_error *error)
 {
     lion_todo todo;
+    uint8_t *outer = scope->is_pending;
+    scope->is_pending = lion_arena_zalloc(&scope->run->arena, scope->capacity + 1); /* inputs come here whether they did outside or not */
     lion_todo_init_alone(&todo, scope, clauses, given, given_count);
     *root_out = lion_unit_new(scope->run);
     uint32_t (*leaders)[2] = lion_arena_zalloc(&scope->run->arena, sizeof(*leaders) * (scope->capacity + 1));
-    return plan_inside(scope, &todo, root_out, needed, leaders, error);
+    lion_status status = plan_inside(scope, &todo, root_out, needed, leaders, error);
+    scope->is_pending = outer;
+    return status;
 }
 
 /* The clause's shared variables that the operator has. */

@@ -130,7 +130,7 @@ static double branch_cost(lion_scope *scope, const lion_clauses *branch, const s
     lion_order order;
     lion_plan_cache *cache = scope->cache;
     uint8_t *was_pending = scope->is_pending, is_pending[scope->capacity + 1];
-    memcpy(is_pending, was_pending, scope->capacity + 1);
+    memset(is_pending, 0, scope->capacity + 1);
     scope->is_pending = is_pending;
     lion_todo_init_alone(&todo, scope, branch, keys->known, keys->known_count);
     lion_range **outer = lion_ranges_read(scope, &todo);

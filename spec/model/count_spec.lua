@@ -151,7 +151,9 @@ local function check(random, db, reference, view)
   if random(3) == 1 then common_value(random, entities, clauses) end
   others(random, entities, numbers, clauses)
   local by, aggregates, with = asked(random, entities, numbers)
-  local expected = sorted(expected_rows(reference, view, clauses, by, aggregates, with))
+  local expected = answers.expected(expected_rows, reference, view, clauses, by, aggregates, with)
+  if not expected then return end
+  expected = sorted(expected)
   local text = query_text(random, clauses, by, aggregates, with)
   for plan = 0, PLANS + 1 do
     local options, told = answers.options(random, plan, PLANS)
