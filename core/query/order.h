@@ -25,7 +25,7 @@
 #define LION_JOIN_MEMBERS_MAX 5
 #define LION_JOIN_WAYS_MAX 486 /* 3 for each member, twice */
 
-/* Nanoseconds of semi-joins and anti-joins, beside those of join_search.c. */
+/* Nanoseconds of semi-joins and anti-joins, beside those of join_cost.c. */
 #define LION_SET_NS 8.0        /* a key into a bitmap … */
 #define LION_SET_ROW_NS 70.0   /* … or into a set of rows */
 #define LION_TEST_NS 4.0       /* a row that is compared with a bitmap … */
@@ -277,7 +277,7 @@ static inline uint64_t lion_trial_all(const lion_clauses *clauses)
  * left. */
 double lion_trial_count(lion_trial *self, const lion_clauses *clauses, uint64_t done, double most);
 
-/* ---- join_search.c ---- */
+/* ---- the search (join_search.h) ---- */
 
 struct lion_join_plan {
     uint64_t set, bound;
