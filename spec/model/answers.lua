@@ -93,7 +93,8 @@ local FEW = 3
 
 --- Whether those that were given up are as rare as they have to be: one of 500 plans, one question of 10.
 function answers.are_there()
-  return (answers.given_up - FEW) * 500 <= answers.asked and (answers.expected_none - FEW) * 40 <= answers.asked
+  local plans, questions = answers.given_up - FEW, answers.expected_none - FEW
+  return plans * 500 <= answers.asked and questions * 40 <= answers.asked
 end
 
 return answers

@@ -274,7 +274,8 @@ local function check_prepared(random, values_of_db, reference, ids)
   for _ = 1, 8 do
     local given = list == made.entities and pick(random, ids) or random(5)
     local one = values_of_db[random(4) == 1 and random(#values_of_db) or random(2)]
-    local expected = answers.expected(expected_rows, reference, one.view, found, clauses, rules, var, { given })
+    local expected = answers.expected(expected_rows, reference, one.view, found, clauses, rules, var,
+      { given })
     if not expected then return end
     local rows = sorted(answers.of(prepared, { one.db, given }, 2, { plan_seed = 0, threads = random(2) }))
     local note = ("%s of %s, t %d"):format(lion.edn.write(query), given, one.db.basis_t)
