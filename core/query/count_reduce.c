@@ -124,7 +124,7 @@ static bool is_between(const reducing *self, uint8_t var)
     return true;
 }
 
-/* Its only edges: one value leads to it, and it to one value. */
+/* Its only edges: one value leads to it, and it to one value. Where its own values are rows, what leads to it must tell them. */
 static bool has_two(const reducing *self, uint8_t var, uint32_t *in_out, uint32_t *out_out)
 {
     const lion_count *spec = self->spec;
@@ -136,7 +136,8 @@ static bool has_two(const reducing *self, uint8_t var, uint32_t *in_out, uint32_
         if (edge->v == var) in++, *in_out = i;
         if (edge->e == var) out++, *out_out = i;
     }
-    return in == 1 && out == 1 && spec->edges[*in_out].e != spec->edges[*out_out].v;
+    if (in != 1 || out != 1 || spec->edges[*in_out].e == spec->edges[*out_out].v) return false;
+    return !spec->is_told[var] || spec->is_told[spec->edges[*in_out].e];
 }
 
 static bool has_room(const reducing *self)

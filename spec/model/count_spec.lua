@@ -192,5 +192,20 @@ describe("Rows are counted as if they were made (seed " .. SEED .. ")", function
 
   it("and some are", function() assert.is_true(counted > 0) end)
 
+  it("also where what leads to those that are counted is not: several may lead to one", function()
+    local conn = lion.connect "mem:"
+    conn:transact(lion.schema { m = { boss = "ref" } })
+    conn:transact {
+      { ["db/id"] = "top", ["m/boss"] = "top" }, { ["db/id"] = "a", ["m/boss"] = "top" },
+      { ["db/id"] = "b", ["m/boss"] = "a" }, { ["db/id"] = "c", ["m/boss"] = "a" },
+    }
+    local where = ":where [?b :m/boss ?a] [?a :m/boss ?top] [?top :m/boss _]]"
+    local query, db = "[:find (count ?a) . :with ?top " .. where, conn:db()
+    assert.are.equal(2, #db:q("[:find ?a ?top " .. where))
+    local counted = answers.of(query, { db }, 1, { plan_seed = 0, plan_with = { "count" } })
+    assert.are.same(2, type(counted) == "table" and counted[1][1] or counted)
+    conn:close()
+  end)
+
   it("and hardly a plan makes too many rows", function() assert.is_true(answers.are_there()) end)
 end)
