@@ -202,8 +202,7 @@ describe("Rows are counted as if they were made (seed " .. SEED .. ")", function
     local where = ":where [?b :m/boss ?a] [?a :m/boss ?top] [?top :m/boss _]]"
     local query, db = "[:find (count ?a) . :with ?top " .. where, conn:db()
     assert.are.equal(2, #db:q("[:find ?a ?top " .. where))
-    local counted = answers.of(query, { db }, 1, { plan_seed = 0, plan_with = { "count" } })
-    assert.are.same(2, type(counted) == "table" and counted[1][1] or counted)
+    assert.are.equal(2, answers.of(query, { db }, 1, { plan_seed = 0, plan_with = { "count" } }))
     conn:close()
   end)
 
