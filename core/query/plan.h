@@ -59,7 +59,8 @@ void lion_todo_init(lion_todo *todo, const lion_clauses *clauses, uint32_t extra
 uint32_t lion_plan_dice(lion_run *run, uint32_t count);
 
 /* Plans are made of plans: an operator's own (plan_operators.c, plan_semi.c), a rule's (rule_tables.c) and what is planned again (op_adapt.c) come
- * back here, which is why these files call in a circle, and no others of the planner do.
+ * back here, and an operator may begin a nested query (op_expression.c, query.c). So these files call in a circle, and with them what stands
+ * between query.c and the plan: parallel.c, plan_count.c, the result.
  *
  * Plan clauses onto *operator until all are done, or (cut_out not NULL) the next one is a rule call that is a cut (below), which
  * is marked done and handed out. needed: per variable, what the reader of the plan wants. */

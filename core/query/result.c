@@ -14,7 +14,6 @@ static lion_status open_order(lion_result *self, lion_error *error)
 {
     const lion_query_ir *ir = self->ir;
     self->order_slots = lion_arena_array(&self->run->arena, uint32_t, ir->order_count + 1);
-    self->order_is_element = self->has_aggregates;
     for (uint32_t i = 0; i < ir->order_count; i++) {
         uint32_t var = ir->order[i].var;
         self->order_slots[i] = self->has_aggregates ? order_element(ir, var) : lion_operator_slot(self->root, var);

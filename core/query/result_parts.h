@@ -42,7 +42,6 @@ struct lion_result {
     size_t wanted;             /* so few; SIZE_MAX: any number */
     bool is_cut;               /* `wanted` rows are there, in order: what is not before the last is not among them */
     uint32_t *order_slots;     /* per order: of the root (no aggregates) or of the elements */
-    bool order_is_element;
     bool is_in_order;          /* rows come by their first sort key */
     /* groups */
     lion_groups group_of;

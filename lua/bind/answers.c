@@ -24,7 +24,6 @@ typedef struct answers_one {
 } answers_one;
 
 struct lion_bind_answers {
-    uint32_t count;
     answers_one known[ANSWERS_MAX];
 };
 
@@ -49,10 +48,10 @@ static bool answer(lua_State *L, lion_call *wanted, const lion_bind_code *code, 
 
 /* ---- what is known ---- */
 
-static answers_one *find(lion_bind_answers *self, const lion_call *wanted)
+static answers_one *find(const lion_bind_step *step, const lion_call *wanted)
 {
-    for (uint32_t i = 0; self != NULL && i < self->count; i++) {
-        answers_one *one = &self->known[i];
+    for (uint32_t i = 0; i < step->answers_known; i++) {
+        answers_one *one = &step->answers->known[i];
         bool is_same = one->kind == wanted->kind &&
                        one->code.argument_count == wanted->argument_count &&
                        lion_slice_equal(wanted->name, lion_slice_of(one->name, one->name_size));
@@ -63,15 +62,10 @@ static answers_one *find(lion_bind_answers *self, const lion_call *wanted)
 
 bool lion_bind_answers_again(lua_State *L, lion_bind_step *step)
 {
-    if (step->answers == NULL || step->answers->count == 0) return false;
+    if (step->answers_known == 0) return false;
     lion_call *wanted = lion_bind_step_call(step);
-    const answers_one *one = find(step->answers, wanted);
+    const answers_one *one = find(step, wanted);
     return one != NULL && answer(L, wanted, &one->code, one->is_paid);
-}
-
-void lion_bind_answers_forget(lion_bind_step *step)
-{
-    if (step->answers != NULL) step->answers->count = 0;
 }
 
 /* What does not fit is given anew for each call. */
@@ -83,9 +77,9 @@ static void remember(lion_bind_step *step, const lion_call *wanted, const lion_b
     if (step->answers == NULL)
         step->answers = lion_arena_zalloc(&step->arena, sizeof *step->answers);
     if (step->answers == NULL) return;
-    answers_one *one = find(step->answers, wanted);
-    if (one == NULL && step->answers->count == ANSWERS_MAX) return;
-    if (one == NULL) one = &step->answers->known[step->answers->count++];
+    answers_one *one = find(step, wanted);
+    if (one == NULL && step->answers_known == ANSWERS_MAX) return;
+    if (one == NULL) one = &step->answers->known[step->answers_known++];
     *one = (answers_one){ .kind = wanted->kind,
                           .name_size = (uint32_t)wanted->name.size,
                           .is_paid = is_paid,

@@ -171,7 +171,7 @@ static int query_next(lua_State *L)
     do status = lion_query_next(step->run, &step->rows, &error);
     while (status == LION_CALL && lion_bind_answers_again(L, step));
     if (status < 0) return lion_bind_step_fail(L, step, &error);
-    if (status == LION_OK) lion_bind_answers_forget(step);
+    if (status == LION_OK) step->answers_known = 0;
     if (status == LION_END) return 0;
     if (status == LION_CALL) step->rows.count = 0;
     lua_pushnumber(L, step->rows.count);

@@ -626,7 +626,7 @@ static int answer(lua_State *L)
     bool is_verdict = wanted->kind == LION_CALL_PREDICATE || wanted->kind == LION_CALL_FILTER;
     bool is_written = is_sparse && lua_isnil(L, 2);
     if (is_written && wanted->is_answered) return 0; /* by code */
-    lion_bind_answers_forget(step);
+    step->answers_known = 0;
     if (!is_written) luaL_checktype(L, 2, LUA_TTABLE);
     for (uint32_t row = 0; row < wanted->count && !is_written; row++) {
         lua_rawgeti(L, 2, (int)row + 1);

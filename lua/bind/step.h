@@ -38,6 +38,8 @@ typedef struct lion_bind_step {
     uint32_t row;
     lion_query_batch rows; /* RUN: the present batch */
     lion_bind_answers *answers; /* RUN: code that answers its calls; NULL: none did yet */
+    uint32_t answers_known; /* so many of these; 0 once a function of the program may have run: what
+                               others are may have changed */
     double **numbers;      /* of the call at hand, by argument: rooms of a batch, in the arena */
     uint32_t number_count;
 } lion_bind_step;
@@ -61,8 +63,6 @@ lion_call *lion_bind_step_call(lion_bind_step *step);
 /* Answer the call that a run waits for as an earlier one of the same function was; false: it is not
  * known, or not of numbers. */
 bool lion_bind_answers_again(lua_State *L, lion_bind_step *step);
-/* A function of the program may have run: what others are may have changed. */
-void lion_bind_answers_forget(lion_bind_step *step);
 
 /* ---- reports: fields of the table at the top ---- */
 
